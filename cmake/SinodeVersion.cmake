@@ -1,0 +1,9 @@
+# version.h with the project's version and the commit at configure time ("unknown" outside a git checkout).
+execute_process(COMMAND git -C ${CMAKE_CURRENT_SOURCE_DIR} describe --always --dirty --abbrev=12
+                OUTPUT_VARIABLE SINODE_COMMIT OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+if(NOT SINODE_COMMIT)
+  set(SINODE_COMMIT unknown)
+endif()
+configure_file(${CMAKE_CURRENT_SOURCE_DIR}/cmake/version.h.in ${CMAKE_BINARY_DIR}/generated/sinode_version.h @ONLY)
+add_library(sinode_version INTERFACE)
+target_include_directories(sinode_version INTERFACE $<BUILD_INTERFACE:${CMAKE_BINARY_DIR}/generated>)

@@ -1,0 +1,68 @@
+/*
+ * Status and error propagation.
+ *
+ * Every fallible function returns an sn_status: SN_OK, or an error object that the caller hands up with SN_TRY, which
+ * appends its own place to the trace. Nobody below app/ prints or exits. A failure that only some ranks may see (a full
+ * disk, no memory) becomes a failure of all at the next sn_agree; an error that all ranks derive from the same data
+ * (a wrong parameter) is marked with sn_error_collective where it is raised.
+ */
+#ifndef SINODE_ERROR_H
+#define SINODE_ERROR_H
+
+#include <mpi.h>
+#include <stdbool.h>
+
+/* What went wrong; the values are the exit statuses of the program. */
+typedef enum {
+  SN_ERROR_RUN = 1,     /* the computation failed: blow-up, no convergence, no memory */
+  SN_ERROR_USAGE = 2,   /* command line or parameter file */
+  SN_ERROR_FILE = 3,    /* a file cannot be read or written or is not what it should be */
+  SN_ERROR_STOPPED = 75 /* stopped early by a signal or time limit, after a checkpoint */
+} sn_error_code;
+
+typedef struct sn_error *sn_status;
+#define SN_OK ((sn_status)0)
+
+/* A new error with a printf-like message that says what was found, what was expected and what to do. Local. */
+sn_status sn_error_create(sn_error_code code, const char *file, int line, const char *format, ...)
+    __attribute__((format(printf, 4, 5), warn_unused_result));
+#define SN_ERROR(code, ...) sn_error_create((code), __FILE__, __LINE__, __VA_ARGS__)
+
+/* Marks an error that every rank of the program raises alike, so that no agreement is needed. Returns it. Local. */
+sn_status sn_error_collective(sn_status error) __attribute__((warn_unused_result));
+#define SN_ERROR_ALL(code, ...) sn_error_collective(SN_ERROR((code), __VA_ARGS__))
+
+/* Appends a place to the trace of an error. Returns it. Local. */
+sn_status sn_error_trace(sn_status error, const char *file, int line, const char *text)
+    __attribute__((warn_unused_result));
+
+sn_error_code sn_error_get_code(sn_status error);
+const char *sn_error_get_message(sn_status error);
+const char *sn_error_get_trace(sn_status error);
+bool sn_error_is_collective(sn_status error);
+void sn_error_destroy(sn_status *error);
+
+/*
+ * Agreement: returns SN_OK on all ranks if all gave SN_OK; otherwise every rank gets an error with the message of the
+ * lowest rank that failed, marked collective. Collective over comm; one reduction when all is well.
+ */
+sn_status sn_agree(MPI_Comm comm, sn_status mine) __attribute__((warn_unused_result));
+
+/* Returns from the calling function with the error of the expression, if it has one. */
+#define SN_TRY(expression)                                                        \
+  do {                                                                            \
+    sn_status sn_try_ = (expression);                                             \
+    if (sn_try_) return sn_error_trace(sn_try_, __FILE__, __LINE__, #expression); \
+  } while (0)
+
+/* The same for functions that clean up behind a label: sets `status` and jumps. */
+#define SN_TRY_GOTO(status, label, expression)                              \
+  do {                                                                      \
+    (status) = (expression);                                                \
+    if (status) {                                                           \
+      (status) = sn_error_trace((status), __FILE__, __LINE__, #expression); \
+      goto label;                                                           \
+    }                                                                       \
+  } while (0)
+
+#endif

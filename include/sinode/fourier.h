@@ -1,0 +1,63 @@
+/*
+ * Discrete Fourier transforms of several real periodic fields over the space ranks of a replica.
+ *
+ * One space rank: FFTW's real transforms; a field has points / 2 + 1 coefficients. Several: FFTW-MPI's one-dimensional
+ * transform, which is complex, so two real fields travel in one (z = f + i g; an odd one out travels beside itself).
+ * Both are hidden behind "spectra": operations that are linear and real in physical space (multiplication of wave
+ * number m by a symbol with s(-m) = conj s(m)) act on a spectrum coefficient by coefficient in either layout.
+ *
+ * A coefficient array holds `spectra` x `modes` numbers; coefficient m of spectrum s is at
+ * s * spectrum_stride + m * mode_stride. Which modes a rank owns is FFTW's choice; it may own none.
+ */
+#ifndef SINODE_FOURIER_H
+#define SINODE_FOURIER_H
+
+#include <complex.h>
+#include <stddef.h>
+
+#include "sinode/error.h"
+#include "sinode/grid.h"
+
+typedef struct sn_fourier sn_fourier;
+
+typedef enum { SN_FOURIER_ESTIMATE, SN_FOURIER_MEASURE } sn_fourier_effort;
+
+/*
+ * Plans the transforms of exactly `fields` real fields on the grid's points. ESTIMATE gives the same plan, and so the
+ * same bits, in every run; MEASURE is faster and may differ from run to run in the last bits. Collective over the space
+ * ranks.
+ */
+sn_status sn_fourier_create(const sn_grid *grid, ptrdiff_t fields, sn_fourier_effort effort, sn_fourier **out);
+void sn_fourier_destroy(sn_fourier **fourier);
+
+/* Shape of the coefficient array on this rank. */
+ptrdiff_t sn_fourier_spectra(const sn_fourier *fourier);
+ptrdiff_t sn_fourier_modes(const sn_fourier *fourier);
+ptrdiff_t sn_fourier_spectrum_stride(const sn_fourier *fourier);
+ptrdiff_t sn_fourier_mode_stride(const sn_fourier *fourier);
+
+/* Numbers to allocate for a coefficient array (at least spectra * modes; FFTW may want more room). */
+ptrdiff_t sn_fourier_size(const sn_fourier *fourier);
+
+/* Signed wave number of local mode m: 0 .. points/2 or -(points-1)/2 .. -1; points/2 for the unpaired Nyquist mode. */
+ptrdiff_t sn_fourier_wave_number(const sn_fourier *fourier, ptrdiff_t mode);
+
+/*
+ * real (fields, local points), row-major, to coefficients, unnormalized: c_m = sum_j u_j exp(-2 pi i m j / points).
+ * `real` is left as it is. Collective over the space ranks.
+ */
+sn_status sn_fourier_forward(sn_fourier *fourier, const double *real, double complex *coefficients);
+
+/* Coefficients to real, divided by points. Destroys the coefficients. Collective over the space ranks. */
+sn_status sn_fourier_inverse(sn_fourier *fourier, double complex *coefficients, double *real);
+
+/* Multiplies every spectrum by a symbol given on the local modes. Local. */
+void sn_fourier_scale(const sn_fourier *fourier, const double complex *symbol, double complex *coefficients);
+
+/*
+ * Sum over the fields of (1/points) sum_j u_j^2 restricted to wave numbers low <= |m| <= high, from coefficients
+ * (Parseval). Collective over the space ranks; the same on all.
+ */
+double sn_fourier_energy(const sn_fourier *fourier, const double complex *coefficients, ptrdiff_t low, ptrdiff_t high);
+
+#endif

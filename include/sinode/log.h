@@ -1,0 +1,32 @@
+/*
+ * What a run says. Rank 0 alone prints: results and progress on stdout, warnings on stderr. On a terminal progress is
+ * one line rewritten in place; in a log file it is a line every so often.
+ */
+#ifndef SINODE_LOG_H
+#define SINODE_LOG_H
+
+#include <stdbool.h>
+
+#include "sinode/error.h"
+
+typedef struct sn_log sn_log;
+
+/* quiet: only warnings are printed. speaks: whether this rank prints at all (rank 0). Local. */
+sn_status sn_log_create(bool speaks, bool quiet, sn_log **out);
+void sn_log_destroy(sn_log **log);
+
+void sn_log_line(sn_log *log, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void sn_log_warning(sn_log *log, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Whether this rank prints ordinary lines. */
+bool sn_log_speaks(const sn_log *log);
+
+/*
+ * Progress of work with a known number of steps: prints at most every second on a terminal and every ten seconds
+ * elsewhere, and always for done == total: "what  40 %  done/total  note  ETA 0:12". The first call with done == 0
+ * starts the clock. Local.
+ */
+void sn_log_progress(sn_log *log, const char *what, double done, double total, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+#endif

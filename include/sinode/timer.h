@@ -1,0 +1,51 @@
+/*
+ * Timing regions: named once, nested, summed, and printed as one table at the end of a run (seconds, share, calls,
+ * slowest over mean rank). Starting and stopping is local and costs one reading of the clock; a NULL timer is allowed
+ * everywhere and does nothing.
+ */
+#ifndef SINODE_TIMER_H
+#define SINODE_TIMER_H
+
+#include <mpi.h>
+#include <stdio.h>
+
+#include "sinode/error.h"
+
+typedef enum {
+  SN_TIME_SETUP,
+  SN_TIME_STEP,     /* ETDRK4 steps */
+  SN_TIME_FORWARD,  /* integration forward, with all below it */
+  SN_TIME_BACKWARD, /* the adjoint, with all below it */
+  SN_TIME_NETWORK,  /* network evaluations and their transposed Jacobians */
+  SN_TIME_SOLVE,    /* implicit stages */
+  SN_TIME_FACTOR,
+  SN_TIME_FFT,
+  SN_TIME_HALO,
+  SN_TIME_EXCHANGE, /* redistribution between layouts */
+  SN_TIME_REDUCE,   /* reductions over space ranks and replicas */
+  SN_TIME_OPTIMIZER,
+  SN_TIME_VALIDATION,
+  SN_TIME_READ,
+  SN_TIME_WRITE,
+  SN_TIME_REGIONS
+} sn_time_region;
+
+typedef struct sn_timer sn_timer;
+
+sn_status sn_timer_create(sn_timer **out);
+void sn_timer_destroy(sn_timer **timer);
+
+/* Regions nest: stop the one started last. The time of an inner region is part of the outer one's. */
+void sn_timer_start(sn_timer *timer, sn_time_region region);
+void sn_timer_stop(sn_timer *timer, sn_time_region region);
+
+double sn_timer_seconds(const sn_timer *timer, sn_time_region region);
+long sn_timer_calls(const sn_timer *timer, sn_time_region region);
+
+/* Seconds since some fixed moment, monotonic. */
+double sn_clock(void);
+
+/* Prints the table on rank 0 of comm. Collective over comm. */
+void sn_timer_print(const sn_timer *timer, MPI_Comm comm, FILE *stream);
+
+#endif

@@ -1,0 +1,56 @@
+#include "sinode/memory.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "sinode/count.h"
+
+/* Each array carries its size in front of it, one cache line so that the data stay aligned. */
+enum { ALIGNMENT = 64 };
+
+/* The one process-wide record besides MPI's own: bookkeeping of the allocator, not state of the computation. */
+static atomic_ptrdiff_t calls, bytes, peak;
+
+sn_status sn_memory_take(ptrdiff_t count, size_t size, void *out) {
+  void **result = out;
+  *result = NULL;
+  ptrdiff_t need;
+  if (!sn_count_multiply(count, (ptrdiff_t)size, &need) || !sn_count_add(need, 2 * ALIGNMENT, &need))
+    return SN_ERROR(SN_ERROR_RUN, "an array of %td elements of %zu bytes is more than can be addressed", count, size);
+  need = need / ALIGNMENT * ALIGNMENT;
+  char *block = aligned_alloc(ALIGNMENT, (size_t)need);
+  if (!block)
+    return SN_ERROR(SN_ERROR_RUN,
+                    "out of memory: %.1f MiB wanted beside %.1f MiB held; use more ranks or a smaller batch",
+                    (double)need / 1048576.0, (double)bytes / 1048576.0);
+  memset(block, 0, (size_t)need);
+  memcpy(block, &need, sizeof need);
+  calls++;
+  ptrdiff_t now = bytes += need;
+  if (now > peak) peak = now;
+  *result = block + ALIGNMENT;
+  return SN_OK;
+}
+
+void sn_memory_give(void *pointer_to_pointer) {
+  void **pointer = pointer_to_pointer;
+  if (!*pointer) return;
+  char *block = (char *)*pointer - ALIGNMENT;
+  ptrdiff_t size;
+  memcpy(&size, block, sizeof size);
+  bytes -= size;
+  free(block);
+  *pointer = NULL;
+}
+
+ptrdiff_t sn_memory_calls(void) { return calls; }
+ptrdiff_t sn_memory_bytes(void) { return bytes; }
+ptrdiff_t sn_memory_peak_bytes(void) { return peak; }
+
+ptrdiff_t sn_memory_resident_peak(void) {
+  struct rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  return (ptrdiff_t)usage.ru_maxrss * 1024;
+}
