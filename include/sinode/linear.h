@@ -1,0 +1,82 @@
+/*
+ * The linear operator A of du/dt = -F(u) + A u on the periodic grid, acting on many samples at once: arrays are
+ * (samples, local points), row-major, on the space ranks of a replica.
+ *
+ *   stencil   y_j = sum_k c_k u_{j + k - m/2}, k = 0 .. m-1, m odd: circulant. Coefficients may be trained.
+ *             Default "ks": -(d^2/dx^2 + d^4/dx^4) by central differences, the linear part of Kuramoto-Sivashinsky.
+ *   spectral  multiplies wave number k by k^2 - k^4, k = 2 pi m / length: circulant.
+ *   dense     an (N, N) matrix, rows split over the space ranks. May be trained. Default: the ks stencil as a matrix.
+ *
+ * The coefficients live in the model's parameters ("linear/stencil" (m), "linear/matrix" (N, N); none for spectral).
+ * Call sn_linear_update after they change.
+ */
+#ifndef SINODE_LINEAR_H
+#define SINODE_LINEAR_H
+
+#include <complex.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "sinode/error.h"
+#include "sinode/grid.h"
+#include "sinode/parameters.h"
+
+typedef enum { SN_LINEAR_STENCIL, SN_LINEAR_DENSE, SN_LINEAR_SPECTRAL } sn_linear_kind;
+
+typedef struct {
+  sn_linear_kind kind;
+  int taps;      /* stencil: odd, <= points */
+  double length; /* of the domain */
+  bool trainable;
+} sn_linear_shape;
+
+typedef struct sn_linear sn_linear;
+
+/* The name in files: "stencil", "dense", "spectral". */
+const char *sn_linear_kind_name(sn_linear_kind kind);
+
+/*
+ * Adds the operator's block to `parameters` (kept, not owned) and makes room for up to `samples` samples. Collective
+ * over space. Error: taps even or more than points.
+ */
+sn_status sn_linear_create(const sn_grid *grid, const sn_linear_shape *shape, ptrdiff_t samples,
+                           sn_parameters *parameters, sn_linear **out);
+void sn_linear_destroy(sn_linear **linear);
+
+/* Writes the coefficients of Kuramoto-Sivashinsky into the parameters (5 taps or dense). Local. Error: other taps. */
+sn_status sn_linear_set_ks(sn_linear *linear);
+
+/* Takes note that the coefficients changed: the version goes up, the symbol is recomputed. Collective over space. */
+sn_status sn_linear_update(sn_linear *linear);
+long sn_linear_version(const sn_linear *linear);
+
+sn_linear_kind sn_linear_get_kind(const sn_linear *linear);
+bool sn_linear_is_circulant(const sn_linear *linear);
+bool sn_linear_is_trainable(const sn_linear *linear);
+
+/*
+ * The eigenvalue of a circulant A for signed wave number m: A e^{i k x} = symbol e^{i k x}. Local. For the stencil it
+ * is summed in the difference form, so that sum_k c_k = 0 gives symbol(0) = 0 exactly and small |m| lose nothing.
+ */
+double complex sn_linear_symbol(const sn_linear *linear, ptrdiff_t m);
+
+/*
+ * y = A x, y = A^T x. The stencil is applied as repeated differences (applying c_k directly loses eps / dx^4), with its
+ * halo exchange overlapped with the interior. x and y do not overlap. samples <= those of create. Collective over
+ * space.
+ */
+sn_status sn_linear_apply(sn_linear *linear, ptrdiff_t samples, const double *x, double *y);
+sn_status sn_linear_apply_transpose(sn_linear *linear, ptrdiff_t samples, const double *x, double *y);
+
+/*
+ * gradient += weight * d(sum over samples of left^T A right) / d(coefficients), in the layout of the parameters; the
+ * stencil's share of this rank only (a partial block). Collective over space; nothing if not trainable.
+ */
+sn_status sn_linear_gradient(sn_linear *linear, ptrdiff_t samples, double weight, const double *left,
+                             const double *right, double *gradient);
+
+/* Local rows of A as a matrix: rows[i * points + j] = A(first + i, j) for this rank's range. Local. Stencil or dense.
+ */
+sn_status sn_linear_rows(const sn_linear *linear, double *rows);
+
+#endif

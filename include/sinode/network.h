@@ -1,0 +1,86 @@
+/*
+ * The network F: R^N -> R^N, the nonlinear part of du/dt = -F(u) + A u, evaluated on many samples at once: arrays are
+ * (samples, local points), row-major, on the space ranks of a replica.
+ *
+ *   mlp    layers z_l = W_l a_{l-1} + b_l, a_l = activation(z_l), no activation after the last (a_0 = u).
+ *          Weights are never replicated inside a replica: layers 0, 2, ... split their input (each rank multiplies the
+ *          columns of W it holds with the part of a it holds, and the products are summed), layers 1, 3, ... split
+ * their output (each rank holds rows of W). So a pair of layers costs one reduction forward and one backward. conv
+ * periodic 1-D convolutions over channels; halo exchange; weights replicated, independent of N and of length. z_l[o, j]
+ * = b_l[o] + sum_{i, k} W_l[o, i, k] a_{l-1}[i, j + k - kernel/2]; channels 1 -> ... -> 1. none   F = 0.
+ *
+ * Parameters: "nonlinear/layer_l/weight" (out, in) or (out, in, kernel), "nonlinear/layer_l/bias" (out), PyTorch's
+ * layout.
+ */
+#ifndef SINODE_NETWORK_H
+#define SINODE_NETWORK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sinode/error.h"
+#include "sinode/grid.h"
+#include "sinode/parameters.h"
+
+typedef enum { SN_NETWORK_NONE, SN_NETWORK_MLP, SN_NETWORK_CONV } sn_network_kind;
+/* gelu is the exact one, x Phi(x), as PyTorch's default. */
+typedef enum { SN_ACTIVATION_RELU, SN_ACTIVATION_TANH, SN_ACTIVATION_SIGMOID, SN_ACTIVATION_GELU } sn_activation;
+
+enum { SN_NETWORK_HIDDEN_MOST = 16 };
+
+typedef struct {
+  sn_network_kind kind;
+  sn_activation activation;
+  int hidden;                              /* number of hidden layers, >= 0 */
+  ptrdiff_t width[SN_NETWORK_HIDDEN_MOST]; /* of each hidden layer: units (mlp) or channels (conv) */
+  int kernel;                              /* conv: odd */
+} sn_network_shape;
+
+/* How weights begin; biases begin at 0 (normal, xavier) or as PyTorch's default (pytorch: uniform +-1/sqrt(fan in)). */
+typedef enum { SN_INIT_NORMAL, SN_INIT_XAVIER, SN_INIT_PYTORCH } sn_init_kind;
+typedef struct {
+  sn_init_kind kind;
+  double std; /* normal */
+} sn_init;
+
+typedef struct sn_network sn_network;
+
+/* Names in files and parameter files ("mlp", "relu"), and back; the latter return -1 for a name that is not one. */
+const char *sn_network_kind_name(sn_network_kind kind);
+const char *sn_activation_name(sn_activation activation);
+int sn_network_kind_from_name(const char *name);
+int sn_activation_from_name(const char *name);
+
+/*
+ * Adds the blocks to `parameters` (kept, not owned) and makes room for up to `samples` samples. Collective over space.
+ * Error: a hidden layer narrower than there are space ranks is allowed; kernel even or wider than the grid is not.
+ */
+sn_status sn_network_create(const sn_grid *grid, const sn_network_shape *shape, ptrdiff_t samples,
+                            sn_parameters *parameters, sn_network **out);
+void sn_network_destroy(sn_network **network);
+const sn_network_shape *sn_network_get_shape(const sn_network *network);
+
+/* Initial weights into the parameters' values, from the counter-based generator: independent of the ranks. Local. */
+sn_status sn_network_initialize(sn_network *network, const sn_init *init, uint64_t seed);
+
+/* Doubles of tape that a forward pass of `samples` samples needs for its backward pass. */
+ptrdiff_t sn_network_tape_size(const sn_network *network, ptrdiff_t samples);
+
+/* f = F(u). tape (tape_size doubles) keeps what backward wants; NULL if there will be none. Collective over space. */
+sn_status sn_network_forward(sn_network *network, ptrdiff_t samples, const double *u, double *f, double *tape);
+
+/*
+ * u_bar = (dF/du)^T f_bar, and gradient += (dF/dtheta)^T f_bar (layout of the parameters; NULL: not wanted), at the u
+ * and tape of a forward pass with the same parameters. Collective over space.
+ */
+sn_status sn_network_backward(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
+                              const double *f_bar, double *u_bar, double *gradient);
+
+/* df = (dF/du) du at the u and tape of a forward pass. Collective over space. */
+sn_status sn_network_tangent(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
+                             const double *du, double *df);
+
+/* Multiply-add operations of one forward pass of one sample on this rank (a backward pass has twice as many). Local. */
+double sn_network_work(const sn_network *network);
+
+#endif

@@ -1,0 +1,67 @@
+/*
+ * The parameters of a model: one flat local vector per rank, made of named blocks. Each block is a part (a hyperslab)
+ * of a global array, so that files and optimizers see the same thing however the array is split over the space ranks.
+ * Gradients and optimizer moments are vectors of the same layout.
+ *
+ * A block is `split` (every element of the global array lives on one space rank) or replicated (all space ranks hold
+ * the whole array; space rank 0 owns it: it alone writes and counts it). Blocks start on 64-byte boundaries; the gaps
+ * stay 0.
+ */
+#ifndef SINODE_PARAMETERS_H
+#define SINODE_PARAMETERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "sinode/error.h"
+#include "sinode/grid.h"
+
+enum { SN_PARAMETER_NAME_LENGTH = 64, SN_PARAMETER_RANKS = 3 };
+
+typedef struct {
+  char name[SN_PARAMETER_NAME_LENGTH]; /* path below the root of the model: "nonlinear/layer_0/weight" */
+  int dimensions;                      /* 1 .. 3 */
+  ptrdiff_t shape[SN_PARAMETER_RANKS]; /* of the global array */
+  ptrdiff_t start[SN_PARAMETER_RANKS]; /* of this rank's part */
+  ptrdiff_t count[SN_PARAMETER_RANKS]; /* of this rank's part; row-major in the local vector */
+  bool split;                          /* false: replicated over the space ranks */
+  bool partial; /* replicated, and backward passes leave in each rank only its own share of the gradient */
+  bool trainable;
+  ptrdiff_t offset; /* in the local vector; set by sn_parameters_add */
+} sn_parameter_block;
+
+typedef struct sn_parameters sn_parameters;
+
+/* An empty list of blocks for the ranks of grid (kept, not owned). Local. */
+sn_status sn_parameters_create(const sn_grid *grid, sn_parameters **out);
+void sn_parameters_destroy(sn_parameters **parameters);
+
+/* Adds a block (copied) behind the others and sets its offset in *block. Local; same order on all ranks. */
+sn_status sn_parameters_add(sn_parameters *parameters, sn_parameter_block *block);
+
+int sn_parameters_blocks(const sn_parameters *parameters);
+const sn_parameter_block *sn_parameters_block(const sn_parameters *parameters, int index);
+/* NULL if there is none. */
+const sn_parameter_block *sn_parameters_find(const sn_parameters *parameters, const char *name);
+/* Elements of this rank's part of a block. */
+ptrdiff_t sn_parameter_block_size(const sn_parameter_block *block);
+
+/* Length of the local vector, gaps included. */
+ptrdiff_t sn_parameters_size(const sn_parameters *parameters);
+/* Elements of all global arrays together; only trainable ones if asked. */
+ptrdiff_t sn_parameters_total(const sn_parameters *parameters, bool trainable_only);
+
+/* The local vector of values; owned by the object, valid after the last block was added. */
+sn_status sn_parameters_allocate(sn_parameters *parameters);
+double *sn_parameters_values(sn_parameters *parameters);
+
+/*
+ * Completes a gradient after the backward passes: sums partial blocks over the space ranks, and everything trainable
+ * over the replicas, in one reduction. Collective over world.
+ */
+sn_status sn_parameters_reduce(const sn_parameters *parameters, double *gradient);
+
+/* Inner product over the global arrays of trainable blocks (each element once). Collective over the space ranks. */
+double sn_parameters_dot(const sn_parameters *parameters, const double *a, const double *b);
+
+#endif

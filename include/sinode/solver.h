@@ -1,0 +1,55 @@
+/*
+ * Solvers for (I - gamma A) x = r and (I - gamma A)^T x = r, many right-hand sides at once, for the few distinct gamma
+ * of a scheme: (samples, local points), row-major, in place, on the space ranks of a replica.
+ *
+ *   fft    circulant A: divides by the symbol, two transforms a solve.
+ *   dense  ScaLAPACK LU (pdgetrf, pdgetrs) on a near-square process grid, block-cyclic; memory N^2 / S a gamma.
+ *   auto   fft where A is circulant, else dense.
+ *
+ * Factorizations are made once per gamma and version of A, when first needed, and counted.
+ */
+#ifndef SINODE_SOLVER_H
+#define SINODE_SOLVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "sinode/error.h"
+#include "sinode/fourier.h"
+#include "sinode/grid.h"
+#include "sinode/linear.h"
+
+typedef enum { SN_SOLVER_AUTO, SN_SOLVER_FFT, SN_SOLVER_DENSE } sn_solver_kind;
+
+typedef struct sn_solver sn_solver;
+
+/*
+ * A solver for `gammas` values gamma[0 ..], kept by value; linear is kept, not owned. Collective over space. Error: fft
+ * asked for an A that is not circulant; dense asked where I - gamma A loses its identity part (16 max gamma eps/dx^4
+ * for the ks stencil; in general eps * gamma * max |A| > 1e-6): the message names the figure and the solver that would
+ * do.
+ */
+sn_status sn_solver_create(const sn_grid *grid, sn_linear *linear, sn_solver_kind kind, int gammas, const double *gamma,
+                           sn_fourier_effort effort, sn_solver **out);
+void sn_solver_destroy(sn_solver **solver);
+
+/* Prepares for solves with exactly `samples` right-hand sides; may be called for several counts. Collective over space.
+ */
+sn_status sn_solver_reserve(sn_solver *solver, ptrdiff_t samples);
+
+/*
+ * x := (I - gamma[which] A)^-1 x, or with the transpose. samples must have been reserved. Factorizes first if A has
+ * changed since. Collective over space. Error SN_ERROR_RUN: singular matrix.
+ */
+sn_status sn_solver_solve(sn_solver *solver, int which, ptrdiff_t samples, double *x);
+sn_status sn_solver_solve_transpose(sn_solver *solver, int which, ptrdiff_t samples, double *x);
+
+/* "fft" or "dense", and one line for the user: which was chosen and why. */
+const char *sn_solver_name(const sn_solver *solver);
+const char *sn_solver_reason(const sn_solver *solver);
+
+/* Factorizations so far (for fft: symbols inverted), and bytes of factors on this rank. */
+long sn_solver_factorizations(const sn_solver *solver);
+ptrdiff_t sn_solver_bytes(const sn_solver *solver);
+
+#endif

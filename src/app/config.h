@@ -1,0 +1,137 @@
+/*
+ * The parameter file as a struct. One schema table (config_schema.c) gives every key its type, default, range, unit and
+ * help, and from it come the validation, `sinode template`, `sinode explain`, the help text and the echo into outputs.
+ */
+#ifndef SINODE_APP_CONFIG_H
+#define SINODE_APP_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sinode/fourier.h"
+#include "sinode/linear.h"
+#include "sinode/network.h"
+#include "sinode/solver.h"
+
+enum { SN_CONFIG_PATH = 1024, SN_CONFIG_TAPS_MOST = 33 };
+
+/* The commands that read a parameter file; a bit each, for "required by". */
+typedef enum {
+  SN_FOR_GENERATE = 1,
+  SN_FOR_TRAIN = 2,
+  SN_FOR_PREDICT = 4,
+  SN_FOR_GRADIENT = 8,
+  SN_FOR_ALL = 15
+} sn_config_command;
+
+typedef struct {
+  struct {
+    char directory[SN_CONFIG_PATH];
+    int64_t seed;
+  } run;
+  struct {
+    int64_t points;
+    double length;
+  } grid;
+  struct {
+    int64_t space;   /* ranks per replica */
+    int64_t threads; /* of the BLAS, per rank */
+  } parallel;
+  struct {
+    int plan; /* sn_fourier_effort: estimate | measure */
+  } fft;
+  struct {
+    char file[SN_CONFIG_PATH];
+    int initial;                       /* sn_ks_initial: paper | cosine | random | file */
+    char initial_file[SN_CONFIG_PATH]; /* initial: file -> a trajectory file whose last snapshot is the start */
+    int64_t members;
+    double dt, transient, span, interval;
+    bool dealias;
+    double perturbation; /* relative size of the perturbation of members > 0 */
+  } generate;
+  struct {
+    struct {
+      int kind; /* sn_linear_kind */
+      bool ks;  /* coefficients: ks */
+      int taps; /* of coefficients given as a list, or 5 */
+      double coefficients[SN_CONFIG_TAPS_MOST];
+      bool trainable;
+    } linear;
+    struct {
+      int kind; /* sn_network_kind */
+      int hidden_count;
+      int64_t hidden[SN_NETWORK_HIDDEN_MOST];
+      int channel_count;
+      int64_t channels[SN_NETWORK_HIDDEN_MOST];
+      int64_t kernel;
+      int activation; /* sn_activation */
+      struct {
+        int kind; /* sn_init_kind */
+        double std;
+      } init;
+    } nonlinear;
+  } model;
+  struct {
+    char scheme[32];
+    double dt;
+    struct {
+      int kind; /* sn_solver_kind */
+    } solver;
+  } integrator;
+  struct {
+    char data[SN_CONFIG_PATH];
+    int64_t window, batch, epochs;
+    struct {
+      int kind; /* sn_optimizer_kind: adamw | sgd */
+      double learning_rate, weight_decay, beta1, beta2, epsilon, momentum;
+    } optimizer;
+    struct {
+      int kind; /* sn_schedule_kind: plateau | constant */
+      double factor;
+      int64_t patience;
+      double threshold; /* relative */
+      double minimum;
+    } schedule;
+    int loss; /* sn_loss_kind: mse | mae */
+    double validation;
+    int split; /* sn_split_kind: time | member */
+    struct {
+      int64_t every, keep; /* epochs, files */
+    } checkpoint;
+    int resume; /* auto | never | required, as enum sn_resume below */
+  } train;
+  struct {
+    char model[SN_CONFIG_PATH], data[SN_CONFIG_PATH], file[SN_CONFIG_PATH];
+    int64_t start;
+    double span;
+    double threshold;         /* of nrmse, for the valid time */
+    double lyapunov_exponent; /* leading one, for times in Lyapunov times */
+  } predict;
+  struct {
+    char model[SN_CONFIG_PATH], data[SN_CONFIG_PATH], file[SN_CONFIG_PATH];
+  } gradient;
+} sn_config;
+
+typedef enum { SN_RESUME_AUTO, SN_RESUME_NEVER, SN_RESUME_REQUIRED } sn_resume;
+
+/*
+ * Reads and validates `path`, then applies `settings` ("section.key=value", count of them) over it. Errors
+ * (SN_ERROR_USAGE; SN_ERROR_FILE if the file cannot be read) say "FILE:LINE: key: what was found, what was expected",
+ * for an unknown key with the nearest valid name. `command` decides which required keys must be there. Local: rank 0
+ * reads the text and the program broadcasts it, so every rank parses the same bytes (`text` of `length` bytes, `path`
+ * for messages).
+ */
+sn_status sn_config_parse(const char *path, const char *text, size_t length, const char *const *settings, int count,
+                          sn_config_command command, sn_config *config);
+
+/* The parameters in force as YAML, every default spelt out. The caller frees *text with free(). Local. */
+sn_status sn_config_echo(const sn_config *config, char **text);
+
+/* A complete commented parameter file for a command, on stdout. */
+void sn_config_template(sn_config_command command);
+
+/* One key ("train.batch") or a section ("train") with type, unit, range, default and example, on stdout. */
+sn_status sn_config_explain(const char *key);
+
+#endif
