@@ -1,0 +1,46 @@
+/*
+ * Runge-Kutta tableaux. An IMEX scheme (a, b; at, bt) treats G explicitly by (a, b) and A u implicitly by (at, bt), at
+ * lower triangular:
+ *
+ *   U_i   = u_n + dt sum_{j<i} a_ij G(U_j) + dt sum_{j<=i} at_ij A U_j
+ *   u_n+1 = u_n + dt sum_j b_j G(U_j) + dt sum_j bt_j A U_j
+ *
+ * An explicit scheme is the special case at = a, bt = b. Names are PETSc's (TSARKIMEX) or the literature's; l2, 3, 4, 5
+ * are the paper's IMEX-RK2 to 5. All local.
+ */
+#ifndef SINODE_TABLEAU_H
+#define SINODE_TABLEAU_H
+
+#include <stdbool.h>
+
+enum { SN_TABLEAU_STAGES = 8 };
+
+typedef enum { SN_TABLEAU_IMEX, SN_TABLEAU_EXPLICIT } sn_tableau_kind;
+
+typedef struct {
+  const char *name;
+  const char *source;
+  sn_tableau_kind kind;
+  int order, stages;
+  double a[SN_TABLEAU_STAGES][SN_TABLEAU_STAGES], b[SN_TABLEAU_STAGES];
+  double at[SN_TABLEAU_STAGES][SN_TABLEAU_STAGES], bt[SN_TABLEAU_STAGES]; /* all 0 for explicit ones: use a, b */
+  double embedded[SN_TABLEAU_STAGES]; /* weights of the embedded method for both parts; all 0 if there is none */
+} sn_tableau;
+
+/* The tableau of that name, or NULL. */
+const sn_tableau *sn_tableau_find(const char *name);
+
+/* All of them, in order: IMEX first. */
+int sn_tableau_count(void);
+const sn_tableau *sn_tableau_at(int index);
+const char *sn_tableau_name_at(int index);
+
+/* Weight of stage j in row i of the linear part (row = stages: the solution), whichever the kind. */
+double sn_tableau_linear(const sn_tableau *tableau, int i, int j);
+/* The same for G. */
+double sn_tableau_nonlinear(const sn_tableau *tableau, int i, int j);
+
+/* Whether the last stage is the new solution: its rows of a and at are the weights b and bt. */
+bool sn_tableau_last_is_solution(const sn_tableau *tableau);
+
+#endif
