@@ -1,0 +1,71 @@
+/*
+ * Integrates a model over intervals of data with a fixed step, and its exact discrete adjoint (paper, eq. (5)). States
+ * are (samples, local points), row-major, on the space ranks of a replica.
+ *
+ * Adjoint storage "all": stage values and activations of every step are kept, nothing is recomputed.
+ */
+#ifndef SINODE_INTEGRATOR_H
+#define SINODE_INTEGRATOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "sinode/error.h"
+#include "sinode/model.h"
+#include "sinode/solver.h"
+#include "sinode/tableau.h"
+
+typedef struct {
+  const sn_tableau *tableau;
+  double dt;
+  ptrdiff_t substeps;  /* time steps an interval */
+  ptrdiff_t intervals; /* the most a forward pass takes that is followed by a backward pass; 0: no backward passes */
+  sn_solver_kind solver;
+  sn_fourier_effort effort; /* in planning FFTs */
+} sn_integrator_options;
+
+typedef struct sn_integrator sn_integrator;
+
+/*
+ * For up to the model's samples at once. The model is kept, not owned. Collective over space. Errors: as of
+ * sn_solver_create; no memory for the tape.
+ */
+sn_status sn_integrator_create(sn_model *model, const sn_integrator_options *options, sn_integrator **out);
+void sn_integrator_destroy(sn_integrator **integrator);
+
+/* Prepares for batches of exactly `samples` samples; may be called for several counts. Collective over space. */
+sn_status sn_integrator_reserve(sn_integrator *integrator, ptrdiff_t samples);
+
+/*
+ * states (intervals + 1, samples, local points): the first is given, the others are computed. tape: keep what a
+ * backward pass needs. Collective over space. Error SN_ERROR_RUN: a solve failed. A state that is not finite is no
+ * error here: see sn_integrator_check.
+ */
+sn_status sn_integrator_forward(sn_integrator *integrator, ptrdiff_t samples, ptrdiff_t intervals, double *states,
+                                bool tape);
+
+/*
+ * state_bars (intervals + 1, samples, local points): derivatives of the loss by the states; it is used up, and its
+ * first state becomes the derivative by the initial state. gradient += derivative by the parameters (partial blocks and
+ * replicas not yet summed: sn_parameters_reduce); NULL: not wanted. After a forward pass with tape. Collective over
+ * space.
+ */
+sn_status sn_integrator_backward(sn_integrator *integrator, ptrdiff_t samples, ptrdiff_t intervals, double *state_bars,
+                                 double *gradient);
+
+/*
+ * SN_OK if every step of the last forward pass (or backward pass) gave finite values of rms below 1e6; otherwise an
+ * error, the same on all ranks, with the first bad step, its time after the start of the pass at time `start`, and its
+ * norm. Collective over world.
+ */
+sn_status sn_integrator_check(sn_integrator *integrator, ptrdiff_t samples, double start);
+
+/* Of the solver of the implicit stages: one line for the user, and the factorizations so far (0 without one). */
+const char *sn_integrator_solver_reason(const sn_integrator *integrator);
+long sn_integrator_factorizations(const sn_integrator *integrator);
+
+/* Bytes of tape, and of factors, on this rank. */
+ptrdiff_t sn_integrator_tape_bytes(const sn_integrator *integrator);
+ptrdiff_t sn_integrator_factor_bytes(const sn_integrator *integrator);
+
+#endif

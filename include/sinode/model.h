@@ -1,0 +1,37 @@
+/*
+ * The model du/dt = -F(u) + A u: a network, a linear operator and their parameters, on the ranks of a replica. Blocks
+ * of the linear part come first, so that what is trainable stands together.
+ */
+#ifndef SINODE_MODEL_H
+#define SINODE_MODEL_H
+
+#include <stddef.h>
+
+#include "sinode/error.h"
+#include "sinode/grid.h"
+#include "sinode/linear.h"
+#include "sinode/network.h"
+#include "sinode/parameters.h"
+
+typedef struct sn_model sn_model;
+
+/*
+ * A model for up to `samples` samples at once; its parameters are 0. grid is kept, not owned. Collective over world.
+ * Errors as of sn_linear_create and sn_network_create.
+ */
+sn_status sn_model_create(const sn_grid *grid, const sn_linear_shape *linear, const sn_network_shape *network,
+                          ptrdiff_t samples, sn_model **out);
+void sn_model_destroy(sn_model **model);
+
+const sn_grid *sn_model_grid(const sn_model *model);
+sn_linear *sn_model_linear(const sn_model *model);
+sn_network *sn_model_network(const sn_model *model);
+sn_parameters *sn_model_parameters(const sn_model *model);
+ptrdiff_t sn_model_samples(const sn_model *model); /* the most at once */
+
+/* Takes note of parameters newly read: A's symbol and factorizations follow. Collective over space. */
+sn_status sn_model_loaded(sn_model *model);
+/* The same after a step of the optimizer, which leaves an untrained A alone. Collective over space. */
+sn_status sn_model_stepped(sn_model *model);
+
+#endif

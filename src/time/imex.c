@@ -1,0 +1,264 @@
+/*
+ * IMEX Runge-Kutta by a tableau, and its discrete adjoint; the formulas are in docs/method.md.
+ *
+ * With F the network (G = -F), gamma_i = dt at_ii and S_i = (I - gamma_i A)^-1:
+ *
+ *   r_i = u + dt sum_{j<i} (-a_ij F_j + at_ij H_j),  U_i = S_i r_i,  H_i = A U_i = (U_i - r_i) / gamma_i,  F_i = F(U_i)
+ *
+ * The stage derivative comes from the solve: applying A would lose eps / dx^4. Where gamma_i = 0, U_i = r_i, H_i = A
+ * r_i.
+ */
+#include <string.h>
+
+#include "sinode/memory.h"
+#include "stepper.h"
+
+enum { STAGES = SN_TABLEAU_STAGES, TERMS = 2 * STAGES + 1 };
+
+typedef struct {
+  sn_stepper base;
+  const sn_tableau *tableau;
+  sn_model *model;
+  ptrdiff_t points; /* local */
+  double dt;
+  bool last_is_solution;
+  bool needs_f[STAGES], needs_h[STAGES], used[STAGES];
+  double gamma[STAGES]; /* 0: explicit stage */
+  int solve[STAGES];    /* which of the solver's gammas */
+  double *f[STAGES], *h[STAGES];
+  double *stage;                         /* U_i when no tape is kept */
+  double *r_bar[STAGES], *f_bar, *h_bar; /* adjoint */
+} imex;
+
+/* A linear combination under construction. */
+typedef struct {
+  int terms;
+  double factor[TERMS];
+  const double *vector[TERMS];
+} combination;
+
+static void add(combination *sum, double factor, const double *vector) {
+  if (factor == 0) return;
+  sum->factor[sum->terms] = factor;
+  sum->vector[sum->terms++] = vector;
+}
+
+static void add_scaled(ptrdiff_t count, double factor, const double *restrict x, double *restrict y) {
+  for (ptrdiff_t k = 0; k < count; k++) y[k] += factor * x[k];
+}
+
+/* out = sum, in pieces that stay in the first-level cache so that each vector is read once and out written once. */
+static void evaluate(const combination *sum, ptrdiff_t count, double *out) {
+  enum { PIECE = 512 };
+  for (ptrdiff_t start = 0; start < count; start += PIECE) {
+    ptrdiff_t length = count - start < PIECE ? count - start : PIECE;
+    double piece[PIECE] = {0};
+    for (int t = 0; t < sum->terms; t++) add_scaled(length, sum->factor[t], sum->vector[t] + start, piece);
+    memcpy(out + start, piece, (size_t)length * sizeof *out);
+  }
+}
+
+/* The right-hand side of stage i, or the new solution for i = stages. */
+static void add_row(const imex *scheme, int i, combination *sum) {
+  for (int j = 0; j < i; j++) {
+    if (scheme->needs_f[j]) add(sum, -scheme->dt * sn_tableau_nonlinear(scheme->tableau, i, j), scheme->f[j]);
+    if (scheme->needs_h[j]) add(sum, scheme->dt * sn_tableau_linear(scheme->tableau, i, j), scheme->h[j]);
+  }
+}
+
+static sn_status stage_forward(imex *scheme, int i, ptrdiff_t samples, const double *u, double *stage, double *tape) {
+  const ptrdiff_t count = samples * scheme->points;
+  combination sum = {0};
+  add(&sum, 1, u);
+  add_row(scheme, i, &sum);
+  evaluate(&sum, count, stage);
+  const double gamma = scheme->gamma[i];
+  double *h = scheme->h[i];
+  if (gamma != 0) {
+    if (scheme->needs_h[i]) memcpy(h, stage, (size_t)count * sizeof *h);
+    SN_TRY(sn_solver_solve(scheme->base.solver, scheme->solve[i], samples, stage));
+    if (scheme->needs_h[i])
+      for (ptrdiff_t k = 0; k < count; k++) h[k] = (stage[k] - h[k]) / gamma;
+  } else if (scheme->needs_h[i]) {
+    SN_TRY(sn_linear_apply(sn_model_linear(scheme->model), samples, stage, h));
+  }
+  if (scheme->needs_f[i])
+    SN_TRY(sn_network_forward(sn_model_network(scheme->model), samples, stage, scheme->f[i], tape));
+  return SN_OK;
+}
+
+/* A step's tape: for every stage its value U_i, then the network's tape. */
+static ptrdiff_t stage_tape_size(const imex *scheme, ptrdiff_t samples) {
+  return samples * scheme->points + sn_network_tape_size(sn_model_network(scheme->model), samples);
+}
+
+static ptrdiff_t tape_size(const sn_stepper *stepper, ptrdiff_t samples) {
+  const imex *scheme = (const imex *)stepper;
+  return scheme->tableau->stages * stage_tape_size(scheme, samples);
+}
+
+static sn_status forward(sn_stepper *stepper, ptrdiff_t samples, const double *u, double *next, double *tape) {
+  imex *scheme = (imex *)stepper;
+  const int stages = scheme->tableau->stages;
+  const ptrdiff_t count = samples * scheme->points;
+  double *stage = scheme->stage;
+  for (int i = 0; i < stages; i++) {
+    if (!scheme->used[i]) continue;
+    double *network_tape = NULL;
+    if (tape) {
+      stage = tape + i * stage_tape_size(scheme, samples);
+      network_tape = stage + count;
+    }
+    SN_TRY(stage_forward(scheme, i, samples, u, stage, network_tape));
+  }
+  if (scheme->last_is_solution) {
+    memcpy(next, stage, (size_t)count * sizeof *next);
+    return SN_OK;
+  }
+  combination sum = {0};
+  add(&sum, 1, u);
+  add_row(scheme, stages, &sum);
+  evaluate(&sum, count, next);
+  return SN_OK;
+}
+
+/* Adds what the rows behind stage i (and the solution, unless it is the last stage) pass back to F_i or H_i. */
+static void add_column(const imex *scheme, int i, double weight, double (*coefficient)(const sn_tableau *, int, int),
+                       const double *lambda, combination *sum) {
+  const int stages = scheme->tableau->stages;
+  if (!scheme->last_is_solution) add(sum, weight * coefficient(scheme->tableau, stages, i), lambda);
+  for (int j = i + 1; j < stages; j++)
+    if (scheme->used[j]) add(sum, weight * coefficient(scheme->tableau, j, i), scheme->r_bar[j]);
+}
+
+static sn_status stage_backward(imex *scheme, int i, ptrdiff_t samples, const double *tape, const double *lambda,
+                                double *gradient) {
+  const ptrdiff_t count = samples * scheme->points;
+  const double *stage = tape, *network_tape = tape + count;
+  const double gamma = scheme->gamma[i];
+  double *r_bar = scheme->r_bar[i], *f_bar = scheme->f_bar, *h_bar = scheme->h_bar;
+  sn_linear *linear = sn_model_linear(scheme->model);
+
+  if (scheme->needs_f[i]) {
+    combination sum = {0};
+    add_column(scheme, i, -scheme->dt, sn_tableau_nonlinear, lambda, &sum);
+    evaluate(&sum, count, f_bar);
+    SN_TRY(sn_network_backward(sn_model_network(scheme->model), samples, stage, network_tape, f_bar, r_bar, gradient));
+  } else {
+    memset(r_bar, 0, (size_t)count * sizeof *r_bar);
+  }
+  if (scheme->last_is_solution && i == scheme->tableau->stages - 1) add_scaled(count, 1, lambda, r_bar);
+  if (scheme->needs_h[i]) {
+    combination sum = {0};
+    add_column(scheme, i, gamma != 0 ? scheme->dt / gamma : scheme->dt, sn_tableau_linear, lambda, &sum);
+    evaluate(&sum, count, h_bar); /* h_bar / gamma_i where the stage is implicit */
+  }
+  if (gamma != 0) {
+    if (scheme->needs_h[i]) add_scaled(count, 1, h_bar, r_bar);
+    SN_TRY(sn_solver_solve_transpose(scheme->base.solver, scheme->solve[i], samples, r_bar));
+    if (gradient) SN_TRY(sn_linear_gradient(linear, samples, gamma, r_bar, stage, gradient));
+    if (scheme->needs_h[i]) add_scaled(count, -1, h_bar, r_bar);
+  } else if (scheme->needs_h[i]) {
+    if (gradient) SN_TRY(sn_linear_gradient(linear, samples, 1, h_bar, stage, gradient));
+    SN_TRY(sn_linear_apply_transpose(linear, samples, h_bar, scheme->stage));
+    add_scaled(count, 1, scheme->stage, r_bar);
+  }
+  return SN_OK;
+}
+
+static sn_status backward(sn_stepper *stepper, ptrdiff_t samples, const double *tape, double *lambda,
+                          double *gradient) {
+  imex *scheme = (imex *)stepper;
+  const int stages = scheme->tableau->stages;
+  combination sum = {0};
+  if (!scheme->last_is_solution) add(&sum, 1, lambda);
+  for (int i = stages - 1; i >= 0; i--) {
+    if (!scheme->used[i]) continue;
+    SN_TRY(stage_backward(scheme, i, samples, tape + i * stage_tape_size(scheme, samples), lambda, gradient));
+    add(&sum, 1, scheme->r_bar[i]);
+  }
+  evaluate(&sum, samples * scheme->points, lambda);
+  return SN_OK;
+}
+
+static void destroy(sn_stepper **stepper) {
+  imex *scheme = (imex *)*stepper;
+  if (!scheme) return;
+  for (int i = 0; i < STAGES; i++) {
+    sn_memory_give(&scheme->f[i]);
+    sn_memory_give(&scheme->h[i]);
+    sn_memory_give(&scheme->r_bar[i]);
+  }
+  sn_memory_give(&scheme->stage);
+  sn_memory_give(&scheme->f_bar);
+  sn_memory_give(&scheme->h_bar);
+  sn_solver_destroy(&scheme->base.solver);
+  sn_memory_give(stepper);
+}
+
+static const sn_stepper_ops ops = {
+    .destroy = destroy, .tape_size = tape_size, .forward = forward, .backward = backward};
+
+/* Which stage values, network values and stage derivatives anything depends on. */
+static void find_needs(imex *scheme, bool has_network) {
+  const sn_tableau *tableau = scheme->tableau;
+  const int stages = tableau->stages, rows = stages + !scheme->last_is_solution;
+  for (int j = stages - 1; j >= 0; j--) {
+    for (int i = j + 1; i < rows; i++) {
+      if (i < stages && !scheme->used[i]) continue;
+      scheme->needs_f[j] |= has_network && sn_tableau_nonlinear(tableau, i, j) != 0;
+      scheme->needs_h[j] |= sn_tableau_linear(tableau, i, j) != 0;
+    }
+    scheme->used[j] = scheme->needs_f[j] || scheme->needs_h[j] || (scheme->last_is_solution && j == stages - 1);
+  }
+}
+
+/* The distinct gammas of the stages in use; returns how many. */
+static int find_gammas(imex *scheme, double *distinct) {
+  int count = 0;
+  for (int i = 0; i < scheme->tableau->stages; i++) {
+    const double diagonal = sn_tableau_linear(scheme->tableau, i, i);
+    if (!scheme->used[i] || diagonal == 0) continue;
+    scheme->gamma[i] = scheme->dt * diagonal;
+    int which = 0;
+    while (which < count && distinct[which] != scheme->gamma[i]) which++;
+    if (which == count) distinct[count++] = scheme->gamma[i];
+    scheme->solve[i] = which;
+  }
+  return count;
+}
+
+static sn_status take_memory(imex *scheme, bool adjoint) {
+  const ptrdiff_t count = sn_model_samples(scheme->model) * scheme->points;
+  for (int i = 0; i < scheme->tableau->stages; i++) {
+    if (scheme->needs_f[i]) SN_TRY(SN_NEW(count, &scheme->f[i]));
+    if (scheme->needs_h[i]) SN_TRY(SN_NEW(count, &scheme->h[i]));
+    if (adjoint && scheme->used[i]) SN_TRY(SN_NEW(count, &scheme->r_bar[i]));
+  }
+  SN_TRY(SN_NEW(count, &scheme->stage));
+  if (!adjoint) return SN_OK;
+  SN_TRY(SN_NEW(count, &scheme->f_bar));
+  return SN_NEW(count, &scheme->h_bar);
+}
+
+sn_status sn_imex_create(sn_model *model, const sn_tableau *tableau, double dt, bool adjoint, sn_solver_kind kind,
+                         sn_fourier_effort effort, sn_stepper **out) {
+  const sn_grid *grid = sn_model_grid(model);
+  imex *scheme;
+  SN_TRY(SN_NEW(1, &scheme));
+  *out = &scheme->base;
+  scheme->base.ops = &ops;
+  scheme->tableau = tableau;
+  scheme->model = model;
+  scheme->points = sn_grid_range(grid).count;
+  scheme->dt = dt;
+  scheme->last_is_solution = sn_tableau_last_is_solution(tableau);
+  find_needs(scheme, sn_network_get_shape(sn_model_network(model))->kind != SN_NETWORK_NONE);
+  double gammas[STAGES];
+  int count = find_gammas(scheme, gammas);
+  sn_status status = take_memory(scheme, adjoint);
+  if (!status && count)
+    status = sn_solver_create(grid, sn_model_linear(model), kind, count, gammas, effort, &scheme->base.solver);
+  if (status) destroy(out);
+  return status;
+}

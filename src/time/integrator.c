@@ -1,0 +1,153 @@
+#include "sinode/integrator.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "sinode/count.h"
+#include "sinode/memory.h"
+#include "stepper.h"
+
+struct sn_integrator {
+  sn_model *model;
+  sn_integrator_options options;
+  sn_stepper *stepper;
+  ptrdiff_t points; /* local */
+  ptrdiff_t tape_stride, tape_steps;
+  double *tape;
+  double *buffer[2];  /* states between the ends of an interval */
+  double *square;     /* (capacity) local sum of squares after every step of the last pass */
+  double *total;      /* (capacity) summed over the ranks */
+  ptrdiff_t capacity; /* steps that `square` has room for */
+  ptrdiff_t steps;    /* of the last pass */
+  bool backward;      /* whether that was a backward pass */
+};
+
+static sn_status build(sn_integrator *it) {
+  const sn_integrator_options *options = &it->options;
+  const ptrdiff_t samples = sn_model_samples(it->model), count = samples * it->points;
+  const bool adjoint = options->intervals > 0;
+  SN_TRY(sn_imex_create(it->model, options->tableau, options->dt, adjoint, options->solver, options->effort,
+                        &it->stepper));
+  it->tape_stride = it->stepper->ops->tape_size(it->stepper, samples);
+  it->tape_steps = options->intervals * options->substeps;
+  it->capacity = (adjoint ? options->intervals : 1) * options->substeps;
+  ptrdiff_t size;
+  if (!sn_count_multiply(it->tape_steps, it->tape_stride, &size)) size = PTRDIFF_MAX;
+  SN_TRY(SN_NEW(size, &it->tape));
+  SN_TRY(SN_NEW(it->capacity, &it->square));
+  SN_TRY(SN_NEW(it->capacity, &it->total));
+  for (int k = 0; k < 2; k++) SN_TRY(SN_NEW(count, &it->buffer[k]));
+  return SN_OK;
+}
+
+sn_status sn_integrator_create(sn_model *model, const sn_integrator_options *options, sn_integrator **out) {
+  SN_TRY(SN_NEW(1, out));
+  **out = (sn_integrator){.model = model, .options = *options, .points = sn_grid_range(sn_model_grid(model)).count};
+  sn_status status = build(*out);
+  if (status) sn_integrator_destroy(out);
+  return status;
+}
+
+void sn_integrator_destroy(sn_integrator **integrator) {
+  sn_integrator *it = *integrator;
+  if (!it) return;
+  if (it->stepper) it->stepper->ops->destroy(&it->stepper);
+  sn_memory_give(&it->tape);
+  sn_memory_give(&it->square);
+  sn_memory_give(&it->total);
+  for (int k = 0; k < 2; k++) sn_memory_give(&it->buffer[k]);
+  sn_memory_give(integrator);
+}
+
+sn_status sn_integrator_reserve(sn_integrator *it, ptrdiff_t samples) {
+  return it->stepper->solver ? sn_solver_reserve(it->stepper->solver, samples) : SN_OK;
+}
+
+static double sum_of_squares(ptrdiff_t count, const double *u) {
+  double sum = 0;
+  for (ptrdiff_t k = 0; k < count; k++) sum += u[k] * u[k];
+  return sum;
+}
+
+sn_status sn_integrator_forward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t intervals, double *states, bool tape) {
+  const ptrdiff_t count = samples * it->points, substeps = it->options.substeps;
+  if (intervals * substeps > (tape ? it->tape_steps : it->capacity))
+    return SN_ERROR_ALL(SN_ERROR_RUN, "an integrator made for %td steps was asked for %td",
+                        tape ? it->tape_steps : it->capacity, intervals * substeps);
+  sn_timer *timer = sn_grid_timer(sn_model_grid(it->model));
+  sn_timer_start(timer, SN_TIME_FORWARD);
+  it->steps = intervals * substeps;
+  it->backward = false;
+  const double *u = states;
+  for (ptrdiff_t step = 0; step < it->steps; step++) {
+    const bool ends_interval = (step + 1) % substeps == 0;
+    double *next = ends_interval ? states + (step + 1) / substeps * count : it->buffer[step % 2];
+    SN_TRY(it->stepper->ops->forward(it->stepper, samples, u, next, tape ? it->tape + step * it->tape_stride : NULL));
+    it->square[step] = sum_of_squares(count, next);
+    u = next;
+  }
+  sn_timer_stop(timer, SN_TIME_FORWARD);
+  return SN_OK;
+}
+
+sn_status sn_integrator_backward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t intervals, double *state_bars,
+                                 double *gradient) {
+  const ptrdiff_t count = samples * it->points, substeps = it->options.substeps;
+  sn_timer *timer = sn_grid_timer(sn_model_grid(it->model));
+  sn_timer_start(timer, SN_TIME_BACKWARD);
+  it->backward = true;
+  double *lambda = it->buffer[0];
+  memcpy(lambda, state_bars + intervals * count, (size_t)count * sizeof *lambda);
+  for (ptrdiff_t step = intervals * substeps - 1; step >= 0; step--) {
+    SN_TRY(it->stepper->ops->backward(it->stepper, samples, it->tape + step * it->tape_stride, lambda, gradient));
+    if (step % substeps == 0) {
+      const double *bar = state_bars + step / substeps * count;
+      for (ptrdiff_t k = 0; k < count; k++) lambda[k] += bar[k];
+    }
+    it->square[step] = sum_of_squares(count, lambda);
+  }
+  memcpy(state_bars, lambda, (size_t)count * sizeof *lambda);
+  sn_timer_stop(timer, SN_TIME_BACKWARD);
+  return SN_OK;
+}
+
+sn_status sn_integrator_check(sn_integrator *it, ptrdiff_t samples, double start) {
+  const double limit = 1e6, dt = it->options.dt;
+  const sn_grid *grid = sn_model_grid(it->model);
+  double values = (double)(samples * it->points);
+  MPI_Allreduce(it->square, it->total, (int)it->steps, MPI_DOUBLE, MPI_SUM, sn_grid_world(grid));
+  MPI_Allreduce(MPI_IN_PLACE, &values, 1, MPI_DOUBLE, MPI_SUM, sn_grid_world(grid));
+  for (ptrdiff_t k = 0; k < it->steps; k++) {
+    const ptrdiff_t step = it->backward ? it->steps - 1 - k : k;
+    const double rms = sqrt(it->total[step] / values);
+    if (rms < limit) continue;
+    if (it->backward)
+      return SN_ERROR_ALL(
+          SN_ERROR_RUN,
+          "the adjoint of %s blew up going back through step %td (t = %g): rms %g; shorten train.window "
+          "or lower integrator.dt (now %g)",
+          it->options.tableau->name, step + 1, start + (double)step * dt, rms, dt);
+    return SN_ERROR_ALL(
+        SN_ERROR_RUN,
+        "%s blew up in step %td, at t = %g: rms of the state is %g; lower integrator.dt (now %g) or, in "
+        "training, train.optimizer.learning_rate",
+        it->options.tableau->name, step + 1, start + (double)(step + 1) * dt, rms, dt);
+  }
+  return SN_OK;
+}
+
+const char *sn_integrator_solver_reason(const sn_integrator *it) {
+  return it->stepper->solver ? sn_solver_reason(it->stepper->solver) : "none: the scheme is explicit";
+}
+
+long sn_integrator_factorizations(const sn_integrator *it) {
+  return it->stepper->solver ? sn_solver_factorizations(it->stepper->solver) : 0;
+}
+
+ptrdiff_t sn_integrator_tape_bytes(const sn_integrator *it) {
+  return it->tape_steps * it->tape_stride * (ptrdiff_t)sizeof(double);
+}
+
+ptrdiff_t sn_integrator_factor_bytes(const sn_integrator *it) {
+  return it->stepper->solver ? sn_solver_bytes(it->stepper->solver) : 0;
+}

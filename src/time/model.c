@@ -1,0 +1,48 @@
+#include "sinode/model.h"
+
+#include "sinode/memory.h"
+
+struct sn_model {
+  const sn_grid *grid;
+  sn_parameters *parameters;
+  sn_linear *linear;
+  sn_network *network;
+  ptrdiff_t samples;
+};
+
+static sn_status build(sn_model *model, const sn_linear_shape *linear, const sn_network_shape *network) {
+  SN_TRY(sn_parameters_create(model->grid, &model->parameters));
+  SN_TRY(sn_linear_create(model->grid, linear, model->samples, model->parameters, &model->linear));
+  SN_TRY(sn_network_create(model->grid, network, model->samples, model->parameters, &model->network));
+  SN_TRY(sn_parameters_allocate(model->parameters));
+  return SN_OK;
+}
+
+sn_status sn_model_create(const sn_grid *grid, const sn_linear_shape *linear, const sn_network_shape *network,
+                          ptrdiff_t samples, sn_model **out) {
+  SN_TRY(SN_NEW(1, out));
+  **out = (sn_model){.grid = grid, .samples = samples};
+  sn_status status = build(*out, linear, network);
+  if (status) sn_model_destroy(out);
+  return status;
+}
+
+void sn_model_destroy(sn_model **model) {
+  if (!*model) return;
+  sn_network_destroy(&(*model)->network);
+  sn_linear_destroy(&(*model)->linear);
+  sn_parameters_destroy(&(*model)->parameters);
+  sn_memory_give(model);
+}
+
+const sn_grid *sn_model_grid(const sn_model *model) { return model->grid; }
+sn_linear *sn_model_linear(const sn_model *model) { return model->linear; }
+sn_network *sn_model_network(const sn_model *model) { return model->network; }
+sn_parameters *sn_model_parameters(const sn_model *model) { return model->parameters; }
+ptrdiff_t sn_model_samples(const sn_model *model) { return model->samples; }
+
+sn_status sn_model_loaded(sn_model *model) { return sn_linear_update(model->linear); }
+
+sn_status sn_model_stepped(sn_model *model) {
+  return sn_linear_is_trainable(model->linear) ? sn_linear_update(model->linear) : SN_OK;
+}

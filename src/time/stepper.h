@@ -1,0 +1,34 @@
+/*
+ * One time step of a scheme and its exact transpose: what the integrator needs of a family of schemes. All arrays are
+ * (samples, local points). Collective over the space ranks.
+ */
+#ifndef SINODE_TIME_STEPPER_H
+#define SINODE_TIME_STEPPER_H
+
+#include "sinode/model.h"
+#include "sinode/solver.h"
+#include "sinode/tableau.h"
+
+typedef struct sn_stepper sn_stepper;
+
+typedef struct {
+  void (*destroy)(sn_stepper **stepper);
+  /* Doubles of tape a step keeps for its backward pass. */
+  ptrdiff_t (*tape_size)(const sn_stepper *stepper, ptrdiff_t samples);
+  /* next = step(u); tape may be NULL. u and next do not overlap. */
+  sn_status (*forward)(sn_stepper *stepper, ptrdiff_t samples, const double *u, double *next, double *tape);
+  /* lambda := (d next / d u)^T lambda; gradient (NULL: not wanted) += (d next / d parameters)^T lambda. */
+  sn_status (*backward)(sn_stepper *stepper, ptrdiff_t samples, const double *tape, double *lambda, double *gradient);
+} sn_stepper_ops;
+
+/* First member of every stepper. */
+struct sn_stepper {
+  const sn_stepper_ops *ops;
+  sn_solver *solver; /* of the implicit stages; NULL if there are none */
+};
+
+/* Runge-Kutta by a tableau, IMEX or explicit. */
+sn_status sn_imex_create(sn_model *model, const sn_tableau *tableau, double dt, bool adjoint, sn_solver_kind kind,
+                         sn_fourier_effort effort, sn_stepper **out);
+
+#endif
