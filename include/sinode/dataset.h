@@ -1,0 +1,43 @@
+/*
+ * Windows of trajectories for training and validation. A window starts at snapshot k of a member: u(k) is the initial
+ * state, u(k+1) .. u(k+window) are the targets. Every replica holds all snapshots, split over its space ranks.
+ *
+ * Split by time: the last snapshots of every member are for validation; by member: the last members. No validation
+ * snapshot is part of a training window.
+ */
+#ifndef SINODE_DATASET_H
+#define SINODE_DATASET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sinode/error.h"
+
+typedef enum { SN_SPLIT_TIME, SN_SPLIT_MEMBER } sn_split_kind;
+typedef enum { SN_SET_TRAINING, SN_SET_VALIDATION } sn_set;
+
+typedef struct sn_dataset sn_dataset;
+
+/*
+ * values (members, snapshots, local points) is kept, not owned. validation: fraction in [0, 1) of the snapshots
+ * (rounded to nearest, at least window + 1 when not 0) or of the members (at least one). Local. Error SN_ERROR_USAGE:
+ * no training window is left.
+ */
+sn_status sn_dataset_create(ptrdiff_t members, ptrdiff_t snapshots, ptrdiff_t points, const double *values,
+                            ptrdiff_t window, sn_split_kind split, double validation, sn_dataset **out);
+void sn_dataset_destroy(sn_dataset **dataset);
+
+/* Number of windows of a set. */
+ptrdiff_t sn_dataset_windows(const sn_dataset *dataset, sn_set set);
+
+/* First validation snapshot (split by time) or member (by member); snapshots or members if there is none. */
+ptrdiff_t sn_dataset_boundary(const sn_dataset *dataset);
+
+/*
+ * Copies windows index[0 .. samples-1] (numbers within the set; NULL: first, first + 1, ...): initial (samples, points)
+ * and targets (window, samples, points).
+ */
+void sn_dataset_gather(const sn_dataset *dataset, sn_set set, ptrdiff_t samples, const ptrdiff_t *index,
+                       ptrdiff_t first, double *initial, double *targets);
+
+#endif

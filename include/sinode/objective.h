@@ -1,0 +1,48 @@
+/*
+ * The training objective: the loss of a model rolled out over a window from given initial states, and its gradient by
+ * the discrete adjoint. Used alike by training, validation and the gradient command.
+ */
+#ifndef SINODE_OBJECTIVE_H
+#define SINODE_OBJECTIVE_H
+
+#include <stddef.h>
+
+#include "sinode/error.h"
+#include "sinode/integrator.h"
+#include "sinode/loss.h"
+#include "sinode/model.h"
+
+typedef struct sn_objective sn_objective;
+
+/* For windows of `window` intervals and up to the model's samples; model and integrator are kept, not owned. Local. */
+sn_status sn_objective_create(sn_model *model, sn_integrator *integrator, sn_loss_kind loss, ptrdiff_t window,
+                              sn_objective **out);
+void sn_objective_destroy(sn_objective **objective);
+
+/* To be filled before an evaluation: initial states (samples, local points), targets (window, samples, local points).
+ */
+double *sn_objective_initial(sn_objective *objective);
+double *sn_objective_targets(sn_objective *objective);
+
+/* The sum of the loss over this rank's values, and forward states only. Collective over space. */
+sn_status sn_objective_value(sn_objective *objective, ptrdiff_t samples, double *sum);
+
+/*
+ * The same, and gradient = derivative of scale * (sum over all ranks) by the parameters: this rank's part, not yet
+ * reduced (sn_parameters_reduce). Collective over space.
+ */
+sn_status sn_objective_gradient(sn_objective *objective, ptrdiff_t samples, double scale, double *sum,
+                                double *gradient);
+
+/* After an evaluation: states (window + 1, samples, local points); after a gradient, derivative by the initial states.
+ */
+const double *sn_objective_states(const sn_objective *objective);
+const double *sn_objective_initial_bar(const sn_objective *objective);
+
+/*
+ * Finds out why the last evaluation was not finite: repeats it and returns the error that names the step, or SN_OK if
+ * every state and adjoint is finite. Collective over world.
+ */
+sn_status sn_objective_diagnose(sn_objective *objective, ptrdiff_t samples, double scale, double *gradient);
+
+#endif

@@ -1,0 +1,86 @@
+/*
+ * Training: shuffled windows, mini-batches shared out over the replicas, one gradient reduction an iteration, a
+ * learning-rate schedule and a validation loss an epoch. It knows no files: what should happen after an iteration or an
+ * epoch is done by the caller's hooks. The state that makes a resumed run repeat an unbroken one bit for bit is
+ * sn_trainer_state, the parameters and the optimizer's state.
+ */
+#ifndef SINODE_TRAINER_H
+#define SINODE_TRAINER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "sinode/dataset.h"
+#include "sinode/error.h"
+#include "sinode/objective.h"
+#include "sinode/optimizer.h"
+#include "sinode/schedule.h"
+
+typedef struct {
+  ptrdiff_t batch; /* global; the last batch of an epoch holds what is left */
+  int64_t epochs;
+  uint64_t seed; /* of the shuffles */
+  ptrdiff_t window;
+  sn_schedule_options schedule;
+} sn_trainer_options;
+
+/* Where training stands. */
+typedef struct {
+  int64_t epoch;     /* complete ones */
+  int64_t iteration; /* optimizer steps in all */
+  int64_t position;  /* batches done of the epoch under way */
+  double loss_sum;   /* over the windows of the epoch under way */
+  double seconds;    /* spent in iterations, over all resumes */
+  double best; /* lowest validation loss (training loss if there is no validation set); infinity before the first */
+  sn_schedule schedule;
+} sn_trainer_state;
+
+/* One line of history. */
+typedef struct {
+  int64_t epoch, iteration;
+  double seconds, train_loss, validation_loss /* NaN without a validation set */, learning_rate, peak_memory_mib;
+  bool best; /* the lowest loss so far */
+} sn_trainer_record;
+
+typedef struct sn_trainer sn_trainer;
+
+/* What the caller does; called on all ranks at the same points. */
+typedef struct {
+  void *context;
+  bool (*wants_stop)(void *context); /* this rank's wish, asked after every iteration; one rank's is everyone's */
+  sn_status (*after_iteration)(void *context, const sn_trainer *trainer, double loss); /* loss of the batch */
+  sn_status (*after_epoch)(void *context, const sn_trainer *trainer, const sn_trainer_record *record);
+} sn_trainer_hooks;
+
+/* All objects are kept, not owned; the integrator must be reserved by sn_trainer_reserve. Collective over world. */
+sn_status sn_trainer_create(sn_model *model, sn_objective *objective, const sn_dataset *dataset,
+                            sn_optimizer *optimizer, const sn_trainer_options *options, double learning_rate,
+                            sn_trainer **out);
+void sn_trainer_destroy(sn_trainer **trainer);
+
+/* Most samples of one replica in a batch: what the model must have room for. Local. */
+ptrdiff_t sn_trainer_samples(const sn_grid *grid, const sn_dataset *dataset, ptrdiff_t batch);
+
+/* Reserves the integrator for every number of samples that training and validation will bring. Collective over space.
+ */
+sn_status sn_trainer_reserve(const sn_trainer *trainer, sn_integrator *integrator);
+
+/* Batches of an epoch. */
+ptrdiff_t sn_trainer_batches(const sn_trainer *trainer);
+
+/* The state; may be written (by resuming) before sn_trainer_run. */
+sn_trainer_state *sn_trainer_get_state(sn_trainer *trainer);
+const sn_trainer_state *sn_trainer_peek_state(const sn_trainer *trainer);
+
+/*
+ * Trains until all epochs are done or a rank wants to stop (*stopped, the same on all ranks; the state then stands
+ * between two iterations). Collective over world. Error SN_ERROR_RUN: loss or gradient not finite; parameters are then
+ * those before the iteration that failed.
+ */
+sn_status sn_trainer_run(sn_trainer *trainer, const sn_trainer_hooks *hooks, bool *stopped);
+
+/* Mean loss over a set at the present parameters; NaN if it is empty. Collective over world. */
+sn_status sn_trainer_evaluate(sn_trainer *trainer, sn_set set, double *loss);
+
+#endif

@@ -1,0 +1,67 @@
+#include "sinode/objective.h"
+
+#include <string.h>
+
+#include "sinode/memory.h"
+
+struct sn_objective {
+  sn_model *model;
+  sn_integrator *integrator;
+  sn_loss_kind loss;
+  ptrdiff_t window, points; /* points: local */
+  double *states, *targets, *bars;
+};
+
+sn_status sn_objective_create(sn_model *model, sn_integrator *integrator, sn_loss_kind loss, ptrdiff_t window,
+                              sn_objective **out) {
+  SN_TRY(SN_NEW(1, out));
+  sn_objective *o = *out;
+  *o = (sn_objective){.model = model,
+                      .integrator = integrator,
+                      .loss = loss,
+                      .window = window,
+                      .points = sn_grid_range(sn_model_grid(model)).count};
+  const ptrdiff_t count = sn_model_samples(model) * o->points;
+  sn_status status = SN_NEW((window + 1) * count, &o->states);
+  if (!status) status = SN_NEW(window * count, &o->targets);
+  if (!status) status = SN_NEW((window + 1) * count, &o->bars);
+  if (status) sn_objective_destroy(out);
+  return status;
+}
+
+void sn_objective_destroy(sn_objective **objective) {
+  if (!*objective) return;
+  sn_memory_give(&(*objective)->states);
+  sn_memory_give(&(*objective)->targets);
+  sn_memory_give(&(*objective)->bars);
+  sn_memory_give(objective);
+}
+
+double *sn_objective_initial(sn_objective *o) { return o->states; }
+double *sn_objective_targets(sn_objective *o) { return o->targets; }
+const double *sn_objective_states(const sn_objective *o) { return o->states; }
+const double *sn_objective_initial_bar(const sn_objective *o) { return o->bars; }
+
+sn_status sn_objective_value(sn_objective *o, ptrdiff_t samples, double *sum) {
+  const ptrdiff_t count = samples * o->points;
+  SN_TRY(sn_integrator_forward(o->integrator, samples, o->window, o->states, false));
+  *sum = sn_loss_sum(o->loss, o->window * count, o->states + count, o->targets, 0, NULL);
+  return SN_OK;
+}
+
+sn_status sn_objective_gradient(sn_objective *o, ptrdiff_t samples, double scale, double *sum, double *gradient) {
+  const ptrdiff_t count = samples * o->points;
+  memset(gradient, 0, (size_t)sn_parameters_size(sn_model_parameters(o->model)) * sizeof *gradient);
+  SN_TRY(sn_integrator_forward(o->integrator, samples, o->window, o->states, true));
+  memset(o->bars, 0, (size_t)count * sizeof *o->bars); /* the loss does not see the initial states */
+  *sum = sn_loss_sum(o->loss, o->window * count, o->states + count, o->targets, scale, o->bars + count);
+  return sn_integrator_backward(o->integrator, samples, o->window, o->bars, gradient);
+}
+
+sn_status sn_objective_diagnose(sn_objective *o, ptrdiff_t samples, double scale, double *gradient) {
+  double sum;
+  if (samples) SN_TRY(sn_objective_value(o, samples, &sum));
+  SN_TRY(sn_integrator_check(o->integrator, samples, 0));
+  if (samples) SN_TRY(sn_objective_gradient(o, samples, scale, &sum, gradient));
+  return sn_integrator_check(o->integrator, samples, 0);
+}

@@ -1,0 +1,21 @@
+#include "sinode/schedule.h"
+
+#include <math.h>
+
+sn_schedule sn_schedule_start(double learning_rate) {
+  return (sn_schedule){.rate = learning_rate, .best = INFINITY, .bad_epochs = 0};
+}
+
+void sn_schedule_step(sn_schedule *schedule, const sn_schedule_options *options, double loss) {
+  if (options->kind == SN_SCHEDULE_CONSTANT) return;
+  if (loss < schedule->best * (1 - options->threshold)) {
+    schedule->best = loss;
+    schedule->bad_epochs = 0;
+  } else {
+    schedule->bad_epochs++;
+  }
+  if (schedule->bad_epochs <= options->patience) return;
+  schedule->bad_epochs = 0;
+  const double reduced = fmax(schedule->rate * options->factor, options->minimum);
+  if (schedule->rate - reduced > 1e-8) schedule->rate = reduced; /* PyTorch's eps */
+}
