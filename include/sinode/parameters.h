@@ -40,6 +40,7 @@ void sn_parameters_destroy(sn_parameters **parameters);
 sn_status sn_parameters_add(sn_parameters *parameters, sn_parameter_block *block);
 
 int sn_parameters_blocks(const sn_parameters *parameters);
+/* Valid until the next block is added. */
 const sn_parameter_block *sn_parameters_block(const sn_parameters *parameters, int index);
 /* NULL if there is none. */
 const sn_parameter_block *sn_parameters_find(const sn_parameters *parameters, const char *name);
@@ -57,7 +58,9 @@ double *sn_parameters_values(sn_parameters *parameters);
 
 /*
  * Completes a gradient after the backward passes: sums partial blocks over the space ranks, and everything trainable
- * over the replicas, in one reduction. Collective over world.
+ * over the replicas. In place, one reduction over the replicas for each run of neighbouring trainable blocks; where
+ * space is split, one more over world for the replicated blocks together, which leaves them the same to the last bit
+ * on all ranks. Collective over world.
  */
 sn_status sn_parameters_reduce(const sn_parameters *parameters, double *gradient);
 

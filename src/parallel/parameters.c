@@ -1,0 +1,178 @@
+#include "sinode/parameters.h"
+
+#include <string.h>
+
+#include "sinode/count.h"
+#include "sinode/memory.h"
+
+/* Doubles in 64 bytes; and what one call of MPI is given at most, so that its counts stay far from 2^31. */
+enum { ALIGNMENT = 8, MESSAGE_MOST = 1 << 28 };
+
+struct sn_parameters {
+  const sn_grid *grid;
+  sn_parameter_block *blocks;
+  int count, room;
+  ptrdiff_t size;
+  double *values;
+  double *packed; /* the replicated trainable blocks behind each other */
+};
+
+sn_status sn_parameters_create(const sn_grid *grid, sn_parameters **out) {
+  SN_TRY(SN_NEW(1, out));
+  (*out)->grid = grid;
+  return SN_OK;
+}
+
+void sn_parameters_destroy(sn_parameters **parameters) {
+  if (!*parameters) return;
+  sn_memory_give(&(*parameters)->blocks);
+  sn_memory_give(&(*parameters)->values);
+  sn_memory_give(&(*parameters)->packed);
+  sn_memory_give(parameters);
+}
+
+ptrdiff_t sn_parameter_block_size(const sn_parameter_block *block) {
+  ptrdiff_t size = 1;
+  for (int i = 0; i < block->dimensions; i++) size *= block->count[i];
+  return size;
+}
+
+static ptrdiff_t global_size(const sn_parameter_block *block) {
+  ptrdiff_t size = 1;
+  for (int i = 0; i < block->dimensions; i++) size *= block->shape[i];
+  return size;
+}
+
+sn_status sn_parameters_add(sn_parameters *parameters, sn_parameter_block *block) {
+  ptrdiff_t size = 1, end;
+  bool fits = true;
+  for (int i = 0; i < block->dimensions; i++) fits = fits && sn_count_multiply(size, block->shape[i], &size);
+  if (!fits || !sn_count_add(parameters->size, size, &end) || !sn_count_add(end, ALIGNMENT, &end))
+    return SN_ERROR(SN_ERROR_RUN, "the array %s has more elements than can be counted", block->name);
+  if (parameters->count == parameters->room) {
+    sn_parameter_block *more;
+    int room = parameters->room ? 2 * parameters->room : 16;
+    SN_TRY(SN_NEW(room, &more));
+    if (parameters->count) memcpy(more, parameters->blocks, (size_t)parameters->count * sizeof *more);
+    sn_memory_give(&parameters->blocks);
+    parameters->blocks = more;
+    parameters->room = room;
+  }
+  block->offset = parameters->size;
+  parameters->size += (sn_parameter_block_size(block) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+  parameters->blocks[parameters->count++] = *block;
+  return SN_OK;
+}
+
+int sn_parameters_blocks(const sn_parameters *parameters) { return parameters->count; }
+
+const sn_parameter_block *sn_parameters_block(const sn_parameters *parameters, int index) {
+  return &parameters->blocks[index];
+}
+
+const sn_parameter_block *sn_parameters_find(const sn_parameters *parameters, const char *name) {
+  for (int i = 0; i < parameters->count; i++)
+    if (!strcmp(parameters->blocks[i].name, name)) return &parameters->blocks[i];
+  return NULL;
+}
+
+ptrdiff_t sn_parameters_size(const sn_parameters *parameters) { return parameters->size; }
+
+ptrdiff_t sn_parameters_total(const sn_parameters *parameters, bool trainable_only) {
+  ptrdiff_t total = 0;
+  for (int i = 0; i < parameters->count; i++)
+    if (parameters->blocks[i].trainable || !trainable_only) total += global_size(&parameters->blocks[i]);
+  return total;
+}
+
+static bool is_packed(const sn_parameter_block *block) { return block->trainable && !block->split; }
+
+static ptrdiff_t packed_size(const sn_parameters *parameters) {
+  ptrdiff_t size = 0;
+  for (int i = 0; i < parameters->count; i++)
+    if (is_packed(&parameters->blocks[i])) size += sn_parameter_block_size(&parameters->blocks[i]);
+  return size;
+}
+
+sn_status sn_parameters_allocate(sn_parameters *parameters) {
+  SN_TRY(SN_NEW(parameters->size, &parameters->values));
+  if (sn_grid_space_size(parameters->grid) > 1) SN_TRY(SN_NEW(packed_size(parameters), &parameters->packed));
+  return SN_OK;
+}
+
+double *sn_parameters_values(sn_parameters *parameters) { return parameters->values; }
+
+static void sum(MPI_Comm comm, double *values, ptrdiff_t count) {
+  for (ptrdiff_t first = 0; first < count; first += MESSAGE_MOST) {
+    ptrdiff_t rest = count - first;
+    MPI_Allreduce(MPI_IN_PLACE, values + first, (int)(rest < MESSAGE_MOST ? rest : MESSAGE_MOST), MPI_DOUBLE, MPI_SUM,
+                  comm);
+  }
+}
+
+/*
+ * Replicated blocks are summed over all ranks in one message of one length, so that every rank ends with the same bits
+ * and the copies cannot drift apart. Space ranks other than 0 have nothing to add to a block of which each has it all.
+ */
+static void pack_replicated(const sn_parameters *parameters, const double *gradient) {
+  bool owner = sn_grid_space_rank(parameters->grid) == 0;
+  double *to = parameters->packed;
+  for (int i = 0; i < parameters->count; i++) {
+    const sn_parameter_block *block = &parameters->blocks[i];
+    if (!is_packed(block)) continue;
+    ptrdiff_t size = sn_parameter_block_size(block);
+    for (ptrdiff_t j = 0; j < size; j++) to[j] = owner || block->partial ? gradient[block->offset + j] : 0;
+    to += size;
+  }
+}
+
+static void unpack_replicated(const sn_parameters *parameters, double *gradient) {
+  const double *from = parameters->packed;
+  for (int i = 0; i < parameters->count; i++) {
+    const sn_parameter_block *block = &parameters->blocks[i];
+    if (!is_packed(block)) continue;
+    ptrdiff_t size = sn_parameter_block_size(block);
+    memcpy(gradient + block->offset, from, (size_t)size * sizeof *from);
+    from += size;
+  }
+}
+
+/* In place over each run of neighbouring trainable blocks, gaps included. */
+static void sum_runs(const sn_parameters *parameters, double *gradient) {
+  for (int first = 0, end; first < parameters->count; first = end + 1) {
+    for (end = first; end < parameters->count && parameters->blocks[end].trainable;) end++;
+    if (end == first) continue;
+    ptrdiff_t start = parameters->blocks[first].offset;
+    ptrdiff_t stop = end < parameters->count ? parameters->blocks[end].offset : parameters->size;
+    sum(sn_grid_replicas(parameters->grid), gradient + start, stop - start);
+  }
+}
+
+sn_status sn_parameters_reduce(const sn_parameters *parameters, double *gradient) {
+  const sn_grid *grid = parameters->grid;
+  sn_timer_start(sn_grid_timer(grid), SN_TIME_REDUCE);
+  bool replicated = sn_grid_space_size(grid) > 1 && packed_size(parameters) > 0;
+  if (replicated) {
+    pack_replicated(parameters, gradient);
+    sum(sn_grid_world(grid), parameters->packed, packed_size(parameters));
+  }
+  if (sn_grid_replica_count(grid) > 1) sum_runs(parameters, gradient);
+  if (replicated) unpack_replicated(parameters, gradient);
+  sn_timer_stop(sn_grid_timer(grid), SN_TIME_REDUCE);
+  return SN_OK;
+}
+
+double sn_parameters_dot(const sn_parameters *parameters, const double *a, const double *b) {
+  bool owner = sn_grid_space_rank(parameters->grid) == 0;
+  double dot = 0;
+  for (int i = 0; i < parameters->count; i++) {
+    const sn_parameter_block *block = &parameters->blocks[i];
+    if (!block->trainable || (!block->split && !owner)) continue;
+    ptrdiff_t end = block->offset + sn_parameter_block_size(block);
+    for (ptrdiff_t j = block->offset; j < end; j++) dot += a[j] * b[j];
+  }
+  sn_timer_start(sn_grid_timer(parameters->grid), SN_TIME_REDUCE);
+  MPI_Allreduce(MPI_IN_PLACE, &dot, 1, MPI_DOUBLE, MPI_SUM, sn_grid_space(parameters->grid));
+  sn_timer_stop(sn_grid_timer(parameters->grid), SN_TIME_REDUCE);
+  return dot;
+}
