@@ -19,7 +19,8 @@ typedef struct {
   const sn_tableau *tableau;
   double dt;
   ptrdiff_t substeps;  /* time steps an interval */
-  ptrdiff_t intervals; /* the most a forward pass takes that is followed by a backward pass; 0: no backward passes */
+  ptrdiff_t intervals; /* the most one pass takes */
+  bool adjoint;        /* whether there will be backward passes, for which a tape is kept */
   sn_solver_kind solver;
   sn_fourier_effort effort; /* in planning FFTs */
 } sn_integrator_options;
@@ -37,6 +38,7 @@ void sn_integrator_destroy(sn_integrator **integrator);
 sn_status sn_integrator_reserve(sn_integrator *integrator, ptrdiff_t samples);
 
 /*
+ * samples may be 0 (a replica with no share of a small batch): nothing is done then.
  * states (intervals + 1, samples, local points): the first is given, the others are computed. tape: keep what a
  * backward pass needs. Collective over space. Error SN_ERROR_RUN: a solve failed. A state that is not finite is no
  * error here: see sn_integrator_check.

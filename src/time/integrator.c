@@ -25,12 +25,11 @@ struct sn_integrator {
 static sn_status build(sn_integrator *it) {
   const sn_integrator_options *options = &it->options;
   const ptrdiff_t samples = sn_model_samples(it->model), count = samples * it->points;
-  const bool adjoint = options->intervals > 0;
-  SN_TRY(sn_imex_create(it->model, options->tableau, options->dt, adjoint, options->solver, options->effort,
+  SN_TRY(sn_imex_create(it->model, options->tableau, options->dt, options->adjoint, options->solver, options->effort,
                         &it->stepper));
   it->tape_stride = it->stepper->ops->tape_size(it->stepper, samples);
-  it->tape_steps = options->intervals * options->substeps;
-  it->capacity = (adjoint ? options->intervals : 1) * options->substeps;
+  it->capacity = options->intervals * options->substeps;
+  it->tape_steps = options->adjoint ? it->capacity : 0;
   ptrdiff_t size;
   if (!sn_count_multiply(it->tape_steps, it->tape_stride, &size)) size = PTRDIFF_MAX;
   SN_TRY(SN_NEW(size, &it->tape));
@@ -78,8 +77,9 @@ sn_status sn_integrator_forward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t 
   sn_timer_start(timer, SN_TIME_FORWARD);
   it->steps = intervals * substeps;
   it->backward = false;
+  memset(it->square, 0, (size_t)it->steps * sizeof *it->square);
   const double *u = states;
-  for (ptrdiff_t step = 0; step < it->steps; step++) {
+  for (ptrdiff_t step = 0; step < it->steps && samples; step++) {
     const bool ends_interval = (step + 1) % substeps == 0;
     double *next = ends_interval ? states + (step + 1) / substeps * count : it->buffer[step % 2];
     SN_TRY(it->stepper->ops->forward(it->stepper, samples, u, next, tape ? it->tape + step * it->tape_stride : NULL));
@@ -98,7 +98,7 @@ sn_status sn_integrator_backward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t
   it->backward = true;
   double *lambda = it->buffer[0];
   memcpy(lambda, state_bars + intervals * count, (size_t)count * sizeof *lambda);
-  for (ptrdiff_t step = intervals * substeps - 1; step >= 0; step--) {
+  for (ptrdiff_t step = intervals * substeps - 1; step >= 0 && samples; step--) {
     SN_TRY(it->stepper->ops->backward(it->stepper, samples, it->tape + step * it->tape_stride, lambda, gradient));
     if (step % substeps == 0) {
       const double *bar = state_bars + step / substeps * count;
