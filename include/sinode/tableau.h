@@ -5,8 +5,8 @@
  *   U_i   = u_n + dt sum_{j<i} a_ij G(U_j) + dt sum_{j<=i} at_ij A U_j
  *   u_n+1 = u_n + dt sum_j b_j G(U_j) + dt sum_j bt_j A U_j
  *
- * An explicit scheme is the special case at = a, bt = b. Names are PETSc's (TSARKIMEX) or the literature's; l2, 3, 4, 5
- * are the paper's IMEX-RK2 to 5. All local.
+ * An explicit scheme is the special case at = a, bt = b; a fully implicit one treats G by (at, bt) too. Names are
+ * PETSc's (TSARKIMEX) or the literature's; l2, 3, 4, 5 are the paper's IMEX-RK2 to 5. All local.
  */
 #ifndef SINODE_TABLEAU_H
 #define SINODE_TABLEAU_H
@@ -15,7 +15,7 @@
 
 enum { SN_TABLEAU_STAGES = 8 };
 
-typedef enum { SN_TABLEAU_IMEX, SN_TABLEAU_EXPLICIT } sn_tableau_kind;
+typedef enum { SN_TABLEAU_IMEX, SN_TABLEAU_EXPLICIT, SN_TABLEAU_IMPLICIT } sn_tableau_kind;
 
 typedef struct {
   const char *name;
@@ -23,14 +23,15 @@ typedef struct {
   sn_tableau_kind kind;
   int order, stages;
   double a[SN_TABLEAU_STAGES][SN_TABLEAU_STAGES], b[SN_TABLEAU_STAGES];
-  double at[SN_TABLEAU_STAGES][SN_TABLEAU_STAGES], bt[SN_TABLEAU_STAGES]; /* all 0 for explicit ones: use a, b */
+  double at[SN_TABLEAU_STAGES][SN_TABLEAU_STAGES],
+      bt[SN_TABLEAU_STAGES];          /* 0 for explicit ones, as a, b for implicit ones: use the functions below */
   double embedded[SN_TABLEAU_STAGES]; /* weights of the embedded method for both parts; all 0 if there is none */
 } sn_tableau;
 
 /* The tableau of that name, or NULL. */
 const sn_tableau *sn_tableau_find(const char *name);
 
-/* All of them, in order: IMEX first. */
+/* All of them, in order: IMEX, explicit, implicit. */
 int sn_tableau_count(void);
 const sn_tableau *sn_tableau_at(int index);
 const char *sn_tableau_name_at(int index);

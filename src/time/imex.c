@@ -241,24 +241,24 @@ static sn_status take_memory(imex *scheme, bool adjoint) {
   return SN_NEW(count, &scheme->h_bar);
 }
 
-sn_status sn_imex_create(sn_model *model, const sn_tableau *tableau, double dt, bool adjoint, sn_solver_kind kind,
-                         sn_fourier_effort effort, sn_stepper **out) {
+sn_status sn_imex_create(sn_model *model, const sn_stepper_options *options, sn_stepper **out) {
   const sn_grid *grid = sn_model_grid(model);
   imex *scheme;
   SN_TRY(SN_NEW(1, &scheme));
   *out = &scheme->base;
   scheme->base.ops = &ops;
-  scheme->tableau = tableau;
+  scheme->tableau = options->tableau;
   scheme->model = model;
   scheme->points = sn_grid_range(grid).count;
-  scheme->dt = dt;
-  scheme->last_is_solution = sn_tableau_last_is_solution(tableau);
+  scheme->dt = options->dt;
+  scheme->last_is_solution = sn_tableau_last_is_solution(options->tableau);
   find_needs(scheme, sn_network_get_shape(sn_model_network(model))->kind != SN_NETWORK_NONE);
   double gammas[STAGES];
   int count = find_gammas(scheme, gammas);
-  sn_status status = take_memory(scheme, adjoint);
+  sn_status status = take_memory(scheme, options->adjoint);
   if (!status && count)
-    status = sn_solver_create(grid, sn_model_linear(model), kind, count, gammas, effort, &scheme->base.solver);
+    status = sn_solver_create(grid, sn_model_linear(model), options->solver, count, gammas, options->effort,
+                              &scheme->base.solver);
   if (status) destroy(out);
   return status;
 }

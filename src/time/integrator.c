@@ -25,8 +25,13 @@ struct sn_integrator {
 static sn_status build(sn_integrator *it) {
   const sn_integrator_options *options = &it->options;
   const ptrdiff_t samples = sn_model_samples(it->model), count = samples * it->points;
-  SN_TRY(sn_imex_create(it->model, options->tableau, options->dt, options->adjoint, options->solver, options->effort,
-                        &it->stepper));
+  const sn_stepper_options scheme = {.tableau = options->tableau,
+                                     .dt = options->dt,
+                                     .adjoint = options->adjoint,
+                                     .solver = options->solver,
+                                     .effort = options->effort};
+  const bool implicit = options->tableau->kind == SN_TABLEAU_IMPLICIT;
+  SN_TRY((implicit ? sn_implicit_create : sn_imex_create)(it->model, &scheme, &it->stepper));
   it->tape_stride = it->stepper->ops->tape_size(it->stepper, samples);
   it->capacity = options->intervals * options->substeps;
   it->tape_steps = options->adjoint ? it->capacity : 0;

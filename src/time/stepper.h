@@ -27,8 +27,19 @@ struct sn_stepper {
   sn_solver *solver; /* of the implicit stages; NULL if there are none */
 };
 
+/* What every scheme is made from. */
+typedef struct {
+  const sn_tableau *tableau;
+  double dt;
+  bool adjoint;          /* whether there will be backward passes */
+  sn_solver_kind solver; /* of the implicit stages */
+  sn_fourier_effort effort;
+} sn_stepper_options;
+
 /* Runge-Kutta by a tableau, IMEX or explicit. */
-sn_status sn_imex_create(sn_model *model, const sn_tableau *tableau, double dt, bool adjoint, sn_solver_kind kind,
-                         sn_fourier_effort effort, sn_stepper **out);
+sn_status sn_imex_create(sn_model *model, const sn_stepper_options *options, sn_stepper **out);
+
+/* Backward Euler and Crank-Nicolson for the whole right-hand side, by Newton-Krylov. */
+sn_status sn_implicit_create(sn_model *model, const sn_stepper_options *options, sn_stepper **out);
 
 #endif

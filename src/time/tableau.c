@@ -276,6 +276,20 @@ static const sn_tableau tableaux[] = {
      .b = {0.09114583333333333, 0, 0.44923629829290207, 0.6510416666666666, -0.322376179245283, 0.13095238095238096},
      .embedded = {0.08991319444444444, 0, 0.4534890685834082, 0.6140625, -0.2715123820754717, 0.08904761904761904,
                   0.025}},
+    {.name = "beuler",
+     .source = "backward Euler",
+     .kind = SN_TABLEAU_IMPLICIT,
+     .order = 1,
+     .stages = 1,
+     .at = {{1}},
+     .bt = {1}},
+    {.name = "cn",
+     .source = "Crank, Nicolson 1947",
+     .kind = SN_TABLEAU_IMPLICIT,
+     .order = 2,
+     .stages = 2,
+     .at = {{0}, {0.5, 0.5}},
+     .bt = {0.5, 0.5}},
 };
 
 int sn_tableau_count(void) { return (int)(sizeof tableaux / sizeof tableaux[0]); }
@@ -289,6 +303,7 @@ const sn_tableau *sn_tableau_find(const char *name) {
 }
 
 double sn_tableau_nonlinear(const sn_tableau *tableau, int i, int j) {
+  if (tableau->kind == SN_TABLEAU_IMPLICIT) return sn_tableau_linear(tableau, i, j);
   return i < tableau->stages ? tableau->a[i][j] : tableau->b[j];
 }
 

@@ -1,0 +1,42 @@
+/*
+ * Restarted GMRES (Saad, Schultz 1986), matrix-free, for many independent systems of one shape at once: (samples, local
+ * points) on the space ranks of a replica. Each sample has its own Krylov space and stops by itself, so its result does
+ * not depend on which others share the batch; their inner products travel in one reduction. A preconditioner is part of
+ * the operator and the right-hand side given.
+ */
+#ifndef SINODE_GMRES_H
+#define SINODE_GMRES_H
+
+#include <stddef.h>
+
+#include "sinode/error.h"
+#include "sinode/grid.h"
+
+typedef struct sn_gmres sn_gmres;
+
+/* y = M x for `samples` samples. x and y do not overlap. Collective over space. */
+typedef sn_status (*sn_gmres_operator)(void *context, ptrdiff_t samples, const double *x, double *y);
+
+typedef struct {
+  double tolerance;   /* each sample ends with |b - M x| <= tolerance |b| */
+  int max_iterations; /* over all restarts */
+} sn_gmres_limits;
+
+/* What came of it: the most iterations of any sample and the largest |b - M x| / |b|. */
+typedef struct {
+  int iterations;
+  double residual;
+} sn_gmres_result;
+
+/* Room for up to `samples` systems and Krylov spaces of up to `restart` vectors. Collective over space. */
+sn_status sn_gmres_create(const sn_grid *grid, ptrdiff_t samples, int restart, sn_gmres **out);
+void sn_gmres_destroy(sn_gmres **gmres);
+
+/*
+ * Solves M x = b from x = 0. Not converging is no error: see result->residual. b and x do not overlap. Collective over
+ * space; the result is the same on its ranks.
+ */
+sn_status sn_gmres_solve(sn_gmres *gmres, ptrdiff_t samples, sn_gmres_operator apply, void *context, const double *b,
+                         double *x, const sn_gmres_limits *limits, sn_gmres_result *result);
+
+#endif

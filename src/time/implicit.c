@@ -1,0 +1,239 @@
+/*
+ * Backward Euler (theta = 1) and Crank-Nicolson (theta = 1/2) for the whole right-hand side f(u) = -F(u) + A u:
+ *
+ *   U = r + gamma f(U),  gamma = theta dt,  r = u + (1 - theta) dt f(u)
+ *
+ * by Newton's method on the residual multiplied by S = (I - gamma A)^-1, the factorized linear part:
+ *
+ *   (I + gamma S F'(U)) delta = S (r - gamma F(U)) - U
+ *
+ * Each Newton step is solved by GMRES, as exactly as the outer residual deserves (Dembo, Eisenstat, Steihaug 1982).
+ * S bounds the operator whatever the grid, and A itself is never applied to U. The first guess is a semi-implicit Euler
+ * step. The adjoint is one transposed solve a step with the same preconditioner: (I + gamma S^T F'(U)^T) w = S^T
+ * lambda.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "sinode/gmres.h"
+#include "sinode/memory.h"
+#include "stepper.h"
+
+enum { NEWTON_MOST = 20, KRYLOV_MOST = 300, RESTART = 40 };
+
+/* Of |delta-free residual| / |U|; and of the adjoint's linear solve: both as far as round-off lets them. */
+static const double newton_tolerance = 1e-13, adjoint_tolerance = 1e-13;
+
+typedef struct {
+  sn_stepper base;
+  const char *name;
+  sn_model *model;
+  ptrdiff_t points; /* local */
+  double dt, theta, gamma;
+  sn_gmres *gmres;
+  double *right, *residual, *delta, *f, *scratch;
+  double *own_tape;           /* of one step, where the caller keeps none */
+  const double *at, *at_tape; /* U and its network tape, where the GMRES operators linearize */
+} implicit;
+
+/* A step's tape: U, the network's tape at U, and for theta < 1 the old state and the network's tape there. */
+typedef struct {
+  double *end, *end_tape, *start, *start_tape;
+} step_tape;
+
+static ptrdiff_t half_size(const implicit *scheme, ptrdiff_t samples) {
+  return samples * scheme->points + sn_network_tape_size(sn_model_network(scheme->model), samples);
+}
+
+static ptrdiff_t tape_size(const sn_stepper *stepper, ptrdiff_t samples) {
+  const implicit *scheme = (const implicit *)stepper;
+  return (scheme->theta < 1 ? 2 : 1) * half_size(scheme, samples);
+}
+
+static step_tape lay_out(const implicit *scheme, ptrdiff_t samples, double *tape) {
+  const ptrdiff_t count = samples * scheme->points;
+  double *start = tape + half_size(scheme, samples);
+  return (step_tape){.end = tape, .end_tape = tape + count, .start = start, .start_tape = start + count};
+}
+
+/* Largest over the samples of |x| / |reference|. Collective over space. */
+static double relative_norm(implicit *scheme, ptrdiff_t samples, const double *x, const double *reference) {
+  const ptrdiff_t n = scheme->points;
+  double *sums = scheme->scratch; /* free where this is called; at least 2 a sample as points >= 2 */
+  memset(sums, 0, 2 * (size_t)samples * sizeof *sums);
+  for (ptrdiff_t s = 0; s < samples; s++)
+    for (ptrdiff_t k = s * n; k < (s + 1) * n; k++) {
+      sums[2 * s] += x[k] * x[k];
+      sums[2 * s + 1] += reference[k] * reference[k];
+    }
+  MPI_Allreduce(MPI_IN_PLACE, sums, (int)(2 * samples), MPI_DOUBLE, MPI_SUM,
+                sn_grid_space(sn_model_grid(scheme->model)));
+  double most = 0;
+  for (ptrdiff_t s = 0; s < samples; s++) {
+    const double relative = sqrt(sums[2 * s] / (sums[2 * s + 1] > 0 ? sums[2 * s + 1] : 1));
+    if (!(relative <= most)) most = relative;
+  }
+  return most;
+}
+
+/* y = x + gamma S F'(U) x. */
+static sn_status newton_operator(void *context, ptrdiff_t samples, const double *x, double *y) {
+  implicit *scheme = context;
+  SN_TRY(sn_network_tangent(sn_model_network(scheme->model), samples, scheme->at, scheme->at_tape, x, y));
+  SN_TRY(sn_solver_solve(scheme->base.solver, 0, samples, y));
+  for (ptrdiff_t k = 0; k < samples * scheme->points; k++) y[k] = x[k] + scheme->gamma * y[k];
+  return SN_OK;
+}
+
+/* y = x + gamma S^T F'(U)^T x. */
+static sn_status adjoint_operator(void *context, ptrdiff_t samples, const double *x, double *y) {
+  implicit *scheme = context;
+  SN_TRY(sn_network_backward(sn_model_network(scheme->model), samples, scheme->at, scheme->at_tape, x, y, NULL));
+  SN_TRY(sn_solver_solve_transpose(scheme->base.solver, 0, samples, y));
+  for (ptrdiff_t k = 0; k < samples * scheme->points; k++) y[k] = x[k] + scheme->gamma * y[k];
+  return SN_OK;
+}
+
+static sn_status diverged(const implicit *scheme, const double *history, int count) {
+  char text[512] = "";
+  size_t used = 0;
+  for (int k = 0; k < count && used < sizeof text; k++)
+    used += (size_t)snprintf(text + used, sizeof text - used, " %.1e", history[k]);
+  return SN_ERROR_ALL(
+      SN_ERROR_RUN,
+      "Newton's method did not converge in a step of %s (relative residuals:%s); lower integrator.dt (now "
+      "%g), or use an IMEX scheme, which has no nonlinear solve",
+      scheme->name, text, scheme->dt);
+}
+
+/* Newton from the guess in tape->end; leaves U and its network tape there. */
+static sn_status newton(implicit *scheme, ptrdiff_t samples, const step_tape *tape) {
+  const ptrdiff_t count = samples * scheme->points;
+  sn_network *network = sn_model_network(scheme->model);
+  double history[NEWTON_MOST + 1], *u = tape->end;
+  scheme->at = u;
+  scheme->at_tape = tape->end_tape;
+  for (int k = 0; k <= NEWTON_MOST; k++) {
+    SN_TRY(sn_network_forward(network, samples, u, scheme->f, tape->end_tape));
+    for (ptrdiff_t i = 0; i < count; i++) scheme->residual[i] = scheme->right[i] - scheme->gamma * scheme->f[i];
+    SN_TRY(sn_solver_solve(scheme->base.solver, 0, samples, scheme->residual));
+    for (ptrdiff_t i = 0; i < count; i++) scheme->residual[i] -= u[i];
+    history[k] = relative_norm(scheme, samples, scheme->residual, u);
+    /* Converged, or as far as round-off lets it: no longer falling, and small. */
+    if (history[k] <= newton_tolerance ||
+        (k && history[k] >= 0.5 * history[k - 1] && history[k] < 100 * newton_tolerance))
+      return SN_OK;
+    if (!isfinite(history[k]) || k == NEWTON_MOST) return diverged(scheme, history, k + 1);
+    const sn_gmres_limits limits = {.tolerance = fmax(fmin(0.1, history[k]), 0.1 * newton_tolerance / history[k]),
+                                    .max_iterations = KRYLOV_MOST};
+    sn_gmres_result result;
+    SN_TRY(sn_gmres_solve(scheme->gmres, samples, newton_operator, scheme, scheme->residual, scheme->delta, &limits,
+                          &result));
+    for (ptrdiff_t i = 0; i < count; i++) u[i] += scheme->delta[i];
+  }
+  return SN_OK;
+}
+
+static sn_status forward(sn_stepper *stepper, ptrdiff_t samples, const double *u, double *next, double *tape) {
+  implicit *scheme = (implicit *)stepper;
+  const ptrdiff_t count = samples * scheme->points;
+  const step_tape at = lay_out(scheme, samples, tape ? tape : scheme->own_tape);
+  sn_network *network = sn_model_network(scheme->model);
+  const double start_weight = (1 - scheme->theta) * scheme->dt;
+  double *start_tape = NULL;
+  if (scheme->theta < 1) {
+    memcpy(at.start, u, (size_t)count * sizeof *u);
+    start_tape = at.start_tape;
+    SN_TRY(sn_linear_apply(sn_model_linear(scheme->model), samples, u, scheme->scratch));
+  }
+  SN_TRY(sn_network_forward(network, samples, u, scheme->f, start_tape));
+  for (ptrdiff_t k = 0; k < count; k++) {
+    scheme->right[k] = u[k] + (scheme->theta < 1 ? start_weight * (scheme->scratch[k] - scheme->f[k]) : 0);
+    at.end[k] = scheme->right[k] - scheme->gamma * scheme->f[k];
+  }
+  SN_TRY(sn_solver_solve(scheme->base.solver, 0, samples, at.end));
+  SN_TRY(newton(scheme, samples, &at));
+  memcpy(next, at.end, (size_t)count * sizeof *next);
+  return SN_OK;
+}
+
+static sn_status backward(sn_stepper *stepper, ptrdiff_t samples, const double *tape, double *lambda,
+                          double *gradient) {
+  implicit *scheme = (implicit *)stepper;
+  const ptrdiff_t count = samples * scheme->points;
+  const step_tape at = lay_out(scheme, samples, (double *)tape);
+  sn_network *network = sn_model_network(scheme->model);
+  sn_linear *linear = sn_model_linear(scheme->model);
+  double *w = scheme->delta, *scaled = scheme->f;
+  scheme->at = at.end;
+  scheme->at_tape = at.end_tape;
+  SN_TRY(sn_solver_solve_transpose(scheme->base.solver, 0, samples, lambda));
+  const sn_gmres_limits limits = {.tolerance = adjoint_tolerance, .max_iterations = KRYLOV_MOST};
+  sn_gmres_result result;
+  SN_TRY(sn_gmres_solve(scheme->gmres, samples, adjoint_operator, scheme, lambda, w, &limits, &result));
+  if (!(result.residual <= 1e3 * adjoint_tolerance))
+    return SN_ERROR_ALL(
+        SN_ERROR_RUN,
+        "the adjoint solve of a step of %s did not converge: relative residual %.1e after %d iterations; "
+        "lower integrator.dt (now %g)",
+        scheme->name, result.residual, result.iterations, scheme->dt);
+  if (gradient) {
+    for (ptrdiff_t k = 0; k < count; k++) scaled[k] = -scheme->gamma * w[k];
+    SN_TRY(sn_network_backward(network, samples, at.end, at.end_tape, scaled, scheme->scratch, gradient));
+    SN_TRY(sn_linear_gradient(linear, samples, scheme->gamma, w, at.end, gradient));
+  }
+  memcpy(lambda, w, (size_t)count * sizeof *lambda);
+  if (scheme->theta == 1) return SN_OK;
+
+  const double start_weight = (1 - scheme->theta) * scheme->dt;
+  for (ptrdiff_t k = 0; k < count; k++) scaled[k] = -start_weight * w[k];
+  SN_TRY(sn_network_backward(network, samples, at.start, at.start_tape, scaled, scheme->scratch, gradient));
+  for (ptrdiff_t k = 0; k < count; k++) lambda[k] += scheme->scratch[k];
+  if (gradient) SN_TRY(sn_linear_gradient(linear, samples, start_weight, w, at.start, gradient));
+  SN_TRY(sn_linear_apply_transpose(linear, samples, w, scheme->scratch));
+  for (ptrdiff_t k = 0; k < count; k++) lambda[k] += start_weight * scheme->scratch[k];
+  return SN_OK;
+}
+
+static void destroy(sn_stepper **stepper) {
+  implicit *scheme = (implicit *)*stepper;
+  if (!scheme) return;
+  double **arrays[] = {&scheme->right, &scheme->residual, &scheme->delta,
+                       &scheme->f,     &scheme->scratch,  &scheme->own_tape};
+  for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) sn_memory_give(arrays[k]);
+  sn_gmres_destroy(&scheme->gmres);
+  sn_solver_destroy(&scheme->base.solver);
+  sn_memory_give(stepper);
+}
+
+static const sn_stepper_ops ops = {
+    .destroy = destroy, .tape_size = tape_size, .forward = forward, .backward = backward};
+
+static sn_status build(implicit *scheme, const sn_stepper_options *options) {
+  const sn_grid *grid = sn_model_grid(scheme->model);
+  const ptrdiff_t samples = sn_model_samples(scheme->model), count = samples * scheme->points;
+  double **arrays[] = {&scheme->right, &scheme->residual, &scheme->delta, &scheme->f, &scheme->scratch};
+  for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) SN_TRY(SN_NEW(count, arrays[k]));
+  SN_TRY(SN_NEW(tape_size(&scheme->base, samples), &scheme->own_tape));
+  SN_TRY(sn_gmres_create(grid, samples, RESTART, &scheme->gmres));
+  return sn_solver_create(grid, sn_model_linear(scheme->model), options->solver, 1, &scheme->gamma, options->effort,
+                          &scheme->base.solver);
+}
+
+sn_status sn_implicit_create(sn_model *model, const sn_stepper_options *options, sn_stepper **out) {
+  implicit *scheme;
+  SN_TRY(SN_NEW(1, &scheme));
+  *out = &scheme->base;
+  const int last = options->tableau->stages - 1;
+  scheme->base.ops = &ops;
+  scheme->name = options->tableau->name;
+  scheme->model = model;
+  scheme->points = sn_grid_range(sn_model_grid(model)).count;
+  scheme->dt = options->dt;
+  scheme->theta = sn_tableau_linear(options->tableau, last, last);
+  scheme->gamma = scheme->theta * scheme->dt;
+  sn_status status = build(scheme, options);
+  if (status) destroy(out);
+  return status;
+}
