@@ -1,0 +1,94 @@
+#include "sinode/linear.h"
+
+#include "operator.h"
+#include "sinode/memory.h"
+
+static const sn_linear_operations *const kinds[] = {
+    [SN_LINEAR_STENCIL] = &sn_linear_stencil,
+    [SN_LINEAR_DENSE] = &sn_linear_dense,
+    [SN_LINEAR_SPECTRAL] = &sn_linear_spectral,
+};
+
+const char *sn_linear_kind_name(sn_linear_kind kind) { return kinds[kind]->name; }
+
+sn_status sn_linear_create(const sn_grid *grid, const sn_linear_shape *shape, ptrdiff_t samples,
+                           sn_parameters *parameters, sn_linear **out) {
+  *out = NULL;
+  if (shape->kind == SN_LINEAR_STENCIL &&
+      (shape->taps < 1 || shape->taps % 2 == 0 || shape->taps > sn_grid_points(grid)))
+    return SN_ERROR_ALL(SN_ERROR_USAGE,
+                        "a linear stencil of %d coefficients was asked for; their number must be odd and at most the "
+                        "%td grid points",
+                        shape->taps, sn_grid_points(grid));
+  sn_linear *linear;
+  SN_TRY(sn_agree(sn_grid_space(grid), SN_NEW(1, &linear)));
+  *linear = (sn_linear){
+      .operations = kinds[shape->kind], .grid = grid, .shape = *shape, .parameters = parameters, .samples = samples};
+  sn_status status = linear->operations->create(linear);
+  if (status) sn_linear_destroy(&linear);
+  *out = linear;
+  return status;
+}
+
+void sn_linear_destroy(sn_linear **linear) {
+  if (!*linear) return;
+  if ((*linear)->state) (*linear)->operations->destroy(*linear);
+  sn_memory_give(linear);
+}
+
+void sn_linear_ks_taps(const sn_linear *linear, double taps[SN_LINEAR_KS_TAPS]) {
+  double dx = linear->shape.length / (double)sn_grid_points(linear->grid);
+  double second = 1 / (dx * dx), fourth = second * second;
+  taps[0] = taps[4] = -fourth;
+  taps[1] = taps[3] = 4 * fourth - second;
+  taps[2] = 2 * second - 6 * fourth;
+}
+
+void sn_linear_add_taps(const sn_grid *grid, int count, const double *taps, double *rows) {
+  ptrdiff_t points = sn_grid_points(grid);
+  sn_range range = sn_grid_range(grid);
+  for (ptrdiff_t i = 0; i < range.count; i++)
+    for (int k = 0; k < count; k++) {
+      ptrdiff_t column = (range.start + i + k - count / 2) % points;
+      if (column < 0) column += points;
+      rows[i * points + column] += taps[k];
+    }
+}
+
+sn_status sn_linear_set_ks(sn_linear *linear) { return linear->operations->set_ks(linear); }
+
+sn_status sn_linear_update(sn_linear *linear) {
+  linear->version++;
+  if (linear->operations->update) linear->operations->update(linear);
+  return SN_OK;
+}
+
+long sn_linear_version(const sn_linear *linear) { return linear->version; }
+sn_linear_kind sn_linear_get_kind(const sn_linear *linear) { return linear->shape.kind; }
+bool sn_linear_is_circulant(const sn_linear *linear) { return linear->operations->circulant; }
+
+bool sn_linear_is_trainable(const sn_linear *linear) { return linear->shape.trainable && linear->operations->gradient; }
+
+double complex sn_linear_symbol(const sn_linear *linear, ptrdiff_t m) { return linear->operations->symbol(linear, m); }
+
+sn_status sn_linear_apply(sn_linear *linear, ptrdiff_t samples, const double *x, double *y) {
+  return linear->operations->apply(linear, false, samples, x, y);
+}
+
+sn_status sn_linear_apply_transpose(sn_linear *linear, ptrdiff_t samples, const double *x, double *y) {
+  return linear->operations->apply(linear, true, samples, x, y);
+}
+
+sn_status sn_linear_gradient(sn_linear *linear, ptrdiff_t samples, double weight, const double *left,
+                             const double *right, double *gradient) {
+  if (!sn_linear_is_trainable(linear)) return SN_OK;
+  return linear->operations->gradient(linear, samples, weight, left, right, gradient);
+}
+
+sn_status sn_linear_rows(const sn_linear *linear, double *rows) {
+  if (!linear->operations->rows)
+    return SN_ERROR_ALL(SN_ERROR_USAGE, "a %s linear operator has no matrix; use the fft solver with it",
+                        linear->operations->name);
+  linear->operations->rows(linear, rows);
+  return SN_OK;
+}
