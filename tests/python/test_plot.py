@@ -1,0 +1,232 @@
+"""sinode_plot.py on small synthetic files: figures are made, show something, repeat; wrong input is told in a line."""
+import contextlib
+import io
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import h5py
+import numpy as np
+from matplotlib.image import imread
+
+SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "io" / "python" / "sinode_plot.py"
+sys.path.insert(0, str(SCRIPT.parent))
+import sinode_plot  # noqa: E402
+
+LENGTH, POINTS, SNAPSHOTS = 22.0, 32, 60
+HISTORY_HEADER = "epoch,iteration,seconds,train_loss,validation_loss,learning_rate,peak_memory_mib"
+
+
+def write_trajectory(path, members=1, reference=False, metrics=True, points=POINTS, snapshots=SNAPSHOTS, **attributes):
+    """A travelling wave; the prediction's amplitude error grows until nrmse passes 0.5 at about 0.7 of the time."""
+    time, x = 50.0 + 0.2 * np.arange(snapshots), LENGTH / points * np.arange(points)
+    phase = 2 * np.pi * (x[None, None] / LENGTH - 0.05 * time[None, :, None]) + np.arange(members)[:, None, None]
+    truth = np.cos(phase)
+    error = 0.7 * ((time - time[0]) / (time[-1] - time[0]))[None, :, None] * np.cos(phase)
+    with h5py.File(path, "w") as file:
+        file.attrs.update({"sinode_kind": "trajectory", "sinode_format": 1, "domain_length": LENGTH, **attributes})
+        file["member"], file["time"], file["x"] = np.arange(members, dtype="i4"), time, x
+        file["u"] = truth + error if reference else truth
+        if reference:
+            file["reference"] = truth
+        if reference and metrics:
+            rmse = np.sqrt(np.mean(error**2 + 0 * truth, axis=2))
+            file["rmse"], file["nrmse"] = rmse, rmse / np.sqrt(np.mean(truth**2))
+            file["valid_time"] = np.full(members, 0.7 * (time[-1] - time[0]))
+    return path
+
+
+def write_history(path, epochs=5, validation=True):
+    lines = [HISTORY_HEADER]
+    for e in range(1, epochs + 1):
+        held_out = 2e-2 * 0.5**e if validation else float("nan")
+        lines.append(f"{e},{16 * e},{0.4 * e},{1e-2 * 0.5**e},{held_out},{5e-3 if e < 4 else 3.75e-3},100.5")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+class PlotTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+
+    def run_main(self, *arguments):
+        """(exit status, stdout, stderr)"""
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                status = sinode_plot.main([str(argument) for argument in arguments])
+            except SystemExit as stop:  # argparse
+                status = stop.code
+        return status, out.getvalue(), err.getvalue()
+
+    def assert_figure(self, stem, least_colours=50):
+        png, pdf = stem.with_name(stem.name + ".png"), stem.with_name(stem.name + ".pdf")
+        self.assertTrue(pdf.read_bytes().startswith(b"%PDF"), pdf)
+        self.assertGreater(pdf.stat().st_size, 5000)
+        image = imread(png)[:, :, :3]
+        self.assertGreater(image.shape[1], 700)
+        colours = np.unique((255 * image[::2, ::2]).astype(int) @ (1, 256, 65536))
+        self.assertGreater(len(colours), least_colours, png)
+        self.assertGreater(image.std(), 0.03, f"{png} is blank")
+
+    def assert_error(self, status, words, *arguments):
+        found, out, err = self.run_main(*arguments)
+        self.assertEqual(found, status, err)
+        self.assertEqual(out, "")
+        self.assertEqual(err.count("\n"), 1, err)
+        self.assertIn(words, err)
+
+
+class Heatmap(PlotTest):
+    def test_prediction(self):
+        path = write_trajectory(self.folder / "prediction.h5", members=2, reference=True)
+        status, out, err = self.run_main("heatmap", path, "--member", 1)
+        self.assertEqual((status, err), (0, ""))
+        self.assertEqual(out.split(), [str(self.folder / f"prediction_heatmap.{end}") for end in ("png", "pdf")])
+        self.assert_figure(self.folder / "prediction_heatmap")
+
+    def test_panels_share_scale_and_mark_valid_time(self):
+        path = write_trajectory(self.folder / "p.h5", reference=True)
+        figure = sinode_plot.draw_heatmap(sinode_plot.read_trajectory(path))
+        truth, prediction, error = [axes for axes in figure.axes if axes.get_title()]
+        self.assertEqual(truth.collections[0].get_clim(), prediction.collections[0].get_clim())
+        self.assertAlmostEqual(sum(error.collections[0].get_clim()), 0)
+        valid = 0.7 * 0.2 * (SNAPSHOTS - 1)
+        self.assertEqual(len(truth.lines), 0)
+        for axes in (prediction, error):
+            self.assertAlmostEqual(axes.lines[0].get_ydata()[0], valid)
+
+    def test_plain_trajectory_is_one_panel(self):
+        path = write_trajectory(self.folder / "data.h5")
+        self.assertEqual(self.run_main("heatmap", path, "-o", self.folder / "sub" / "fig.1")[0], 0)
+        self.assert_figure(self.folder / "sub" / "fig.1")
+        figure = sinode_plot.draw_heatmap(sinode_plot.read_trajectory(path))
+        self.assertEqual([axes.get_title() for axes in figure.axes if axes.get_title()], ["$L = 22$, $N = 32$"])
+
+    def test_same_file_same_bytes(self):
+        path = write_trajectory(self.folder / "p.h5", reference=True)
+        for stem in ("one", "two"):
+            self.assertEqual(self.run_main("heatmap", path, "-o", self.folder / stem)[0], 0)
+        for ending in (".png", ".pdf"):
+            one, two = ((self.folder / (stem + ending)).read_bytes() for stem in ("one", "two"))
+            self.assertEqual(one, two)
+
+    def test_large_and_not_finite(self):
+        path = write_trajectory(self.folder / "p.h5", reference=True, points=2500, snapshots=30)
+        with h5py.File(path, "a") as file:
+            file["u"][:, 20:] = np.nan
+            file["u"][:, 19] = np.inf
+        trajectory = sinode_plot.read_trajectory(path)
+        self.assertLessEqual(trajectory.u.shape[1], sinode_plot.MOST_CELLS)
+        self.assertEqual((trajectory.points, trajectory.u.shape), (2500, (30, trajectory.x.size)))
+        self.assertEqual(self.run_main("heatmap", path)[0], 0)
+        self.assert_figure(self.folder / "p_heatmap")
+
+    def test_exponent(self):
+        path = write_trajectory(self.folder / "p.h5", reference=True)
+        self.assertEqual(sinode_plot.read_trajectory(path).exponent, 0.043)
+        path = write_trajectory(self.folder / "q.h5", reference=True, lyapunov_exponent=0.1)
+        self.assertEqual(sinode_plot.read_trajectory(path).exponent, 0.1)
+        self.assertEqual(sinode_plot.read_trajectory(path, exponent=0.2).exponent, 0.2)
+
+
+class Error(PlotTest):
+    def test_members(self):
+        for members in (1, 3, 12):
+            with self.subTest(members=members):
+                path = write_trajectory(self.folder / f"p{members}.h5", members=members, reference=True)
+                self.assertEqual(self.run_main("error", path)[0], 0)
+                self.assert_figure(self.folder / f"p{members}_error")
+
+    def test_times_start_at_zero_and_are_scaled(self):
+        path = write_trajectory(self.folder / "p.h5", reference=True, lyapunov_exponent=0.1)
+        axes = sinode_plot.draw_error(sinode_plot.read_trajectory(path, field=False)).axes[0]
+        np.testing.assert_allclose(axes.lines[0].get_xdata(), 0.1 * 0.2 * np.arange(SNAPSHOTS), atol=1e-12)
+
+    def test_no_reference(self):
+        self.assert_error(3, "no prediction with a reference", "error", write_trajectory(self.folder / "data.h5"))
+
+
+class History(PlotTest):
+    def test_directory_and_file(self):
+        path = write_history(self.folder / "history.csv")
+        self.assertEqual(self.run_main("history", self.folder)[0], 0)
+        self.assert_figure(self.folder / "history")
+        self.assertEqual(self.run_main("history", path, "-o", self.folder / "other")[0], 0)
+        self.assert_figure(self.folder / "other")
+
+    def test_one_epoch_without_validation(self):
+        path = write_history(self.folder / "history.csv", epochs=1, validation=False)
+        self.assertEqual(self.run_main("history", path)[0], 0)
+        self.assert_figure(self.folder / "history", least_colours=20)
+
+    def test_wrong_contents(self):
+        path = self.folder / "history.csv"
+        for text, words in (("", "not a training history"), ("a,b\n1,2\n", "not a training history"),
+                            (HISTORY_HEADER + "\n", "no epoch"), (HISTORY_HEADER + "\n1,2\n", "not a training"),
+                            (HISTORY_HEADER + "\n1,2,x,4,5,6,7\n", "not a training history")):
+            with self.subTest(text=text):
+                path.write_text(text)
+                self.assert_error(3, words, "history", path)
+
+
+class All(PlotTest):
+    def test_run_directory(self):
+        write_history(self.folder / "history.csv")
+        write_trajectory(self.folder / "data.h5")
+        write_trajectory(self.folder / "prediction.h5", reference=True)
+        with h5py.File(self.folder / "model.h5", "w") as file:
+            file.attrs["sinode_kind"] = "model"
+        (self.folder / "torn.h5").write_bytes(b"\x89HDF")
+        status, out, err = self.run_main("all", self.folder)
+        self.assertEqual((status, err), (0, ""))
+        names = {pathlib.Path(line).stem for line in out.split()}
+        self.assertEqual(names, {"history", "data_heatmap", "prediction_heatmap", "prediction_error"})
+        for name in names:
+            self.assert_figure(self.folder / "figures" / name)
+
+    def test_nothing_there(self):
+        self.assert_error(3, "nothing to draw", "all", self.folder)
+        self.assert_error(3, "not a run directory", "all", self.folder / "missing")
+
+
+class WrongInput(PlotTest):
+    def test_files(self):
+        missing, text, model, damaged = (self.folder / name for name in ("no.h5", "text.h5", "model.h5", "damaged.h5"))
+        text.write_text("not HDF5\n")
+        with h5py.File(model, "w") as file:
+            file.attrs["sinode_kind"] = "model"
+        write_trajectory(damaged)
+        with h5py.File(damaged, "a") as file:
+            del file["time"]
+        for command in ("heatmap", "error"):
+            self.assert_error(3, "no such file", command, missing)
+            self.assert_error(3, "cannot be read as HDF5", command, text)
+            self.assert_error(3, "is not a trajectory file", command, model)
+            self.assert_error(3, "damaged", command, damaged)
+            self.assert_error(3, "is a directory", command, self.folder)
+        self.assert_error(3, "no such file", "history", missing)
+
+    def test_options(self):
+        path = write_trajectory(self.folder / "data.h5")
+        self.assert_error(2, "no member 7", "heatmap", path, "--member", 7)
+        for arguments in ((), ("portrait", path), ("heatmap", path, "--exponent", 0), ("error", path, "--member", 1)):
+            self.assertEqual(self.run_main(*arguments)[0], 2, arguments)
+
+    def test_output_that_cannot_be_written(self):
+        path = write_trajectory(self.folder / "data.h5")
+        self.assert_error(3, "cannot be written", "heatmap", path, "-o", path / "figure")
+
+    def test_as_a_program(self):
+        command = [sys.executable, SCRIPT, "heatmap", self.folder / "no.h5"]
+        found = subprocess.run(command, capture_output=True, text=True)
+        self.assertEqual((found.returncode, found.stdout), (3, ""))
+        self.assertEqual(found.stderr, f"sinode_plot.py: error: {self.folder / 'no.h5'}: no such file\n")
+
+
+if __name__ == "__main__":
+    unittest.main()
