@@ -2,7 +2,12 @@
  * Integrates a model over intervals of data with a fixed step, and its exact discrete adjoint (paper, eq. (5)). States
  * are (samples, local points), row-major, on the space ranks of a replica.
  *
- * Adjoint storage "all": stage values and activations of every step are kept, nothing is recomputed.
+ * What a backward pass needs of the forward pass is kept in one of three ways, all with bit-identical gradients:
+ *
+ *   all        stage values and activations of every step; nothing is recomputed
+ *   solutions  one state a step; the stages of a step are recomputed when its turn comes
+ *   revolve    a given number of states; steps are recomputed by binomial checkpointing
+ *   auto       the first of these that fits the memory given
  */
 #ifndef SINODE_INTEGRATOR_H
 #define SINODE_INTEGRATOR_H
@@ -15,12 +20,17 @@
 #include "sinode/solver.h"
 #include "sinode/tableau.h"
 
+typedef enum { SN_STORAGE_AUTO, SN_STORAGE_ALL, SN_STORAGE_SOLUTIONS, SN_STORAGE_REVOLVE } sn_storage_kind;
+
 typedef struct {
   const sn_tableau *tableau;
   double dt;
   ptrdiff_t substeps;  /* time steps an interval */
   ptrdiff_t intervals; /* the most one pass takes */
-  bool adjoint;        /* whether there will be backward passes, for which a tape is kept */
+  bool adjoint;        /* whether there will be backward passes */
+  sn_storage_kind storage;
+  ptrdiff_t snapshots; /* revolve: states in memory, >= 1 */
+  ptrdiff_t memory;    /* auto: bytes on this rank; 0: half of what the node has, shared by its ranks */
   sn_solver_kind solver;
   sn_fourier_effort effort; /* in planning FFTs */
 } sn_integrator_options;
@@ -66,8 +76,14 @@ sn_status sn_integrator_check(sn_integrator *integrator, ptrdiff_t samples, doub
 const char *sn_integrator_solver_reason(const sn_integrator *integrator);
 long sn_integrator_factorizations(const sn_integrator *integrator);
 
-/* Bytes of tape, and of factors, on this rank. */
-ptrdiff_t sn_integrator_tape_bytes(const sn_integrator *integrator);
+/* The adjoint storage in one line for the user: which was chosen, why, and its bytes on this rank. */
+const char *sn_integrator_storage_reason(const sn_integrator *integrator);
+
+/* Forward steps made by the last pair of passes, those with tape included; the least is the number of steps. */
+ptrdiff_t sn_integrator_forward_steps(const sn_integrator *integrator);
+
+/* Bytes of adjoint storage, and of factors, on this rank. */
+ptrdiff_t sn_integrator_storage_bytes(const sn_integrator *integrator);
 ptrdiff_t sn_integrator_factor_bytes(const sn_integrator *integrator);
 
 #endif

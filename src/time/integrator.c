@@ -6,20 +6,21 @@
 #include "sinode/count.h"
 #include "sinode/memory.h"
 #include "stepper.h"
+#include "storage.h"
 
 struct sn_integrator {
   sn_model *model;
   sn_integrator_options options;
   sn_stepper *stepper;
-  ptrdiff_t points; /* local */
-  ptrdiff_t tape_stride, tape_steps;
-  double *tape;
-  double *buffer[2];  /* states between the ends of an interval */
+  sn_storage storage;
+  ptrdiff_t points;   /* local */
+  double *buffer[3];  /* states on the way; the third is the adjoint */
   double *square;     /* (capacity) local sum of squares after every step of the last pass */
   double *total;      /* (capacity) summed over the ranks */
-  ptrdiff_t capacity; /* steps that `square` has room for */
+  ptrdiff_t capacity; /* steps one pass may take */
   ptrdiff_t steps;    /* of the last pass */
-  bool backward;      /* whether that was a backward pass */
+  ptrdiff_t made;     /* forward steps of the last pair of passes */
+  bool backward;      /* whether the last was a backward pass */
 };
 
 static sn_status build(sn_integrator *it) {
@@ -32,15 +33,15 @@ static sn_status build(sn_integrator *it) {
                                      .effort = options->effort};
   const bool implicit = options->tableau->kind == SN_TABLEAU_IMPLICIT;
   SN_TRY((implicit ? sn_implicit_create : sn_imex_create)(it->model, &scheme, &it->stepper));
-  it->tape_stride = it->stepper->ops->tape_size(it->stepper, samples);
-  it->capacity = options->intervals * options->substeps;
-  it->tape_steps = options->adjoint ? it->capacity : 0;
-  ptrdiff_t size;
-  if (!sn_count_multiply(it->tape_steps, it->tape_stride, &size)) size = PTRDIFF_MAX;
-  SN_TRY(SN_NEW(size, &it->tape));
+  if (!sn_count_multiply(options->intervals, options->substeps, &it->capacity))
+    return SN_ERROR_ALL(SN_ERROR_RUN, "%td intervals of %td time steps are more than can be counted",
+                        options->intervals, options->substeps);
+  if (options->adjoint)
+    SN_TRY(sn_storage_create(options, sn_grid_world(sn_model_grid(it->model)), it->capacity, count,
+                             it->stepper->ops->tape_size(it->stepper, samples), &it->storage));
   SN_TRY(SN_NEW(it->capacity, &it->square));
   SN_TRY(SN_NEW(it->capacity, &it->total));
-  for (int k = 0; k < 2; k++) SN_TRY(SN_NEW(count, &it->buffer[k]));
+  for (int k = 0; k < 3; k++) SN_TRY(SN_NEW(count, &it->buffer[k]));
   return SN_OK;
 }
 
@@ -56,10 +57,10 @@ void sn_integrator_destroy(sn_integrator **integrator) {
   sn_integrator *it = *integrator;
   if (!it) return;
   if (it->stepper) it->stepper->ops->destroy(&it->stepper);
-  sn_memory_give(&it->tape);
+  sn_storage_destroy(&it->storage);
   sn_memory_give(&it->square);
   sn_memory_give(&it->total);
-  for (int k = 0; k < 2; k++) sn_memory_give(&it->buffer[k]);
+  for (int k = 0; k < 3; k++) sn_memory_give(&it->buffer[k]);
   sn_memory_give(integrator);
 }
 
@@ -73,21 +74,32 @@ static double sum_of_squares(ptrdiff_t count, const double *u) {
   return sum;
 }
 
+static sn_status step_forward(sn_integrator *it, ptrdiff_t samples, const double *u, double *next, double *tape) {
+  it->made++;
+  return it->stepper->ops->forward(it->stepper, samples, u, next, tape);
+}
+
 sn_status sn_integrator_forward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t intervals, double *states, bool tape) {
   const ptrdiff_t count = samples * it->points, substeps = it->options.substeps;
-  if (intervals * substeps > (tape ? it->tape_steps : it->capacity))
-    return SN_ERROR_ALL(SN_ERROR_RUN, "an integrator made for %td steps was asked for %td",
-                        tape ? it->tape_steps : it->capacity, intervals * substeps);
+  sn_storage *storage = &it->storage;
   sn_timer *timer = sn_grid_timer(sn_model_grid(it->model));
-  sn_timer_start(timer, SN_TIME_FORWARD);
   it->steps = intervals * substeps;
+  if (it->steps > it->capacity || (tape && !it->options.adjoint))
+    return SN_ERROR_ALL(SN_ERROR_RUN, "an integrator made for %td steps%s was asked for %td%s", it->capacity,
+                        it->options.adjoint ? " with adjoint" : "", it->steps, tape ? " with adjoint" : "");
+  sn_timer_start(timer, SN_TIME_FORWARD);
   it->backward = false;
+  it->made = storage->held = 0;
   memset(it->square, 0, (size_t)it->steps * sizeof *it->square);
+  const bool takes_snapshots = tape && !storage->keeps_all;
   const double *u = states;
   for (ptrdiff_t step = 0; step < it->steps && samples; step++) {
     const bool ends_interval = (step + 1) % substeps == 0;
     double *next = ends_interval ? states + (step + 1) / substeps * count : it->buffer[step % 2];
-    SN_TRY(it->stepper->ops->forward(it->stepper, samples, u, next, tape ? it->tape + step * it->tape_stride : NULL));
+    if (takes_snapshots && sn_storage_next(storage, it->steps) == step)
+      memcpy(sn_storage_push(storage, step), u, (size_t)count * sizeof *u);
+    const bool tapes = tape && (storage->keeps_all || step == it->steps - 1);
+    SN_TRY(step_forward(it, samples, u, next, tapes ? sn_storage_tape(storage, step) : NULL));
     it->square[step] = sum_of_squares(count, next);
     u = next;
   }
@@ -95,16 +107,33 @@ sn_status sn_integrator_forward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t 
   return SN_OK;
 }
 
+/* Goes from the top snapshot to step `end` - 1, taking snapshots where they belong, and repeats that step with tape. */
+static sn_status repeat(sn_integrator *it, ptrdiff_t samples, ptrdiff_t end) {
+  sn_storage *storage = &it->storage;
+  const double *u = sn_storage_top(storage);
+  for (ptrdiff_t step = sn_storage_top_position(storage); step < end - 1; step++) {
+    double *next = it->buffer[step % 2];
+    const bool belongs = sn_storage_next(storage, end) == step + 1;
+    if (belongs) next = sn_storage_push(storage, step + 1);
+    SN_TRY(step_forward(it, samples, u, next, NULL));
+    u = next;
+  }
+  return step_forward(it, samples, u, it->buffer[(end - 1) % 2], sn_storage_tape(storage, end - 1));
+}
+
 sn_status sn_integrator_backward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t intervals, double *state_bars,
                                  double *gradient) {
-  const ptrdiff_t count = samples * it->points, substeps = it->options.substeps;
+  const ptrdiff_t count = samples * it->points, substeps = it->options.substeps, steps = intervals * substeps;
+  sn_storage *storage = &it->storage;
   sn_timer *timer = sn_grid_timer(sn_model_grid(it->model));
   sn_timer_start(timer, SN_TIME_BACKWARD);
   it->backward = true;
-  double *lambda = it->buffer[0];
+  double *lambda = it->buffer[2];
   memcpy(lambda, state_bars + intervals * count, (size_t)count * sizeof *lambda);
-  for (ptrdiff_t step = intervals * substeps - 1; step >= 0 && samples; step--) {
-    SN_TRY(it->stepper->ops->backward(it->stepper, samples, it->tape + step * it->tape_stride, lambda, gradient));
+  for (ptrdiff_t step = steps - 1; step >= 0 && samples; step--) {
+    if (!storage->keeps_all && step < steps - 1) SN_TRY(repeat(it, samples, step + 1));
+    SN_TRY(it->stepper->ops->backward(it->stepper, samples, sn_storage_tape(storage, step), lambda, gradient));
+    if (!storage->keeps_all && sn_storage_top_position(storage) == step) storage->held--;
     if (step % substeps == 0) {
       const double *bar = state_bars + step / substeps * count;
       for (ptrdiff_t k = 0; k < count; k++) lambda[k] += bar[k];
@@ -149,9 +178,13 @@ long sn_integrator_factorizations(const sn_integrator *it) {
   return it->stepper->solver ? sn_solver_factorizations(it->stepper->solver) : 0;
 }
 
-ptrdiff_t sn_integrator_tape_bytes(const sn_integrator *it) {
-  return it->tape_steps * it->tape_stride * (ptrdiff_t)sizeof(double);
+const char *sn_integrator_storage_reason(const sn_integrator *it) {
+  return it->options.adjoint ? it->storage.reason : "none: no gradient is wanted";
 }
+
+ptrdiff_t sn_integrator_forward_steps(const sn_integrator *it) { return it->made; }
+
+ptrdiff_t sn_integrator_storage_bytes(const sn_integrator *it) { return it->storage.bytes; }
 
 ptrdiff_t sn_integrator_factor_bytes(const sn_integrator *it) {
   return it->stepper->solver ? sn_solver_bytes(it->stepper->solver) : 0;

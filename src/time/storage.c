@@ -1,0 +1,91 @@
+#include "storage.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+#include "revolve.h"
+#include "sinode/count.h"
+#include "sinode/memory.h"
+
+/* Half of the node's memory, shared by the ranks of comm that run on it. */
+static ptrdiff_t share_of_memory(MPI_Comm comm) {
+  MPI_Comm node;
+  int ranks;
+  MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node);
+  MPI_Comm_size(node, &ranks);
+  MPI_Comm_free(&node);
+  return (ptrdiff_t)sysconf(_SC_PHYS_PAGES) * (ptrdiff_t)sysconf(_SC_PAGESIZE) / 2 / ranks;
+}
+
+/* Bytes of `tapes` tapes and `snapshots` snapshots, PTRDIFF_MAX if more than can be counted. */
+static ptrdiff_t bytes_of(const sn_storage *storage, ptrdiff_t tapes, ptrdiff_t snapshots) {
+  ptrdiff_t a, b, sum;
+  if (!sn_count_multiply(tapes, storage->tape_size * (ptrdiff_t)sizeof(double), &a) ||
+      !sn_count_multiply(snapshots, storage->state_size * (ptrdiff_t)sizeof(double), &b) || !sn_count_add(a, b, &sum))
+    return PTRDIFF_MAX;
+  return sum;
+}
+
+/* Chooses for auto, from the least memory of any rank. */
+static sn_storage_kind choose(const sn_integrator_options *options, MPI_Comm comm, ptrdiff_t steps,
+                              const sn_storage *storage, ptrdiff_t *snapshots) {
+  ptrdiff_t memory = options->memory ? options->memory : share_of_memory(comm);
+  ptrdiff_t all = bytes_of(storage, steps, 0), solutions = bytes_of(storage, 1, steps);
+  ptrdiff_t fits = (memory - bytes_of(storage, 1, 0)) / (bytes_of(storage, 0, 1) + 1);
+  int verdict[3] = {all <= memory, solutions <= memory, 0};
+  MPI_Allreduce(MPI_IN_PLACE, verdict, 2, MPI_INT, MPI_MIN, comm);
+  MPI_Allreduce(MPI_IN_PLACE, &fits, 1, MPI_AINT, MPI_MIN, comm);
+  *snapshots = fits > 1 ? fits : 1;
+  return verdict[0] ? SN_STORAGE_ALL : verdict[1] ? SN_STORAGE_SOLUTIONS : SN_STORAGE_REVOLVE;
+}
+
+sn_status sn_storage_create(const sn_integrator_options *options, MPI_Comm comm, ptrdiff_t steps, ptrdiff_t state_size,
+                            ptrdiff_t tape_size, sn_storage *storage) {
+  static const char *const names[] = {"auto", "all", "solutions", "revolve"};
+  *storage = (sn_storage){.state_size = state_size, .tape_size = tape_size};
+  ptrdiff_t snapshots = options->snapshots;
+  sn_storage_kind kind = options->storage;
+  if (kind == SN_STORAGE_AUTO) kind = choose(options, comm, steps, storage, &snapshots);
+  storage->keeps_all = kind == SN_STORAGE_ALL;
+  if (kind == SN_STORAGE_SOLUTIONS || snapshots > steps) snapshots = steps;
+  storage->most = storage->keeps_all ? 0 : snapshots;
+  storage->bytes = bytes_of(storage, storage->keeps_all ? steps : 1, storage->most);
+  int used = snprintf(storage->reason, sizeof storage->reason, "%s%s", names[kind],
+                      options->storage == SN_STORAGE_AUTO ? " (chosen by the memory there is)" : "");
+  used += snprintf(storage->reason + used, sizeof storage->reason - (size_t)used, ": %.1f MiB a rank",
+                   (double)storage->bytes / 1048576.0);
+  if (kind == SN_STORAGE_REVOLVE)
+    snprintf(storage->reason + used, sizeof storage->reason - (size_t)used,
+             ", %td snapshots, %.2f forward steps a step", snapshots,
+             1 + (double)sn_revolve_advances(steps, snapshots) / (double)steps);
+  SN_TRY(SN_NEW(storage->bytes / (ptrdiff_t)sizeof(double), &storage->tape));
+  storage->states = storage->tape + (storage->keeps_all ? steps : 1) * tape_size;
+  return SN_NEW(storage->most, &storage->position);
+}
+
+void sn_storage_destroy(sn_storage *storage) {
+  sn_memory_give(&storage->tape);
+  sn_memory_give(&storage->position);
+}
+
+double *sn_storage_tape(const sn_storage *storage, ptrdiff_t step) {
+  return storage->tape + (storage->keeps_all ? step * storage->tape_size : 0);
+}
+
+double *sn_storage_top(const sn_storage *storage) {
+  return storage->states + (storage->held - 1) * storage->state_size;
+}
+
+ptrdiff_t sn_storage_top_position(const sn_storage *storage) { return storage->position[storage->held - 1]; }
+
+double *sn_storage_push(sn_storage *storage, ptrdiff_t step) {
+  storage->position[storage->held++] = step;
+  return sn_storage_top(storage);
+}
+
+ptrdiff_t sn_storage_next(const sn_storage *storage, ptrdiff_t end) {
+  if (storage->held == 0) return 0;
+  const ptrdiff_t top = sn_storage_top_position(storage), steps = end - top;
+  if (storage->held == storage->most || steps < 2) return -1;
+  return top + sn_revolve_split(steps, storage->most - storage->held + 1);
+}

@@ -1,0 +1,43 @@
+/*
+ * What a backward pass needs of the forward pass: the tape of every step, or the tape of one step and snapshots of the
+ * state from which the others are recomputed. Snapshots stand in a stack, in the order of their steps. All local.
+ */
+#ifndef SINODE_TIME_STORAGE_H
+#define SINODE_TIME_STORAGE_H
+
+#include <mpi.h>
+#include <stdbool.h>
+
+#include "sinode/integrator.h"
+
+typedef struct {
+  bool keeps_all;
+  ptrdiff_t most, held; /* snapshots there is room for, and those in the stack */
+  ptrdiff_t state_size, tape_size, bytes;
+  ptrdiff_t *position; /* (most) the step each stands before */
+  double *states, *tape;
+  char reason[160];
+} sn_storage;
+
+/*
+ * Takes the memory for passes of up to `steps` steps with states and tapes of the given sizes in doubles. Error: no
+ * memory. Collective over comm, so that auto chooses the same everywhere.
+ */
+sn_status sn_storage_create(const sn_integrator_options *options, MPI_Comm comm, ptrdiff_t steps, ptrdiff_t state_size,
+                            ptrdiff_t tape_size, sn_storage *storage);
+void sn_storage_destroy(sn_storage *storage);
+
+/* The tape of a step. */
+double *sn_storage_tape(const sn_storage *storage, ptrdiff_t step);
+
+/* Where the top snapshot is, and its position. */
+double *sn_storage_top(const sn_storage *storage);
+ptrdiff_t sn_storage_top_position(const sn_storage *storage);
+
+/* Opens the place for a snapshot before `step` on top of the stack. */
+double *sn_storage_push(sn_storage *storage, ptrdiff_t step);
+
+/* The step before which the next snapshot on the way to `end` belongs, or -1: none, or no room. */
+ptrdiff_t sn_storage_next(const sn_storage *storage, ptrdiff_t end);
+
+#endif
