@@ -2,12 +2,17 @@
  * Discrete Fourier transforms of several real periodic fields over the space ranks of a replica.
  *
  * One space rank: FFTW's real transforms; a field has points / 2 + 1 coefficients. Several: FFTW-MPI's one-dimensional
- * transform, which is complex, so two real fields travel in one (z = f + i g; an odd one out travels beside itself).
+ * transform, which is complex, so two real fields travel in one (z = f + i g; an odd one out travels with g = 0).
  * Both are hidden behind "spectra": operations that are linear and real in physical space (multiplication of wave
  * number m by a symbol with s(-m) = conj s(m)) act on a spectrum coefficient by coefficient in either layout.
  *
  * A coefficient array holds `spectra` x `modes` numbers; coefficient m of spectrum s is at
- * s * spectrum_stride + m * mode_stride. Which modes a rank owns is FFTW's choice; it may own none.
+ * s * spectrum_stride + m * mode_stride, and the array has no gaps. Which modes a rank owns is FFTW's choice: a
+ * contiguous range of 0 .. points-1, where m and m - points are the same mode; it may own none. Coefficient arrays come
+ * from sn_memory_take, real ones from anywhere.
+ *
+ * Time goes to SN_TIME_FFT and SN_TIME_EXCHANGE; transforms of one rank that take no longer than reading the clock a
+ * few times are not timed.
  */
 #ifndef SINODE_FOURIER_H
 #define SINODE_FOURIER_H
@@ -23,9 +28,9 @@ typedef struct sn_fourier sn_fourier;
 typedef enum { SN_FOURIER_ESTIMATE, SN_FOURIER_MEASURE } sn_fourier_effort;
 
 /*
- * Plans the transforms of exactly `fields` real fields on the grid's points. ESTIMATE gives the same plan, and so the
- * same bits, in every run; MEASURE is faster and may differ from run to run in the last bits. Collective over the space
- * ranks.
+ * Plans the transforms of exactly `fields` (at least one) real fields on the grid's points. ESTIMATE gives the same
+ * plan, and so the same bits, in every run; MEASURE is faster and may differ from run to run in the last bits. The grid
+ * is kept, not owned. Collective over the space ranks.
  */
 sn_status sn_fourier_create(const sn_grid *grid, ptrdiff_t fields, sn_fourier_effort effort, sn_fourier **out);
 void sn_fourier_destroy(sn_fourier **fourier);
@@ -50,6 +55,12 @@ sn_status sn_fourier_forward(sn_fourier *fourier, const double *real, double com
 
 /* Coefficients to real, divided by points. Destroys the coefficients. Collective over the space ranks. */
 sn_status sn_fourier_inverse(sn_fourier *fourier, double complex *coefficients, double *real);
+
+/*
+ * Coefficients of the fields to those of their pointwise squares, in place: two transforms, and no redistribution,
+ * since the grid points stay where FFTW has them. Collective over the space ranks.
+ */
+sn_status sn_fourier_square(sn_fourier *fourier, double complex *coefficients);
 
 /* Multiplies every spectrum by a symbol given on the local modes. Local. */
 void sn_fourier_scale(const sn_fourier *fourier, const double complex *symbol, double complex *coefficients);
