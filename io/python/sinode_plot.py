@@ -6,10 +6,9 @@
     sinode_plot.py history RUN_DIRECTORY    losses and learning rate against epoch and training time
     sinode_plot.py all RUN_DIRECTORY        every figure that the directory has files for
 
-Each figure is written as PNG and PDF; the same file gives the same bytes. Needs numpy, h5py and matplotlib (Debian:
-python3-numpy python3-h5py python3-matplotlib). The functions can be imported: read_trajectory and read_history give
-plain arrays, draw_* give a matplotlib Figure. Exit status: 0 done, 2 bad usage or options, 3 a file is missing or not
-what it should be.
+Each figure is written as PNG and PDF; the same file gives the same bytes. Needs numpy, h5py and matplotlib. To import:
+read_trajectory and read_history give arrays, draw_* a matplotlib Figure. Exit status: 0 done, 2 bad usage or option,
+3 a file is missing or not what it should be.
 """
 import argparse
 import csv
@@ -60,7 +59,7 @@ class Trajectory:
     u: np.ndarray | None                # (T, N) of one member; None if the field was not asked for
     reference: np.ndarray | None        # the same, where the file has one
     nrmse: np.ndarray | None            # (members, T), where the file has it
-    valid_time: np.ndarray | None       # (members), where the file has it
+    valid_time: np.ndarray | None       # (members), where the file has it; NaN: valid to the end
     threshold: float                    # of nrmse, for the valid time
     exponent: float                     # leading Lyapunov exponent
 
@@ -138,7 +137,7 @@ def read_trajectory(path, member=0, exponent=None, field=True):
             reference=read("reference", member, rows, columns) if field else None,
             nrmse=read("nrmse"),
             valid_time=read("valid_time"),
-            threshold=float(file.attrs.get("valid_threshold", KS_THRESHOLD)),
+            threshold=float(file.attrs.get("nrmse_threshold", KS_THRESHOLD)),
             exponent=float(exponent if exponent is not None else file.attrs.get("lyapunov_exponent", KS_EXPONENT)),
         )
 
@@ -156,10 +155,8 @@ def read_history(path):
             reader = csv.DictReader(file)
             rows = list(reader) if set(names) <= set(reader.fieldnames or ()) else [{}]
         columns = {name: np.array([float(row[name]) for row in rows]) for name in names}
-    except (KeyError, TypeError):
-        raise PlotError(f"{path}: is not a training history (columns {','.join(names)})") from None
-    except (ValueError, UnicodeDecodeError, csv.Error) as error:
-        raise PlotError(f"{path}: is not a training history: {error}") from None
+    except (KeyError, TypeError, ValueError, csv.Error):  # UnicodeDecodeError is a ValueError
+        raise PlotError(f"{path}: is not a training history (numbers in {','.join(names)})") from None
     if not rows:
         raise PlotError(f"{path}: no epoch is complete yet")
     return History(**columns)
@@ -185,11 +182,11 @@ def _add_lyapunov_axis(axes, exponent):
 
 
 def _valid_time_of(trajectory, member):
-    """The valid time of a member if it ends within the figure, else None."""
+    """The time at which a member's prediction stops being valid, or None if it does not."""
     if trajectory.valid_time is None:
         return None
     valid = float(trajectory.valid_time[member])
-    return valid if np.isfinite(valid) and valid < trajectory.time[-1] else None
+    return None if np.isnan(valid) else valid
 
 
 def _told(valid, exponent):
@@ -254,8 +251,8 @@ def draw_error(trajectory):
                  label=f"threshold {trajectory.threshold:g}")
     finite = trajectory.nrmse[np.isfinite(trajectory.nrmse)]
     top = max(1.05 * min(finite.max(), 4.0), 1.3 * trajectory.threshold) if finite.size else 1.5
-    axes.set(xlim=(0, lyapunov_times[-1]), ylim=(0, top), xlabel=r"Lyapunov times $t\,\lambda_1$",
-             ylabel="normalized rms error")
+    axes.set(xlim=(0, lyapunov_times[-1]), ylim=(0, top))
+    axes.set(xlabel=r"Lyapunov times $t\,\lambda_1$", ylabel="normalized rms error")
     scale = (lambda s: np.asarray(s) / trajectory.exponent, lambda t: np.asarray(t) * trajectory.exponent)
     axes.secondary_xaxis("top", functions=scale).set_xlabel("time $t$")
     axes.legend(loc="best", fontsize=9)
@@ -268,14 +265,13 @@ def draw_history(history):
     """Losses above, learning rate beneath; against epochs at the left, against training time at the right."""
     figure = Figure(figsize=(9.5, 5.0), constrained_layout=True)
     panels = figure.subplots(2, 2, sharex="col", sharey="row", gridspec_kw={"height_ratios": (3, 1)})
-    mark = "o" if history.epoch.size == 1 else None
+    marker = "o" if history.epoch.size == 1 else None
     for column, (abscissa, label) in enumerate(((history.epoch, "epoch"), (history.seconds, "training time / s"))):
         losses, rate = panels[:, column]
-        losses.semilogy(abscissa, history.train_loss, color=BLUE, label="training", marker=mark)
+        losses.semilogy(abscissa, history.train_loss, color=BLUE, marker=marker, label="training")
         if np.isfinite(history.validation_loss).any():
-            losses.semilogy(abscissa, history.validation_loss, color=VERMILION, linestyle="--", label="validation",
-                            marker=mark)
-        rate.semilogy(abscissa, history.learning_rate, color=GREEN, drawstyle="steps-pre", marker=mark)
+            losses.semilogy(abscissa, history.validation_loss, "--", color=VERMILION, marker=marker, label="validation")
+        rate.semilogy(abscissa, history.learning_rate, color=GREEN, marker=marker, drawstyle="steps-pre")
         rate.set_ylim(history.learning_rate.min() / 1.5, history.learning_rate.max() * 1.5)
         rate.set_xlabel(label)
         for axes in (losses, rate):
@@ -354,10 +350,9 @@ def plot_all(run_directory, directory=None, exponent=None):
 
 
 def _positive(text):
-    value = float(text)
-    if not 0 < value < np.inf:
+    if not 0 < float(text) < np.inf:
         raise argparse.ArgumentTypeError(f"'{text}' is not a positive number")
-    return value
+    return float(text)
 
 
 def _parser():

@@ -19,7 +19,7 @@ LENGTH, POINTS, SNAPSHOTS = 22.0, 32, 60
 HISTORY_HEADER = "epoch,iteration,seconds,train_loss,validation_loss,learning_rate,peak_memory_mib"
 
 
-def write_trajectory(path, members=1, reference=False, metrics=True, points=POINTS, snapshots=SNAPSHOTS, **attributes):
+def write_trajectory(path, members=1, reference=False, points=POINTS, snapshots=SNAPSHOTS, **attributes):
     """A travelling wave; the prediction's amplitude error grows until nrmse passes 0.5 at about 0.7 of the time."""
     time, x = 50.0 + 0.2 * np.arange(snapshots), LENGTH / points * np.arange(points)
     phase = 2 * np.pi * (x[None, None] / LENGTH - 0.05 * time[None, :, None]) + np.arange(members)[:, None, None]
@@ -31,7 +31,7 @@ def write_trajectory(path, members=1, reference=False, metrics=True, points=POIN
         file["u"] = truth + error if reference else truth
         if reference:
             file["reference"] = truth
-        if reference and metrics:
+        if reference:
             rmse = np.sqrt(np.mean(error**2 + 0 * truth, axis=2))
             file["rmse"], file["nrmse"] = rmse, rmse / np.sqrt(np.mean(truth**2))
             file["valid_time"] = np.full(members, 0.7 * (time[-1] - time[0]))
@@ -146,6 +146,15 @@ class Error(PlotTest):
         path = write_trajectory(self.folder / "p.h5", reference=True, lyapunov_exponent=0.1)
         axes = sinode_plot.draw_error(sinode_plot.read_trajectory(path, field=False)).axes[0]
         np.testing.assert_allclose(axes.lines[0].get_xdata(), 0.1 * 0.2 * np.arange(SNAPSHOTS), atol=1e-12)
+
+    def test_valid_throughout(self):
+        path = write_trajectory(self.folder / "p.h5", members=2, reference=True, nrmse_threshold=0.8)
+        with h5py.File(path, "a") as file:
+            file["valid_time"][1] = np.nan
+        axes = sinode_plot.draw_error(sinode_plot.read_trajectory(path, field=False)).axes[0]
+        labels = [text.get_text() for text in axes.get_legend().get_texts()]
+        self.assertTrue(labels[0].startswith("member 0: valid to $t$ = 8.26"), labels)
+        self.assertEqual(labels[1:], ["member 1: valid throughout", "threshold 0.8"])
 
     def test_no_reference(self):
         self.assert_error(3, "no prediction with a reference", "error", write_trajectory(self.folder / "data.h5"))

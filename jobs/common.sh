@@ -1,0 +1,32 @@
+# shellcheck shell=bash
+# Shared by the scripts of this project; to be sourced by bash. Goes to the project's root and sets up MPI.
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 3
+
+# Debian's interpreter, for which install.sh installs the packages, before any other on the PATH.
+if [ -x /usr/bin/python3 ]; then PYTHON=/usr/bin/python3; else PYTHON=python3; fi
+export PYTHON PYTHONDONTWRITEBYTECODE=1
+
+if [ "$(id -u)" = 0 ]; then # a container, as a rule
+  export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+fi
+# OpenMPI counts cores, not hardware threads: let it start the ranks asked for on small and virtual machines too.
+export OMPI_MCA_rmaps_base_oversubscribe="${OMPI_MCA_rmaps_base_oversubscribe:-1}"
+# One rank a core is how sinode uses a machine; the BLAS gets threads by parallel.threads.
+export OPENBLAS_NUM_THREADS="${OPENBLAS_NUM_THREADS:-1}"
+
+# Ranks that share a core must give way while they wait.
+use_ranks() {
+  if [ "$(nproc)" -lt "$1" ]; then export OMPI_MCA_mpi_yield_when_idle=1; fi
+}
+
+# say TEXT: the headline of a stage.
+say() { printf '\n== %s\n' "$*"; }
+
+# die STATUS TEXT
+die() {
+  local status=$1
+  shift
+  printf '%s: error: %s\n' "$(basename "$0")" "$*" >&2
+  exit "$status"
+}

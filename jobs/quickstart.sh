@@ -1,0 +1,116 @@
+#!/bin/bash
+# From a fresh checkout to a trained model and figures, in a few minutes on two cores:
+# installs what is missing, builds, generates data, trains on two ranks, predicts, draws.
+#   jobs/quickstart.sh
+# Run again after an interruption, it goes on where it stopped; after a change of jobs/configs/ks64.yaml it starts over.
+# Results: runs/quickstart. RANKS=4 jobs/quickstart.sh takes another number of ranks.
+set -euo pipefail
+# shellcheck source=jobs/common.sh
+source "$(dirname "$0")/common.sh"
+
+ranks=${RANKS:-2}
+run=runs/quickstart
+config=jobs/configs/ks64.yaml
+paper=jobs/configs/ks64_paper.yaml
+sinode=build/release/sinode
+
+report() {
+  local status=$?
+  [ $status != 0 ] || return
+  # Not by the status alone: mpirun does not always pass on the program's 75.
+  if grep -qs '"state": "checkpointed"' "$run/status.json"; then
+    printf '\nquickstart: stopped with a good checkpoint; jobs/quickstart.sh goes on from there\n' >&2
+  else
+    printf '\nquickstart: failed in stage "%s" (status %d)\n' "$stage" $status >&2
+  fi
+}
+trap report EXIT
+
+stage=
+begin() {
+  stage=$1
+  say "$(date +%T)  $stage"
+  stage_started=$SECONDS
+}
+end() { printf -- '-- %s: %d s\n' "$stage" $((SECONDS - stage_started)); }
+
+parallel() { mpirun -n "$ranks" "$sinode" "$@"; }
+
+# Whether FILE was made with CONFIG as it is now; the copy beside it says with which it was made.
+made_with() { [ -f "$1" ] && cmp -s "$2" "$1.made_with"; }
+
+# generate CONFIG FILE
+generate() {
+  if made_with "$2" "$1"; then
+    printf '%s is there already\n' "$2"
+    return
+  fi
+  rm -f "$2.made_with"
+  parallel generate "$1" --overwrite
+  cp "$1" "$2.made_with"
+}
+
+begin "Dependencies"
+jobs/install.sh
+end
+
+begin "Build"
+cmake --preset release
+cmake --build --preset release --target sinode_program
+end
+
+use_ranks "$ranks"
+begin "Data: the paper's 1001 snapshots, and 5000 for training"
+if ! made_with "$run/data.h5" "$config" && [ -e "$run/checkpoints" ]; then
+  kept=$run-$(date +%Y%m%d-%H%M%S)
+  printf '%s has changed since the last run, which is kept as %s\n' "$config" "$kept"
+  mv "$run" "$kept"
+fi
+generate "$paper" runs/ks64_paper/data.h5
+generate "$config" "$run/data.h5"
+end
+
+begin "Training on $ranks ranks"
+parallel train "$config"
+end
+
+begin "Prediction"
+parallel predict "$config" --overwrite
+end
+
+begin "Figures"
+"$PYTHON" io/python/sinode_plot.py all "$run"
+"$PYTHON" io/python/sinode_plot.py heatmap runs/ks64_paper/data.h5 --output "$run/figures/paper_data"
+end
+
+stage="Summary"
+PYTHONPATH=io/python "$PYTHON" - "$run" "$config" "$SECONDS" <<'END'
+import math
+import sys
+from sinode_plot import read_history, read_trajectory
+
+run, config, seconds = sys.argv[1:]
+history = read_history(run)
+prediction = read_trajectory(f"{run}/prediction.h5", field=False)
+valid = float(prediction.valid_time[0])
+if math.isnan(valid):  # to the end
+    valid = prediction.time[-1]
+print(f"""
+== Done in {seconds} s
+
+  training loss (mse)         {history.train_loss[-1]:.3e}
+  test loss (validation set)  {history.validation_loss[-1]:.3e}
+  epochs, seconds per epoch   {history.epoch[-1]:.0f}, {history.seconds[-1] / history.epoch[-1]:.3f}
+  valid time of prediction    t = {valid:.2f}, or {valid * prediction.exponent:.2f} Lyapunov times
+                              (until the normalized error passes {prediction.threshold:g})
+
+  figures     {run}/figures/*.png, *.pdf
+  prediction  xarray.open_dataset("{run}/prediction.h5")
+
+What next:
+  train on from here   mpirun -n 2 build/release/sinode train {config} --set train.epochs=200
+  then predict again   mpirun -n 2 build/release/sinode predict {config} --overwrite
+  your own run         build/release/sinode template train > my.yaml
+  all tests            tests/run.sh
+""")
+END

@@ -1,0 +1,28 @@
+#!/bin/bash
+# Builds sinode and runs its tests (all but the long ones); ends with one line that says how it went.
+#   tests/run.sh [CMake options]     e.g. tests/run.sh -DSINODE_WARNINGS_AS_ERRORS=ON
+# SINODE_TEST_JOBS: tests at a time (default: the number of cores; a test on 2 ranks counts as two).
+set -euo pipefail
+# shellcheck source=jobs/common.sh
+source "$(dirname "$0")/../jobs/common.sh"
+
+started=$SECONDS
+report() {
+  local status=$?
+  if [ $status = 0 ]; then
+    printf '\ntests/run.sh: all tests passed (%d s)\n' $((SECONDS - started))
+  else
+    printf '\ntests/run.sh: FAILED (status %d, %d s)\n' $status $((SECONDS - started))
+  fi
+}
+trap report EXIT
+
+say "Dependencies"
+jobs/install.sh
+say "Build"
+cmake --preset release "$@"
+cmake --build --preset release
+say "Tests"
+# Tests run beside each other: bound to cores, OpenMPI would put them all on the first ones.
+export OMPI_MCA_hwloc_base_binding_policy=none
+ctest --preset release --label-exclude long --parallel "${SINODE_TEST_JOBS:-$(nproc)}"
