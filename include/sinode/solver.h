@@ -3,8 +3,11 @@
  * of a scheme: (samples, local points), row-major, in place, on the space ranks of a replica.
  *
  *   fft    circulant A: divides by the symbol, two transforms a solve.
- *   dense  ScaLAPACK LU (pdgetrf, pdgetrs) on a near-square process grid, block-cyclic; memory N^2 / S a gamma.
+ *   dense  LU: LAPACK on one rank, else ScaLAPACK on a near-square process grid, block-cyclic.
  *   auto   fft where A is circulant, else dense.
+ *
+ * dense holds N^2 / S numbers a gamma, and N^2 / S with the buffers of their redistribution while it factors (for good
+ * if A can be trained).
  *
  * Factorizations are made once per gamma and version of A, when first needed, and counted.
  */
@@ -25,9 +28,10 @@ typedef struct sn_solver sn_solver;
 
 /*
  * A solver for `gammas` values gamma[0 ..], kept by value; linear is kept, not owned. Collective over space. Error: fft
- * asked for an A that is not circulant; dense asked where I - gamma A loses its identity part (16 max gamma eps/dx^4
- * for the ks stencil; in general eps * gamma * max |A| > 1e-6): the message names the figure and the solver that would
- * do.
+ * asked for an A that is not circulant; dense asked for one that has no matrix (spectral) or where I - gamma A as an
+ * array loses its identity part, eps gamma |A| > 1e-6 in the maximum norm (16 gamma eps/dx^4 for the ks stencil): the
+ * message names the figure and what would do. The latter is looked at here if A has a version by now (sn_linear_update
+ * was called), and again at each factorization.
  */
 sn_status sn_solver_create(const sn_grid *grid, sn_linear *linear, sn_solver_kind kind, int gammas, const double *gamma,
                            sn_fourier_effort effort, sn_solver **out);
@@ -39,7 +43,7 @@ sn_status sn_solver_reserve(sn_solver *solver, ptrdiff_t samples);
 
 /*
  * x := (I - gamma[which] A)^-1 x, or with the transpose. samples must have been reserved. Factorizes first if A has
- * changed since. Collective over space. Error SN_ERROR_RUN: singular matrix.
+ * changed since. Collective over space. Error SN_ERROR_RUN: singular matrix, or samples not reserved.
  */
 sn_status sn_solver_solve(sn_solver *solver, int which, ptrdiff_t samples, double *x);
 sn_status sn_solver_solve_transpose(sn_solver *solver, int which, ptrdiff_t samples, double *x);

@@ -1,12 +1,14 @@
 /*
- * A symmetric stencil written in repeated differences,
+ * A symmetric stencil written in repeated differences D u_j = u_{j+1} - 2 u_j + u_{j-1}:
  *
- *   g_0 u_j + sum_k g_k (u_{j+k} + u_{j-k}) = sum_{p < depth} alpha_p (D^p u)_j + (remainder of half - depth taps)
- * D^depth u, D u_j = u_{j+1} - 2 u_j + u_{j-1},
+ *   g_0 u_j + sum_k g_k (u_{j+k} + u_{j-k}) = sum_{p < depth} alpha_p (D^p u)_j + (R D^depth u)_j,
  *
- * by taking out the sum of the taps and one D at a time: u_{j+k} + u_{j-k} - 2 u_j = sum_{|i| < k} (k - |i|) (D
- * u)_{j+i}. Taps of size 1/dx^4 whose sum vanishes then leave no trace in smooth fields (the differences of neighbours
- * are exact), while applying them one by one loses eps/dx^4. Local.
+ * where the sum of the taps and one D are taken out at a time, by
+ *
+ *   u_{j+k} + u_{j-k} - 2 u_j = sum_{|i| < k} (k - |i|) (D u)_{j+i},
+ *
+ * and R is the symmetric stencil that remains. Taps of size 1/dx^4 whose sum vanishes then leave no trace in smooth
+ * fields (the differences of neighbours are exact), while applying them one by one loses eps/dx^4. Local.
  */
 #ifndef SINODE_LINEAR_DIFFERENCE_H
 #define SINODE_LINEAR_DIFFERENCE_H

@@ -7,30 +7,124 @@
 /* Bytes of fields and coefficients that are transformed, scaled and transformed back while they are in the cache. */
 enum { PACKET_BYTES = 512 * 1024 };
 
+/* The wave numbers of this rank; over several ranks FFTW's choice depends on the number of fields. */
+typedef struct layout {
+  ptrdiff_t modes, first, last;
+  double complex *symbols; /* (symbols, 2, modes): each and its conjugate */
+  struct layout *next;
+} layout;
+
 typedef struct plan {
   ptrdiff_t fields;
   sn_fourier *fourier;
+  layout *layout;
   struct plan *next;
 } plan;
 
 struct sn_transforms {
   const sn_grid *grid;
   sn_fourier_effort effort;
+  int symbols;
+  bool *evaluated; /* (symbols) */
+  sn_transforms_symbol evaluate;
+  const void *context;
   ptrdiff_t packet; /* most fields transformed at once */
+  layout *layouts;
   plan *plans;
   double complex *coefficients;
-  ptrdiff_t room;
+  ptrdiff_t room, bytes;
 };
 
-static sn_fourier *find(const sn_transforms *transforms, ptrdiff_t fields) {
-  for (const plan *p = transforms->plans; p; p = p->next)
-    if (p->fields == fields) return p->fourier;
-  return NULL;
+sn_status sn_transforms_create(const sn_grid *grid, sn_fourier_effort effort, int symbols,
+                               sn_transforms_symbol evaluate, const void *context, sn_transforms **out) {
+  *out = NULL;
+  sn_transforms *transforms;
+  sn_status status = SN_NEW(1, &transforms);
+  if (transforms) {
+    *transforms = (sn_transforms){.grid = grid,
+                                  .effort = effort,
+                                  .symbols = symbols,
+                                  .evaluate = evaluate,
+                                  .context = context,
+                                  .packet = PTRDIFF_MAX / 2};
+    status = SN_NEW(symbols, &transforms->evaluated);
+  }
+  status = sn_agree(sn_grid_space(grid), status);
+  if (status) {
+    sn_transforms_destroy(&transforms);
+    return status;
+  }
+  /* Over several ranks fewer messages matter more. */
+  if (sn_grid_space_size(grid) == 1) {
+    ptrdiff_t fit = PACKET_BYTES / (2 * (ptrdiff_t)sizeof(double) * sn_grid_points(grid));
+    transforms->packet = fit > 1 ? fit : 1;
+  }
+  *out = transforms;
+  return SN_OK;
+}
+
+void sn_transforms_destroy(sn_transforms **transforms) {
+  if (!*transforms) return;
+  for (plan *one = (*transforms)->plans, *next; one; one = next) {
+    next = one->next;
+    sn_fourier_destroy(&one->fourier);
+    sn_memory_give(&one);
+  }
+  for (layout *one = (*transforms)->layouts, *next; one; one = next) {
+    next = one->next;
+    sn_memory_give(&one->symbols);
+    sn_memory_give(&one);
+  }
+  sn_memory_give(&(*transforms)->evaluated);
+  sn_memory_give(&(*transforms)->coefficients);
+  sn_memory_give(transforms);
+}
+
+static double complex *symbol_of(const layout *where, int index, bool transpose) {
+  return where->symbols + (2 * index + transpose) * where->modes;
+}
+
+static sn_status evaluate(const sn_transforms *transforms, const layout *where, const sn_fourier *fourier, int index) {
+  double complex *symbol = symbol_of(where, index, false), *adjoint = symbol_of(where, index, true);
+  for (ptrdiff_t i = 0; i < where->modes; i++) {
+    SN_TRY(transforms->evaluate(transforms->context, index, sn_fourier_wave_number(fourier, i), &symbol[i]));
+    adjoint[i] = conj(symbol[i]);
+  }
+  return SN_OK;
+}
+
+static const plan *find(const sn_transforms *transforms, ptrdiff_t fields) {
+  const plan *one = transforms->plans;
+  while (one && one->fields != fields) one = one->next;
+  return one;
+}
+
+/* Gives a plan the layout of its wave numbers, an earlier one if it is the same. Local. */
+static sn_status lay_out(sn_transforms *transforms, plan *one) {
+  ptrdiff_t modes = sn_fourier_modes(one->fourier);
+  ptrdiff_t first = modes ? sn_fourier_wave_number(one->fourier, 0) : 0;
+  ptrdiff_t last = modes ? sn_fourier_wave_number(one->fourier, modes - 1) : 0;
+  for (layout *known = transforms->layouts; known; known = known->next)
+    if (known->modes == modes && known->first == first && known->last == last) {
+      one->layout = known;
+      return SN_OK;
+    }
+  layout *fresh;
+  SN_TRY(SN_NEW(1, &fresh));
+  *fresh = (layout){.modes = modes, .first = first, .last = last, .next = transforms->layouts};
+  transforms->layouts = one->layout = fresh;
+  ptrdiff_t size = 2 * transforms->symbols * modes;
+  SN_TRY(SN_NEW(size, &fresh->symbols));
+  transforms->bytes += size * (ptrdiff_t)sizeof *fresh->symbols;
+  for (int index = 0; index < transforms->symbols; index++)
+    if (transforms->evaluated[index]) SN_TRY(evaluate(transforms, fresh, one->fourier, index));
+  return SN_OK;
 }
 
 static sn_status make_room(sn_transforms *transforms, ptrdiff_t size) {
   if (size <= transforms->room) return SN_OK;
   sn_memory_give(&transforms->coefficients);
+  transforms->room = 0;
   SN_TRY(SN_NEW(size, &transforms->coefficients));
   transforms->room = size;
   return SN_OK;
@@ -44,34 +138,9 @@ static sn_status add(sn_transforms *transforms, ptrdiff_t fields) {
   *one = (plan){.fields = fields, .next = transforms->plans};
   transforms->plans = one;
   SN_TRY(sn_fourier_create(transforms->grid, fields, transforms->effort, &one->fourier));
-  return sn_agree(space, make_room(transforms, sn_fourier_size(one->fourier)));
-}
-
-sn_status sn_transforms_create(const sn_grid *grid, sn_fourier_effort effort, sn_transforms **out) {
-  *out = NULL;
-  sn_transforms *transforms;
-  SN_TRY(sn_agree(sn_grid_space(grid), SN_NEW(1, &transforms)));
-  *transforms = (sn_transforms){.grid = grid, .effort = effort, .packet = PTRDIFF_MAX / 2};
-  /* Over several ranks fewer messages matter more. */
-  if (sn_grid_space_size(grid) == 1) {
-    transforms->packet = PACKET_BYTES / (2 * (ptrdiff_t)sizeof(double) * sn_grid_points(grid));
-    if (transforms->packet < 1) transforms->packet = 1;
-  }
-  sn_status status = add(transforms, 1);
-  if (status) sn_transforms_destroy(&transforms);
-  *out = transforms;
-  return status;
-}
-
-void sn_transforms_destroy(sn_transforms **transforms) {
-  if (!*transforms) return;
-  for (plan *p = (*transforms)->plans, *next; p; p = next) {
-    next = p->next;
-    sn_fourier_destroy(&p->fourier);
-    sn_memory_give(&p);
-  }
-  sn_memory_give(&(*transforms)->coefficients);
-  sn_memory_give(transforms);
+  sn_status status = lay_out(transforms, one);
+  if (!status) status = make_room(transforms, sn_fourier_size(one->fourier));
+  return sn_agree(space, status);
 }
 
 sn_status sn_transforms_plan(sn_transforms *transforms, ptrdiff_t fields) {
@@ -81,26 +150,36 @@ sn_status sn_transforms_plan(sn_transforms *transforms, ptrdiff_t fields) {
 }
 
 bool sn_transforms_is_planned(const sn_transforms *transforms, ptrdiff_t fields) {
-  if (fields <= transforms->packet) return find(transforms, fields);
   ptrdiff_t rest = fields % transforms->packet;
-  return find(transforms, transforms->packet) && (rest == 0 || find(transforms, rest));
+  return (rest == 0 || find(transforms, rest)) && (fields < transforms->packet || find(transforms, transforms->packet));
 }
 
-ptrdiff_t sn_transforms_modes(const sn_transforms *transforms) { return sn_fourier_modes(find(transforms, 1)); }
-
-ptrdiff_t sn_transforms_wave_number(const sn_transforms *transforms, ptrdiff_t mode) {
-  return sn_fourier_wave_number(find(transforms, 1), mode);
+static sn_status evaluate_everywhere(const sn_transforms *transforms, int index) {
+  for (const layout *where = transforms->layouts; where; where = where->next) {
+    const plan *one = transforms->plans;
+    while (one->layout != where) one = one->next;
+    SN_TRY(evaluate(transforms, where, one->fourier, index));
+  }
+  return SN_OK;
 }
 
-sn_status sn_transforms_multiply(sn_transforms *transforms, ptrdiff_t fields, const double complex *symbol,
+sn_status sn_transforms_evaluate(sn_transforms *transforms, int index) {
+  SN_TRY(sn_agree(sn_grid_space(transforms->grid), evaluate_everywhere(transforms, index)));
+  transforms->evaluated[index] = true;
+  return SN_OK;
+}
+
+sn_status sn_transforms_multiply(sn_transforms *transforms, int index, bool transpose, ptrdiff_t fields,
                                  const double *from, double *to) {
   ptrdiff_t n = sn_grid_range(transforms->grid).count;
   for (ptrdiff_t first = 0; first < fields; first += transforms->packet) {
     ptrdiff_t rest = fields - first;
-    sn_fourier *fourier = find(transforms, rest < transforms->packet ? rest : transforms->packet);
-    SN_TRY(sn_fourier_forward(fourier, from + first * n, transforms->coefficients));
-    sn_fourier_scale(fourier, symbol, transforms->coefficients);
-    SN_TRY(sn_fourier_inverse(fourier, transforms->coefficients, to + first * n));
+    const plan *one = find(transforms, rest < transforms->packet ? rest : transforms->packet);
+    SN_TRY(sn_fourier_forward(one->fourier, from + first * n, transforms->coefficients));
+    sn_fourier_scale(one->fourier, symbol_of(one->layout, index, transpose), transforms->coefficients);
+    SN_TRY(sn_fourier_inverse(one->fourier, transforms->coefficients, to + first * n));
   }
   return SN_OK;
 }
+
+ptrdiff_t sn_transforms_bytes(const sn_transforms *transforms) { return transforms->bytes; }

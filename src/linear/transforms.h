@@ -1,6 +1,6 @@
 /*
- * Multiplication of many real periodic fields by a symbol, wave number by wave number: transforms for several numbers
- * of fields, each planned once. Private to this folder.
+ * Multiplication of many real periodic fields by symbols, wave number by wave number: transforms for several numbers of
+ * fields, each planned once, and several symbols, each evaluated when it changes. Private to this folder.
  */
 #ifndef SINODE_LINEAR_TRANSFORMS_H
 #define SINODE_LINEAR_TRANSFORMS_H
@@ -14,23 +14,29 @@
 
 typedef struct sn_transforms sn_transforms;
 
-/* Collective over space. */
-sn_status sn_transforms_create(const sn_grid *grid, sn_fourier_effort effort, sn_transforms **out);
+/* Symbol number `index` at signed wave number m; that of -m is its conjugate. */
+typedef sn_status (*sn_transforms_symbol)(const void *context, int index, ptrdiff_t m, double complex *value);
+
+/* For `symbols` symbols given by a function of context (kept, not owned). Collective over space. */
+sn_status sn_transforms_create(const sn_grid *grid, sn_fourier_effort effort, int symbols,
+                               sn_transforms_symbol evaluate, const void *context, sn_transforms **out);
 void sn_transforms_destroy(sn_transforms **transforms);
 
 /* Plans for `fields` fields unless that was done before. Collective over space. */
 sn_status sn_transforms_plan(sn_transforms *transforms, ptrdiff_t fields);
 bool sn_transforms_is_planned(const sn_transforms *transforms, ptrdiff_t fields);
 
-/* The wave numbers of this rank: the same for every number of fields. */
-ptrdiff_t sn_transforms_modes(const sn_transforms *transforms);
-ptrdiff_t sn_transforms_wave_number(const sn_transforms *transforms, ptrdiff_t mode);
+/* Evaluates a symbol: at first, and when it has changed. Error: that of the function. Collective over space. */
+sn_status sn_transforms_evaluate(sn_transforms *transforms, int index);
 
 /*
- * to = from with each wave number multiplied by symbol (one number a local mode, those of -m conjugate to m's). from
- * may be to. fields must have been planned. Collective over space.
+ * to = from multiplied by a symbol that was evaluated, or by its conjugate (the transpose). from may be to. fields must
+ * have been planned. Collective over space.
  */
-sn_status sn_transforms_multiply(sn_transforms *transforms, ptrdiff_t fields, const double complex *symbol,
+sn_status sn_transforms_multiply(sn_transforms *transforms, int index, bool transpose, ptrdiff_t fields,
                                  const double *from, double *to);
+
+/* Bytes of symbols on this rank. */
+ptrdiff_t sn_transforms_bytes(const sn_transforms *transforms);
 
 #endif

@@ -1,0 +1,352 @@
+#include <float.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include <cblas.h>
+
+#include "sinode/count.h"
+#include "sinode/exchange.h"
+#include "sinode/memory.h"
+#include "solver_kind.h"
+
+/*
+ * LAPACK, BLACS and ScaLAPACK have no C headers. The last argument of the solves is the hidden length of the string. On
+ * one rank LAPACK itself does the work: it takes what ScaLAPACK takes for dozens of right-hand sides, and two to four
+ * times less for a single one (N = 64 to 1024).
+ */
+void dgetrf_(const int *rows, const int *columns, double *a, const int *leading, int *pivots, int *info);
+void dgetrs_(const char *transpose, const int *order, const int *right_sides, const double *a, const int *a_leading,
+             const int *pivots, double *b, const int *b_leading, int *info, size_t transpose_length);
+int Csys2blacs_handle(MPI_Comm comm);
+void Cfree_blacs_system_handle(int handle);
+void Cblacs_gridinit(int *context, const char *order, int rows, int columns);
+void Cblacs_gridinfo(int context, int *rows, int *columns, int *row, int *column);
+void Cblacs_gridexit(int context);
+void descinit_(int *descriptor, const int *rows, const int *columns, const int *row_block, const int *column_block,
+               const int *first_row, const int *first_column, const int *context, const int *leading, int *info);
+void pdgetrf_(const int *rows, const int *columns, double *a, const int *row, const int *column, const int *descriptor,
+              int *pivots, int *info);
+void pdgetrs_(const char *transpose, const int *order, const int *right_sides, const double *a, const int *a_row,
+              const int *a_column, const int *a_descriptor, const int *pivots, double *b, const int *b_row,
+              const int *b_column, const int *b_descriptor, int *info, size_t transpose_length);
+
+enum { BLOCK_MOST = 64, DESCRIPTOR = 9 };
+
+/* Past this, I - gamma A as an array holds too little of its I. */
+static const double LOSS_MOST = 1e-6;
+
+/* What this rank has of one dimension dealt out in blocks to the rows or columns of the process grid. */
+typedef struct {
+  ptrdiff_t count, *index;
+} dealt;
+
+/* Right-hand sides: N x samples, rows dealt like those of A, columns in one block for each process column. */
+typedef struct right_sides {
+  ptrdiff_t samples;
+  int descriptor[DESCRIPTOR];
+  sn_exchange *exchange;
+  struct right_sides *next;
+} right_sides;
+
+typedef struct {
+  int handle, context; /* of BLACS, on several ranks */
+  int process_rows, process_columns, process_row, process_column;
+  int order, block, leading;
+  int descriptor[DESCRIPTOR];
+  dealt rows, columns;
+  ptrdiff_t factor_size;
+  double *factors; /* (gammas, factor_size): of the transpose, since our rows are Fortran's columns */
+  int *pivots;     /* (gammas, rows.count + block) */
+  double *matrix;  /* local rows of I - gamma A, and the way from there to a factor */
+  sn_exchange *fill;
+  right_sides *reserved;
+  double *right;
+  ptrdiff_t right_size;
+} lu;
+
+/* Item l of process p of P: item l % block of block (l / block) P + p. */
+static sn_status deal(ptrdiff_t items, ptrdiff_t block, int process, int processes, dealt *out) {
+  ptrdiff_t count = 0;
+  for (ptrdiff_t first = process * block; first < items; first += processes * block)
+    count += items - first < block ? items - first : block;
+  out->count = count;
+  SN_TRY(SN_NEW(count, &out->index));
+  for (ptrdiff_t i = 0; i < count; i++) out->index[i] = (i / block * processes + process) * block + i % block;
+  return SN_OK;
+}
+
+static sn_status count_up(ptrdiff_t start, ptrdiff_t count, ptrdiff_t **index) {
+  SN_TRY(SN_NEW(count, index));
+  for (ptrdiff_t i = 0; i < count; i++) (*index)[i] = start + i;
+  return SN_OK;
+}
+
+static void describe(const lu *state, int columns, int column_block, int *descriptor) {
+  int zero = 0, info;
+  descinit_(descriptor, &state->order, &columns, &state->block, &column_block, &zero, &zero, &state->context,
+            &state->leading, &info);
+}
+
+/* On one process the matrix is whole and the right-hand sides are already where they should be. */
+static bool is_local(const lu *state) { return state->process_columns == 1; }
+
+/* The process grid nearest to a square, and blocks small enough to give every process some. */
+static void shape_grid(const sn_grid *grid, lu *state) {
+  int ranks = sn_grid_space_size(grid);
+  for (int p = 1; p * p <= ranks; p++)
+    if (ranks % p == 0) state->process_rows = p;
+  state->process_columns = ranks / state->process_rows;
+  int share = (state->order + state->process_columns - 1) / state->process_columns;
+  state->block = share < BLOCK_MOST ? share : BLOCK_MOST;
+  if (is_local(state)) return;
+  state->handle = Csys2blacs_handle(sn_grid_space(grid));
+  state->context = state->handle;
+  Cblacs_gridinit(&state->context, "Row", state->process_rows, state->process_columns);
+  Cblacs_gridinfo(state->context, &state->process_rows, &state->process_columns, &state->process_row,
+                  &state->process_column);
+}
+
+static sn_status take_memory(sn_solver *solver) {
+  lu *state = solver->state;
+  SN_TRY(deal(state->order, state->block, state->process_row, state->process_rows, &state->rows));
+  SN_TRY(deal(state->order, state->block, state->process_column, state->process_columns, &state->columns));
+  state->leading = state->rows.count > 1 ? (int)state->rows.count : 1;
+  state->factor_size = state->leading * state->columns.count;
+  ptrdiff_t size, pivots = state->rows.count + state->block;
+  int fits;
+  SN_TRY(sn_count_to_int(state->factor_size, "the number of elements of a dense factor on a rank", &fits));
+  if (!sn_count_multiply(state->factor_size, solver->gammas, &size)) size = PTRDIFF_MAX;
+  SN_TRY(SN_NEW(size, &state->factors));
+  SN_TRY(SN_NEW(pivots * solver->gammas, &state->pivots));
+  solver->bytes = size * (ptrdiff_t)sizeof *state->factors + pivots * solver->gammas * (ptrdiff_t)sizeof *state->pivots;
+  if (!is_local(state)) describe(state, state->order, state->block, state->descriptor);
+  return SN_OK;
+}
+
+/* Room for the rows of the matrix and their way into a factor; collective. A fixed A gives it back after each use. */
+static sn_status open_matrix(const sn_solver *solver) {
+  lu *state = solver->state;
+  if (state->matrix) return SN_OK;
+  MPI_Comm space = sn_grid_space(solver->grid);
+  sn_range range = sn_grid_range(solver->grid);
+  ptrdiff_t *row = NULL, *column = NULL;
+  sn_status status = SN_NEW(range.count * state->order, &state->matrix);
+  if (!status) status = count_up(range.start, range.count, &row);
+  if (!status) status = count_up(0, state->order, &column);
+  status = sn_agree(space, status);
+  if (!status) {
+    sn_exchange_part from = {.rows = range.count,
+                             .columns = state->order,
+                             .row_index = row,
+                             .column_index = column,
+                             .row_stride = state->order,
+                             .column_stride = 1};
+    sn_exchange_part to = {.rows = state->columns.count,
+                           .columns = state->rows.count,
+                           .row_index = state->columns.index,
+                           .column_index = state->rows.index,
+                           .row_stride = state->leading,
+                           .column_stride = 1};
+    status = sn_exchange_create(space, &from, &to, 1, sn_grid_timer(solver->grid), &state->fill);
+  }
+  sn_memory_give(&row);
+  sn_memory_give(&column);
+  return status;
+}
+
+static void close_matrix(const sn_solver *solver) {
+  lu *state = solver->state;
+  if (sn_linear_is_trainable(solver->linear)) return;
+  sn_memory_give(&state->matrix);
+  sn_exchange_destroy(&state->fill);
+}
+
+/* Writes the local rows of A, and refuses a gamma for which I - gamma A loses its I among them. Collective. */
+static sn_status write_matrix(const sn_solver *solver, double gamma, sn_error_code code) {
+  const lu *state = solver->state;
+  SN_TRY(sn_linear_rows(solver->linear, state->matrix));
+  double norm = 0;
+  for (ptrdiff_t i = 0; i < sn_grid_range(solver->grid).count; i++) {
+    double sum = cblas_dasum(state->order, state->matrix + i * state->order, 1);
+    if (sum > norm) norm = sum;
+  }
+  MPI_Allreduce(MPI_IN_PLACE, &norm, 1, MPI_DOUBLE, MPI_MAX, sn_grid_space(solver->grid));
+  double loss = DBL_EPSILON * gamma * norm;
+  if (loss > LOSS_MOST)
+    return SN_ERROR_ALL(code,
+                        "the dense solver keeps I - gamma A as a matrix, whose identity part would be lost to about "
+                        "%.1e (eps gamma |A|, at most %.0e allowed) at gamma = %g; %s",
+                        loss, LOSS_MOST, gamma,
+                        sn_linear_is_circulant(solver->linear) ? "use integrator.solver.kind fft, which loses nothing"
+                                                               : "use a coarser grid or a smaller step");
+  return SN_OK;
+}
+
+/* At creation as far as A is known by then, so that a parameter file is refused before anything runs. */
+static sn_status refuse_lossy(const sn_solver *solver) {
+  if (sn_linear_version(solver->linear) == 0) return SN_OK;
+  double largest = 0;
+  for (int i = 0; i < solver->gammas; i++) largest = fmax(largest, fabs(solver->gamma[i]));
+  SN_TRY(open_matrix(solver));
+  SN_TRY(write_matrix(solver, largest, SN_ERROR_USAGE));
+  close_matrix(solver);
+  return SN_OK;
+}
+
+static sn_status create(sn_solver *solver, sn_fourier_effort effort) {
+  (void)effort;
+  const sn_grid *grid = solver->grid;
+  lu *state;
+  int order;
+  SN_TRY(sn_count_to_int(sn_grid_points(grid), "the number of grid points", &order));
+  SN_TRY(sn_agree(sn_grid_space(grid), SN_NEW(1, &state)));
+  solver->state = state;
+  state->order = order;
+  shape_grid(grid, state);
+  SN_TRY(sn_agree(sn_grid_space(grid), take_memory(solver)));
+  snprintf(solver->reason, sizeof solver->reason,
+           "dense: LU of a %d x %d matrix on %d x %d processes in blocks of %d, %s", order, order, state->process_rows,
+           state->process_columns, state->block,
+           sn_linear_is_circulant(solver->linear) ? "as asked (fft would be faster)"
+                                                  : "since the linear part is a full matrix");
+  return refuse_lossy(solver);
+}
+
+static void destroy(sn_solver *solver) {
+  lu *state = solver->state;
+  for (right_sides *one = state->reserved, *next; one; one = next) {
+    next = one->next;
+    sn_exchange_destroy(&one->exchange);
+    sn_memory_give(&one);
+  }
+  sn_exchange_destroy(&state->fill);
+  sn_memory_give(&state->matrix);
+  sn_memory_give(&state->right);
+  sn_memory_give(&state->rows.index);
+  sn_memory_give(&state->columns.index);
+  sn_memory_give(&state->factors);
+  sn_memory_give(&state->pivots);
+  if (!is_local(state)) {
+    Cblacs_gridexit(state->context);
+    Cfree_blacs_system_handle(state->handle);
+  }
+  sn_memory_give(&solver->state);
+}
+
+static int *pivots_of(const lu *state, int which) { return state->pivots + which * (state->rows.count + state->block); }
+
+static sn_status factor(sn_solver *solver, int which) {
+  SN_TRY(open_matrix(solver));
+  lu *state = solver->state;
+  double gamma = solver->gamma[which];
+  SN_TRY(write_matrix(solver, fabs(gamma), SN_ERROR_RUN));
+  sn_range range = sn_grid_range(solver->grid);
+  for (ptrdiff_t i = 0; i < range.count * state->order; i++) state->matrix[i] *= -gamma;
+  for (ptrdiff_t i = 0; i < range.count; i++) state->matrix[i * state->order + range.start + i] += 1;
+  double *factors = state->factors + which * state->factor_size;
+  SN_TRY(sn_exchange_forward(state->fill, state->matrix, factors));
+  close_matrix(solver);
+  int first = 1, info, *pivots = pivots_of(state, which);
+  if (is_local(state))
+    dgetrf_(&state->order, &state->order, factors, &state->leading, pivots, &info);
+  else
+    pdgetrf_(&state->order, &state->order, factors, &first, &first, state->descriptor, pivots, &info);
+  if (info)
+    return SN_ERROR_ALL(SN_ERROR_RUN, "I - gamma A is singular (pivot %d) for gamma = %g; use a smaller step", info,
+                        gamma);
+  return SN_OK;
+}
+
+static right_sides *find(const lu *state, ptrdiff_t samples) {
+  right_sides *one = state->reserved;
+  while (one && one->samples != samples) one = one->next;
+  return one;
+}
+
+static sn_status plan_exchange(const sn_solver *solver, right_sides *one, const dealt *columns) {
+  const lu *state = solver->state;
+  MPI_Comm space = sn_grid_space(solver->grid);
+  sn_range range = sn_grid_range(solver->grid);
+  ptrdiff_t *point = NULL, *sample = NULL;
+  sn_status status = count_up(range.start, range.count, &point);
+  if (!status) status = count_up(0, one->samples, &sample);
+  status = sn_agree(space, status);
+  if (!status) {
+    sn_exchange_part from = {.rows = range.count,
+                             .columns = one->samples,
+                             .row_index = point,
+                             .column_index = sample,
+                             .row_stride = 1,
+                             .column_stride = range.count};
+    sn_exchange_part to = {.rows = state->rows.count,
+                           .columns = columns->count,
+                           .row_index = state->rows.index,
+                           .column_index = columns->index,
+                           .row_stride = 1,
+                           .column_stride = state->leading};
+    status = sn_exchange_create(space, &from, &to, 1, sn_grid_timer(solver->grid), &one->exchange);
+  }
+  sn_memory_give(&point);
+  sn_memory_give(&sample);
+  return status;
+}
+
+static sn_status prepare_right_sides(lu *state, int samples, right_sides *one, dealt *columns) {
+  int block = (samples + state->process_columns - 1) / state->process_columns;
+  SN_TRY(deal(samples, block, state->process_column, state->process_columns, columns));
+  describe(state, samples, block, one->descriptor);
+  ptrdiff_t size = state->leading * (columns->count ? columns->count : 1);
+  if (size <= state->right_size) return SN_OK;
+  sn_memory_give(&state->right);
+  state->right_size = 0;
+  SN_TRY(SN_NEW(size, &state->right));
+  state->right_size = size;
+  return SN_OK;
+}
+
+static sn_status reserve(sn_solver *solver, ptrdiff_t samples) {
+  lu *state = solver->state;
+  if (samples == 0 || find(state, samples)) return SN_OK;
+  MPI_Comm space = sn_grid_space(solver->grid);
+  int count;
+  SN_TRY(sn_count_to_int(samples, "the number of samples", &count));
+  right_sides *one;
+  SN_TRY(sn_agree(space, SN_NEW(1, &one)));
+  *one = (right_sides){.samples = samples, .next = state->reserved};
+  state->reserved = one;
+  if (is_local(state)) return SN_OK;
+  dealt columns = {0};
+  sn_status status = sn_agree(space, prepare_right_sides(state, count, one, &columns));
+  if (!status) status = plan_exchange(solver, one, &columns);
+  sn_memory_give(&columns.index);
+  return status;
+}
+
+static sn_status solve(sn_solver *solver, int which, bool transpose, ptrdiff_t samples, double *x) {
+  const lu *state = solver->state;
+  if (samples == 0) return SN_OK;
+  const right_sides *one = find(state, samples);
+  if (!one) return sn_solver_not_reserved(samples);
+  const double *factors = state->factors + which * state->factor_size;
+  const int *pivots = pivots_of(state, which), first = 1, count = (int)samples;
+  const char *way = transpose ? "N" : "T";
+  int info;
+  if (is_local(state)) {
+    dgetrs_(way, &state->order, &count, factors, &state->leading, pivots, x, &state->order, &info, 1);
+    return SN_OK;
+  }
+  SN_TRY(sn_exchange_forward(one->exchange, x, state->right));
+  pdgetrs_(way, &state->order, &count, factors, &first, &first, state->descriptor, pivots, state->right, &first, &first,
+           one->descriptor, &info, 1);
+  return sn_exchange_backward(one->exchange, state->right, x);
+}
+
+const sn_solver_operations sn_solver_dense = {
+    .name = "dense",
+    .create = create,
+    .destroy = destroy,
+    .reserve = reserve,
+    .factor = factor,
+    .solve = solve,
+};

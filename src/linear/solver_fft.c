@@ -1,0 +1,58 @@
+#include <float.h>
+#include <stdio.h>
+
+#include "solver_kind.h"
+#include "transforms.h"
+
+/* The state of this kind is its transforms. */
+
+/* Symbol `which`: that of (I - gamma[which] A)^-1. */
+static sn_status invert(const void *context, int which, ptrdiff_t m, double complex *value) {
+  const sn_solver *solver = context;
+  double complex product = solver->gamma[which] * sn_linear_symbol(solver->linear, m);
+  if (cabs(1 - product) <= 4 * DBL_EPSILON * (1 + cabs(product)))
+    return SN_ERROR(SN_ERROR_RUN,
+                    "I - gamma A is singular at wave number %td for gamma = %g: the linear part has grown an unstable "
+                    "eigenvalue 1 / gamma; use a smaller step",
+                    m, solver->gamma[which]);
+  *value = 1 / (1 - product);
+  return SN_OK;
+}
+
+static sn_status create(sn_solver *solver, sn_fourier_effort effort) {
+  sn_transforms *transforms;
+  SN_TRY(sn_transforms_create(solver->grid, effort, solver->gammas, invert, solver, &transforms));
+  solver->state = transforms;
+  snprintf(solver->reason, sizeof solver->reason,
+           "fft: the %s linear part is circulant, so that two transforms solve it to round-off on every grid",
+           sn_linear_kind_name(sn_linear_get_kind(solver->linear)));
+  return SN_OK;
+}
+
+static void destroy(sn_solver *solver) {
+  sn_transforms *transforms = solver->state;
+  sn_transforms_destroy(&transforms);
+  solver->state = NULL;
+}
+
+static sn_status reserve(sn_solver *solver, ptrdiff_t samples) {
+  SN_TRY(sn_transforms_plan(solver->state, samples));
+  solver->bytes = sn_transforms_bytes(solver->state);
+  return SN_OK;
+}
+
+static sn_status factor(sn_solver *solver, int which) { return sn_transforms_evaluate(solver->state, which); }
+
+static sn_status solve(sn_solver *solver, int which, bool transpose, ptrdiff_t samples, double *x) {
+  if (!sn_transforms_is_planned(solver->state, samples)) return sn_solver_not_reserved(samples);
+  return sn_transforms_multiply(solver->state, which, transpose, samples, x, x);
+}
+
+const sn_solver_operations sn_solver_fft = {
+    .name = "fft",
+    .create = create,
+    .destroy = destroy,
+    .reserve = reserve,
+    .factor = factor,
+    .solve = solve,
+};

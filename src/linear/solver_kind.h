@@ -1,0 +1,37 @@
+/* What the solvers share: the table of functions of a kind, and the object. Private to this folder. */
+#ifndef SINODE_LINEAR_SOLVER_KIND_H
+#define SINODE_LINEAR_SOLVER_KIND_H
+
+#include "sinode/solver.h"
+
+enum { SN_SOLVER_REASON_LENGTH = 256 };
+
+typedef struct {
+  const char *name;
+  sn_status (*create)(sn_solver *solver, sn_fourier_effort effort); /* all of these are collective over space */
+  void (*destroy)(sn_solver *solver);
+  sn_status (*reserve)(sn_solver *solver, ptrdiff_t samples);
+  sn_status (*factor)(sn_solver *solver, int which);
+  /* Error if samples was not reserved. */
+  sn_status (*solve)(sn_solver *solver, int which, bool transpose, ptrdiff_t samples, double *x);
+} sn_solver_operations;
+
+struct sn_solver {
+  const sn_solver_operations *operations;
+  const sn_grid *grid;
+  sn_linear *linear;
+  int gammas;
+  double *gamma;
+  long *version; /* of A, that each gamma was factored with; -1: never */
+  long factorizations;
+  ptrdiff_t bytes; /* of factors */
+  char reason[SN_SOLVER_REASON_LENGTH];
+  void *state;
+};
+
+extern const sn_solver_operations sn_solver_fft, sn_solver_dense;
+
+/* The error for a number of samples that sn_solver_reserve was not called with. */
+sn_status sn_solver_not_reserved(ptrdiff_t samples) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,268 @@
+/* Solvers of (I - gamma A) x = r: residuals, transposes, agreement, and what is factored when, at every split. */
+#include "unit.h"
+
+#include "sinode/memory.h"
+#include "sinode/random.h"
+#include "sinode/solver.h"
+
+enum { SAMPLES = 3, GAMMAS = 2 };
+static const ptrdiff_t grids[] = {7, 15, 16, 31, 45};
+enum { GRIDS = sizeof grids / sizeof *grids };
+static const double LENGTH = 22, GAMMA[GAMMAS] = {0.06, 0.4};
+
+typedef struct {
+  sn_grid *grid;
+  sn_parameters *parameters;
+  sn_linear *linear;
+  ptrdiff_t points, local, start;
+} setting;
+
+static double number(uint64_t stream, ptrdiff_t index) {
+  const sn_random source = {.seed = 2, .purpose = SN_RANDOM_TEST, .stream = stream};
+  return 2 * sn_random_uniform(&source, (uint64_t)index) - 1;
+}
+
+/* Kuramoto-Sivashinsky's linear part, with a random disturbance if it can be trained. */
+static setting set_up(int space, ptrdiff_t points, sn_linear_kind kind, bool trainable) {
+  setting s = {.points = points};
+  sn_linear_shape shape = {.kind = kind, .taps = 5, .length = LENGTH, .trainable = trainable};
+  assert_ok(sn_grid_create(MPI_COMM_WORLD, space, points, NULL, &s.grid));
+  s.local = sn_grid_range(s.grid).count;
+  s.start = sn_grid_range(s.grid).start;
+  assert_ok(sn_parameters_create(s.grid, &s.parameters));
+  assert_ok(sn_linear_create(s.grid, &shape, SAMPLES, s.parameters, &s.linear));
+  assert_ok(sn_parameters_allocate(s.parameters));
+  assert_ok(sn_linear_set_ks(s.linear));
+  double *values = sn_parameters_values(s.parameters);
+  if (trainable && kind == SN_LINEAR_STENCIL)
+    for (int k = 0; k < shape.taps; k++) values[k] += 0.2 * number(10, k);
+  if (trainable && kind == SN_LINEAR_DENSE)
+    for (ptrdiff_t i = 0; i < s.local * points; i++) values[i] += 0.2 * number(11, s.start * points + i);
+  assert_ok(sn_linear_update(s.linear));
+  return s;
+}
+
+static void tear_down(setting *s) {
+  sn_linear_destroy(&s->linear);
+  sn_parameters_destroy(&s->parameters);
+  sn_grid_destroy(&s->grid);
+}
+
+static double *field(const setting *s, ptrdiff_t samples) {
+  double *u;
+  assert_ok(SN_NEW(samples * s->local, &u));
+  for (ptrdiff_t i = 0; i < samples * s->local; i++)
+    u[i] = number(1, i / s->local * s->points + s->start + i % s->local);
+  return u;
+}
+
+static sn_solver *make_solver(const setting *s, sn_solver_kind kind) {
+  sn_solver *solver;
+  assert_ok(sn_solver_create(s->grid, s->linear, kind, GAMMAS, GAMMA, SN_FOURIER_ESTIMATE, &solver));
+  assert_ok(sn_solver_reserve(solver, SAMPLES));
+  assert_ok(sn_solver_reserve(solver, 1));
+  assert_ok(sn_solver_reserve(solver, SAMPLES));
+  return solver;
+}
+
+/* Solves with the matrix or its transpose and puts the solution back into the equation. */
+static void check_residual(const setting *s, sn_solver *solver, int which, ptrdiff_t samples, bool transpose) {
+  double *r = field(s, samples), *x = field(s, samples), *ax = field(s, samples);
+  assert_ok(transpose ? sn_solver_solve_transpose(solver, which, samples, x)
+                      : sn_solver_solve(solver, which, samples, x));
+  assert_ok(transpose ? sn_linear_apply_transpose(s->linear, samples, x, ax)
+                      : sn_linear_apply(s->linear, samples, x, ax));
+  for (ptrdiff_t i = 0; i < samples * s->local; i++) assert_close(x[i] - GAMMA[which] * ax[i], r[i], 1e-11);
+  sn_memory_give(&r);
+  sn_memory_give(&x);
+  sn_memory_give(&ax);
+}
+
+static void check_solver(const setting *s, sn_solver_kind kind) {
+  sn_solver *solver = make_solver(s, kind);
+  for (int which = 0; which < GAMMAS; which++)
+    for (int transpose = 0; transpose < 2; transpose++) {
+      check_residual(s, solver, which, SAMPLES, transpose);
+      check_residual(s, solver, which, 1, transpose);
+    }
+  /* A rank may have no part of the factors. */
+  ptrdiff_t bytes = sn_solver_bytes(solver);
+  MPI_Allreduce(MPI_IN_PLACE, &bytes, 1, MPI_AINT, MPI_SUM, sn_grid_space(s->grid));
+  assert_that(bytes > 0);
+  assert_int_equal(sn_solver_factorizations(solver), GAMMAS);
+  sn_solver_destroy(&solver);
+  assert_null(solver);
+}
+
+static void solutions_satisfy_their_equation(void **state) {
+  (void)state;
+  int size;
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  for (int space = 1; space <= size; space++)
+    for (int g = 0; g < GRIDS; g++) {
+      if (size % space || (space > 1 && grids[g] / 2 < space)) continue;
+      for (int trainable = 0; trainable < 2; trainable++) {
+        setting s = set_up(space, grids[g], SN_LINEAR_STENCIL, trainable);
+        check_solver(&s, SN_SOLVER_FFT);
+        check_solver(&s, SN_SOLVER_DENSE);
+        tear_down(&s);
+        s = set_up(space, grids[g], SN_LINEAR_DENSE, trainable);
+        check_solver(&s, SN_SOLVER_AUTO);
+        tear_down(&s);
+      }
+      setting s = set_up(space, grids[g], SN_LINEAR_SPECTRAL, false);
+      check_solver(&s, SN_SOLVER_AUTO);
+      tear_down(&s);
+    }
+}
+
+static void check_agreement(int space, ptrdiff_t points, double tolerance) {
+  setting s = set_up(space, points, SN_LINEAR_STENCIL, true);
+  sn_solver *fft = make_solver(&s, SN_SOLVER_FFT), *dense = make_solver(&s, SN_SOLVER_DENSE);
+  for (int transpose = 0; transpose < 2; transpose++) {
+    double *x = field(&s, SAMPLES), *y = field(&s, SAMPLES);
+    assert_ok(transpose ? sn_solver_solve_transpose(fft, 1, SAMPLES, x) : sn_solver_solve(fft, 1, SAMPLES, x));
+    assert_ok(transpose ? sn_solver_solve_transpose(dense, 1, SAMPLES, y) : sn_solver_solve(dense, 1, SAMPLES, y));
+    for (ptrdiff_t i = 0; i < SAMPLES * s.local; i++) assert_close(x[i], y[i], tolerance);
+    sn_memory_give(&x);
+    sn_memory_give(&y);
+  }
+  sn_solver_destroy(&fft);
+  sn_solver_destroy(&dense);
+  tear_down(&s);
+}
+
+static void solvers_agree(void **state) {
+  (void)state;
+  int size;
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  for (int space = 1; space <= size; space++) {
+    if (size % space) continue;
+    check_agreement(space, 45, 1e-12);
+    /* Enough for several blocks of the matrix on each process; eps gamma |A| = 5e-11. */
+    check_agreement(space, 300, 1e-10);
+  }
+}
+
+static void check_counts(sn_linear_kind linear, sn_solver_kind kind, const char *name) {
+  int size;
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  setting s = set_up(size, 31, linear, true);
+  sn_solver *solver = make_solver(&s, kind);
+  assert_string_equal(sn_solver_name(solver), name);
+  assert_that(!strncmp(sn_solver_reason(solver), name, strlen(name)));
+  assert_int_equal(sn_solver_factorizations(solver), 0);
+  double *x = field(&s, SAMPLES);
+  assert_ok(sn_solver_solve(solver, 0, SAMPLES, x));
+  assert_int_equal(sn_solver_factorizations(solver), 1);
+  ptrdiff_t calls = sn_memory_calls();
+  assert_ok(sn_solver_solve_transpose(solver, 0, SAMPLES, x));
+  assert_ok(sn_solver_solve(solver, 0, 1, x));
+  assert_int_equal(sn_memory_calls(), calls);
+  assert_int_equal(sn_solver_factorizations(solver), 1);
+  assert_ok(sn_solver_solve(solver, 1, SAMPLES, x));
+  assert_int_equal(sn_solver_factorizations(solver), 2);
+
+  double *values = sn_parameters_values(s.parameters);
+  for (ptrdiff_t i = 0; i < sn_parameters_size(s.parameters); i++) values[i] *= 0.9;
+  assert_ok(sn_linear_update(s.linear));
+  calls = sn_memory_calls();
+  assert_ok(sn_solver_solve(solver, 0, SAMPLES, x));
+  assert_int_equal(sn_solver_factorizations(solver), 3);
+  assert_int_equal(sn_memory_calls(), calls);
+  sn_memory_give(&x);
+  check_residual(&s, solver, 0, SAMPLES, false);
+  check_residual(&s, solver, 1, SAMPLES, true);
+  assert_int_equal(sn_solver_factorizations(solver), 4);
+
+  double *unannounced = field(&s, 2);
+  sn_status status = sn_solver_solve(solver, 0, 2, unannounced);
+  assert_that(status && sn_error_is_collective(status));
+  sn_error_destroy(&status);
+  sn_memory_give(&unannounced);
+  sn_solver_destroy(&solver);
+  tear_down(&s);
+}
+
+static void factors_are_made_once(void **state) {
+  (void)state;
+  check_counts(SN_LINEAR_STENCIL, SN_SOLVER_AUTO, "fft");
+  check_counts(SN_LINEAR_STENCIL, SN_SOLVER_DENSE, "dense");
+  check_counts(SN_LINEAR_DENSE, SN_SOLVER_AUTO, "dense");
+}
+
+static void expect_refusal(const setting *s, sn_solver_kind kind, const char *advice) {
+  sn_solver *solver;
+  sn_status status = sn_solver_create(s->grid, s->linear, kind, GAMMAS, GAMMA, SN_FOURIER_ESTIMATE, &solver);
+  assert_that(status && !solver && sn_error_get_code(status) == SN_ERROR_USAGE && sn_error_is_collective(status));
+  assert_non_null(strstr(sn_error_get_message(status), advice));
+  sn_error_destroy(&status);
+}
+
+static void hopeless_solvers_are_refused(void **state) {
+  (void)state;
+  int size;
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  setting s = set_up(size, 16, SN_LINEAR_DENSE, false);
+  expect_refusal(&s, SN_SOLVER_FFT, "use dense");
+  tear_down(&s);
+  s = set_up(size, 16, SN_LINEAR_SPECTRAL, false);
+  expect_refusal(&s, SN_SOLVER_DENSE, "use fft");
+  tear_down(&s);
+  /* 16 gamma eps/dx^4 > 1e-6. */
+  s = set_up(size, 4096, SN_LINEAR_STENCIL, false);
+  expect_refusal(&s, SN_SOLVER_DENSE, "fft");
+  tear_down(&s);
+}
+
+/* A with the eigenvalue 1 / gamma: constants are multiplied by it. */
+static void singular_matrices_are_reported(void **state) {
+  (void)state;
+  int size;
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  const sn_solver_kind solver_kinds[] = {SN_SOLVER_FFT, SN_SOLVER_DENSE};
+  for (int i = 0; i < 2; i++) {
+    setting s = set_up(size, 16, SN_LINEAR_STENCIL, true);
+    for (int k = 0; k < 5; k++) sn_parameters_values(s.parameters)[k] = k == 2 ? 1 / GAMMA[1] : 0;
+    assert_ok(sn_linear_update(s.linear));
+    sn_solver *solver = make_solver(&s, solver_kinds[i]);
+    double *x = field(&s, SAMPLES);
+    sn_status status = sn_solver_solve(solver, 1, SAMPLES, x);
+    assert_that(status && sn_error_get_code(status) == SN_ERROR_RUN && sn_error_is_collective(status));
+    sn_error_destroy(&status);
+    sn_memory_give(&x);
+    sn_solver_destroy(&solver);
+    tear_down(&s);
+  }
+}
+
+/* N = 65536, L = 22: the slowest modes come back to round-off although |gamma A| is 1e14. */
+static void fine_grids_lose_nothing(void **state) {
+  (void)state;
+  enum { POINTS = 65536 };
+  int size;
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  setting s = set_up(size, POINTS, SN_LINEAR_STENCIL, false);
+  sn_solver *solver = make_solver(&s, SN_SOLVER_AUTO);
+  double *x = field(&s, 1);
+  for (ptrdiff_t j = 0; j < s.local; j++) x[j] = cos(2 * M_PI * (double)(s.start + j) / POINTS);
+  assert_ok(sn_solver_solve(solver, 1, 1, x));
+  double q = 2 * sin(M_PI / POINTS) * POINTS / LENGTH, factor = 1 / (1 - GAMMA[1] * (q * q - q * q * q * q));
+  for (ptrdiff_t j = 0; j < s.local; j++)
+    assert_close(x[j], factor * cos(2 * M_PI * (double)(s.start + j) / POINTS), 2e-9);
+  sn_memory_give(&x);
+  sn_solver_destroy(&solver);
+  tear_down(&s);
+}
+
+int main(int argc, char **argv) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(solutions_satisfy_their_equation),
+      cmocka_unit_test(solvers_agree),
+      cmocka_unit_test(factors_are_made_once),
+      cmocka_unit_test(hopeless_solvers_are_refused),
+      cmocka_unit_test(singular_matrices_are_reported),
+      cmocka_unit_test(fine_grids_lose_nothing),
+  };
+  return unit_run(argc, argv, tests);
+}
