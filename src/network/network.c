@@ -1,0 +1,173 @@
+#include "sinode/network.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "family.h"
+#include "sinode/memory.h"
+#include "sinode/random.h"
+
+static const char *const kind_names[] = {
+    [SN_NETWORK_NONE] = "none", [SN_NETWORK_MLP] = "mlp", [SN_NETWORK_CONV] = "conv"};
+
+const char *sn_network_kind_name(sn_network_kind kind) { return kind_names[kind]; }
+
+int sn_network_kind_from_name(const char *name) {
+  for (int k = 0; k < (int)(sizeof kind_names / sizeof kind_names[0]); k++)
+    if (strcmp(kind_names[k], name) == 0) return k;
+  return -1;
+}
+
+/* F = 0. */
+static void none_destroy(sn_network *network) { (void)network; }
+
+static ptrdiff_t none_tape_size(const sn_network *network, ptrdiff_t samples) {
+  (void)network, (void)samples;
+  return 0;
+}
+
+static sn_status none_forward(sn_network *network, ptrdiff_t samples, const double *u, double *f, double *tape) {
+  (void)u, (void)tape;
+  memset(f, 0, (size_t)(samples * network->points) * sizeof *f);
+  return SN_OK;
+}
+
+static sn_status none_backward(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
+                               const double *f_bar, double *u_bar, double *gradient) {
+  (void)f_bar, (void)gradient;
+  return none_forward(network, samples, u, u_bar, (double *)tape);
+}
+
+static sn_status none_tangent(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
+                              const double *du, double *df) {
+  (void)du;
+  return none_forward(network, samples, u, df, (double *)tape);
+}
+
+static double none_work(const sn_network *network) {
+  (void)network;
+  return 0;
+}
+
+static const sn_network_ops none_ops = {.destroy = none_destroy,
+                                        .tape_size = none_tape_size,
+                                        .forward = none_forward,
+                                        .backward = none_backward,
+                                        .tangent = none_tangent,
+                                        .work = none_work};
+
+static sn_status none_create(const sn_network *base, sn_network **out) {
+  SN_TRY(SN_NEW(1, out));
+  **out = *base;
+  (*out)->ops = &none_ops;
+  return SN_OK;
+}
+
+static sn_status (*const creators[])(const sn_network *base, sn_network **out) = {
+    [SN_NETWORK_NONE] = none_create, [SN_NETWORK_MLP] = sn_mlp_create, [SN_NETWORK_CONV] = sn_conv_create};
+
+sn_status sn_network_create(const sn_grid *grid, const sn_network_shape *shape, ptrdiff_t samples,
+                            sn_parameters *parameters, sn_network **out) {
+  const sn_network base = {
+      .grid = grid, .shape = *shape, .parameters = parameters, .samples = samples, .points = sn_grid_range(grid).count};
+  return creators[shape->kind](&base, out);
+}
+
+void sn_network_destroy(sn_network **network) {
+  if (!*network) return;
+  (*network)->ops->destroy(*network);
+  sn_memory_give(network);
+}
+
+const sn_network_shape *sn_network_get_shape(const sn_network *network) { return &network->shape; }
+
+/* Inputs that one output of a layer sums over: what its initial size goes by. */
+static double fan_in(const sn_parameter_block *weight) {
+  double fan = 1;
+  for (int d = 1; d < weight->dimensions; d++) fan *= (double)weight->shape[d];
+  return fan;
+}
+
+/* Xavier's fan out counts a kernel's taps as well. */
+static double fan_out(const sn_parameter_block *weight) {
+  return weight->dimensions == 3 ? (double)(weight->shape[0] * weight->shape[2]) : (double)weight->shape[0];
+}
+
+static double draw(const sn_init *init, const sn_random *random, uint64_t index, double in, double out) {
+  switch (init->kind) {
+    case SN_INIT_NORMAL:
+      return init->std * sn_random_normal(random, index);
+    case SN_INIT_XAVIER:
+      return sqrt(6 / (in + out)) * (2 * sn_random_uniform(random, index) - 1);
+    case SN_INIT_PYTORCH:
+      return (2 * sn_random_uniform(random, index) - 1) / sqrt(in);
+  }
+  return 0;
+}
+
+/* This rank's part of a block; numbers go by the element's place in the global array, so they do not depend on it. */
+static void fill(const sn_parameter_block *block, const sn_init *init, const sn_random *random, double in, double out,
+                 double *values) {
+  const ptrdiff_t rows = block->count[0], start = block->start[0];
+  const ptrdiff_t columns = block->dimensions > 1 ? block->count[1] : 1;
+  const ptrdiff_t first = block->dimensions > 1 ? block->start[1] : 0;
+  const ptrdiff_t width = block->dimensions > 1 ? block->shape[1] : 1;
+  const ptrdiff_t taps = block->dimensions > 2 ? block->shape[2] : 1;
+  for (ptrdiff_t i = 0; i < rows; i++)
+    for (ptrdiff_t j = 0; j < columns; j++)
+      for (ptrdiff_t k = 0; k < taps; k++)
+        *values++ = draw(init, random, (uint64_t)(((start + i) * width + first + j) * taps + k), in, out);
+}
+
+sn_status sn_network_initialize(sn_network *network, const sn_init *init, uint64_t seed) {
+  double *values = sn_parameters_values(network->parameters);
+  for (int layer = 0; network->shape.kind != SN_NETWORK_NONE && layer <= network->shape.hidden; layer++) {
+    char name[SN_PARAMETER_NAME_LENGTH];
+    snprintf(name, sizeof name, "nonlinear/layer_%d/weight", layer);
+    const sn_parameter_block *weight = sn_parameters_find(network->parameters, name);
+    snprintf(name, sizeof name, "nonlinear/layer_%d/bias", layer);
+    const sn_parameter_block *bias = sn_parameters_find(network->parameters, name);
+    const sn_random for_weight = {.seed = seed, .purpose = SN_RANDOM_WEIGHT, .stream = (uint64_t)layer};
+    const sn_random for_bias = {.seed = seed, .purpose = SN_RANDOM_BIAS, .stream = (uint64_t)layer};
+    const double in = fan_in(weight);
+    fill(weight, init, &for_weight, in, fan_out(weight), values + weight->offset);
+    if (init->kind == SN_INIT_PYTORCH)
+      fill(bias, init, &for_bias, in, fan_out(weight), values + bias->offset);
+    else
+      memset(values + bias->offset, 0, (size_t)sn_parameter_block_size(bias) * sizeof *values);
+  }
+  return SN_OK;
+}
+
+ptrdiff_t sn_network_tape_size(const sn_network *network, ptrdiff_t samples) {
+  return network->ops->tape_size(network, samples);
+}
+
+sn_status sn_network_forward(sn_network *network, ptrdiff_t samples, const double *u, double *f, double *tape) {
+  sn_timer *timer = sn_grid_timer(network->grid);
+  sn_timer_start(timer, SN_TIME_NETWORK);
+  SN_TRY(network->ops->forward(network, samples, u, f, tape));
+  sn_timer_stop(timer, SN_TIME_NETWORK);
+  return SN_OK;
+}
+
+sn_status sn_network_backward(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
+                              const double *f_bar, double *u_bar, double *gradient) {
+  sn_timer *timer = sn_grid_timer(network->grid);
+  sn_timer_start(timer, SN_TIME_NETWORK);
+  SN_TRY(network->ops->backward(network, samples, u, tape, f_bar, u_bar, gradient));
+  sn_timer_stop(timer, SN_TIME_NETWORK);
+  return SN_OK;
+}
+
+sn_status sn_network_tangent(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
+                             const double *du, double *df) {
+  sn_timer *timer = sn_grid_timer(network->grid);
+  sn_timer_start(timer, SN_TIME_NETWORK);
+  SN_TRY(network->ops->tangent(network, samples, u, tape, du, df));
+  sn_timer_stop(timer, SN_TIME_NETWORK);
+  return SN_OK;
+}
+
+double sn_network_work(const sn_network *network) { return network->ops->work(network); }
