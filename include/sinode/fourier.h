@@ -47,6 +47,9 @@ ptrdiff_t sn_fourier_size(const sn_fourier *fourier);
 /* Signed wave number of local mode m: 0 .. points/2 or -(points-1)/2 .. -1; points/2 for the unpaired Nyquist mode. */
 ptrdiff_t sn_fourier_wave_number(const sn_fourier *fourier, ptrdiff_t mode);
 
+/* How many modes of the whole spectrum local mode m stands for: 2 where its conjugate is left out, else 1. */
+int sn_fourier_multiplicity(const sn_fourier *fourier, ptrdiff_t mode);
+
 /*
  * real (fields, local points), row-major, to coefficients, unnormalized: c_m = sum_j u_j exp(-2 pi i m j / points).
  * `real` is left as it is. Collective over the space ranks.

@@ -143,6 +143,11 @@ ptrdiff_t sn_fourier_wave_number(const sn_fourier *fourier, ptrdiff_t mode) {
   return m <= points / 2 ? m : m - points;
 }
 
+int sn_fourier_multiplicity(const sn_fourier *fourier, ptrdiff_t mode) {
+  const ptrdiff_t m = sn_fourier_wave_number(fourier, mode);
+  return fourier->exchange || m == 0 || 2 * m == sn_grid_points(fourier->grid) ? 1 : 2;
+}
+
 /* grid (FFTW's layout) to coefficients, and back without the division by points. */
 static void transform(const sn_fourier *fourier, const double *grid, double complex *coefficients) {
   sn_timer_start(fourier->timer, SN_TIME_FFT);
@@ -234,8 +239,7 @@ double sn_fourier_energy(const sn_fourier *fourier, const double complex *coeffi
   for (ptrdiff_t mode = 0; mode < fourier->modes; mode++) {
     const ptrdiff_t m = sn_fourier_wave_number(fourier, mode), magnitude = m < 0 ? -m : m;
     if (magnitude < low || magnitude > high) continue;
-    /* A real transform leaves out the conjugate half. */
-    const double weight = fourier->exchange || m == 0 || 2 * m == points ? 1 : 2;
+    const int weight = sn_fourier_multiplicity(fourier, mode);
     for (ptrdiff_t s = 0; s < fourier->spectra; s++) {
       const double complex c = coefficients[s * fourier->spectrum_stride + mode * fourier->mode_stride];
       sum += weight * (creal(c) * creal(c) + cimag(c) * cimag(c));

@@ -1,0 +1,69 @@
+/*
+ * Generator of Kuramoto-Sivashinsky trajectories, u_t = -u_xx - u_xxxx - (u^2)_x / 2, periodic: Fourier in space,
+ * ETDRK4 in time (Cox, Matthews 2002), its coefficients by contour integrals (Kassam, Trefethen 2005). Many members at
+ * once: those of this replica, over its space ranks.
+ *
+ * First derivatives drop the Nyquist mode, even ones keep it. Dealiased, the product is formed from the modes
+ * |m| <= points / 3 and enters only these; the others decay by themselves.
+ *
+ * The state stays in Fourier space between steps; a step costs its eight transforms and four sweeps, and allocates
+ * nothing.
+ */
+#ifndef SINODE_ETDRK4_H
+#define SINODE_ETDRK4_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "sinode/error.h"
+#include "sinode/fourier.h"
+#include "sinode/grid.h"
+
+typedef struct {
+  double length; /* of the domain */
+  double dt;
+  bool dealias;
+  sn_fourier_effort effort;
+} sn_etdrk4_options;
+
+typedef struct sn_etdrk4 sn_etdrk4;
+
+/*
+ * For the `members` of this replica, which may be none. The grid is kept, not owned; the state is 0. Collective over
+ * world.
+ */
+sn_status sn_etdrk4_create(const sn_grid *grid, ptrdiff_t members, const sn_etdrk4_options *options, sn_etdrk4 **out);
+void sn_etdrk4_destroy(sn_etdrk4 **etdrk4);
+
+/*
+ * The state (members, local points). Setting it also sets the number of steps done, which is not 0 where a run is
+ * continued. Collective over space.
+ */
+sn_status sn_etdrk4_set_state(sn_etdrk4 *etdrk4, const double *state, ptrdiff_t steps_done);
+sn_status sn_etdrk4_get_state(sn_etdrk4 *etdrk4, double *state);
+
+/* Advances all members by so many steps. Collective over space. */
+sn_status sn_etdrk4_step(sn_etdrk4 *etdrk4, ptrdiff_t steps);
+
+ptrdiff_t sn_etdrk4_steps_done(const sn_etdrk4 *etdrk4);
+double sn_etdrk4_time(const sn_etdrk4 *etdrk4); /* steps done * dt */
+double sn_etdrk4_dt(const sn_etdrk4 *etdrk4);
+
+/* The energy budget d(energy)/dt = production - dissipation; means over x and all members of all replicas. */
+typedef struct {
+  double energy;      /* u^2 / 2 */
+  double production;  /* u_x^2 */
+  double dissipation; /* u_xx^2 */
+  double tail;        /* share of the wave-like energy, m /= 0, in the top third of the modes that interact */
+} sn_ks_balance;
+
+/* The balance of the present state; without members, zeros. One reduction, collective over world. */
+sn_ks_balance sn_etdrk4_balance(const sn_etdrk4 *etdrk4);
+
+/*
+ * Error SN_ERROR_RUN, the same on all ranks, if the run has blown up: the root mean square of the state is not finite
+ * or beyond 1e4 (on the attractor it is about 1.3, whatever the domain). Collective over world.
+ */
+sn_status sn_etdrk4_check(const sn_etdrk4 *etdrk4);
+
+#endif
