@@ -35,7 +35,7 @@ struct sn_etdrk4 {
   double complex *work, *memory, *sum; /* of one group within a step */
 };
 
-/* The four weights of Cox and Matthews for one z, by the mean over a circle round it: (25) of Kassam, Trefethen. */
+/* The four weights of Cox and Matthews for one z, by the mean over a circle round it (Kassam, Trefethen). */
 static void integrate_contour(double z, double weight[4]) {
   for (int i = 0; i < 4; i++) weight[i] = 0;
   for (int j = 0; j < CONTOUR; j++) {
