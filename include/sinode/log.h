@@ -23,9 +23,10 @@ bool sn_log_speaks(const sn_log *log);
 
 /*
  * Progress of work with a known number of steps: prints at most every second on a terminal and every ten seconds
- * elsewhere, and always for done == total: "what  40 %  done/total  note  ETA 0:12". The first call with done == 0
- * starts the clock. Local.
+ * elsewhere, and always for done == total: "what  40 %  done/total  note  ETA 0:12". The estimate takes the pace since
+ * sn_log_progress_start, which says how much was done before (by an earlier run). Local.
  */
+void sn_log_progress_start(sn_log *log, double done);
 void sn_log_progress(sn_log *log, const char *what, double done, double total, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
 

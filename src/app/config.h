@@ -80,6 +80,11 @@ typedef struct {
     } solver;
   } integrator;
   struct {
+    int storage; /* sn_storage_kind */
+    int64_t snapshots;
+    double memory; /* MiB */
+  } adjoint;
+  struct {
     char data[SN_CONFIG_PATH];
     int64_t window, batch, epochs;
     struct {

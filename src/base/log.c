@@ -9,8 +9,8 @@
 
 struct sn_log {
   bool speaks, quiet, terminal;
-  bool line_open; /* a progress line stands unfinished on the terminal */
-  double started, last;
+  bool line_open;               /* a progress line stands unfinished on the terminal */
+  double started, last, before; /* clock at the start and at the last line; what was done before the start */
 };
 
 sn_status sn_log_create(bool speaks, bool quiet, sn_log **out) {
@@ -59,13 +59,14 @@ static void print_duration(double seconds) {
     printf("%ld:%02ld", s / 60, s % 60);
 }
 
+void sn_log_progress_start(sn_log *log, double done) {
+  log->started = log->last = sn_clock();
+  log->before = done;
+}
+
 void sn_log_progress(sn_log *log, const char *what, double done, double total, const char *format, ...) {
   if (!sn_log_speaks(log)) return;
   double now = sn_clock();
-  if (done <= 0) {
-    log->started = log->last = now;
-    return;
-  }
   bool finished = done >= total;
   if (!finished && now - log->last < (log->terminal ? 1.0 : 10.0)) return;
   log->last = now;
@@ -76,7 +77,7 @@ void sn_log_progress(sn_log *log, const char *what, double done, double total, c
   vprintf(format, arguments);
   va_end(arguments);
   printf(finished ? "  took " : "  ETA ");
-  print_duration(finished ? now - log->started : (now - log->started) * (total - done) / done);
+  print_duration(finished ? now - log->started : (now - log->started) * (total - done) / (done - log->before));
   log->line_open = log->terminal && !finished;
   if (!log->line_open) putchar('\n');
   fflush(stdout);

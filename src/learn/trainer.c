@@ -183,7 +183,8 @@ sn_status sn_trainer_run(sn_trainer *trainer, const sn_trainer_hooks *hooks, boo
   while (state->epoch < trainer->options.epochs && !*stopped) {
     shuffle(trainer);
     while (state->position < sn_trainer_batches(trainer) && !*stopped) {
-      double loss, started = sn_clock();
+      double loss = 0;
+      const double started = sn_clock();
       SN_TRY(iterate(trainer, hooks->wants_stop(hooks->context), &loss, stopped));
       state->seconds += sn_clock() - started;
       SN_TRY(hooks->after_iteration(hooks->context, trainer, loss));

@@ -1,0 +1,312 @@
+#include "config_schema.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "sinode/dataset.h"
+#include "sinode/integrator.h"
+#include "sinode/ks_initial.h"
+#include "sinode/loss.h"
+#include "sinode/optimizer.h"
+#include "sinode/schedule.h"
+#include "sinode/tableau.h"
+
+static const sn_key_choice plans[] = {{"estimate", SN_FOURIER_ESTIMATE}, {"measure", SN_FOURIER_MEASURE}, {NULL, 0}};
+static const sn_key_choice initials[] = {{"paper", SN_KS_INITIAL_PAPER},
+                                         {"cosine", SN_KS_INITIAL_COSINE},
+                                         {"random", SN_KS_INITIAL_RANDOM},
+                                         {"file", SN_KS_INITIAL_FILE},
+                                         {NULL, 0}};
+static const sn_key_choice linears[] = {
+    {"stencil", SN_LINEAR_STENCIL}, {"dense", SN_LINEAR_DENSE}, {"spectral", SN_LINEAR_SPECTRAL}, {NULL, 0}};
+static const sn_key_choice networks[] = {
+    {"mlp", SN_NETWORK_MLP}, {"conv", SN_NETWORK_CONV}, {"none", SN_NETWORK_NONE}, {NULL, 0}};
+static const sn_key_choice activations[] = {{"relu", SN_ACTIVATION_RELU},
+                                            {"tanh", SN_ACTIVATION_TANH},
+                                            {"sigmoid", SN_ACTIVATION_SIGMOID},
+                                            {"gelu", SN_ACTIVATION_GELU},
+                                            {NULL, 0}};
+static const sn_key_choice inits[] = {
+    {"normal", SN_INIT_NORMAL}, {"xavier", SN_INIT_XAVIER}, {"pytorch", SN_INIT_PYTORCH}, {NULL, 0}};
+static const sn_key_choice solvers[] = {
+    {"auto", SN_SOLVER_AUTO}, {"fft", SN_SOLVER_FFT}, {"dense", SN_SOLVER_DENSE}, {NULL, 0}};
+static const sn_key_choice storages[] = {{"auto", SN_STORAGE_AUTO},
+                                         {"all", SN_STORAGE_ALL},
+                                         {"solutions", SN_STORAGE_SOLUTIONS},
+                                         {"revolve", SN_STORAGE_REVOLVE},
+                                         {NULL, 0}};
+static const sn_key_choice optimizers[] = {{"adamw", SN_OPTIMIZER_ADAMW}, {"sgd", SN_OPTIMIZER_SGD}, {NULL, 0}};
+static const sn_key_choice schedules[] = {
+    {"plateau", SN_SCHEDULE_PLATEAU}, {"constant", SN_SCHEDULE_CONSTANT}, {NULL, 0}};
+static const sn_key_choice losses[] = {{"mse", SN_LOSS_MSE}, {"mae", SN_LOSS_MAE}, {NULL, 0}};
+static const sn_key_choice splits[] = {{"time", SN_SPLIT_TIME}, {"member", SN_SPLIT_MEMBER}, {NULL, 0}};
+static const sn_key_choice resumes[] = {
+    {"auto", SN_RESUME_AUTO}, {"never", SN_RESUME_NEVER}, {"required", SN_RESUME_REQUIRED}, {NULL, 0}};
+
+#define AT(member) .offset = offsetof(sn_config, member)
+#define FROM(least) .low = (least), .high = INFINITY
+#define ABOVE(least) .low = (least), .high = INFINITY, .above_low = true
+#define WITHIN(least, most) .low = (least), .high = (most)
+#define ROLLS (SN_FOR_TRAIN | SN_FOR_PREDICT | SN_FOR_GRADIENT)
+#define LEARNS (SN_FOR_TRAIN | SN_FOR_GRADIENT)
+
+static const sn_config_key keys[] = {
+    {"run.directory", SN_KEY_PATH, AT(run.directory), .fallback = "run", .commands = SN_FOR_TRAIN | SN_FOR_GENERATE,
+     .help = "where checkpoints, models, history and status of the run go"},
+    {"run.seed", SN_KEY_INTEGER, AT(run.seed), .fallback = "1", FROM(0), .commands = SN_FOR_ALL,
+     .help = "of all random numbers: weights, shuffles, perturbations; results do not depend on the ranks"},
+    {"grid.points", SN_KEY_INTEGER, AT(grid.points), .fallback = "64", WITHIN(4, 2147483647), .commands = SN_FOR_ALL,
+     .help = "grid points N of the periodic domain"},
+    {"grid.length", SN_KEY_REAL, AT(grid.length), .fallback = "22.0", ABOVE(0), .unit = "nondimensional length",
+     .commands = SN_FOR_ALL, .help = "length L of the domain; x_j = j L / N"},
+    {"parallel.space", SN_KEY_INTEGER, AT(parallel.space), .fallback = "1", WITHIN(1, 1000000), .unit = "ranks",
+     .commands = SN_FOR_ALL,
+     .help = "ranks that share one replica's grid; the world divided by this is the number of replicas"},
+    {"parallel.threads", SN_KEY_INTEGER, AT(parallel.threads), .fallback = "1", WITHIN(1, 1024), .unit = "threads",
+     .commands = SN_FOR_ALL, .help = "of the BLAS in each rank"},
+    {"fft.plan", SN_KEY_CHOICE, AT(fft.plan), .fallback = "estimate", .choices = plans, .commands = SN_FOR_ALL,
+     .help = "how FFTW plans: estimate gives the same bits in every run, measure is faster on large grids"},
+
+    {"generate.file", SN_KEY_PATH, AT(generate.file), .fallback = "data.h5", .commands = SN_FOR_GENERATE,
+     .help = "trajectory file to write"},
+    {"generate.initial", SN_KEY_CHOICE, AT(generate.initial), .fallback = "paper", .choices = initials,
+     .commands = SN_FOR_GENERATE,
+     .help = "initial state: paper cos(x/22) sin(1+x/22), cosine cos(2 pi x/L) (1 + sin(2 pi x/L)), random, file"},
+    {"generate.initial_file", SN_KEY_PATH, AT(generate.initial_file), .fallback = "''", .example = "data.h5",
+     .commands = SN_FOR_GENERATE, .help = "trajectory file whose last snapshot is the start, for initial: file"},
+    {"generate.members", SN_KEY_INTEGER, AT(generate.members), .fallback = "1", WITHIN(1, 1e9),
+     .commands = SN_FOR_GENERATE, .help = "independent trajectories; all but the first start from perturbed states"},
+    {"generate.perturbation", SN_KEY_REAL, AT(generate.perturbation), .fallback = "0.01", FROM(0),
+     .commands = SN_FOR_GENERATE, .help = "size of those perturbations relative to the initial state"},
+    {"generate.dt", SN_KEY_REAL, AT(generate.dt), .fallback = "0.05", ABOVE(0), .unit = "time",
+     .commands = SN_FOR_GENERATE, .help = "ETDRK4 step"},
+    {"generate.transient", SN_KEY_REAL, AT(generate.transient), .fallback = "100.0", FROM(0), .unit = "time",
+     .commands = SN_FOR_GENERATE, .help = "discarded before the first snapshot"},
+    {"generate.span", SN_KEY_REAL, AT(generate.span), .fallback = "200.0", ABOVE(0), .unit = "time",
+     .commands = SN_FOR_GENERATE, .help = "from the first snapshot to the last"},
+    {"generate.interval", SN_KEY_REAL, AT(generate.interval), .fallback = "0.2", ABOVE(0), .unit = "time",
+     .commands = SN_FOR_GENERATE, .help = "between snapshots; a multiple of generate.dt"},
+    {"generate.dealias", SN_KEY_SWITCH, AT(generate.dealias), .fallback = "false", .commands = SN_FOR_GENERATE,
+     .help = "two-thirds rule on the quadratic term"},
+
+    {"model.linear.kind", SN_KEY_CHOICE, AT(model.linear.kind), .fallback = "stencil", .choices = linears,
+     .commands = SN_FOR_TRAIN, .help = "linear part A: periodic stencil, dense matrix, or the symbol k^2 - k^4"},
+    {"model.linear.coefficients", SN_KEY_COEFFICIENTS, AT(model.linear.coefficients), .fallback = "ks",
+     .example = "[-0.5, 1.5, -2.2, 1.0, -0.1]", .commands = SN_FOR_TRAIN,
+     .help = "of the stencil, or where a dense matrix begins: ks = -(d2/dx2 + d4/dx4) by central differences"},
+    {"model.linear.trainable", SN_KEY_SWITCH, AT(model.linear.trainable), .fallback = "false", .commands = SN_FOR_TRAIN,
+     .help = "whether A is trained too (stencil or dense)"},
+    {"model.nonlinear.kind", SN_KEY_CHOICE, AT(model.nonlinear.kind), .fallback = "mlp", .choices = networks,
+     .commands = SN_FOR_TRAIN, .help = "network F of du/dt = -F(u) + A u: perceptron, periodic convolutions, or none"},
+    {"model.nonlinear.hidden", SN_KEY_WIDTHS, AT(model.nonlinear.hidden),
+     .count_offset = offsetof(sn_config, model.nonlinear.hidden_count), .fallback = "[200, 200, 200, 200]",
+     .unit = "units", .commands = SN_FOR_TRAIN, .help = "widths of the hidden layers of a perceptron; [] for none"},
+    {"model.nonlinear.channels", SN_KEY_WIDTHS, AT(model.nonlinear.channels),
+     .count_offset = offsetof(sn_config, model.nonlinear.channel_count), .fallback = "[8, 8]", .unit = "channels",
+     .commands = SN_FOR_TRAIN, .help = "of the hidden layers of a convolutional network"},
+    {"model.nonlinear.kernel", SN_KEY_INTEGER, AT(model.nonlinear.kernel), .fallback = "5", WITHIN(1, 9999),
+     .unit = "points", .commands = SN_FOR_TRAIN, .help = "width of the convolutions; odd"},
+    {"model.nonlinear.activation", SN_KEY_CHOICE, AT(model.nonlinear.activation), .fallback = "relu",
+     .choices = activations, .commands = SN_FOR_TRAIN, .help = "after every hidden layer"},
+    {"model.nonlinear.init.kind", SN_KEY_CHOICE, AT(model.nonlinear.init.kind), .fallback = "normal", .choices = inits,
+     .commands = SN_FOR_TRAIN,
+     .help = "initial weights: normal (biases 0), xavier uniform (biases 0), or PyTorch's default for its layers"},
+    {"model.nonlinear.init.std", SN_KEY_REAL, AT(model.nonlinear.init.std), .fallback = "0.01", FROM(0),
+     .commands = SN_FOR_TRAIN, .help = "standard deviation, for normal"},
+
+    {"integrator.scheme", SN_KEY_SCHEME, AT(integrator.scheme), .fallback = "l2", .commands = ROLLS,
+     .help = "time integrator; l2, 3, 4, 5 are the paper's IMEX-RK2 to 5"},
+    {"integrator.dt", SN_KEY_REAL, AT(integrator.dt), .fallback = "0.2", ABOVE(0), .unit = "time", .commands = ROLLS,
+     .help = "time step; the interval between snapshots is a multiple of it"},
+    {"integrator.solver.kind", SN_KEY_CHOICE, AT(integrator.solver.kind), .fallback = "auto", .choices = solvers,
+     .commands = ROLLS, .help = "of the implicit stages: fft for circulant A, dense by ScaLAPACK, auto chooses"},
+    {"adjoint.storage", SN_KEY_CHOICE, AT(adjoint.storage), .fallback = "auto", .choices = storages, .commands = LEARNS,
+     .help = "what the backward pass keeps: all stages, one state a step (solutions), a few states (revolve)"},
+    {"adjoint.snapshots", SN_KEY_INTEGER, AT(adjoint.snapshots), .fallback = "0", WITHIN(0, 1e15), .unit = "states",
+     .commands = LEARNS, .help = "states kept by revolve"},
+    {"adjoint.memory", SN_KEY_REAL, AT(adjoint.memory), .fallback = "0", FROM(0), .unit = "MiB a rank",
+     .commands = LEARNS, .help = "what auto may use; 0: half of the node's memory, shared by its ranks"},
+
+    {"train.data", SN_KEY_PATH, AT(train.data), .example = "data.h5", .commands = SN_FOR_TRAIN,
+     .required = SN_FOR_TRAIN, .help = "trajectory file to learn from"},
+    {"train.window", SN_KEY_INTEGER, AT(train.window), .fallback = "1", WITHIN(1, 1e9), .unit = "intervals",
+     .commands = LEARNS, .help = "how far a sample is rolled out and fitted"},
+    {"train.batch", SN_KEY_INTEGER, AT(train.batch), .fallback = "256", WITHIN(1, 1e9), .unit = "windows",
+     .commands = SN_FOR_TRAIN, .help = "global batch, shared out over the replicas"},
+    {"train.epochs", SN_KEY_INTEGER, AT(train.epochs), .fallback = "200", WITHIN(0, 1e9), .commands = SN_FOR_TRAIN,
+     .help = "passes over the training windows"},
+    {"train.optimizer.kind", SN_KEY_CHOICE, AT(train.optimizer.kind), .fallback = "adamw", .choices = optimizers,
+     .commands = SN_FOR_TRAIN, .help = "as PyTorch defines them"},
+    {"train.optimizer.learning_rate", SN_KEY_REAL, AT(train.optimizer.learning_rate), .fallback = "5.0e-3", ABOVE(0),
+     .commands = SN_FOR_TRAIN, .help = "at the start; the schedule lowers it"},
+    {"train.optimizer.weight_decay", SN_KEY_REAL, AT(train.optimizer.weight_decay), .fallback = "0.01", FROM(0),
+     .commands = SN_FOR_TRAIN, .help = "decoupled (adamw), or added to the gradient (sgd)"},
+    {"train.optimizer.beta1", SN_KEY_REAL, AT(train.optimizer.beta1), .fallback = "0.9", WITHIN(0, 0.999999999),
+     .commands = SN_FOR_TRAIN, .help = "adamw: decay of the mean of gradients"},
+    {"train.optimizer.beta2", SN_KEY_REAL, AT(train.optimizer.beta2), .fallback = "0.999", WITHIN(0, 0.999999999),
+     .commands = SN_FOR_TRAIN, .help = "adamw: decay of the mean of their squares"},
+    {"train.optimizer.epsilon", SN_KEY_REAL, AT(train.optimizer.epsilon), .fallback = "1.0e-8", ABOVE(0),
+     .commands = SN_FOR_TRAIN, .help = "adamw: added to the root of that"},
+    {"train.optimizer.momentum", SN_KEY_REAL, AT(train.optimizer.momentum), .fallback = "0.9", WITHIN(0, 0.999999999),
+     .commands = SN_FOR_TRAIN, .help = "sgd"},
+    {"train.schedule.kind", SN_KEY_CHOICE, AT(train.schedule.kind), .fallback = "plateau", .choices = schedules,
+     .commands = SN_FOR_TRAIN, .help = "of the learning rate"},
+    {"train.schedule.factor", SN_KEY_REAL, AT(train.schedule.factor), .fallback = "0.75", .low = 0, .high = 1,
+     .above_low = true, .commands = SN_FOR_TRAIN, .help = "plateau: the rate is multiplied by this"},
+    {"train.schedule.patience", SN_KEY_INTEGER, AT(train.schedule.patience), .fallback = "50", WITHIN(0, 1e9),
+     .unit = "epochs", .commands = SN_FOR_TRAIN, .help = "plateau: after more than this without a better loss"},
+    {"train.schedule.threshold", SN_KEY_REAL, AT(train.schedule.threshold), .fallback = "1.0e-4", WITHIN(0, 1),
+     .commands = SN_FOR_TRAIN, .help = "plateau: better means lower by this fraction"},
+    {"train.schedule.minimum", SN_KEY_REAL, AT(train.schedule.minimum), .fallback = "1.0e-6", FROM(0),
+     .commands = SN_FOR_TRAIN, .help = "plateau: the rate never falls below this"},
+    {"train.loss", SN_KEY_CHOICE, AT(train.loss), .fallback = "mse", .choices = losses, .commands = LEARNS,
+     .help = "mean over samples, targets and points of squares or of magnitudes"},
+    {"train.validation", SN_KEY_REAL, AT(train.validation), .fallback = "0.2", WITHIN(0, 0.9), .commands = SN_FOR_TRAIN,
+     .help = "fraction of the data kept out of training: the last snapshots, or the last members"},
+    {"train.split", SN_KEY_CHOICE, AT(train.split), .fallback = "time", .choices = splits, .commands = SN_FOR_TRAIN,
+     .help = "which of the two"},
+    {"train.checkpoint.every", SN_KEY_INTEGER, AT(train.checkpoint.every), .fallback = "10", WITHIN(1, 1e9),
+     .unit = "epochs", .commands = SN_FOR_TRAIN, .help = "between checkpoints"},
+    {"train.checkpoint.keep", SN_KEY_INTEGER, AT(train.checkpoint.keep), .fallback = "3", WITHIN(1, 1e6),
+     .unit = "files", .commands = SN_FOR_TRAIN, .help = "newest checkpoints that stay"},
+    {"train.resume", SN_KEY_CHOICE, AT(train.resume), .fallback = "auto", .choices = resumes, .commands = SN_FOR_TRAIN,
+     .help = "go on from the newest checkpoint: auto if there is one, never, or required"},
+
+    {"predict.model", SN_KEY_PATH, AT(predict.model), .example = "run/model.h5", .commands = SN_FOR_PREDICT,
+     .required = SN_FOR_PREDICT, .help = "model file (a checkpoint will do)"},
+    {"predict.data", SN_KEY_PATH, AT(predict.data), .example = "data.h5", .commands = SN_FOR_PREDICT,
+     .required = SN_FOR_PREDICT, .help = "trajectory file with the initial states and the reference"},
+    {"predict.file", SN_KEY_PATH, AT(predict.file), .fallback = "prediction.h5", .commands = SN_FOR_PREDICT,
+     .help = "trajectory file to write"},
+    {"predict.start", SN_KEY_INTEGER, AT(predict.start), .fallback = "0", WITHIN(0, 1e15), .unit = "snapshot",
+     .commands = SN_FOR_PREDICT, .help = "index of the initial snapshot"},
+    {"predict.span", SN_KEY_REAL, AT(predict.span), .fallback = "100.0", ABOVE(0), .unit = "time",
+     .commands = SN_FOR_PREDICT, .help = "how far to predict"},
+    {"predict.threshold", SN_KEY_REAL, AT(predict.threshold), .fallback = "0.5", ABOVE(0), .commands = SN_FOR_PREDICT,
+     .help = "of nrmse, which ends the valid time"},
+    {"predict.lyapunov_exponent", SN_KEY_REAL, AT(predict.lyapunov_exponent), .fallback = "0.043", ABOVE(0),
+     .unit = "1/time", .commands = SN_FOR_PREDICT,
+     .help = "the leading one, for times in Lyapunov times (0.043: L = 22)"},
+
+    {"gradient.model", SN_KEY_PATH, AT(gradient.model), .example = "run/model.h5", .commands = SN_FOR_GRADIENT,
+     .required = SN_FOR_GRADIENT, .help = "model file (a checkpoint will do)"},
+    {"gradient.data", SN_KEY_PATH, AT(gradient.data), .example = "data.h5", .commands = SN_FOR_GRADIENT,
+     .required = SN_FOR_GRADIENT, .help = "trajectory file; every member is one sample"},
+    {"gradient.file", SN_KEY_PATH, AT(gradient.file), .fallback = "gradient.h5", .commands = SN_FOR_GRADIENT,
+     .help = "gradient file to write"},
+};
+
+int sn_config_keys(void) { return (int)(sizeof keys / sizeof keys[0]); }
+const sn_config_key *sn_config_key_at(int index) { return &keys[index]; }
+
+int sn_config_find(const char *path) {
+  for (int k = 0; k < sn_config_keys(); k++)
+    if (strcmp(keys[k].path, path) == 0) return k;
+  return -1;
+}
+
+bool sn_config_is_section(const char *path) {
+  const size_t length = strlen(path);
+  for (int k = 0; k < sn_config_keys(); k++)
+    if (strncmp(keys[k].path, path, length) == 0 && keys[k].path[length] == '.') return true;
+  return false;
+}
+
+static int least(int a, int b) { return a < b ? a : b; }
+
+/* Edits between two words: insertions, deletions, substitutions, swaps of neighbours (Damerau). Words are cut at 63. */
+static int distance(const char *a, const char *b) {
+  enum { MOST = 64 };
+  int table[MOST][MOST];
+  const int m = least((int)strlen(a), MOST - 1), n = least((int)strlen(b), MOST - 1);
+  for (int i = 0; i <= m; i++)
+    for (int j = 0; j <= n; j++) {
+      if (i == 0 || j == 0) {
+        table[i][j] = i + j;
+        continue;
+      }
+      const int same = a[i - 1] == b[j - 1];
+      table[i][j] = least(table[i - 1][j - 1] + !same, least(table[i - 1][j], table[i][j - 1]) + 1);
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        table[i][j] = least(table[i][j], table[i - 2][j - 2] + 1);
+    }
+  return table[m][n];
+}
+
+static const char *last_part(const char *path) {
+  const char *dot = strrchr(path, '.');
+  return dot ? dot + 1 : path;
+}
+
+const char *sn_config_nearest(const char *path) {
+  const char *best = NULL;
+  int least_distance = 4;
+  for (int k = 0; k < sn_config_keys(); k++) {
+    const int whole = distance(path, keys[k].path), part = distance(last_part(path), last_part(keys[k].path));
+    const int found = least(whole, part + 1); /* the right place counts a little */
+    if (found >= least_distance || found > (int)strlen(last_part(path)) / 2 + 1) continue;
+    least_distance = found;
+    best = keys[k].path;
+  }
+  return best;
+}
+
+const char *sn_config_nearest_choice(const sn_config_key *key, const char *name) {
+  const char *best = NULL;
+  int least_distance = 3;
+  const int count = key->type == SN_KEY_SCHEME ? sn_tableau_count() : 64;
+  for (int k = 0; k < count; k++) {
+    const char *candidate = key->type == SN_KEY_SCHEME ? sn_tableau_name_at(k) : key->choices[k].name;
+    if (!candidate) break;
+    const int found = distance(name, candidate);
+    if (found >= least_distance || found >= (int)strlen(name)) continue;
+    least_distance = found;
+    best = candidate;
+  }
+  return best;
+}
+
+static void expected_number(const sn_config_key *key, const char *noun, char *text, size_t size) {
+  const char *relation = key->above_low ? ">" : ">=";
+  if (isinf(key->high))
+    snprintf(text, size, "%s %s %.12g", noun, relation, key->low);
+  else if (key->high >= 1e6)
+    snprintf(text, size, "%s %s %.12g (at most %.12g)", noun, relation, key->low, key->high);
+  else
+    snprintf(text, size, "%s %s %.12g and <= %.12g", noun, relation, key->low, key->high);
+}
+
+void sn_config_expected(const sn_config_key *key, char *text, size_t size) {
+  size_t used;
+  switch (key->type) {
+    case SN_KEY_INTEGER:
+      expected_number(key, "an integer", text, size);
+      break;
+    case SN_KEY_REAL:
+      expected_number(key, "a number", text, size);
+      break;
+    case SN_KEY_SWITCH:
+      snprintf(text, size, "true or false");
+      break;
+    case SN_KEY_PATH:
+      snprintf(text, size, "the path of a file or directory");
+      break;
+    case SN_KEY_WIDTHS:
+      snprintf(text, size, "a list of at most %d positive integers", SN_NETWORK_HIDDEN_MOST);
+      break;
+    case SN_KEY_COEFFICIENTS:
+      snprintf(text, size, "ks, or a list of an odd number (at most %d) of numbers", SN_CONFIG_TAPS_MOST);
+      break;
+    case SN_KEY_CHOICE:
+      used = (size_t)snprintf(text, size, "one of");
+      for (const sn_key_choice *c = key->choices; c->name && used < size; c++)
+        used += (size_t)snprintf(text + used, size - used, "%s %s", c == key->choices ? "" : ",", c->name);
+      break;
+    case SN_KEY_SCHEME:
+      used = (size_t)snprintf(text, size, "one of");
+      for (int k = 0; k < sn_tableau_count() && used < size; k++)
+        used += (size_t)snprintf(text + used, size - used, "%s %s", k ? "," : "", sn_tableau_name_at(k));
+      break;
+  }
+}

@@ -1,0 +1,58 @@
+/* The schema of the parameter file: one entry a key, from which everything about keys is generated. All local. */
+#ifndef SINODE_APP_CONFIG_SCHEMA_H
+#define SINODE_APP_CONFIG_SCHEMA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "config.h"
+
+typedef enum {
+  SN_KEY_INTEGER,
+  SN_KEY_REAL,
+  SN_KEY_SWITCH,      /* true | false */
+  SN_KEY_PATH,        /* char[SN_CONFIG_PATH] */
+  SN_KEY_CHOICE,      /* one of a list of names; stored as an int */
+  SN_KEY_SCHEME,      /* the name of a tableau; char[32] */
+  SN_KEY_WIDTHS,      /* list of positive integers; its length is stored at count_offset */
+  SN_KEY_COEFFICIENTS /* ks, or a list of an odd number of reals */
+} sn_key_type;
+
+typedef struct {
+  const char *name;
+  int value;
+} sn_key_choice;
+
+typedef struct {
+  const char *path; /* section.key */
+  sn_key_type type;
+  size_t offset, count_offset; /* in sn_config */
+  const char *fallback;        /* the default as YAML; NULL: none, for keys that some command requires */
+  const char *example;
+  double low, high; /* range of numbers, both ends included ... */
+  bool above_low;   /* ... but low itself is excluded */
+  const sn_key_choice *choices;
+  const char *unit;
+  int commands; /* sn_config_command bits of those that read it */
+  int required; /* and of those that cannot do without */
+  const char *help;
+} sn_config_key;
+
+int sn_config_keys(void);
+const sn_config_key *sn_config_key_at(int index);
+
+/* Index of a key, or -1. */
+int sn_config_find(const char *path);
+
+/* Whether some key's path begins with this one and a dot. */
+bool sn_config_is_section(const char *path);
+
+/* The key or section nearest to a wrong one, in spelling or by its last part; NULL if nothing is near. */
+const char *sn_config_nearest(const char *path);
+/* The choice or scheme nearest to a wrong one, or NULL. */
+const char *sn_config_nearest_choice(const sn_config_key *key, const char *name);
+
+/* "integer >= 1", "one of adamw, sgd": what a key takes, into text. */
+void sn_config_expected(const sn_config_key *key, char *text, size_t size);
+
+#endif

@@ -1,0 +1,92 @@
+/* What the schema says in words: the echo of the parameters in force, template files, explanations. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config_value.h"
+
+/* Opens the sections of `path` that `before` has not open: "train:\n  optimizer:\n". Returns the depth of the key. */
+static int open_sections(FILE *out, const char *before, const char *path) {
+  size_t common = 0;
+  int depth = 0;
+  for (size_t k = 0; path[k] && path[k] == before[k]; k++)
+    if (path[k] == '.') {
+      common = k + 1;
+      depth++;
+    }
+  for (const char *dot; (dot = strchr(path + common, '.')); depth++) {
+    if (depth == 0 && *before) fputc('\n', out);
+    fprintf(out, "%*s%.*s:\n", 2 * depth, "", (int)(dot - path - (ptrdiff_t)common), path + common);
+    common = (size_t)(dot - path) + 1;
+  }
+  return depth;
+}
+
+static const char *last_part(const char *path) {
+  const char *dot = strrchr(path, '.');
+  return dot ? dot + 1 : path;
+}
+
+sn_status sn_config_echo(const sn_config *config, char **text) {
+  size_t length;
+  FILE *out = open_memstream(text, &length);
+  if (!out) return SN_ERROR(SN_ERROR_RUN, "out of memory while writing out the parameters");
+  const char *before = "";
+  for (int k = 0; k < sn_config_keys(); k++) {
+    const sn_config_key *key = sn_config_key_at(k);
+    char value[2 * SN_CONFIG_PATH + 8];
+    sn_value_print(key, config, value, sizeof value);
+    if (!key->fallback && strcmp(value, "''") == 0) continue; /* required by another command and not given */
+    const int depth = open_sections(out, before, key->path);
+    fprintf(out, "%*s%s: %s\n", 2 * depth, "", last_part(key->path), value);
+    before = key->path;
+  }
+  return fclose(out) == 0 ? SN_OK : SN_ERROR(SN_ERROR_RUN, "out of memory while writing out the parameters");
+}
+
+void sn_config_template(sn_config_command command) {
+  const char *before = "";
+  for (int k = 0; k < sn_config_keys(); k++) {
+    const sn_config_key *key = sn_config_key_at(k);
+    char expected[512];
+    if (!(key->commands & command)) continue;
+    const int depth = open_sections(stdout, before, key->path);
+    sn_config_expected(key, expected, sizeof expected);
+    printf("%*s# %s\n", 2 * depth, "", key->help);
+    printf("%*s# %s%s%s%s%s\n", 2 * depth, "", expected, key->unit ? " [" : "", key->unit ? key->unit : "",
+           key->unit ? "]" : "", key->required & command ? "; required" : "");
+    printf("%*s%s: %s\n", 2 * depth, "", last_part(key->path), key->fallback ? key->fallback : key->example);
+    before = key->path;
+  }
+}
+
+static void explain_key(const sn_config_key *key) {
+  static const char *const commands[] = {"generate", "train", "predict", "gradient"};
+  char expected[512];
+  sn_config_expected(key, expected, sizeof expected);
+  printf("%s\n  %s\n  takes:    %s\n", key->path, key->help, expected);
+  if (key->unit) printf("  unit:     %s\n", key->unit);
+  printf("  default:  %s\n", key->fallback ? key->fallback : "none");
+  printf("  example:  --set %s=%s\n  read by: ", key->path, key->example ? key->example : key->fallback);
+  for (int c = 0; c < 4; c++)
+    if (key->commands & (1 << c)) printf(" %s%s", commands[c], key->required & (1 << c) ? " (required)" : "");
+  putchar('\n');
+}
+
+sn_status sn_config_explain(const char *path) {
+  const int index = sn_config_find(path);
+  if (index >= 0) {
+    explain_key(sn_config_key_at(index));
+    return SN_OK;
+  }
+  if (!sn_config_is_section(path)) {
+    const char *near = sn_config_nearest(path);
+    return SN_ERROR_ALL(SN_ERROR_USAGE, "unknown key '%s'%s%s%s", path, near ? "; did you mean " : "", near ? near : "",
+                        near ? "?" : "; `sinode template train` lists keys");
+  }
+  for (int k = 0; k < sn_config_keys(); k++) {
+    const char *key = sn_config_key_at(k)->path;
+    if (strncmp(key, path, strlen(path)) == 0 && key[strlen(path)] == '.') explain_key(sn_config_key_at(k));
+  }
+  return SN_OK;
+}

@@ -1,0 +1,208 @@
+#include "config_value.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sinode/tableau.h"
+
+static void *member(const sn_config_key *key, sn_config *config) { return (char *)config + key->offset; }
+static const void *read_member(const sn_config_key *key, const sn_config *config) {
+  return (const char *)config + key->offset;
+}
+
+static bool in_range(const sn_config_key *key, double value) {
+  return value <= key->high && (key->above_low ? value > key->low : value >= key->low);
+}
+
+static bool parse_integer(const char *word, int64_t *value) {
+  char *end;
+  errno = 0;
+  *value = strtoll(word, &end, 10);
+  return *word && *end == '\0' && errno == 0 && word[strspn(word, " \t")] == word[0];
+}
+
+/* Decimal numbers only: no infinities, no NaN, no hexadecimal. */
+static bool parse_real(const char *word, double *value) {
+  char *end;
+  if (!*word || word[strspn(word, "+-0123456789.eE")] != '\0') return false;
+  *value = strtod(word, &end);
+  return *end == '\0' && isfinite(*value);
+}
+
+static bool is_one_of(const char *word, const char *const *names) {
+  for (; *names; names++)
+    if (strcmp(word, *names) == 0) return true;
+  return false;
+}
+
+static bool set_integer(const sn_config_key *key, const char *word, int64_t *to) {
+  int64_t value;
+  if (!parse_integer(word, &value) || !in_range(key, (double)value)) return false;
+  *to = value;
+  return true;
+}
+
+static bool set_real(const sn_config_key *key, const char *word, double *to) {
+  double value;
+  if (!parse_real(word, &value) || !in_range(key, value)) return false;
+  *to = value;
+  return true;
+}
+
+static bool set_switch(const char *word, bool *to) {
+  static const char *const yes[] = {"true", "True", "yes", "on", NULL}, *const no[] = {"false", "False", "no", "off",
+                                                                                       NULL};
+  *to = is_one_of(word, yes);
+  return *to || is_one_of(word, no);
+}
+
+static bool set_choice(const sn_config_key *key, const char *word, int *to) {
+  for (const sn_key_choice *c = key->choices; c->name; c++)
+    if (strcmp(c->name, word) == 0) {
+      *to = c->value;
+      return true;
+    }
+  return false;
+}
+
+static bool set_text(const char *word, char *to, size_t size) {
+  if (strlen(word) >= size) return false;
+  memset(to, 0, size);
+  memcpy(to, word, strlen(word));
+  return true;
+}
+
+static bool set_widths(const sn_config_key *key, const sn_value *value, sn_config *config) {
+  int64_t *widths = member(key, config);
+  if (!value->is_list || value->count > SN_NETWORK_HIDDEN_MOST) return false;
+  for (int k = 0; k < SN_NETWORK_HIDDEN_MOST; k++) widths[k] = 0;
+  for (int k = 0; k < value->count; k++)
+    if (!parse_integer(value->words[k], &widths[k]) || widths[k] < 1 || widths[k] > INT32_MAX) return false;
+  *(int *)((char *)config + key->count_offset) = value->count;
+  return true;
+}
+
+static bool set_coefficients(const sn_value *value, sn_config *config) {
+  memset(config->model.linear.coefficients, 0, sizeof config->model.linear.coefficients);
+  config->model.linear.ks = !value->is_list;
+  config->model.linear.taps = value->is_list ? value->count : 5;
+  if (!value->is_list) return strcmp(value->words[0], "ks") == 0;
+  if (value->count % 2 == 0 || value->count > SN_CONFIG_TAPS_MOST) return false;
+  for (int k = 0; k < value->count; k++)
+    if (!parse_real(value->words[k], &config->model.linear.coefficients[k])) return false;
+  return true;
+}
+
+static bool set(const sn_config_key *key, const sn_value *value, sn_config *config) {
+  if (key->type == SN_KEY_WIDTHS) return set_widths(key, value, config);
+  if (key->type == SN_KEY_COEFFICIENTS) return set_coefficients(value, config);
+  if (value->is_list) return false;
+  const bool textual = key->type == SN_KEY_PATH || key->type == SN_KEY_CHOICE || key->type == SN_KEY_SCHEME;
+  if (value->quoted && !textual) return false;
+  const char *word = value->words[0];
+  switch (key->type) {
+    case SN_KEY_INTEGER:
+      return set_integer(key, word, member(key, config));
+    case SN_KEY_REAL:
+      return set_real(key, word, member(key, config));
+    case SN_KEY_SWITCH:
+      return set_switch(word, member(key, config));
+    case SN_KEY_CHOICE:
+      return set_choice(key, word, member(key, config));
+    case SN_KEY_SCHEME:
+      return sn_tableau_find(word) && set_text(word, member(key, config), sizeof config->integrator.scheme);
+    default:
+      return set_text(word, member(key, config), SN_CONFIG_PATH);
+  }
+}
+
+bool sn_value_set(const sn_config_key *key, const sn_value *value, sn_config *config, char *problem, size_t size) {
+  if (set(key, value, config)) return true;
+  char expected[512], found[96];
+  sn_config_expected(key, expected, sizeof expected);
+  if (value->is_list)
+    snprintf(found, sizeof found, "a list of %d", value->count);
+  else
+    snprintf(found, sizeof found, "'%.80s'", value->words[0]);
+  const bool named = key->type == SN_KEY_CHOICE || key->type == SN_KEY_SCHEME;
+  const char *near = named && !value->is_list ? sn_config_nearest_choice(key, value->words[0]) : NULL;
+  snprintf(problem, size, "%s is %s, but must be %s%s%s%s", key->path, found, expected, near ? "; did you mean " : "",
+           near ? near : "", near ? "?" : "");
+  return false;
+}
+
+/* The shortest decimal that reads back to the same double, with a point or exponent so that it stays a real. */
+static void print_real(double value, char *text, size_t size) {
+  if (value == rint(value) && fabs(value) < 1e9) {
+    snprintf(text, size, "%.1f", value);
+    return;
+  }
+  for (int digits = 1; digits <= 17; digits++) {
+    snprintf(text, size, "%.*g", digits, value);
+    if (strtod(text, NULL) == value) break;
+  }
+  if (!strpbrk(text, ".e")) snprintf(text + strlen(text), size - strlen(text), ".0");
+}
+
+static void print_text(const char *word, char *text, size_t size) {
+  size_t used = 0;
+  text[used++] = '\'';
+  for (; *word && used + 3 < size; word++) {
+    if (*word == '\'') text[used++] = '\'';
+    text[used++] = *word;
+  }
+  text[used++] = '\'';
+  text[used] = '\0';
+}
+
+static const char *name_of(const sn_config_key *key, int value) {
+  const sn_key_choice *c = key->choices;
+  while (c->name && c->value != value) c++;
+  return c->name;
+}
+
+void sn_value_print(const sn_config_key *key, const sn_config *config, char *text, size_t size) {
+  const void *at = read_member(key, config);
+  size_t used;
+  char number[40];
+  switch (key->type) {
+    case SN_KEY_INTEGER:
+      snprintf(text, size, "%lld", (long long)*(const int64_t *)at);
+      break;
+    case SN_KEY_REAL:
+      print_real(*(const double *)at, text, size);
+      break;
+    case SN_KEY_SWITCH:
+      snprintf(text, size, "%s", *(const bool *)at ? "true" : "false");
+      break;
+    case SN_KEY_CHOICE:
+      snprintf(text, size, "%s", name_of(key, *(const int *)at));
+      break;
+    case SN_KEY_PATH:
+    case SN_KEY_SCHEME:
+      print_text(at, text, size);
+      break;
+    case SN_KEY_WIDTHS:
+      used = (size_t)snprintf(text, size, "[");
+      for (int k = 0; k < *(const int *)((const char *)config + key->count_offset); k++)
+        used +=
+            (size_t)snprintf(text + used, size - used, "%s%lld", k ? ", " : "", (long long)((const int64_t *)at)[k]);
+      snprintf(text + used, size - used, "]");
+      break;
+    case SN_KEY_COEFFICIENTS:
+      if (config->model.linear.ks) {
+        snprintf(text, size, "ks");
+        break;
+      }
+      used = (size_t)snprintf(text, size, "[");
+      for (int k = 0; k < config->model.linear.taps; k++) {
+        print_real(config->model.linear.coefficients[k], number, sizeof number);
+        used += (size_t)snprintf(text + used, size - used, "%s%s", k ? ", " : "", number);
+      }
+      snprintf(text + used, size - used, "]");
+      break;
+  }
+}

@@ -1,0 +1,235 @@
+/* sinode predict: rolls a model out from a snapshot of the data and measures it against what follows in the data. */
+#include <math.h>
+#include <string.h>
+
+#include "app.h"
+#include "setup.h"
+#include "sinode/memory.h"
+#include "sinode/trajectory_file.h"
+
+enum { CHUNK = 64 }; /* intervals between two looks at the state, at most */
+
+typedef struct {
+  sn_app *app;
+  sn_grid *grid;
+  sn_trajectory_reader *reader;
+  sn_model *model;
+  sn_integrator *integrator;
+  sn_trajectory_writer *writer;
+  sn_range members;         /* of this replica */
+  ptrdiff_t points;         /* local */
+  ptrdiff_t intervals;      /* to predict */
+  ptrdiff_t known;          /* snapshots of the reference, the initial one included */
+  double interval, start;   /* between snapshots; time of the initial one */
+  double *states;           /* (CHUNK + 1, members, points) */
+  double *reference;        /* (members, known, points) */
+  double *frame;            /* (members, points): the reference at one time, NaN where there is none */
+  double *spread;           /* (members): standard deviation of the reference */
+  double *errors;           /* (CHUNK + 1, members): sums of squares, then rmse */
+  double *relative;         /* (members): nrmse at one time */
+  double *valid_time;       /* (members): NaN while the prediction is still valid */
+} prediction;
+
+static void sum_over_space(const prediction *p, double *values, ptrdiff_t count) {
+  MPI_Allreduce(MPI_IN_PLACE, values, (int)count, MPI_DOUBLE, MPI_SUM, sn_grid_space(p->grid));
+}
+
+/* Standard deviation over points and times of the reference, member by member. */
+static sn_status measure_spread(prediction *p) {
+  const ptrdiff_t members = p->members.count, values = p->known * p->points;
+  const double count = (double)p->known * (double)sn_grid_points(p->grid);
+  double *mean;
+  SN_TRY(SN_NEW(members, &mean));
+  for (ptrdiff_t m = 0; m < members; m++)
+    for (ptrdiff_t k = 0; k < values; k++) mean[m] += p->reference[m * values + k] / count;
+  sum_over_space(p, mean, members);
+  for (ptrdiff_t m = 0; m < members; m++)
+    for (ptrdiff_t k = 0; k < values; k++) {
+      const double d = p->reference[m * values + k] - mean[m];
+      p->spread[m] += d * d / count;
+    }
+  sum_over_space(p, p->spread, members);
+  for (ptrdiff_t m = 0; m < members; m++) p->spread[m] = sqrt(p->spread[m]);
+  sn_memory_give(&mean);
+  return SN_OK;
+}
+
+/* The reference `step` intervals after the start. */
+static void take_frame(prediction *p, ptrdiff_t step) {
+  const size_t bytes = (size_t)p->points * sizeof *p->frame;
+  for (ptrdiff_t m = 0; m < p->members.count; m++) {
+    double *frame = p->frame + m * p->points;
+    if (step < p->known)
+      memcpy(frame, p->reference + (m * p->known + step) * p->points, bytes);
+    else
+      for (ptrdiff_t j = 0; j < p->points; j++) frame[j] = NAN;
+  }
+}
+
+/* rmse of `count` states, the first of which is `step` intervals after the start. One reduction. */
+static void measure_errors(prediction *p, ptrdiff_t step, ptrdiff_t count, const double *states) {
+  const ptrdiff_t members = p->members.count, state = members * p->points;
+  for (ptrdiff_t i = 0; i < count; i++) {
+    take_frame(p, step + i);
+    for (ptrdiff_t m = 0; m < members; m++) {
+      double sum = 0;
+      for (ptrdiff_t j = m * p->points; j < (m + 1) * p->points; j++) {
+        const double d = states[i * state + j] - p->frame[j];
+        sum += d * d;
+      }
+      p->errors[i * members + m] = sum;
+    }
+  }
+  sum_over_space(p, p->errors, count * members);
+  for (ptrdiff_t k = 0; k < count * members; k++) p->errors[k] = sqrt(p->errors[k] / (double)sn_grid_points(p->grid));
+}
+
+/* Appends `count` states to the file and watches for the end of the valid time. */
+static sn_status write_states(prediction *p, ptrdiff_t step, ptrdiff_t count, const double *states) {
+  const ptrdiff_t members = p->members.count;
+  measure_errors(p, step, count, states);
+  for (ptrdiff_t i = 0; i < count; i++) {
+    const double time = (double)(step + i) * p->interval;
+    double *rmse = p->errors + i * members;
+    take_frame(p, step + i);
+    for (ptrdiff_t m = 0; m < members; m++) {
+      p->relative[m] = rmse[m] / p->spread[m];
+      if (isnan(p->valid_time[m]) && p->relative[m] > p->app->config.predict.threshold) p->valid_time[m] = time;
+    }
+    const double *fields[] = {states + i * members * p->points, p->frame}, *scalars[] = {rmse, p->relative};
+    SN_TRY(sn_trajectory_append(p->writer, p->start + time, fields, scalars));
+  }
+  return SN_OK;
+}
+
+static sn_status roll_out(prediction *p) {
+  const ptrdiff_t members = p->members.count, state = members * p->points;
+  for (ptrdiff_t m = 0; m < members; m++)
+    memcpy(p->states + m * p->points, p->reference + m * p->known * p->points, (size_t)p->points * sizeof *p->states);
+  SN_TRY(write_states(p, 0, 1, p->states));
+  sn_log_progress_start(p->app->log, 0);
+  for (ptrdiff_t done = 0; done < p->intervals;) {
+    const ptrdiff_t left = p->intervals - done, count = left < CHUNK ? left : CHUNK;
+    SN_TRY(sn_integrator_forward(p->integrator, members, count, p->states, false));
+    SN_TRY(sn_integrator_check(p->integrator, members, p->start + (double)done * p->interval));
+    SN_TRY(write_states(p, done + 1, count, p->states + state));
+    memmove(p->states, p->states + count * state, (size_t)state * sizeof *p->states);
+    done += count;
+    sn_log_progress(p->app->log, "predicting", (double)done, (double)p->intervals, "t %g",
+                    p->start + (double)done * p->interval);
+  }
+  return SN_OK;
+}
+
+static sn_status open_data(prediction *p) {
+  const sn_config *c = &p->app->config;
+  SN_TRY(sn_setup_grid(p->app, &p->grid));
+  SN_TRY(sn_setup_trajectory(p->app, c->predict.data, &p->reader));
+  SN_TRY(sn_trajectory_interval(p->reader, &p->interval));
+  const ptrdiff_t snapshots = sn_trajectory_snapshots(p->reader);
+  if (c->predict.start >= snapshots)
+    return SN_ERROR_ALL(SN_ERROR_USAGE, "predict.start is snapshot %lld, but %s has only %td (0 to %td)",
+                        (long long)c->predict.start, c->predict.data, snapshots, snapshots - 1);
+  p->intervals = (ptrdiff_t)llround(c->predict.span / p->interval);
+  p->known = snapshots - c->predict.start;
+  if (p->known > p->intervals + 1) p->known = p->intervals + 1;
+  if (p->known <= p->intervals)
+    sn_log_warning(p->app->log, "%s ends %g before the prediction does: there is no reference after t = %g",
+                   c->predict.data, (double)(p->intervals + 1 - p->known) * p->interval,
+                   sn_trajectory_time(p->reader, snapshots - 1));
+  p->start = sn_trajectory_time(p->reader, c->predict.start);
+  p->members = sn_grid_share(p->grid, sn_trajectory_members(p->reader));
+  p->points = sn_grid_range(p->grid).count;
+  return sn_setup_read(p->app, p->grid, p->reader, p->members, (sn_range){c->predict.start, p->known}, &p->reference);
+}
+
+static sn_status take_memory(prediction *p) {
+  const ptrdiff_t members = p->members.count, state = members * p->points;
+  SN_TRY(SN_NEW((CHUNK + 1) * state, &p->states));
+  SN_TRY(SN_NEW(state, &p->frame));
+  SN_TRY(SN_NEW(members, &p->spread));
+  SN_TRY(SN_NEW((CHUNK + 1) * members, &p->errors));
+  SN_TRY(SN_NEW(members, &p->relative));
+  SN_TRY(SN_NEW(members, &p->valid_time));
+  for (ptrdiff_t m = 0; m < members; m++) p->valid_time[m] = NAN;
+  return SN_OK;
+}
+
+static sn_status open_file(prediction *p) {
+  const sn_config *c = &p->app->config;
+  static const sn_trajectory_variable fields[] = {
+      {"u", "predicted field"},
+      {"reference", "field of the data at the same time"},
+  };
+  static const sn_trajectory_variable scalars[] = {
+      {"rmse", "root mean square over x of the difference from the reference"},
+      {"nrmse", "rmse over the standard deviation of the reference over x and time"},
+  };
+  static const sn_trajectory_variable finals[] = {
+      {"valid_time", "time after the start at which nrmse first exceeds nrmse_threshold; NaN if it never does"},
+  };
+  const sn_provenance provenance = sn_setup_provenance(p->app, "prediction of the Kuramoto-Sivashinsky equation");
+  const sn_trajectory_spec spec = {.members = sn_trajectory_members(p->reader),
+                                   .own_members = p->members,
+                                   .length = c->grid.length,
+                                   .snapshots = p->intervals + 1,
+                                   .fields = 2, .field = fields,
+                                   .scalars = 2, .scalar = scalars,
+                                   .finals = 1, .final = finals};
+  SN_TRY(sn_setup_claim(p->app, c->predict.file, "predict.file"));
+  return sn_trajectory_create(p->grid, c->predict.file, &spec, &provenance, &p->writer);
+}
+
+/* The median of the valid times over all members, those that never end counted as the span; and how many those are. */
+static sn_status summarize(prediction *p) {
+  const sn_config *c = &p->app->config;
+  const double span = (double)p->intervals * p->interval, exponent = c->predict.lyapunov_exponent;
+  double sums[3] = {0}; /* members, sum of valid times, members valid to the end; space rank 0 of each replica counts */
+  for (ptrdiff_t m = 0; m < p->members.count && sn_grid_space_rank(p->grid) == 0; m++) {
+    sums[0] += 1;
+    sums[1] += isnan(p->valid_time[m]) ? span : p->valid_time[m];
+    sums[2] += isnan(p->valid_time[m]);
+  }
+  MPI_Allreduce(MPI_IN_PLACE, sums, 3, MPI_DOUBLE, MPI_SUM, p->app->world);
+  const double mean = sums[1] / sums[0];
+  sn_log_line(p->app->log, "valid time (nrmse <= %g): %g, that is %.2f Lyapunov times (exponent %g)%s", c->predict.threshold,
+              mean, mean * exponent, exponent, sums[0] > 1 ? ", mean over the members" : "");
+  if (sums[2] > 0)
+    sn_log_line(p->app->log, "%g of %g members are valid to the end of the span or of the reference", sums[2], sums[0]);
+  sn_log_line(p->app->log, "written: %s", c->predict.file);
+  return SN_OK;
+}
+
+static sn_status predict(prediction *p) {
+  const sn_config *c = &p->app->config;
+  sn_timer_start(p->app->timer, SN_TIME_SETUP);
+  SN_TRY(open_data(p));
+  SN_TRY(take_memory(p));
+  SN_TRY(measure_spread(p));
+  const ptrdiff_t samples = p->members.count ? p->members.count : 1;
+  SN_TRY(sn_setup_model_from_file(p->app, p->grid, c->predict.model, samples, &p->model));
+  const ptrdiff_t chunk = p->intervals < CHUNK ? p->intervals : CHUNK;
+  SN_TRY(sn_setup_integrator(p->app, p->model, p->interval, chunk, false, &p->integrator));
+  SN_TRY(sn_integrator_reserve(p->integrator, samples));
+  sn_log_line(p->app->log, "scheme: %s, dt %g; solver %s", c->integrator.scheme, c->integrator.dt,
+              sn_integrator_solver_reason(p->integrator));
+  SN_TRY(open_file(p));
+  sn_timer_stop(p->app->timer, SN_TIME_SETUP);
+  SN_TRY(roll_out(p));
+  const double *finals[] = {p->valid_time};
+  SN_TRY(sn_trajectory_finish(&p->writer, finals));
+  return summarize(p);
+}
+
+sn_status sn_command_predict(sn_app *app) {
+  prediction p = {.app = app};
+  sn_status status = predict(&p);
+  sn_trajectory_abandon(&p.writer);
+  sn_integrator_destroy(&p.integrator);
+  sn_model_destroy(&p.model);
+  sn_trajectory_close(&p.reader);
+  double **arrays[] = {&p.states, &p.reference, &p.frame, &p.spread, &p.errors, &p.relative, &p.valid_time};
+  for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) sn_memory_give(arrays[k]);
+  sn_grid_destroy(&p.grid);
+  return status;
+}

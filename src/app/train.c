@@ -1,0 +1,327 @@
+/* sinode train: from a trajectory file to a model, resuming where an earlier run stopped. */
+#include <math.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "app.h"
+#include "run_directory.h"
+#include "setup.h"
+#include "sinode/checkpoint_file.h"
+#include "sinode/memory.h"
+#include "sinode/model_file.h"
+#include "sinode/trainer.h"
+#include "status_file.h"
+#include "stop.h"
+#include "text_file.h"
+
+typedef struct {
+  sn_app *app;
+  sn_grid *grid;
+  double *values; /* this rank's part of the data */
+  sn_dataset *dataset;
+  sn_model *model;
+  sn_integrator *integrator;
+  sn_objective *objective;
+  sn_optimizer *optimizer;
+  sn_trainer *trainer;
+  double *history;              /* (epochs, columns) */
+  char checkpoint[SN_RUN_PATH]; /* the newest, or "" */
+} training;
+
+/* What a checkpoint holds besides the parameters: the optimizer's vectors and these numbers. */
+enum { NUMBERS = 12 };
+
+static int list_numbers(training *t, sn_checkpoint_number numbers[NUMBERS]) {
+  sn_trainer_state *state = sn_trainer_get_state(t->trainer);
+  const sn_checkpoint_number all[] = {
+      {"epoch", SN_CHECKPOINT_INT64, 1, &state->epoch},
+      {"iteration", SN_CHECKPOINT_INT64, 1, &state->iteration},
+      {"position", SN_CHECKPOINT_INT64, 1, &state->position},
+      {"optimizer_steps", SN_CHECKPOINT_INT64, 1, sn_optimizer_steps(t->optimizer)},
+      {"schedule_bad_epochs", SN_CHECKPOINT_INT64, 1, &state->schedule.bad_epochs},
+      {"seed", SN_CHECKPOINT_INT64, 1, &t->app->config.run.seed},
+      {"loss_sum", SN_CHECKPOINT_FLOAT64, 1, &state->loss_sum},
+      {"seconds", SN_CHECKPOINT_FLOAT64, 1, &state->seconds},
+      {"best_loss", SN_CHECKPOINT_FLOAT64, 1, &state->best},
+      {"learning_rate", SN_CHECKPOINT_FLOAT64, 1, &state->schedule.rate},
+      {"schedule_best", SN_CHECKPOINT_FLOAT64, 1, &state->schedule.best},
+      {"history", SN_CHECKPOINT_FLOAT64, state->epoch * SN_HISTORY_COLUMNS, t->history},
+  };
+  memcpy(numbers, all, sizeof all);
+  return NUMBERS;
+}
+
+static int list_vectors(training *t, sn_checkpoint_vector vectors[2]) {
+  const int count = sn_optimizer_vectors(t->optimizer);
+  for (int v = 0; v < count; v++)
+    vectors[v] =
+        (sn_checkpoint_vector){sn_optimizer_vector_name(t->optimizer, v), sn_optimizer_vector(t->optimizer, v)};
+  return count;
+}
+
+static sn_status say_status(const training *t, sn_run_state state, const char *reason) {
+  const sn_app *app = t->app;
+  const int64_t iteration = t->trainer ? sn_trainer_peek_state(t->trainer)->iteration : 0;
+  return sn_agree(app->world, app->rank == 0 ? sn_status_file_write(app->config.run.directory, state, iteration,
+                                                                    t->checkpoint, reason)
+                                             : SN_OK);
+}
+
+static sn_status write_model(training *t, const char *name) {
+  char path[SN_RUN_PATH];
+  const sn_model_description description = sn_setup_describe(t->app, t->model);
+  const sn_provenance provenance = sn_setup_provenance(t->app, "semi-implicit neural ODE");
+  sn_parameters *parameters = sn_model_parameters(t->model);
+  sn_run_path(t->app, name, path);
+  sn_timer_start(t->app->timer, SN_TIME_WRITE);
+  SN_TRY(sn_model_file_write(t->grid, path, &description, parameters, sn_parameters_values(parameters), &provenance));
+  sn_timer_stop(t->app->timer, SN_TIME_WRITE);
+  return SN_OK;
+}
+
+static sn_status write_checkpoint(training *t) {
+  sn_checkpoint_number numbers[NUMBERS];
+  sn_checkpoint_vector vectors[2];
+  const sn_model_description description = sn_setup_describe(t->app, t->model);
+  const sn_provenance provenance = sn_setup_provenance(t->app, "checkpoint of training");
+  sn_parameters *parameters = sn_model_parameters(t->model);
+  const int number_count = list_numbers(t, numbers), vector_count = list_vectors(t, vectors);
+  sn_run_checkpoint_path(t->app, sn_trainer_peek_state(t->trainer)->iteration, t->checkpoint);
+  sn_timer_start(t->app->timer, SN_TIME_WRITE);
+  SN_TRY(sn_checkpoint_file_write(t->grid, t->checkpoint, &description, parameters, sn_parameters_values(parameters),
+                                  vector_count, vectors, number_count, numbers, &provenance));
+  SN_TRY(sn_run_prune(t->app, t->app->config.train.checkpoint.keep));
+  sn_timer_stop(t->app->timer, SN_TIME_WRITE);
+  return SN_OK;
+}
+
+/* Reads everything back. The history's length follows from the epoch, so that comes first. */
+static sn_status read_checkpoint(training *t, const char *path) {
+  sn_checkpoint_number numbers[NUMBERS];
+  sn_checkpoint_vector vectors[2];
+  sn_parameters *parameters = sn_model_parameters(t->model);
+  const sn_checkpoint_number epoch = {"epoch", SN_CHECKPOINT_INT64, 1, &sn_trainer_get_state(t->trainer)->epoch};
+  SN_TRY(sn_checkpoint_file_read_numbers(t->app->world, path, 1, &epoch));
+  sn_memory_give(&t->history);
+  const int64_t epochs = epoch.count ? *(int64_t *)epoch.values : 0;
+  const int64_t most = epochs > t->app->config.train.epochs ? epochs : t->app->config.train.epochs;
+  SN_TRY(SN_NEW(most * SN_HISTORY_COLUMNS, &t->history));
+  const int number_count = list_numbers(t, numbers), vector_count = list_vectors(t, vectors);
+  return sn_checkpoint_file_read(t->grid, path, parameters, sn_parameters_values(parameters), vector_count, vectors,
+                                 number_count, numbers);
+}
+
+/* Goes on from the newest checkpoint that can be read; a damaged one is reported and the one before it taken. */
+static sn_status resume(training *t, bool *resumed) {
+  sn_app *app = t->app;
+  ptrdiff_t count;
+  int64_t *iterations;
+  *resumed = false;
+  SN_TRY(sn_run_checkpoints(app, &count, &iterations));
+  sn_status status = SN_OK;
+  for (ptrdiff_t k = count - 1; k >= 0 && !*resumed && !status; k--) {
+    sn_run_checkpoint_path(app, iterations[k], t->checkpoint);
+    status = sn_agree(app->world, read_checkpoint(t, t->checkpoint));
+    *resumed = !status;
+    if (status && k > 0 && sn_error_get_code(status) == SN_ERROR_FILE) {
+      sn_log_warning(app->log, "%s; the checkpoint before it is taken", sn_error_get_message(status));
+      sn_error_destroy(&status);
+    }
+  }
+  sn_memory_give(&iterations);
+  if (status || !*resumed) return status;
+  const sn_trainer_state *state = sn_trainer_peek_state(t->trainer);
+  sn_log_line(app->log, "resuming from %s: epoch %lld, iteration %lld", t->checkpoint, (long long)state->epoch,
+              (long long)state->iteration);
+  return sn_model_loaded(t->model);
+}
+
+/* Resumes or starts anew, as train.resume and --overwrite say; refuses to mix with what another run left. */
+static sn_status begin(training *t) {
+  sn_app *app = t->app;
+  const sn_resume wanted = (sn_resume)app->config.train.resume;
+  char path[SN_RUN_PATH];
+  bool resumed = false;
+  if (wanted != SN_RESUME_NEVER && !app->overwrite) SN_TRY(resume(t, &resumed));
+  if (!resumed && wanted == SN_RESUME_REQUIRED)
+    return SN_ERROR_ALL(SN_ERROR_FILE,
+                        "%s: there is no checkpoint to resume from, but train.resume is 'required'; set "
+                        "it to 'auto' to begin anew",
+                        app->config.run.directory);
+  sn_run_path(app, "model.h5", path);
+  if (!resumed) {
+    SN_TRY(sn_setup_claim(app, path, "run.directory"));
+    if (wanted == SN_RESUME_NEVER || app->overwrite) SN_TRY(sn_run_prune(app, 0));
+    t->checkpoint[0] = '\0';
+  }
+  SN_TRY(sn_run_make(app));
+  sn_status status = SN_OK;
+  if (app->rank == 0) {
+    sn_text text;
+    status = sn_text_begin(&text);
+    sn_run_path(app, "config.yaml", path);
+    if (!status) {
+      fputs(app->echo, text.stream);
+      status = sn_text_replace(&text, path);
+    }
+    sn_run_path(app, "history.csv", path);
+    if (!status) status = sn_history_write(path, sn_trainer_peek_state(t->trainer)->epoch, t->history);
+  }
+  return sn_agree(app->world, status);
+}
+
+static bool wants_stop(void *context) {
+  (void)context;
+  return sn_stop_signal() != 0;
+}
+
+static sn_status after_iteration(void *context, const sn_trainer *trainer, double loss) {
+  training *t = context;
+  const sn_trainer_state *state = sn_trainer_peek_state(trainer);
+  const double batches = (double)sn_trainer_batches(trainer);
+  sn_log_progress(t->app->log, "training", (double)state->epoch * batches + (double)state->position,
+                  (double)t->app->config.train.epochs * batches, "epoch %lld  loss %.3e  rate %.2e",
+                  (long long)state->epoch + 1, loss, state->schedule.rate);
+  return SN_OK;
+}
+
+static sn_status after_epoch(void *context, const sn_trainer *trainer, const sn_trainer_record *record) {
+  training *t = context;
+  sn_app *app = t->app;
+  double *row = t->history + (record->epoch - 1) * SN_HISTORY_COLUMNS;
+  char path[SN_RUN_PATH];
+  (void)trainer;
+  sn_history_row(record, row);
+  sn_run_path(app, "history.csv", path);
+  SN_TRY(sn_agree(app->world, app->rank == 0 ? sn_history_append(path, row) : SN_OK));
+  if (record->best) SN_TRY(write_model(t, "best.h5"));
+  const int64_t every = app->config.train.checkpoint.every;
+  if (record->epoch % every == 0 || record->epoch == app->config.train.epochs) {
+    SN_TRY(write_checkpoint(t));
+    SN_TRY(say_status(t, SN_RUN_RUNNING, "training"));
+  }
+  return SN_OK;
+}
+
+/* Says what is about to happen. */
+static void announce(const training *t, double interval) {
+  const sn_config *c = &t->app->config;
+  sn_parameters *parameters = sn_model_parameters(t->model);
+  sn_log_line(t->app->log, "data: %s, %td training and %td validation windows of %lld x %g (split by %s at %td)",
+              c->train.data, sn_dataset_windows(t->dataset, SN_SET_TRAINING),
+              sn_dataset_windows(t->dataset, SN_SET_VALIDATION), (long long)c->train.window, interval,
+              c->train.split == SN_SPLIT_TIME ? "time" : "member", sn_dataset_boundary(t->dataset));
+  sn_log_line(t->app->log, "model: %s network, %s linear part, %td parameters to train",
+              sn_network_kind_name(sn_network_get_shape(sn_model_network(t->model))->kind),
+              sn_linear_kind_name(sn_linear_get_kind(sn_model_linear(t->model))),
+              sn_parameters_total(parameters, true));
+  sn_log_line(t->app->log, "scheme: %s, dt %g; solver %s", c->integrator.scheme, c->integrator.dt,
+              sn_integrator_solver_reason(t->integrator));
+  sn_log_line(t->app->log, "adjoint storage: %s", sn_integrator_storage_reason(t->integrator));
+}
+
+static sn_status load_data(training *t, double *interval) {
+  const sn_config *c = &t->app->config;
+  sn_trajectory_reader *reader;
+  SN_TRY(sn_setup_trajectory(t->app, c->train.data, &reader));
+  const ptrdiff_t members = sn_trajectory_members(reader), snapshots = sn_trajectory_snapshots(reader);
+  sn_status status = sn_trajectory_interval(reader, interval);
+  if (!status)
+    status = sn_setup_read(t->app, t->grid, reader, (sn_range){0, members}, (sn_range){0, snapshots}, &t->values);
+  sn_trajectory_close(&reader);
+  if (status) return status;
+  return sn_dataset_create(members, snapshots, sn_grid_range(t->grid).count, t->values, c->train.window,
+                           (sn_split_kind)c->train.split, c->train.validation, &t->dataset);
+}
+
+static sn_status prepare(training *t) {
+  sn_app *app = t->app;
+  const sn_config *c = &app->config;
+  double interval;
+  sn_timer_start(app->timer, SN_TIME_SETUP);
+  SN_TRY(sn_setup_grid(app, &t->grid));
+  SN_TRY(load_data(t, &interval));
+  const ptrdiff_t samples = sn_trainer_samples(t->grid, t->dataset, c->train.batch);
+  SN_TRY(sn_setup_model(app, t->grid, samples, &t->model));
+  SN_TRY(sn_setup_integrator(app, t->model, interval, c->train.window, true, &t->integrator));
+  SN_TRY(sn_objective_create(t->model, t->integrator, (sn_loss_kind)c->train.loss, c->train.window, &t->objective));
+  const sn_optimizer_options optimizer = {.kind = (sn_optimizer_kind)c->train.optimizer.kind,
+                                          .weight_decay = c->train.optimizer.weight_decay,
+                                          .beta1 = c->train.optimizer.beta1,
+                                          .beta2 = c->train.optimizer.beta2,
+                                          .epsilon = c->train.optimizer.epsilon,
+                                          .momentum = c->train.optimizer.momentum};
+  SN_TRY(sn_optimizer_create(sn_model_parameters(t->model), &optimizer, &t->optimizer));
+  const sn_trainer_options options = {.batch = c->train.batch,
+                                      .epochs = c->train.epochs,
+                                      .seed = (uint64_t)c->run.seed,
+                                      .window = c->train.window,
+                                      .schedule = {.kind = (sn_schedule_kind)c->train.schedule.kind,
+                                                   .factor = c->train.schedule.factor,
+                                                   .patience = c->train.schedule.patience,
+                                                   .threshold = c->train.schedule.threshold,
+                                                   .minimum = c->train.schedule.minimum}};
+  SN_TRY(sn_trainer_create(t->model, t->objective, t->dataset, t->optimizer, &options, c->train.optimizer.learning_rate,
+                           &t->trainer));
+  SN_TRY(sn_trainer_reserve(t->trainer, t->integrator));
+  SN_TRY(SN_NEW(c->train.epochs * SN_HISTORY_COLUMNS, &t->history));
+  announce(t, interval);
+  SN_TRY(begin(t));
+  sn_timer_stop(app->timer, SN_TIME_SETUP);
+  return SN_OK;
+}
+
+static sn_status finish(training *t) {
+  const sn_trainer_state *state = sn_trainer_peek_state(t->trainer);
+  SN_TRY(write_model(t, "model.h5"));
+  SN_TRY(say_status(t, SN_RUN_COMPLETE, "all epochs done"));
+  if (state->epoch == 0) return SN_OK;
+  const double *last = t->history + (state->epoch - 1) * SN_HISTORY_COLUMNS;
+  sn_log_line(t->app->log, "trained %lld epochs, %lld iterations in %.1f s (%.3f s an epoch)", (long long)state->epoch,
+              (long long)state->iteration, state->seconds, state->seconds / (double)state->epoch);
+  sn_log_line(t->app->log, "training loss %.4e, validation loss %.4e, best %.4e", last[3], last[4], state->best);
+  sn_log_line(t->app->log, "factorizations: %ld", sn_integrator_factorizations(t->integrator));
+  sn_log_line(t->app->log, "written: %s/{model,best}.h5, history.csv, config.yaml", t->app->config.run.directory);
+  return SN_OK;
+}
+
+static sn_status train(training *t) {
+  sn_app *app = t->app;
+  bool stopped;
+  SN_TRY(prepare(t));
+  SN_TRY(say_status(t, SN_RUN_RUNNING, "training"));
+  const sn_trainer_hooks hooks = {
+      .context = t, .wants_stop = wants_stop, .after_iteration = after_iteration, .after_epoch = after_epoch};
+  const double batches = (double)sn_trainer_batches(t->trainer);
+  const sn_trainer_state *state = sn_trainer_peek_state(t->trainer);
+  sn_log_progress_start(app->log, (double)state->epoch * batches + (double)state->position);
+  SN_TRY(sn_trainer_run(t->trainer, &hooks, &stopped));
+  if (!stopped) return finish(t);
+
+  SN_TRY(write_checkpoint(t));
+  SN_TRY(say_status(t, SN_RUN_CHECKPOINTED, "stopped by a signal"));
+  return SN_ERROR_ALL(SN_ERROR_STOPPED,
+                      "stopped by a signal after iteration %lld; %s is written: run the same command "
+                      "again to go on",
+                      (long long)state->iteration, t->checkpoint);
+}
+
+sn_status sn_command_train(sn_app *app) {
+  training t = {.app = app};
+  sn_status status = train(&t);
+  if (status && sn_error_is_collective(status) && sn_error_get_code(status) == SN_ERROR_RUN && t.trainer) {
+    sn_status ignored = say_status(&t, SN_RUN_FAILED, sn_error_get_message(status));
+    sn_error_destroy(&ignored);
+  }
+  sn_trainer_destroy(&t.trainer);
+  sn_optimizer_destroy(&t.optimizer);
+  sn_objective_destroy(&t.objective);
+  sn_integrator_destroy(&t.integrator);
+  sn_model_destroy(&t.model);
+  sn_dataset_destroy(&t.dataset);
+  sn_memory_give(&t.values);
+  sn_memory_give(&t.history);
+  sn_grid_destroy(&t.grid);
+  return status;
+}

@@ -1,0 +1,103 @@
+/* Binomial checkpointing against the closed formula, and the integrator's use of it: all storages, the same bits. */
+#include "unit.h"
+
+#include "sinode/integrator.h"
+#include "sinode/memory.h"
+#include "time/revolve.h"
+
+/* Fewest forward steps without tape, by dynamic programming over every place of the next snapshot. */
+enum { STEPS = 60, SNAPSHOTS = 8 };
+
+static void splits_are_optimal(void **state) {
+  (void)state;
+  static ptrdiff_t least[SNAPSHOTS + 1][STEPS + 1];
+  for (ptrdiff_t s = 1; s <= SNAPSHOTS; s++)
+    for (ptrdiff_t l = 1; l <= STEPS; l++) {
+      least[s][l] = l * (l - 1) / 2;
+      for (ptrdiff_t m = 1; m < l && s > 1; m++) {
+        const ptrdiff_t cost = m + least[s - 1][l - m] + least[s][m];
+        if (cost < least[s][l]) least[s][l] = cost;
+      }
+      assert_int_equal(sn_revolve_advances(l, s), least[s][l]);
+      if (s < 2 || l < 2) continue;
+      const ptrdiff_t m = sn_revolve_split(l, s);
+      assert_that(m >= 1 && m < l);
+      assert_int_equal(m + least[s - 1][l - m] + least[s][m], least[s][l]);
+    }
+}
+
+typedef struct {
+  double gradient[512], initial[64];
+  ptrdiff_t steps;
+} outcome;
+
+static outcome differentiate(const sn_grid *grid, sn_storage_kind storage, ptrdiff_t snapshots) {
+  enum { SAMPLES = 2, INTERVALS = 4, SUBSTEPS = 5 };
+  const sn_linear_shape linear = {.kind = SN_LINEAR_STENCIL, .taps = 5, .length = 22, .trainable = true};
+  const sn_network_shape network = {
+      .kind = SN_NETWORK_MLP, .activation = SN_ACTIVATION_TANH, .hidden = 1, .width = {5}};
+  const sn_init init = {.kind = SN_INIT_NORMAL, .std = 0.3};
+  const sn_integrator_options options = {.tableau = sn_tableau_find("ars343"),
+                                         .dt = 0.05,
+                                         .substeps = SUBSTEPS,
+                                         .intervals = INTERVALS,
+                                         .adjoint = true,
+                                         .storage = storage,
+                                         .snapshots = snapshots};
+  sn_model *model;
+  sn_integrator *integrator;
+  outcome result = {0};
+  assert_ok(sn_model_create(grid, &linear, &network, SAMPLES, &model));
+  assert_ok(sn_linear_set_ks(sn_model_linear(model)));
+  assert_ok(sn_network_initialize(sn_model_network(model), &init, 3));
+  assert_ok(sn_model_loaded(model));
+  assert_ok(sn_integrator_create(model, &options, &integrator));
+  assert_ok(sn_integrator_reserve(integrator, SAMPLES));
+  const ptrdiff_t count = SAMPLES * sn_grid_range(grid).count;
+  double states[(INTERVALS + 1) * 32], bars[(INTERVALS + 1) * 32];
+  for (ptrdiff_t k = 0; k < (INTERVALS + 1) * count; k++) bars[k] = sin(0.3 * (double)k);
+  for (ptrdiff_t k = 0; k < count; k++) states[k] = cos((double)k);
+  assert_that(sn_parameters_size(sn_model_parameters(model)) <= 512);
+  assert_ok(sn_integrator_forward(integrator, SAMPLES, INTERVALS, states, true));
+  const ptrdiff_t calls = sn_memory_calls();
+  assert_ok(sn_integrator_backward(integrator, SAMPLES, INTERVALS, bars, result.gradient));
+  assert_int_equal(sn_memory_calls(), calls); /* nothing is allocated on the way */
+  for (ptrdiff_t k = 0; k < count; k++) result.initial[k] = bars[k];
+  result.steps = sn_integrator_forward_steps(integrator);
+  sn_integrator_destroy(&integrator);
+  sn_model_destroy(&model);
+  return result;
+}
+
+static void storages_give_the_same_bits(void **state) {
+  (void)state;
+  int size;
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  sn_grid *grid;
+  assert_ok(sn_grid_create(MPI_COMM_WORLD, size, 11, NULL, &grid));
+  const ptrdiff_t before = sn_memory_bytes();
+  const outcome all = differentiate(grid, SN_STORAGE_ALL, 0);
+  assert_int_equal(all.steps, 20);
+  const ptrdiff_t snapshots[] = {1, 2, 3, 5, 20, 50};
+  for (int k = 0; k <= 6; k++) {
+    const outcome other =
+        k < 6 ? differentiate(grid, SN_STORAGE_REVOLVE, snapshots[k]) : differentiate(grid, SN_STORAGE_SOLUTIONS, 0);
+    assert_memory_equal(other.gradient, all.gradient, sizeof all.gradient);
+    assert_memory_equal(other.initial, all.initial, sizeof all.initial);
+    const ptrdiff_t kept = k < 6 && snapshots[k] < 20 ? snapshots[k] : 20;
+    assert_int_equal(other.steps, 20 + sn_revolve_advances(20, kept));
+  }
+  const outcome chosen = differentiate(grid, SN_STORAGE_AUTO, 0);
+  assert_memory_equal(chosen.gradient, all.gradient, sizeof all.gradient);
+  assert_int_equal(chosen.steps, 20); /* so small a problem is kept whole */
+  assert_int_equal(sn_memory_bytes(), before);
+  sn_grid_destroy(&grid);
+}
+
+int main(int argc, char **argv) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(splits_are_optimal),
+      cmocka_unit_test(storages_give_the_same_bits),
+  };
+  return unit_run(argc, argv, tests);
+}
