@@ -133,6 +133,13 @@ sn_status sn_config_parse(const char *path, const char *text, size_t length, con
 /* The parameters in force as YAML, every default spelt out. The caller frees *text with free(). Local. */
 sn_status sn_config_echo(const sn_config *config, char **text);
 
+/*
+ * The first key at or below `path` whose values differ, with both values as YAML in before and now (size bytes each);
+ * NULL if there is none. Local.
+ */
+const char *sn_config_difference(const sn_config *a, const sn_config *b, const char *path, char *before, char *now,
+                                 size_t size);
+
 /* A complete commented parameter file for a command, on stdout. */
 void sn_config_template(sn_config_command command);
 

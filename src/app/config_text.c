@@ -44,6 +44,27 @@ sn_status sn_config_echo(const sn_config *config, char **text) {
   return fclose(out) == 0 ? SN_OK : SN_ERROR(SN_ERROR_RUN, "out of memory while writing out the parameters");
 }
 
+static bool is_below(const char *key, const char *path) {
+  const size_t length = strlen(path);
+  return strncmp(key, path, length) == 0 && (key[length] == '.' || key[length] == '\0');
+}
+
+const char *sn_config_difference(const sn_config *a, const sn_config *b, const char *path, char *before, char *now,
+                                 size_t size) {
+  for (int k = 0; k < sn_config_keys(); k++) {
+    const sn_config_key *key = sn_config_key_at(k);
+    char value_a[2 * SN_CONFIG_PATH + 8], value_b[2 * SN_CONFIG_PATH + 8];
+    if (!is_below(key->path, path)) continue;
+    sn_value_print(key, a, value_a, sizeof value_a);
+    sn_value_print(key, b, value_b, sizeof value_b);
+    if (strcmp(value_a, value_b) == 0) continue;
+    snprintf(before, size, "%s", value_a);
+    snprintf(now, size, "%s", value_b);
+    return key->path;
+  }
+  return NULL;
+}
+
 void sn_config_template(sn_config_command command) {
   const char *before = "";
   for (int k = 0; k < sn_config_keys(); k++) {
@@ -84,9 +105,7 @@ sn_status sn_config_explain(const char *path) {
     return SN_ERROR_ALL(SN_ERROR_USAGE, "unknown key '%s'%s%s%s", path, near ? "; did you mean " : "", near ? near : "",
                         near ? "?" : "; `sinode template train` lists keys");
   }
-  for (int k = 0; k < sn_config_keys(); k++) {
-    const char *key = sn_config_key_at(k)->path;
-    if (strncmp(key, path, strlen(path)) == 0 && key[strlen(path)] == '.') explain_key(sn_config_key_at(k));
-  }
+  for (int k = 0; k < sn_config_keys(); k++)
+    if (is_below(sn_config_key_at(k)->path, path)) explain_key(sn_config_key_at(k));
   return SN_OK;
 }

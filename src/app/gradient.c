@@ -20,7 +20,7 @@ typedef struct {
   ptrdiff_t points;  /* local */
   double *values;    /* (own samples, window + 1, points): the data */
   double *gradient, *direction, *kept;
-  double *states;    /* (own samples, window + 1, points): the trajectory */
+  double *states; /* (own samples, window + 1, points): the trajectory */
 } evaluation;
 
 /* Fills the objective's initial states and targets: (time, sample) from (sample, time). */
@@ -67,8 +67,8 @@ static void draw_parameters(const evaluation *e, uint64_t which) {
     for (ptrdiff_t a = 0; a < count[0]; a++)
       for (ptrdiff_t b = 0; b < count[1]; b++)
         for (ptrdiff_t c = 0; c < count[2]; c++)
-          *to++ = sn_random_normal(
-              &random, (uint64_t)(((start[0] + a) * shape[1] + start[1] + b) * shape[2] + start[2] + c));
+          *to++ = sn_random_normal(&random,
+                                   (uint64_t)(((start[0] + a) * shape[1] + start[1] + b) * shape[2] + start[2] + c));
   }
 }
 
@@ -149,7 +149,8 @@ static sn_status check(evaluation *e) {
   }
   for (int d = 0; d < DIRECTIONS; d++) {
     for (int k = 0; k < WIDTHS; k++) SN_TRY(difference_state(e, (uint64_t)d, widths[k], &slopes[k]));
-    worst = fmax(worst, compare(e->app->log, "initial states", d + 1, along_state(e, (uint64_t)d, initial_bar), slopes));
+    worst =
+        fmax(worst, compare(e->app->log, "initial states", d + 1, along_state(e, (uint64_t)d, initial_bar), slopes));
   }
   sn_memory_give(&initial_bar);
   if (!(worst < limit))
@@ -174,9 +175,10 @@ static sn_status prepare(evaluation *e) {
   e->points = sn_grid_range(e->grid).count;
   sn_status status = sn_trajectory_interval(reader, &interval);
   if (!status && snapshots < window + 1)
-    status = SN_ERROR_ALL(SN_ERROR_USAGE, "%s has %td snapshots, but train.window is %td and needs %td", c->gradient.data,
-                          snapshots, window, window + 1);
-  if (!status) status = sn_setup_read(e->app, e->grid, reader, e->own, (sn_range){0, window + 1}, &e->values);
+    status = SN_ERROR_ALL(SN_ERROR_USAGE, "%s has %td snapshots, but train.window is %td and needs %td",
+                          c->gradient.data, snapshots, window, window + 1);
+  if (!status)
+    status = sn_setup_read(e->app, e->grid, c->gradient.data, reader, e->own, (sn_range){0, window + 1}, &e->values);
   sn_trajectory_close(&reader);
   SN_TRY(status);
   const ptrdiff_t room = e->own.count ? e->own.count : 1;

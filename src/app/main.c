@@ -9,7 +9,6 @@
 #include "app.h"
 #include "sinode/memory.h"
 #include "sinode_version.h"
-#include "stop.h"
 
 static const sn_command commands[] = {
     {"generate", "CONFIG.yaml", "Kuramoto-Sivashinsky trajectories (Fourier pseudo-spectral, ETDRK4)",
@@ -191,7 +190,6 @@ static sn_status run(sn_app *app, int argc, char **argv) {
     SN_TRY(read_config(app, &line));
     openblas_set_num_threads((int)app->config.parallel.threads);
   }
-  sn_stop_install();
   SN_TRY(line.command->run(app));
   if (line.command->reads && sn_log_speaks(app->log)) putchar('\n');
   if (line.command->reads && line.command->run != sn_command_check && !line.quiet)
@@ -206,7 +204,8 @@ static sn_status run(sn_app *app, int argc, char **argv) {
 static int report(const sn_app *app, sn_status *status) {
   const int code = sn_error_get_code(*status);
   const bool shared = sn_error_is_collective(*status) || app->ranks == 1;
-  if (shared && app->rank == 0) fprintf(stderr, "sinode: error: %s\n", sn_error_get_message(*status));
+  const char *severity = code == SN_ERROR_STOPPED ? "" : "error: ";
+  if (shared && app->rank == 0) fprintf(stderr, "sinode: %s%s\n", severity, sn_error_get_message(*status));
   if (!shared) fprintf(stderr, "sinode: error: rank %d: %s\n", app->rank, sn_error_get_message(*status));
   if (getenv("SINODE_TRACE") && (app->rank == 0 || !shared)) fprintf(stderr, "%s\n", sn_error_get_trace(*status));
   fflush(NULL);

@@ -7,8 +7,6 @@
 #include "sinode/memory.h"
 #include "sinode/trajectory_file.h"
 
-enum { CHUNK = 64 }; /* intervals between two looks at the state, at most */
-
 typedef struct {
   sn_app *app;
   sn_grid *grid;
@@ -16,18 +14,19 @@ typedef struct {
   sn_model *model;
   sn_integrator *integrator;
   sn_trajectory_writer *writer;
-  sn_range members;         /* of this replica */
-  ptrdiff_t points;         /* local */
-  ptrdiff_t intervals;      /* to predict */
-  ptrdiff_t known;          /* snapshots of the reference, the initial one included */
-  double interval, start;   /* between snapshots; time of the initial one */
-  double *states;           /* (CHUNK + 1, members, points) */
-  double *reference;        /* (members, known, points) */
-  double *frame;            /* (members, points): the reference at one time, NaN where there is none */
-  double *spread;           /* (members): standard deviation of the reference */
-  double *errors;           /* (CHUNK + 1, members): sums of squares, then rmse */
-  double *relative;         /* (members): nrmse at one time */
-  double *valid_time;       /* (members): NaN while the prediction is still valid */
+  sn_range members;       /* of this replica */
+  ptrdiff_t points;       /* local */
+  ptrdiff_t intervals;    /* to predict */
+  ptrdiff_t chunk;        /* intervals between two looks at the state */
+  ptrdiff_t known;        /* snapshots of the reference, the initial one included */
+  double interval, start; /* between snapshots; time of the initial one */
+  double *states;         /* (chunk + 1, members, points) */
+  double *reference;      /* (members, known, points) */
+  double *frame;          /* (members, points): the reference at one time, NaN where there is none */
+  double *spread;         /* (members): standard deviation of the reference */
+  double *errors;         /* (chunk + 1, members): sums of squares, then rmse */
+  double *relative;       /* (members): nrmse at one time */
+  double *valid_time;     /* (members): NaN while the prediction is still valid */
 } prediction;
 
 static void sum_over_space(const prediction *p, double *values, ptrdiff_t count) {
@@ -109,7 +108,7 @@ static sn_status roll_out(prediction *p) {
   SN_TRY(write_states(p, 0, 1, p->states));
   sn_log_progress_start(p->app->log, 0);
   for (ptrdiff_t done = 0; done < p->intervals;) {
-    const ptrdiff_t left = p->intervals - done, count = left < CHUNK ? left : CHUNK;
+    const ptrdiff_t left = p->intervals - done, count = left < p->chunk ? left : p->chunk;
     SN_TRY(sn_integrator_forward(p->integrator, members, count, p->states, false));
     SN_TRY(sn_integrator_check(p->integrator, members, p->start + (double)done * p->interval));
     SN_TRY(write_states(p, done + 1, count, p->states + state));
@@ -119,6 +118,14 @@ static sn_status roll_out(prediction *p) {
                     p->start + (double)done * p->interval);
   }
   return SN_OK;
+}
+
+/* At most 64 intervals, and about 32 MiB a rank; the same on all ranks. */
+static ptrdiff_t chunk_of(const prediction *p, ptrdiff_t members) {
+  const double values = (double)members * (double)sn_grid_points(p->grid) / p->app->ranks;
+  const double fits = (4 << 20) / values;
+  const ptrdiff_t most = p->intervals < 64 ? p->intervals : 64;
+  return fits < 1 ? 1 : fits < (double)most ? (ptrdiff_t)fits : most;
 }
 
 static sn_status open_data(prediction *p) {
@@ -131,6 +138,7 @@ static sn_status open_data(prediction *p) {
     return SN_ERROR_ALL(SN_ERROR_USAGE, "predict.start is snapshot %lld, but %s has only %td (0 to %td)",
                         (long long)c->predict.start, c->predict.data, snapshots, snapshots - 1);
   p->intervals = (ptrdiff_t)llround(c->predict.span / p->interval);
+  p->chunk = chunk_of(p, sn_trajectory_members(p->reader));
   p->known = snapshots - c->predict.start;
   if (p->known > p->intervals + 1) p->known = p->intervals + 1;
   if (p->known <= p->intervals)
@@ -140,15 +148,16 @@ static sn_status open_data(prediction *p) {
   p->start = sn_trajectory_time(p->reader, c->predict.start);
   p->members = sn_grid_share(p->grid, sn_trajectory_members(p->reader));
   p->points = sn_grid_range(p->grid).count;
-  return sn_setup_read(p->app, p->grid, p->reader, p->members, (sn_range){c->predict.start, p->known}, &p->reference);
+  return sn_setup_read(p->app, p->grid, c->predict.data, p->reader, p->members, (sn_range){c->predict.start, p->known},
+                       &p->reference);
 }
 
 static sn_status take_memory(prediction *p) {
   const ptrdiff_t members = p->members.count, state = members * p->points;
-  SN_TRY(SN_NEW((CHUNK + 1) * state, &p->states));
+  SN_TRY(SN_NEW((p->chunk + 1) * state, &p->states));
   SN_TRY(SN_NEW(state, &p->frame));
   SN_TRY(SN_NEW(members, &p->spread));
-  SN_TRY(SN_NEW((CHUNK + 1) * members, &p->errors));
+  SN_TRY(SN_NEW((p->chunk + 1) * members, &p->errors));
   SN_TRY(SN_NEW(members, &p->relative));
   SN_TRY(SN_NEW(members, &p->valid_time));
   for (ptrdiff_t m = 0; m < members; m++) p->valid_time[m] = NAN;
@@ -169,18 +178,24 @@ static sn_status open_file(prediction *p) {
       {"valid_time", "time after the start at which nrmse first exceeds nrmse_threshold; NaN if it never does"},
   };
   const sn_provenance provenance = sn_setup_provenance(p->app, "prediction of the Kuramoto-Sivashinsky equation");
-  const sn_trajectory_spec spec = {.members = sn_trajectory_members(p->reader),
-                                   .own_members = p->members,
-                                   .length = c->grid.length,
-                                   .snapshots = p->intervals + 1,
-                                   .fields = 2, .field = fields,
-                                   .scalars = 2, .scalar = scalars,
-                                   .finals = 1, .final = finals};
+  const sn_trajectory_spec spec = {
+      .members = sn_trajectory_members(p->reader),
+      .own_members = p->members,
+      .length = c->grid.length,
+      .snapshots = p->intervals + 1,
+      .fields = 2,
+      .field = fields,
+      .scalars = 2,
+      .scalar = scalars,
+      .finals = 1,
+      .final = finals,
+      .numbers = 2,
+      .number = {{"lyapunov_exponent", c->predict.lyapunov_exponent}, {"nrmse_threshold", c->predict.threshold}}};
   SN_TRY(sn_setup_claim(p->app, c->predict.file, "predict.file"));
   return sn_trajectory_create(p->grid, c->predict.file, &spec, &provenance, &p->writer);
 }
 
-/* The median of the valid times over all members, those that never end counted as the span; and how many those are. */
+/* The mean of the valid times over all members, those that never end counted as the span; and how many those are. */
 static sn_status summarize(prediction *p) {
   const sn_config *c = &p->app->config;
   const double span = (double)p->intervals * p->interval, exponent = c->predict.lyapunov_exponent;
@@ -192,8 +207,8 @@ static sn_status summarize(prediction *p) {
   }
   MPI_Allreduce(MPI_IN_PLACE, sums, 3, MPI_DOUBLE, MPI_SUM, p->app->world);
   const double mean = sums[1] / sums[0];
-  sn_log_line(p->app->log, "valid time (nrmse <= %g): %g, that is %.2f Lyapunov times (exponent %g)%s", c->predict.threshold,
-              mean, mean * exponent, exponent, sums[0] > 1 ? ", mean over the members" : "");
+  sn_log_line(p->app->log, "valid time (nrmse <= %g): %g, that is %.2f Lyapunov times (exponent %g)%s",
+              c->predict.threshold, mean, mean * exponent, exponent, sums[0] > 1 ? ", mean over the members" : "");
   if (sums[2] > 0)
     sn_log_line(p->app->log, "%g of %g members are valid to the end of the span or of the reference", sums[2], sums[0]);
   sn_log_line(p->app->log, "written: %s", c->predict.file);
@@ -208,8 +223,7 @@ static sn_status predict(prediction *p) {
   SN_TRY(measure_spread(p));
   const ptrdiff_t samples = p->members.count ? p->members.count : 1;
   SN_TRY(sn_setup_model_from_file(p->app, p->grid, c->predict.model, samples, &p->model));
-  const ptrdiff_t chunk = p->intervals < CHUNK ? p->intervals : CHUNK;
-  SN_TRY(sn_setup_integrator(p->app, p->model, p->interval, chunk, false, &p->integrator));
+  SN_TRY(sn_setup_integrator(p->app, p->model, p->interval, p->chunk, false, &p->integrator));
   SN_TRY(sn_integrator_reserve(p->integrator, samples));
   sn_log_line(p->app->log, "scheme: %s, dt %g; solver %s", c->integrator.scheme, c->integrator.dt,
               sn_integrator_solver_reason(p->integrator));

@@ -6,6 +6,7 @@
 #include "sinode/grid.h"
 #include "sinode/integrator.h"
 #include "sinode/model.h"
+#include "sinode/model_file.h"
 #include "sinode/trajectory_file.h"
 
 /* The process grid of the parameters; says what it is. Collective over world. */
@@ -14,7 +15,8 @@ sn_status sn_setup_grid(sn_app *app, sn_grid **grid);
 /* The model the parameters describe; its values are the initial ones. Collective over world. */
 sn_status sn_setup_model(const sn_app *app, const sn_grid *grid, ptrdiff_t samples, sn_model **model);
 
-/* The model a file describes, with the file's values. Error: it is not for the parameters' grid. Collective over world. */
+/* The model a file describes, with the file's values. Error: it is not for the parameters' grid. Collective over world.
+ */
 sn_status sn_setup_model_from_file(const sn_app *app, const sn_grid *grid, const char *path, ptrdiff_t samples,
                                    sn_model **model);
 
@@ -32,10 +34,11 @@ sn_status sn_setup_integrator(const sn_app *app, sn_model *model, double interva
 sn_status sn_setup_trajectory(const sn_app *app, const char *path, sn_trajectory_reader **reader);
 
 /*
- * Takes an array (members, snapshots, local points) and reads that part of the data into it. Collective over world.
+ * Takes an array (members, snapshots, local points) and reads that part of the data at `path` into it. Error: not all
+ * finite. Collective over world.
  */
-sn_status sn_setup_read(const sn_app *app, const sn_grid *grid, sn_trajectory_reader *reader, sn_range members,
-                        sn_range snapshots, double **values);
+sn_status sn_setup_read(const sn_app *app, const sn_grid *grid, const char *path, sn_trajectory_reader *reader,
+                        sn_range members, sn_range snapshots, double **values);
 
 /*
  * Refuses to go on if a file exists that another run made, unless --overwrite was given. Collective over world.

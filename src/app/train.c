@@ -1,7 +1,6 @@
 /* sinode train: from a trajectory file to a model, resuming where an earlier run stopped. */
-#include <math.h>
-#include <signal.h>
-#include <stdlib.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "app.h"
@@ -32,9 +31,16 @@ typedef struct {
 /* What a checkpoint holds besides the parameters: the optimizer's vectors and these numbers. */
 enum { NUMBERS = 12 };
 
-static int list_numbers(training *t, sn_checkpoint_number numbers[NUMBERS]) {
+typedef struct {
+  sn_checkpoint_number number[NUMBERS];
+  sn_checkpoint_vector vector[2];
+  sn_checkpoint whole;
+} contents;
+
+/* Points at everything that makes a resumed run the same as an unbroken one. */
+static void list_contents(training *t, contents *c) {
   sn_trainer_state *state = sn_trainer_get_state(t->trainer);
-  const sn_checkpoint_number all[] = {
+  const sn_checkpoint_number numbers[NUMBERS] = {
       {"epoch", SN_CHECKPOINT_INT64, 1, &state->epoch},
       {"iteration", SN_CHECKPOINT_INT64, 1, &state->iteration},
       {"position", SN_CHECKPOINT_INT64, 1, &state->position},
@@ -48,16 +54,17 @@ static int list_numbers(training *t, sn_checkpoint_number numbers[NUMBERS]) {
       {"schedule_best", SN_CHECKPOINT_FLOAT64, 1, &state->schedule.best},
       {"history", SN_CHECKPOINT_FLOAT64, state->epoch * SN_HISTORY_COLUMNS, t->history},
   };
-  memcpy(numbers, all, sizeof all);
-  return NUMBERS;
-}
-
-static int list_vectors(training *t, sn_checkpoint_vector vectors[2]) {
-  const int count = sn_optimizer_vectors(t->optimizer);
-  for (int v = 0; v < count; v++)
-    vectors[v] =
+  memcpy(c->number, numbers, sizeof numbers);
+  for (int v = 0; v < sn_optimizer_vectors(t->optimizer); v++)
+    c->vector[v] =
         (sn_checkpoint_vector){sn_optimizer_vector_name(t->optimizer, v), sn_optimizer_vector(t->optimizer, v)};
-  return count;
+  sn_parameters *parameters = sn_model_parameters(t->model);
+  c->whole = (sn_checkpoint){.parameters = parameters,
+                             .values = sn_parameters_values(parameters),
+                             .vectors = sn_optimizer_vectors(t->optimizer),
+                             .vector = c->vector,
+                             .numbers = NUMBERS,
+                             .number = c->number};
 }
 
 static sn_status say_status(const training *t, sn_run_state state, const char *reason) {
@@ -81,35 +88,62 @@ static sn_status write_model(training *t, const char *name) {
 }
 
 static sn_status write_checkpoint(training *t) {
-  sn_checkpoint_number numbers[NUMBERS];
-  sn_checkpoint_vector vectors[2];
+  contents c;
   const sn_model_description description = sn_setup_describe(t->app, t->model);
   const sn_provenance provenance = sn_setup_provenance(t->app, "checkpoint of training");
-  sn_parameters *parameters = sn_model_parameters(t->model);
-  const int number_count = list_numbers(t, numbers), vector_count = list_vectors(t, vectors);
+  list_contents(t, &c);
   sn_run_checkpoint_path(t->app, sn_trainer_peek_state(t->trainer)->iteration, t->checkpoint);
   sn_timer_start(t->app->timer, SN_TIME_WRITE);
-  SN_TRY(sn_checkpoint_file_write(t->grid, t->checkpoint, &description, parameters, sn_parameters_values(parameters),
-                                  vector_count, vectors, number_count, numbers, &provenance));
+  SN_TRY(sn_checkpoint_file_write(t->grid, t->checkpoint, &description, &c.whole, &provenance));
   SN_TRY(sn_run_prune(t->app, t->app->config.train.checkpoint.keep));
   sn_timer_stop(t->app->timer, SN_TIME_WRITE);
   return SN_OK;
 }
 
+/* A run goes on with what decides its results; how long it trains and how often it saves may change. */
+static sn_status see_that_it_is_ours(const training *t, const char *path) {
+  static const char *const decisive[] = {"run.seed",
+                                         "grid",
+                                         "model",
+                                         "integrator",
+                                         "train.data",
+                                         "train.window",
+                                         "train.batch",
+                                         "train.loss",
+                                         "train.validation",
+                                         "train.split",
+                                         "train.optimizer.kind"};
+  char text[16384];
+  sn_config theirs;
+  SN_TRY(sn_checkpoint_file_config(t->grid, path, text, sizeof text));
+  SN_TRY(sn_config_parse(path, text, strlen(text), NULL, 0, SN_FOR_TRAIN, &theirs));
+  for (size_t k = 0; k < sizeof decisive / sizeof decisive[0]; k++) {
+    char before[256], now[256];
+    const char *key = sn_config_difference(&theirs, &t->app->config, decisive[k], before, now, sizeof now);
+    if (key)
+      return SN_ERROR_ALL(SN_ERROR_USAGE,
+                          "%s is %s, but the run in %s was made with %s; use another run.directory, or --overwrite to "
+                          "begin anew",
+                          key, now, t->app->config.run.directory, before);
+  }
+  return SN_OK;
+}
+
 /* Reads everything back. The history's length follows from the epoch, so that comes first. */
 static sn_status read_checkpoint(training *t, const char *path) {
-  sn_checkpoint_number numbers[NUMBERS];
-  sn_checkpoint_vector vectors[2];
-  sn_parameters *parameters = sn_model_parameters(t->model);
-  const sn_checkpoint_number epoch = {"epoch", SN_CHECKPOINT_INT64, 1, &sn_trainer_get_state(t->trainer)->epoch};
-  SN_TRY(sn_checkpoint_file_read_numbers(t->app->world, path, 1, &epoch));
-  sn_memory_give(&t->history);
-  const int64_t epochs = epoch.count ? *(int64_t *)epoch.values : 0;
+  contents c;
+  int64_t epochs = 0;
+  const sn_checkpoint_number epoch = {"epoch", SN_CHECKPOINT_INT64, 1, &epochs};
+  SN_TRY(see_that_it_is_ours(t, path));
+  SN_TRY(sn_checkpoint_file_read_numbers(t->grid, path, 1, &epoch));
   const int64_t most = epochs > t->app->config.train.epochs ? epochs : t->app->config.train.epochs;
+  if (epochs < 0 || most > INT32_MAX)
+    return SN_ERROR_ALL(SN_ERROR_FILE, "%s: epoch is %lld: the file is damaged", path, (long long)epochs);
+  sn_memory_give(&t->history);
   SN_TRY(SN_NEW(most * SN_HISTORY_COLUMNS, &t->history));
-  const int number_count = list_numbers(t, numbers), vector_count = list_vectors(t, vectors);
-  return sn_checkpoint_file_read(t->grid, path, parameters, sn_parameters_values(parameters), vector_count, vectors,
-                                 number_count, numbers);
+  sn_trainer_get_state(t->trainer)->epoch = epochs;
+  list_contents(t, &c);
+  return sn_checkpoint_file_read(t->grid, path, &c.whole);
 }
 
 /* Goes on from the newest checkpoint that can be read; a damaged one is reported and the one before it taken. */
@@ -228,7 +262,8 @@ static sn_status load_data(training *t, double *interval) {
   const ptrdiff_t members = sn_trajectory_members(reader), snapshots = sn_trajectory_snapshots(reader);
   sn_status status = sn_trajectory_interval(reader, interval);
   if (!status)
-    status = sn_setup_read(t->app, t->grid, reader, (sn_range){0, members}, (sn_range){0, snapshots}, &t->values);
+    status = sn_setup_read(t->app, t->grid, c->train.data, reader, (sn_range){0, members}, (sn_range){0, snapshots},
+                           &t->values);
   sn_trajectory_close(&reader);
   if (status) return status;
   return sn_dataset_create(members, snapshots, sn_grid_range(t->grid).count, t->values, c->train.window,
@@ -291,6 +326,7 @@ static sn_status train(training *t) {
   bool stopped;
   SN_TRY(prepare(t));
   SN_TRY(say_status(t, SN_RUN_RUNNING, "training"));
+  sn_stop_install();
   const sn_trainer_hooks hooks = {
       .context = t, .wants_stop = wants_stop, .after_iteration = after_iteration, .after_epoch = after_epoch};
   const double batches = (double)sn_trainer_batches(t->trainer);

@@ -56,7 +56,7 @@ def compare_trajectory(written, expected):
 
 
 def main():
-    command, case, program, mpiexec = sys.argv[1:5]
+    command, case, program, mpiexec = sys.argv[1], sys.argv[2], os.path.abspath(sys.argv[3]), sys.argv[4]
     splits, output, check = {
         "gradient": (GRADIENT_SPLITS, "gradient.h5", compare_gradient),
         "generate": (GENERATE_SPLITS, "data.h5", compare_trajectory),

@@ -1,0 +1,56 @@
+/*
+ * Checkpoint files: a model, the optimizer's vectors (/optimizer/NAME/..., one dataset a block) and numbers
+ * (/progress). A checksum over all of it is an attribute and is verified when the file is read; it depends on the
+ * contents only, so a checkpoint can be read on another number of ranks. Collective over the grid's world; errors are
+ * those of sinode/file.h.
+ */
+#ifndef SINODE_CHECKPOINT_FILE_H
+#define SINODE_CHECKPOINT_FILE_H
+
+#include <stdint.h>
+
+#include "sinode/error.h"
+#include "sinode/grid.h"
+#include "sinode/model_file.h"
+#include "sinode/parameters.h"
+
+/* A vector in the layout of the parameters. */
+typedef struct {
+  const char *name;
+  double *values;
+} sn_checkpoint_vector;
+
+typedef enum { SN_CHECKPOINT_INT64, SN_CHECKPOINT_FLOAT64 } sn_checkpoint_type;
+
+/* `count` numbers, the same on all ranks or of interest on rank 0 only (which writes them). */
+typedef struct {
+  const char *name;
+  sn_checkpoint_type type;
+  ptrdiff_t count;
+  void *values;
+} sn_checkpoint_number;
+
+/* All that a checkpoint holds; the arrays of lists are not owned. */
+typedef struct {
+  const sn_parameters *parameters;
+  double *values;
+  int vectors;
+  const sn_checkpoint_vector *vector;
+  int numbers;
+  const sn_checkpoint_number *number;
+} sn_checkpoint;
+
+sn_status sn_checkpoint_file_write(const sn_grid *grid, const char *path, const sn_model_description *description,
+                                   const sn_checkpoint *checkpoint, const sn_provenance *provenance);
+
+/* Reads everything into the places given. Error: something is missing or of another size, or the checksum is wrong. */
+sn_status sn_checkpoint_file_read(const sn_grid *grid, const char *path, const sn_checkpoint *checkpoint);
+
+/* Reads some numbers alone, without a checksum: for sizes that must be known first. */
+sn_status sn_checkpoint_file_read_numbers(const sn_grid *grid, const char *path, int numbers,
+                                          const sn_checkpoint_number *number);
+
+/* The parameters in force when it was written, as YAML, into text. */
+sn_status sn_checkpoint_file_config(const sn_grid *grid, const char *path, char *text, size_t size);
+
+#endif

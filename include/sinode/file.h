@@ -1,0 +1,29 @@
+/*
+ * What all files share. A file appears whole or not at all: it is written as NAME.tmp, synced and renamed. Every file
+ * says what it is and where it comes from in its root attributes.
+ *
+ * Functions on files are collective over the communicator or grid they are given, unless they say "local"; what fails
+ * on one rank fails on all. Errors are SN_ERROR_FILE and name the file and the object.
+ */
+#ifndef SINODE_FILE_H
+#define SINODE_FILE_H
+
+#include <mpi.h>
+#include <stdio.h>
+
+#include "sinode/error.h"
+
+/* Where a file comes from; all become root attributes. */
+typedef struct {
+  const char *title;
+  const char *config;       /* the parameters in force, as YAML */
+  const char *command_line; /* for `history`, behind the date */
+} sn_provenance;
+
+/* Makes a directory and those above it. Local. Error: it cannot be made, or is a file. */
+sn_status sn_file_make_directory(const char *path);
+
+/* Prints what a file is: kind, provenance, every dataset with shape and attributes. Rank 0 of comm prints. */
+sn_status sn_file_describe(MPI_Comm comm, const char *path, FILE *stream);
+
+#endif

@@ -1,0 +1,77 @@
+/*
+ * Trajectory files: u (member, time, x) with named dimensions and coordinates, which xarray and netCDF tools open as
+ * they are. Readers and writers are collective over their communicator; errors are those of sinode/file.h.
+ */
+#ifndef SINODE_TRAJECTORY_FILE_H
+#define SINODE_TRAJECTORY_FILE_H
+
+#include <mpi.h>
+#include <stddef.h>
+
+#include "sinode/error.h"
+#include "sinode/file.h"
+#include "sinode/grid.h"
+#include "sinode/partition.h"
+
+typedef struct sn_trajectory_reader sn_trajectory_reader;
+
+/* Opens and checks a trajectory: u has three dimensions, time and x go with it. */
+sn_status sn_trajectory_open(MPI_Comm comm, const char *path, sn_trajectory_reader **out);
+void sn_trajectory_close(sn_trajectory_reader **reader);
+
+ptrdiff_t sn_trajectory_members(const sn_trajectory_reader *reader);
+ptrdiff_t sn_trajectory_snapshots(const sn_trajectory_reader *reader);
+ptrdiff_t sn_trajectory_points(const sn_trajectory_reader *reader);
+double sn_trajectory_length(const sn_trajectory_reader *reader); /* of the domain */
+double sn_trajectory_time(const sn_trajectory_reader *reader, ptrdiff_t snapshot);
+
+/* Time between snapshots. Error: fewer than two, or not evenly spaced to 1e-6. Local, the same on all ranks. */
+sn_status sn_trajectory_interval(const sn_trajectory_reader *reader, double *interval);
+
+/* u of a block of members, snapshots and points, row-major; each rank its own block, which may be empty. */
+sn_status sn_trajectory_read(sn_trajectory_reader *reader, sn_range members, sn_range snapshots, sn_range points,
+                             double *values);
+
+typedef struct {
+  const char *name, *long_name;
+} sn_trajectory_variable;
+
+/* What a file will hold. Variables are copied. */
+typedef struct {
+  ptrdiff_t members;    /* in all */
+  sn_range own_members; /* of this replica */
+  double length;        /* of the domain */
+  ptrdiff_t snapshots;  /* expected; more or fewer may come */
+  int fields;           /* variables (member, time, x); the first is u */
+  const sn_trajectory_variable *field;
+  int scalars; /* variables (member, time) */
+  const sn_trajectory_variable *scalar;
+  int finals; /* variables (member), written at the end */
+  const sn_trajectory_variable *final;
+  int numbers; /* further root attributes */
+  struct {
+    const char *name;
+    double value;
+  } number[4];
+} sn_trajectory_spec;
+
+typedef struct sn_trajectory_writer sn_trajectory_writer;
+
+/* Collective over the grid's world, as all functions on it. */
+sn_status sn_trajectory_create(const sn_grid *grid, const char *path, const sn_trajectory_spec *spec,
+                               const sn_provenance *provenance, sn_trajectory_writer **out);
+
+/*
+ * Adds a snapshot: fields[i] (own members, local points), scalars[i] (own members; those of space rank 0 are written).
+ * Snapshots are buffered and written some MiB at a time.
+ */
+sn_status sn_trajectory_append(sn_trajectory_writer *writer, double time, const double *const *fields,
+                               const double *const *scalars);
+
+/* Writes what is left and finals[i] (own members), and puts the file in its place. */
+sn_status sn_trajectory_finish(sn_trajectory_writer **writer, const double *const *finals);
+
+/* Gives up an unfinished file, which disappears. NULL is allowed. */
+void sn_trajectory_abandon(sn_trajectory_writer **writer);
+
+#endif

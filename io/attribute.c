@@ -1,0 +1,110 @@
+/* Attributes of the objects of a file. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "hdf5_file.h"
+
+static sn_status failed(const sn_file *file, const char *verb, const char *name) {
+  char what[160];
+  snprintf(what, sizeof what, "attribute %s cannot be %s", name, verb);
+  return sn_file_error(file, what);
+}
+
+/* Replaces an attribute of that name. */
+static sn_status set(sn_file *file, hid_t object, const char *name, hid_t type, const void *value) {
+  if (H5Aexists(object, name) > 0) H5Adelete(object, name);
+  hid_t space = H5Screate(H5S_SCALAR), attribute = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+  const bool bad = attribute < 0 || H5Awrite(attribute, type, value) < 0;
+  sn_status status = bad ? failed(file, "written", name) : SN_OK;
+  if (attribute >= 0) H5Aclose(attribute);
+  H5Sclose(space);
+  return status;
+}
+
+sn_status sn_file_set_string(sn_file *file, hid_t object, const char *name, const char *value) {
+  hid_t type = H5Tcopy(H5T_C_S1);
+  H5Tset_size(type, strlen(value) + 1);
+  H5Tset_cset(type, H5T_CSET_UTF8);
+  sn_status status = set(file, object, name, type, value);
+  H5Tclose(type);
+  return status;
+}
+
+sn_status sn_file_set_int(sn_file *file, hid_t object, const char *name, long value) {
+  return set(file, object, name, H5T_NATIVE_LONG, &value);
+}
+
+sn_status sn_file_set_double(sn_file *file, hid_t object, const char *name, double value) {
+  return set(file, object, name, H5T_NATIVE_DOUBLE, &value);
+}
+
+bool sn_file_has(const sn_file *file, hid_t object, const char *name) {
+  (void)file;
+  return H5Aexists(object, name) > 0;
+}
+
+/* Opens a scalar attribute of a class of types. */
+static sn_status find(sn_file *file, hid_t object, const char *name, H5T_class_t wanted, hid_t *attribute) {
+  *attribute = H5Aopen(object, name, H5P_DEFAULT);
+  if (*attribute < 0) {
+    H5Eclear2(H5E_DEFAULT);
+    return SN_ERROR(SN_ERROR_FILE, "%s: has no attribute %s", sn_file_path(file), name);
+  }
+  hid_t type = H5Aget_type(*attribute), space = H5Aget_space(*attribute);
+  const H5T_class_t found = H5Tget_class(type);
+  const bool number = wanted == H5T_FLOAT && found == H5T_INTEGER;
+  const bool right = (found == wanted || number) && H5Sget_simple_extent_npoints(space) == 1;
+  H5Tclose(type);
+  H5Sclose(space);
+  if (right) return SN_OK;
+  H5Aclose(*attribute);
+  return SN_ERROR(SN_ERROR_FILE, "%s: attribute %s is not one %s", sn_file_path(file), name,
+                  wanted == H5T_STRING ? "text" : "number");
+}
+
+sn_status sn_file_get_string(sn_file *file, hid_t object, const char *name, char *value, size_t size) {
+  hid_t attribute;
+  SN_TRY(find(file, object, name, H5T_STRING, &attribute));
+  hid_t type = H5Aget_type(attribute), memory = H5Tcopy(H5T_C_S1);
+  H5Tset_cset(memory, H5Tget_cset(type));
+  sn_status status = SN_OK;
+  if (H5Tis_variable_str(type) > 0) {
+    char *text = NULL;
+    H5Tset_size(memory, H5T_VARIABLE);
+    if (H5Aread(attribute, memory, &text) < 0 || !text)
+      status = failed(file, "read", name);
+    else
+      snprintf(value, size, "%s", text);
+    H5free_memory(text);
+  } else {
+    /* Read at its own length, whatever ours, and cut. */
+    const size_t length = H5Tget_size(type);
+    char *text = calloc(length + 1, 1);
+    H5Tset_size(memory, length + 1);
+    if (!text || H5Aread(attribute, memory, text) < 0)
+      status = failed(file, "read", name);
+    else
+      snprintf(value, size, "%s", text);
+    free(text);
+  }
+  H5Tclose(memory);
+  H5Tclose(type);
+  H5Aclose(attribute);
+  return status;
+}
+
+sn_status sn_file_get_int(sn_file *file, hid_t object, const char *name, long *value) {
+  hid_t attribute;
+  SN_TRY(find(file, object, name, H5T_INTEGER, &attribute));
+  sn_status status = H5Aread(attribute, H5T_NATIVE_LONG, value) < 0 ? failed(file, "read", name) : SN_OK;
+  H5Aclose(attribute);
+  return status;
+}
+
+sn_status sn_file_get_double(sn_file *file, hid_t object, const char *name, double *value) {
+  hid_t attribute;
+  SN_TRY(find(file, object, name, H5T_FLOAT, &attribute));
+  sn_status status = H5Aread(attribute, H5T_NATIVE_DOUBLE, value) < 0 ? failed(file, "read", name) : SN_OK;
+  H5Aclose(attribute);
+  return status;
+}

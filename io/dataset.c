@@ -1,0 +1,141 @@
+/* Datasets, each rank with its part; large parts go in pieces that MPI-IO can count. */
+#include <string.h>
+
+#include "hdf5_file.h"
+
+/* MPI-IO counts bytes in an int: a rank moves at most this many at once. */
+static const hsize_t piece_bytes = (hsize_t)1 << 30;
+
+sn_status sn_file_make_groups(sn_file *file, const char *path) {
+  char part[256];
+  hid_t creation = H5Pcreate(H5P_GROUP_CREATE);
+  H5Pset_link_creation_order(creation, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
+  H5Pset_attr_creation_order(creation, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
+  sn_status status = SN_OK;
+  for (const char *slash = strchr(path + 1, '/'); slash && !status; slash = strchr(slash + 1, '/')) {
+    snprintf(part, sizeof part, "%.*s", (int)(slash - path), path);
+    if (H5Lexists(sn_file_id(file), part, H5P_DEFAULT) > 0) continue;
+    hid_t group = H5Gcreate2(sn_file_id(file), part, H5P_DEFAULT, creation, H5P_DEFAULT);
+    if (group < 0)
+      status = sn_file_error(file, part);
+    else
+      H5Gclose(group);
+  }
+  H5Pclose(creation);
+  return status;
+}
+
+static hsize_t size_of(const sn_file_part *part) {
+  hsize_t size = 1;
+  for (int d = 0; d < part->dimensions; d++) size *= part->count[d];
+  return size;
+}
+
+/*
+ * Moves a part in pieces of whole slices of its first dimension. Every rank makes as many collective calls as the one
+ * with most to move; a rank that has nothing selects nothing.
+ */
+static sn_status transfer(sn_file *file, hid_t dataset, hid_t type, const sn_file_part *part, char *values,
+                          bool write) {
+  const hsize_t bytes = size_of(part) * H5Tget_size(type), rows = part->dimensions ? part->count[0] : 1;
+  const hsize_t slice = rows ? bytes / rows : 0;
+  const hsize_t at_once = slice && slice < piece_bytes ? piece_bytes / slice : 1;
+  long long pieces = slice ? (long long)((rows + at_once - 1) / at_once) : 0;
+  MPI_Allreduce(MPI_IN_PLACE, &pieces, 1, MPI_LONG_LONG, MPI_MAX, sn_file_comm(file));
+  hid_t transfer_list = H5Pcreate(H5P_DATASET_XFER);
+  H5Pset_dxpl_mpio(transfer_list, H5FD_MPIO_COLLECTIVE);
+  bool bad = false;
+  for (long long k = 0; k < pieces; k++) {
+    hsize_t start[SN_FILE_RANKS], count[SN_FILE_RANKS];
+    const hsize_t first = (hsize_t)k * at_once, left = slice && first < rows ? rows - first : 0;
+    const hsize_t now = left < at_once ? left : at_once;
+    memcpy(start, part->start, sizeof start);
+    memcpy(count, part->count, sizeof count);
+    hid_t disk = H5Dget_space(dataset), memory;
+    if (part->dimensions == 0) {
+      memory = H5Screate(H5S_SCALAR);
+    } else {
+      start[0] += first;
+      count[0] = now;
+      memory = H5Screate_simple(part->dimensions, now ? count : part->shape, NULL);
+      if (now) H5Sselect_hyperslab(disk, H5S_SELECT_SET, start, NULL, count, NULL);
+    }
+    if (now == 0) {
+      H5Sselect_none(disk);
+      H5Sselect_none(memory);
+    }
+    char *at = values + first * slice;
+    const herr_t result = write ? H5Dwrite(dataset, type, memory, disk, transfer_list, at)
+                                : H5Dread(dataset, type, memory, disk, transfer_list, at);
+    bad |= result < 0;
+    H5Sclose(disk);
+    H5Sclose(memory);
+  }
+  H5Pclose(transfer_list);
+  return bad ? sn_file_error(file, write ? "writing failed (is the disk full?)" : "reading failed") : SN_OK;
+}
+
+sn_status sn_file_write(sn_file *file, const char *path, hid_t memory_type, hid_t disk_type, const sn_file_part *part,
+                        const void *values) {
+  SN_TRY(sn_file_make_groups(file, path));
+  hid_t creation = H5Pcreate(H5P_DATASET_CREATE);
+  H5Pset_attr_creation_order(creation, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
+  H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER);
+  hid_t space = part->dimensions ? H5Screate_simple(part->dimensions, part->shape, NULL) : H5Screate(H5S_SCALAR);
+  hid_t dataset = H5Dcreate2(sn_file_id(file), path, disk_type, space, H5P_DEFAULT, creation, H5P_DEFAULT);
+  sn_status status =
+      dataset < 0 ? sn_file_error(file, path) : transfer(file, dataset, memory_type, part, (char *)values, true);
+  if (dataset >= 0) H5Dclose(dataset);
+  H5Sclose(space);
+  H5Pclose(creation);
+  return sn_agree(sn_file_comm(file), status);
+}
+
+static sn_status open_dataset(sn_file *file, const char *path, hid_t *dataset) {
+  *dataset = H5Dopen2(sn_file_id(file), path, H5P_DEFAULT);
+  if (*dataset >= 0) return SN_OK;
+  H5Eclear2(H5E_DEFAULT);
+  return SN_ERROR_ALL(SN_ERROR_FILE, "%s: has no dataset %s", sn_file_path(file), path);
+}
+
+sn_status sn_file_shape(sn_file *file, const char *path, int dimensions, hsize_t *shape) {
+  hid_t dataset;
+  SN_TRY(open_dataset(file, path, &dataset));
+  hid_t space = H5Dget_space(dataset);
+  const int found = H5Sget_simple_extent_ndims(space);
+  if (found == dimensions && dimensions > 0) H5Sget_simple_extent_dims(space, shape, NULL);
+  H5Sclose(space);
+  H5Dclose(dataset);
+  if (found == dimensions) return SN_OK;
+  return SN_ERROR_ALL(SN_ERROR_FILE, "%s: dataset %s has %d dimensions, expected %d", sn_file_path(file), path, found,
+                      dimensions);
+}
+
+static void print_shape(int dimensions, const hsize_t *shape, char *text, size_t size) {
+  size_t used = (size_t)snprintf(text, size, "(");
+  for (int d = 0; d < dimensions && used < size; d++)
+    used += (size_t)snprintf(text + used, size - used, "%s%llu", d ? ", " : "", (unsigned long long)shape[d]);
+  if (used < size) snprintf(text + used, size - used, ")");
+}
+
+sn_status sn_file_read(sn_file *file, const char *path, hid_t memory_type, const sn_file_part *part, void *values) {
+  hsize_t shape[SN_FILE_RANKS] = {0};
+  char found[80], expected[80];
+  SN_TRY(sn_file_shape(file, path, part->dimensions, shape));
+  if (memcmp(shape, part->shape, (size_t)part->dimensions * sizeof *shape) != 0) {
+    print_shape(part->dimensions, shape, found, sizeof found);
+    print_shape(part->dimensions, part->shape, expected, sizeof expected);
+    return SN_ERROR_ALL(SN_ERROR_FILE, "%s: dataset %s has shape %s, expected %s", sn_file_path(file), path, found,
+                        expected);
+  }
+  hid_t dataset;
+  SN_TRY(open_dataset(file, path, &dataset));
+  hid_t type = H5Dget_type(dataset);
+  const H5T_class_t class = H5Tget_class(type);
+  H5Tclose(type);
+  sn_status status = class == H5T_FLOAT || class == H5T_INTEGER
+                         ? transfer(file, dataset, memory_type, part, values, false)
+                         : SN_ERROR(SN_ERROR_FILE, "%s: dataset %s does not hold numbers", sn_file_path(file), path);
+  H5Dclose(dataset);
+  return sn_agree(sn_file_comm(file), status);
+}

@@ -1,0 +1,229 @@
+#include "hdf5_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "sinode/memory.h"
+#include "sinode_version.h"
+
+enum { PATH_MOST = 1400, FORMAT = 1 };
+
+struct sn_file {
+  MPI_Comm comm;
+  int rank;
+  hid_t id;
+  bool writing;
+  char path[PATH_MOST], temporary[PATH_MOST + 4];
+  char kind[32];
+};
+
+hid_t sn_file_id(const sn_file *file) { return file->id; }
+const char *sn_file_path(const sn_file *file) { return file->path; }
+MPI_Comm sn_file_comm(const sn_file *file) { return file->comm; }
+const char *sn_file_kind(const sn_file *file) { return file->kind; }
+
+static herr_t take_description(unsigned depth, const H5E_error2_t *error, void *text) {
+  (void)depth;
+  if (error->desc && *error->desc) snprintf(text, 200, "%s", error->desc);
+  return 0;
+}
+
+sn_status sn_file_error(const sn_file *file, const char *what) {
+  char reason[200] = "no reason given";
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, take_description, reason);
+  H5Eclear2(H5E_DEFAULT);
+  return SN_ERROR(SN_ERROR_FILE, "%s: %s (HDF5: %s)", file->path, what, reason);
+}
+
+sn_status sn_file_make_directory(const char *path) {
+  char part[PATH_MOST];
+  if (strlen(path) >= sizeof part) return SN_ERROR(SN_ERROR_FILE, "%.60s...: the path is too long", path);
+  for (size_t k = 0; path[k]; k++) {
+    part[k] = path[k];
+    if (k == 0 || (path[k + 1] != '/' && path[k + 1] != '\0')) continue;
+    part[k + 1] = '\0';
+    if (mkdir(part, 0777) != 0 && errno != EEXIST)
+      return SN_ERROR(SN_ERROR_FILE, "%s: the directory cannot be made: %s", part, strerror(errno));
+  }
+  struct stat found;
+  if (stat(path, &found) != 0 || !S_ISDIR(found.st_mode))
+    return SN_ERROR(SN_ERROR_FILE, "%s: is not a directory", path);
+  return SN_OK;
+}
+
+/* The folder a file is in, made if it is not there. */
+static sn_status make_folder_of(const char *path) {
+  char folder[PATH_MOST];
+  const char *slash = strrchr(path, '/');
+  if (!slash || slash == path) return SN_OK;
+  snprintf(folder, sizeof folder, "%.*s", (int)(slash - path), path);
+  return sn_file_make_directory(folder);
+}
+
+static sn_status prepare(MPI_Comm comm, const char *path, sn_file **out) {
+  H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* its messages go into ours */
+  *out = NULL;
+  if (strlen(path) >= PATH_MOST) return SN_ERROR_ALL(SN_ERROR_FILE, "%.60s...: the path is too long", path);
+  SN_TRY(sn_agree(comm, SN_NEW(1, out)));
+  **out = (sn_file){.comm = comm, .id = H5I_INVALID_HID};
+  MPI_Comm_rank(comm, &(*out)->rank);
+  snprintf((*out)->path, PATH_MOST, "%s", path);
+  snprintf((*out)->temporary, sizeof(*out)->temporary, "%s.tmp", path);
+  return SN_OK;
+}
+
+/* Properties for MPI-IO, in a format that readers of HDF5 1.8 know as well. */
+static hid_t access_by(MPI_Comm comm) {
+  hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+  H5Pset_fapl_mpio(access, comm, MPI_INFO_NULL);
+  H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V110);
+  H5Pset_coll_metadata_write(access, true);
+  return access;
+}
+
+static sn_status write_provenance(sn_file *file, const char *kind, const sn_provenance *provenance) {
+  char source[160], history[1200], date[40];
+  int ranks;
+  time_t now = time(NULL);
+  struct tm utc;
+  MPI_Bcast(&now, sizeof now, MPI_BYTE, 0, file->comm); /* attributes must be the same on all ranks */
+  strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
+  snprintf(source, sizeof source, "sinode %s (%s)", SINODE_VERSION, SINODE_COMMIT);
+  snprintf(history, sizeof history, "%s %s", date, provenance->command_line);
+  MPI_Comm_size(file->comm, &ranks);
+  SN_TRY(sn_file_set_string(file, file->id, "Conventions", "CF-1.8"));
+  SN_TRY(sn_file_set_string(file, file->id, "title", provenance->title));
+  SN_TRY(sn_file_set_string(file, file->id, "source", source));
+  SN_TRY(sn_file_set_string(file, file->id, "history", history));
+  SN_TRY(sn_file_set_string(file, file->id, "sinode_kind", kind));
+  SN_TRY(sn_file_set_int(file, file->id, "sinode_format", FORMAT));
+  SN_TRY(sn_file_set_int(file, file->id, "mpi_ranks", ranks));
+  return sn_file_set_string(file, file->id, "config", provenance->config);
+}
+
+/* Whether the file can be written at all; HDF5's own message for this says little. */
+static sn_status try_to_write(const char *temporary) {
+  SN_TRY(make_folder_of(temporary));
+  const int descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+  if (descriptor < 0) return SN_ERROR(SN_ERROR_FILE, "%s: cannot be written: %s", temporary, strerror(errno));
+  close(descriptor);
+  return SN_OK;
+}
+
+sn_status sn_file_create(MPI_Comm comm, const char *path, const char *kind, const sn_provenance *provenance,
+                         sn_file **out) {
+  SN_TRY(prepare(comm, path, out));
+  sn_file *file = *out;
+  snprintf(file->kind, sizeof file->kind, "%s", kind);
+  sn_status status = sn_agree(comm, file->rank == 0 ? try_to_write(file->temporary) : SN_OK);
+  if (!status) {
+    hid_t creation = H5Pcreate(H5P_FILE_CREATE), access = access_by(comm);
+    H5Pset_link_creation_order(creation, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
+    H5Pset_attr_creation_order(creation, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
+    file->id = H5Fcreate(file->temporary, H5F_ACC_TRUNC, creation, access);
+    H5Pclose(creation);
+    H5Pclose(access);
+    file->writing = true;
+    status = sn_agree(comm, file->id < 0 ? sn_file_error(file, "cannot be created") : SN_OK);
+  }
+  if (!status) status = sn_agree(comm, write_provenance(file, kind, provenance));
+  if (status) sn_file_close(out);
+  return status;
+}
+
+/* Makes a rename durable: the file's bytes first, then the folder's entry. */
+static sn_status sync_and_rename(const sn_file *file) {
+  const int descriptor = open(file->temporary, O_RDWR);
+  if (descriptor < 0 || fsync(descriptor) != 0) {
+    const int reason = errno;
+    if (descriptor >= 0) close(descriptor);
+    return SN_ERROR(SN_ERROR_FILE, "%s: cannot be synced to disk: %s", file->temporary, strerror(reason));
+  }
+  close(descriptor);
+  if (rename(file->temporary, file->path) != 0)
+    return SN_ERROR(SN_ERROR_FILE, "%s: cannot be renamed to %s: %s", file->temporary, file->path, strerror(errno));
+  char folder[PATH_MOST];
+  const char *slash = strrchr(file->path, '/');
+  snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - file->path) : 1, slash ? file->path : ".");
+  const int directory = open(*folder ? folder : "/", O_RDONLY);
+  if (directory >= 0) {
+    fsync(directory); /* some file systems cannot; the rename stands all the same */
+    close(directory);
+  }
+  return SN_OK;
+}
+
+sn_status sn_file_commit(sn_file **out) {
+  sn_file *file = *out;
+  sn_status status =
+      H5Fflush(file->id, H5F_SCOPE_GLOBAL) < 0 ? sn_file_error(file, "cannot be flushed to disk") : SN_OK;
+  if (H5Fclose(file->id) < 0 && !status) status = sn_file_error(file, "cannot be closed (is the disk full?)");
+  file->id = H5I_INVALID_HID;
+  status = sn_agree(file->comm, status);
+  if (!status) status = sn_agree(file->comm, file->rank == 0 ? sync_and_rename(file) : SN_OK);
+  if (!status) file->writing = false;
+  sn_file_close(out);
+  return status;
+}
+
+void sn_file_close(sn_file **out) {
+  sn_file *file = *out;
+  if (!file) return;
+  if (file->id >= 0) H5Fclose(file->id);
+  if (file->writing && file->rank == 0) unlink(file->temporary);
+  sn_memory_give(out);
+}
+
+/* Plain reading first: says what is wrong with a file that is not ours in better words than HDF5. */
+static sn_status try_to_read(const char *path) {
+  struct stat found;
+  if (stat(path, &found) != 0) return SN_ERROR(SN_ERROR_FILE, "%s: cannot be read: %s", path, strerror(errno));
+  if (S_ISDIR(found.st_mode)) return SN_ERROR(SN_ERROR_FILE, "%s: is a directory, not a file", path);
+  const int descriptor = open(path, O_RDONLY);
+  unsigned char head[8] = {0};
+  if (descriptor < 0) return SN_ERROR(SN_ERROR_FILE, "%s: cannot be read: %s", path, strerror(errno));
+  const ssize_t got = read(descriptor, head, sizeof head);
+  close(descriptor);
+  if (got != sizeof head || memcmp(head, "\211HDF\r\n\032\n", sizeof head) != 0)
+    return SN_ERROR(SN_ERROR_FILE, "%s: is not an HDF5 file", path);
+  return SN_OK;
+}
+
+static sn_status identify(sn_file *file, const char *kind) {
+  long format;
+  if (!sn_file_has(file, file->id, "sinode_kind"))
+    return SN_ERROR(SN_ERROR_FILE,
+                    "%s: has no attribute sinode_kind: it was not written by sinode, nor laid out as its "
+                    "documentation of formats says",
+                    file->path);
+  SN_TRY(sn_file_get_string(file, file->id, "sinode_kind", file->kind, sizeof file->kind));
+  SN_TRY(sn_file_get_int(file, file->id, "sinode_format", &format));
+  /* A checkpoint holds a model. */
+  const bool right =
+      !kind || strcmp(kind, file->kind) == 0 || (strcmp(kind, "model") == 0 && strcmp(file->kind, "checkpoint") == 0);
+  if (!right) return SN_ERROR(SN_ERROR_FILE, "%s: is a %s file, but a %s file is wanted", file->path, file->kind, kind);
+  if (format > FORMAT)
+    return SN_ERROR(SN_ERROR_FILE, "%s: has format %ld, but this version reads up to %d; use a newer sinode",
+                    file->path, format, FORMAT);
+  return SN_OK;
+}
+
+sn_status sn_file_open(MPI_Comm comm, const char *path, const char *kind, sn_file **out) {
+  SN_TRY(prepare(comm, path, out));
+  sn_file *file = *out;
+  sn_status status = sn_agree(comm, file->rank == 0 ? try_to_read(path) : SN_OK);
+  if (!status) {
+    hid_t access = access_by(comm);
+    file->id = H5Fopen(path, H5F_ACC_RDONLY, access);
+    H5Pclose(access);
+    status = sn_agree(comm, file->id < 0 ? sn_file_error(file, "cannot be opened; it is truncated or damaged") : SN_OK);
+  }
+  if (!status) status = sn_agree(comm, identify(file, kind));
+  if (status) sn_file_close(out);
+  return status;
+}

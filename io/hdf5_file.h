@@ -1,0 +1,67 @@
+/*
+ * HDF5 files on MPI-IO: opening and committing, attributes, datasets of which each rank has a part. Groups keep
+ * creation order, so that netCDF tools can append to the files. Collective over the file's communicator unless "local".
+ */
+#ifndef SINODE_IO_HDF5_FILE_H
+#define SINODE_IO_HDF5_FILE_H
+
+#include <hdf5.h>
+#include <mpi.h>
+#include <stdbool.h>
+
+#include "sinode/file.h"
+
+typedef struct sn_file sn_file;
+
+/* Begins NAME.tmp for a file of a kind ("trajectory", ...), making the folders on the way to it. */
+sn_status sn_file_create(MPI_Comm comm, const char *path, const char *kind, const sn_provenance *provenance,
+                         sn_file **out);
+
+/* Syncs it to disk and puts it in the place of NAME. The file object is gone afterwards, also on failure. */
+sn_status sn_file_commit(sn_file **file);
+
+/* Opens an existing file for reading; kind NULL: any of ours. Error: missing, not HDF5, truncated, another kind. */
+sn_status sn_file_open(MPI_Comm comm, const char *path, const char *kind, sn_file **out);
+
+/* Closes a file; one that was being written is removed. NULL is allowed. */
+void sn_file_close(sn_file **file);
+
+hid_t sn_file_id(const sn_file *file);
+const char *sn_file_path(const sn_file *file);
+MPI_Comm sn_file_comm(const sn_file *file);
+const char *sn_file_kind(const sn_file *file); /* of the file as found */
+
+/* The error for something that HDF5 refused: "PATH: what: HDF5's own reason". Local. */
+sn_status sn_file_error(const sn_file *file, const char *what);
+
+/* Attributes of an object of the file. Reading: error if it is missing or of another type. */
+sn_status sn_file_set_string(sn_file *file, hid_t object, const char *name, const char *value);
+sn_status sn_file_set_int(sn_file *file, hid_t object, const char *name, long value);
+sn_status sn_file_set_double(sn_file *file, hid_t object, const char *name, double value);
+bool sn_file_has(const sn_file *file, hid_t object, const char *name);
+sn_status sn_file_get_string(sn_file *file, hid_t object, const char *name, char *value, size_t size);
+sn_status sn_file_get_int(sn_file *file, hid_t object, const char *name, long *value);
+sn_status sn_file_get_double(sn_file *file, hid_t object, const char *name, double *value);
+
+/* Makes the groups on the way to a dataset: "/a/b/c" makes /a and /a/b. */
+sn_status sn_file_make_groups(sn_file *file, const char *path);
+
+enum { SN_FILE_RANKS = 3 };
+
+/* A part of a dataset: `dimensions` numbers each; count 0 anywhere: this rank takes part with nothing. */
+typedef struct {
+  int dimensions; /* 0: a scalar */
+  hsize_t shape[SN_FILE_RANKS], start[SN_FILE_RANKS], count[SN_FILE_RANKS];
+} sn_file_part;
+
+/* Creates a dataset and writes each rank's part of it; type in memory and on disk as given. */
+sn_status sn_file_write(sn_file *file, const char *path, hid_t memory_type, hid_t disk_type, const sn_file_part *part,
+                        const void *values);
+
+/* Shape of a dataset. Error: missing, or not of `dimensions` dimensions. */
+sn_status sn_file_shape(sn_file *file, const char *path, int dimensions, hsize_t *shape);
+
+/* Reads each rank's part; error if the dataset's shape is not part->shape. */
+sn_status sn_file_read(sn_file *file, const char *path, hid_t memory_type, const sn_file_part *part, void *values);
+
+#endif

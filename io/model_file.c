@@ -1,0 +1,130 @@
+#include "sinode/model_file.h"
+
+#include <string.h>
+
+#include "model_blocks.h"
+
+static sn_file_part part_of(const sn_parameter_block *block) {
+  sn_file_part part = {.dimensions = block->dimensions};
+  for (int d = 0; d < block->dimensions; d++) {
+    part.shape[d] = (hsize_t)block->shape[d];
+    part.start[d] = (hsize_t)block->start[d];
+    part.count[d] = (hsize_t)block->count[d];
+  }
+  return part;
+}
+
+/* Each element has one writer: its rank in the first replica; of what is replicated over space, space rank 0. */
+static bool writes(const sn_grid *grid, const sn_parameter_block *block) {
+  return sn_grid_replica(grid) == 0 && (block->split || sn_grid_space_rank(grid) == 0);
+}
+
+sn_status sn_model_write_blocks(sn_file *file, const sn_grid *grid, const char *root, const sn_parameters *parameters,
+                                bool trainable_only, const double *values) {
+  for (int i = 0; i < sn_parameters_blocks(parameters); i++) {
+    const sn_parameter_block *block = sn_parameters_block(parameters, i);
+    if (trainable_only && !block->trainable) continue;
+    char path[128];
+    snprintf(path, sizeof path, "%s%s", root, block->name);
+    sn_file_part part = part_of(block);
+    if (!writes(grid, block)) part.count[0] = 0;
+    SN_TRY(sn_file_write(file, path, H5T_NATIVE_DOUBLE, H5T_IEEE_F64LE, &part, values + block->offset));
+  }
+  return SN_OK;
+}
+
+sn_status sn_model_read_blocks(sn_file *file, const char *root, const sn_parameters *parameters, double *values) {
+  for (int i = 0; i < sn_parameters_blocks(parameters); i++) {
+    const sn_parameter_block *block = sn_parameters_block(parameters, i);
+    char path[128];
+    snprintf(path, sizeof path, "%s%s", root, block->name);
+    const sn_file_part part = part_of(block);
+    SN_TRY(sn_file_read(file, path, H5T_NATIVE_DOUBLE, &part, values + block->offset));
+  }
+  return SN_OK;
+}
+
+sn_status sn_model_write_description(sn_file *file, const sn_model_description *d) {
+  SN_TRY(sn_file_make_groups(file, "/model/"));
+  hid_t model = H5Gopen2(sn_file_id(file), "/model", H5P_DEFAULT);
+  if (model < 0) return sn_file_error(file, "/model");
+  sn_status status = sn_file_set_int(file, model, "grid_points", (long)d->grid_points);
+  if (!status) status = sn_file_set_double(file, model, "domain_length", d->domain_length);
+  if (!status) status = sn_file_set_string(file, model, "activation", d->activation);
+  if (!status) status = sn_file_set_string(file, model, "nonlinear_kind", d->nonlinear_kind);
+  if (!status) status = sn_file_set_string(file, model, "linear_kind", d->linear_kind);
+  if (!status) status = sn_file_set_int(file, model, "linear_trainable", d->linear_trainable);
+  H5Gclose(model);
+  return status;
+}
+
+sn_status sn_model_file_write(const sn_grid *grid, const char *path, const sn_model_description *description,
+                              const sn_parameters *parameters, const double *values, const sn_provenance *provenance) {
+  sn_file *file;
+  SN_TRY(sn_file_create(sn_grid_world(grid), path, "model", provenance, &file));
+  sn_status status = sn_agree(sn_grid_world(grid), sn_model_write_description(file, description));
+  if (!status) status = sn_model_write_blocks(file, grid, "/model/", parameters, false, values);
+  if (!status) return sn_file_commit(&file);
+  sn_file_close(&file);
+  return status;
+}
+
+static sn_status read_attributes(sn_file *file, sn_model_description *d) {
+  hid_t model = H5Gopen2(sn_file_id(file), "/model", H5P_DEFAULT);
+  long points, trainable;
+  if (model < 0) {
+    H5Eclear2(H5E_DEFAULT);
+    return SN_ERROR(SN_ERROR_FILE, "%s: has no group /model", sn_file_path(file));
+  }
+  sn_status status = sn_file_get_int(file, model, "grid_points", &points);
+  if (!status) status = sn_file_get_double(file, model, "domain_length", &d->domain_length);
+  if (!status) status = sn_file_get_string(file, model, "activation", d->activation, sizeof d->activation);
+  if (!status) status = sn_file_get_string(file, model, "nonlinear_kind", d->nonlinear_kind, sizeof d->nonlinear_kind);
+  if (!status) status = sn_file_get_string(file, model, "linear_kind", d->linear_kind, sizeof d->linear_kind);
+  if (!status) status = sn_file_get_int(file, model, "linear_trainable", &trainable);
+  H5Gclose(model);
+  if (status) return status;
+  d->grid_points = points;
+  d->linear_trainable = trainable != 0;
+  return SN_OK;
+}
+
+/* The widths of the layers that are there. */
+static sn_status read_shapes(sn_file *file, sn_model_description *d) {
+  hsize_t shape[3];
+  const bool convolves = strcmp(d->nonlinear_kind, "conv") == 0;
+  if (strcmp(d->linear_kind, "stencil") == 0) {
+    SN_TRY(sn_file_shape(file, "/model/linear/stencil", 1, shape));
+    d->taps = (int)shape[0];
+  }
+  for (; strcmp(d->nonlinear_kind, "none") != 0; d->layers++) {
+    char path[64];
+    snprintf(path, sizeof path, "/model/nonlinear/layer_%d", d->layers);
+    if (d->layers > 0 && H5Lexists(sn_file_id(file), path, H5P_DEFAULT) <= 0) break;
+    if (d->layers == SN_MODEL_LAYERS_MOST)
+      return SN_ERROR_ALL(SN_ERROR_FILE, "%s: the network has more than %d layers", sn_file_path(file), d->layers);
+    snprintf(path, sizeof path, "/model/nonlinear/layer_%d/weight", d->layers);
+    SN_TRY(sn_file_shape(file, path, convolves ? 3 : 2, shape));
+    d->outputs[d->layers] = (ptrdiff_t)shape[0];
+    if (convolves) d->kernel = (int)shape[2];
+  }
+  return SN_OK;
+}
+
+sn_status sn_model_file_describe(MPI_Comm comm, const char *path, sn_model_description *description) {
+  sn_file *file;
+  *description = (sn_model_description){0};
+  SN_TRY(sn_file_open(comm, path, "model", &file));
+  sn_status status = sn_agree(comm, read_attributes(file, description));
+  if (!status) status = read_shapes(file, description);
+  sn_file_close(&file);
+  return status;
+}
+
+sn_status sn_model_file_read(const sn_grid *grid, const char *path, const sn_parameters *parameters, double *values) {
+  sn_file *file;
+  SN_TRY(sn_file_open(sn_grid_world(grid), path, "model", &file));
+  sn_status status = sn_model_read_blocks(file, "/model/", parameters, values);
+  sn_file_close(&file);
+  return status;
+}

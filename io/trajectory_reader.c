@@ -1,0 +1,82 @@
+#include <math.h>
+#include <string.h>
+
+#include "hdf5_file.h"
+#include "sinode/memory.h"
+#include "sinode/trajectory_file.h"
+
+struct sn_trajectory_reader {
+  sn_file *file;
+  hsize_t shape[3]; /* members, snapshots, points */
+  double length;
+  double *times;
+};
+
+static sn_status inspect(sn_trajectory_reader *r) {
+  hsize_t snapshots, points;
+  SN_TRY(sn_file_shape(r->file, "/u", 3, r->shape));
+  SN_TRY(sn_file_shape(r->file, "/time", 1, &snapshots));
+  SN_TRY(sn_file_shape(r->file, "/x", 1, &points));
+  if (snapshots != r->shape[1] || points != r->shape[2] || !r->shape[0] || !snapshots || !points)
+    return SN_ERROR_ALL(SN_ERROR_FILE,
+                        "%s: u has shape (%llu, %llu, %llu), which does not go with %llu times and %llu x",
+                        sn_file_path(r->file), (unsigned long long)r->shape[0], (unsigned long long)r->shape[1],
+                        (unsigned long long)r->shape[2], (unsigned long long)snapshots, (unsigned long long)points);
+  SN_TRY(sn_error_collective(sn_file_get_double(r->file, sn_file_id(r->file), "domain_length", &r->length)));
+  if (!(r->length > 0) || isinf(r->length))
+    return SN_ERROR_ALL(SN_ERROR_FILE, "%s: domain_length is %g, but must be positive", sn_file_path(r->file),
+                        r->length);
+  SN_TRY(sn_agree(sn_file_comm(r->file), SN_NEW((ptrdiff_t)snapshots, &r->times)));
+  const sn_file_part whole = {.dimensions = 1, .shape = {snapshots}, .count = {snapshots}};
+  return sn_file_read(r->file, "/time", H5T_NATIVE_DOUBLE, &whole, r->times);
+}
+
+sn_status sn_trajectory_open(MPI_Comm comm, const char *path, sn_trajectory_reader **out) {
+  *out = NULL;
+  sn_file *file;
+  SN_TRY(sn_file_open(comm, path, "trajectory", &file));
+  sn_status status = sn_agree(comm, SN_NEW(1, out));
+  if (status) {
+    sn_file_close(&file);
+    return status;
+  }
+  (*out)->file = file;
+  status = inspect(*out);
+  if (status) sn_trajectory_close(out);
+  return status;
+}
+
+void sn_trajectory_close(sn_trajectory_reader **reader) {
+  if (!*reader) return;
+  sn_file_close(&(*reader)->file);
+  sn_memory_give(&(*reader)->times);
+  sn_memory_give(reader);
+}
+
+ptrdiff_t sn_trajectory_members(const sn_trajectory_reader *r) { return (ptrdiff_t)r->shape[0]; }
+ptrdiff_t sn_trajectory_snapshots(const sn_trajectory_reader *r) { return (ptrdiff_t)r->shape[1]; }
+ptrdiff_t sn_trajectory_points(const sn_trajectory_reader *r) { return (ptrdiff_t)r->shape[2]; }
+double sn_trajectory_length(const sn_trajectory_reader *r) { return r->length; }
+double sn_trajectory_time(const sn_trajectory_reader *r, ptrdiff_t snapshot) { return r->times[snapshot]; }
+
+sn_status sn_trajectory_interval(const sn_trajectory_reader *r, double *interval) {
+  const ptrdiff_t last = (ptrdiff_t)r->shape[1] - 1;
+  if (last < 1)
+    return SN_ERROR_ALL(SN_ERROR_FILE, "%s: has one snapshot only, but at least two are needed", sn_file_path(r->file));
+  *interval = (r->times[last] - r->times[0]) / (double)last;
+  for (ptrdiff_t k = 1; k <= last; k++)
+    if (!(fabs(r->times[k] - r->times[k - 1] - *interval) <= 1e-6 * *interval))
+      return SN_ERROR_ALL(SN_ERROR_FILE,
+                          "%s: snapshots are not evenly spaced in time (%g after snapshot %td, %g in the mean)",
+                          sn_file_path(r->file), r->times[k] - r->times[k - 1], k - 1, *interval);
+  return SN_OK;
+}
+
+sn_status sn_trajectory_read(sn_trajectory_reader *r, sn_range members, sn_range snapshots, sn_range points,
+                             double *values) {
+  const sn_file_part part = {.dimensions = 3,
+                             .shape = {r->shape[0], r->shape[1], r->shape[2]},
+                             .start = {(hsize_t)members.start, (hsize_t)snapshots.start, (hsize_t)points.start},
+                             .count = {(hsize_t)members.count, (hsize_t)snapshots.count, (hsize_t)points.count}};
+  return sn_file_read(r->file, "/u", H5T_NATIVE_DOUBLE, &part, values);
+}

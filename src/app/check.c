@@ -1,0 +1,131 @@
+/*
+ * sinode check: what a run of these parameters on this number of ranks would do and need. It builds the objects of the
+ * run and asks them, so that what it says is what a run gets; nothing is computed and no file is written.
+ */
+#include <math.h>
+#include <unistd.h>
+
+#include "app.h"
+#include "setup.h"
+#include "sinode/dataset.h"
+#include "sinode/memory.h"
+#include "sinode/trainer.h"
+
+static double mebibytes(double bytes) { return bytes / 1048576; }
+
+static double most_over_ranks(const sn_app *app, double value) {
+  MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_DOUBLE, MPI_MAX, app->world);
+  return value;
+}
+
+static void check_generation(const sn_app *app, const sn_grid *grid) {
+  const sn_config *c = &app->config;
+  const double snapshots = round(c->generate.span / c->generate.interval) + 1;
+  const double steps = (c->generate.span + c->generate.transient) / c->generate.dt;
+  const double own = (double)sn_grid_share(grid, c->generate.members).count * (double)sn_grid_range(grid).count;
+  sn_log_line(app->log,
+              "generate: %.0f ETDRK4 steps of 8 transforms; about %.1f MiB a rank (24 doubles a point); %s: %.1f MiB",
+              steps, mebibytes(most_over_ranks(app, 24 * 8 * own)), c->generate.file,
+              mebibytes(8 * snapshots * (double)c->generate.members * (double)c->grid.points));
+}
+
+/* Messages of the network for one evaluation and its transpose, by the formula in docs/method.md. */
+static void say_network_traffic(const sn_app *app, const sn_grid *grid, const sn_model *model, ptrdiff_t samples) {
+  const sn_network_shape *shape = sn_network_get_shape(sn_model_network(model));
+  const int layers = shape->hidden + 1;
+  if (sn_grid_space_size(grid) == 1 || shape->kind == SN_NETWORK_NONE) {
+    sn_log_line(app->log, "network: no messages in an evaluation (one rank in space)");
+    return;
+  }
+  if (shape->kind == SN_NETWORK_CONV) {
+    sn_log_line(app->log, "network: %d halo exchanges of %d points with each neighbour an evaluation, as many back",
+                layers, shape->kernel / 2);
+    return;
+  }
+  double forward = 0, backward = 0;
+  for (int k = 0; k < layers; k++) {
+    const double out = k == layers - 1 ? (double)sn_grid_points(grid) : (double)shape->width[k];
+    const double in = k ? (double)shape->width[k - 1] : (double)sn_grid_points(grid);
+    if (k % 2 == 0) forward += out;
+    if (k % 2 == 1) backward += in;
+    if (k % 2 == 0 && k == layers - 1) backward += out;
+  }
+  sn_log_line(app->log, "network: %d reductions (%.1f KiB) over the space ranks an evaluation, %d (%.1f KiB) back",
+              (layers + 1) / 2, 8 * forward * (double)samples / 1024, layers / 2 + layers % 2,
+              8 * backward * (double)samples / 1024);
+}
+
+static sn_status say_integration(const sn_app *app, const sn_grid *grid, sn_model *model, double interval,
+                                 ptrdiff_t samples) {
+  const sn_config *c = &app->config;
+  sn_integrator *integrator;
+  SN_TRY(sn_setup_integrator(app, model, interval, c->train.window, true, &integrator));
+  sn_status status = sn_integrator_reserve(integrator, samples);
+  const double window = (double)c->train.window * round(interval / c->integrator.dt);
+  sn_log_line(app->log, "scheme: %s, dt %g, %.0f steps a window; solver %s", c->integrator.scheme, c->integrator.dt,
+              window, sn_integrator_solver_reason(integrator));
+  sn_log_line(app->log, "adjoint storage: %s", sn_integrator_storage_reason(integrator));
+  say_network_traffic(app, grid, model, samples);
+  const double parameters = (double)sn_parameters_size(sn_model_parameters(model));
+  if (sn_grid_replica_count(grid) > 1)
+    sn_log_line(app->log, "gradient: one reduction of %.1f MiB a rank over %d replicas an iteration",
+                mebibytes(most_over_ranks(app, 8 * parameters)), sn_grid_replica_count(grid));
+  /* Beside what is held now: gradient and two moments of the optimizer; states, targets and derivatives of a window. */
+  const double points = (double)sn_grid_range(grid).count;
+  const double more = 8 * (3 * parameters + (3 * (double)c->train.window + 2) * (double)samples * points);
+  sn_log_line(app->log,
+              "memory: %.1f MiB a rank, of which %.1f adjoint storage, %.1f factors (and about 40 for the libraries)",
+              mebibytes(most_over_ranks(app, (double)sn_memory_bytes() + more)),
+              mebibytes(most_over_ranks(app, (double)sn_integrator_storage_bytes(integrator))),
+              mebibytes(most_over_ranks(app, (double)sn_integrator_factor_bytes(integrator))));
+  sn_integrator_destroy(&integrator);
+  return status;
+}
+
+static sn_status check_training(const sn_app *app, const sn_grid *grid) {
+  const sn_config *c = &app->config;
+  sn_trajectory_reader *reader;
+  double interval = c->generate.interval;
+  ptrdiff_t members = c->generate.members, snapshots = llround(c->generate.span / c->generate.interval) + 1;
+  int there = *c->train.data && access(c->train.data, F_OK) == 0;
+  MPI_Bcast(&there, 1, MPI_INT, 0, app->world);
+  if (there) {
+    SN_TRY(sn_setup_trajectory(app, c->train.data, &reader));
+    members = sn_trajectory_members(reader);
+    snapshots = sn_trajectory_snapshots(reader);
+    sn_status status = sn_trajectory_interval(reader, &interval);
+    sn_trajectory_close(&reader);
+    SN_TRY(status);
+  } else {
+    sn_log_line(app->log, "data: %s is not there yet; taken as the generate section says",
+                *c->train.data ? c->train.data : "train.data");
+  }
+  const double data = 8 * (double)members * (double)snapshots * (double)sn_grid_range(grid).count;
+  sn_log_line(app->log, "data: %td member(s), %td snapshots every %g: %.1f MiB a rank", members, snapshots, interval,
+              mebibytes(most_over_ranks(app, data)));
+  sn_dataset *dataset;
+  sn_model *model;
+  SN_TRY(sn_dataset_create(members, snapshots, sn_grid_range(grid).count, NULL, c->train.window,
+                           (sn_split_kind)c->train.split, c->train.validation, &dataset));
+  const ptrdiff_t samples = sn_trainer_samples(grid, dataset, c->train.batch);
+  sn_log_line(app->log, "train: %td training and %td validation windows, %td samples of a batch a replica",
+              sn_dataset_windows(dataset, SN_SET_TRAINING), sn_dataset_windows(dataset, SN_SET_VALIDATION), samples);
+  sn_dataset_destroy(&dataset);
+  SN_TRY(sn_setup_model(app, grid, samples, &model));
+  sn_log_line(app->log, "model: %td parameters, %td of them trained",
+              sn_parameters_total(sn_model_parameters(model), false),
+              sn_parameters_total(sn_model_parameters(model), true));
+  sn_status status = say_integration(app, grid, model, interval, samples);
+  sn_model_destroy(&model);
+  return status;
+}
+
+sn_status sn_command_check(sn_app *app) {
+  sn_grid *grid;
+  SN_TRY(sn_setup_grid(app, &grid));
+  check_generation(app, grid);
+  sn_status status = check_training(app, grid);
+  if (!status) sn_log_line(app->log, "the parameters are valid");
+  sn_grid_destroy(&grid);
+  return status;
+}

@@ -1,0 +1,186 @@
+#include "setup.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "sinode/memory.h"
+#include "sinode/model_file.h"
+
+sn_status sn_setup_grid(sn_app *app, sn_grid **grid) {
+  const sn_config *c = &app->config;
+  SN_TRY(sn_grid_create(app->world, (int)c->parallel.space, c->grid.points, app->timer, grid));
+  sn_log_line(app->log, "%d rank%s: %d replica%s x %lld in space; %lld points on [0, %g)", app->ranks,
+              app->ranks == 1 ? "" : "s", sn_grid_replica_count(*grid), sn_grid_replica_count(*grid) == 1 ? "" : "s",
+              (long long)c->parallel.space, (long long)c->grid.points, c->grid.length);
+  return SN_OK;
+}
+
+/* Stencil coefficients or a first matrix, as model.linear.coefficients says. */
+static sn_status set_linear(const sn_app *app, sn_model *model) {
+  const sn_config *c = &app->config;
+  if (c->model.linear.kind == SN_LINEAR_SPECTRAL) return SN_OK;
+  if (c->model.linear.ks) return sn_linear_set_ks(sn_model_linear(model));
+  if (c->model.linear.kind != SN_LINEAR_STENCIL)
+    return SN_ERROR_ALL(SN_ERROR_USAGE,
+                        "model.linear.coefficients is a list, which only a stencil takes; leave it at ks");
+  const sn_parameter_block *block = sn_parameters_find(sn_model_parameters(model), "linear/stencil");
+  memcpy(sn_parameters_values(sn_model_parameters(model)) + block->offset, c->model.linear.coefficients,
+         (size_t)c->model.linear.taps * sizeof(double));
+  return SN_OK;
+}
+
+static sn_status build_model(const sn_app *app, const sn_grid *grid, const sn_linear_shape *linear,
+                             const sn_network_shape *network, ptrdiff_t samples, sn_model **model) {
+  return sn_agree(app->world, sn_model_create(grid, linear, network, samples, model));
+}
+
+sn_status sn_setup_model(const sn_app *app, const sn_grid *grid, ptrdiff_t samples, sn_model **model) {
+  const sn_config *c = &app->config;
+  const sn_linear_shape linear = {.kind = (sn_linear_kind)c->model.linear.kind,
+                                  .taps = c->model.linear.taps,
+                                  .length = c->grid.length,
+                                  .trainable = c->model.linear.trainable};
+  sn_network_shape network = {.kind = (sn_network_kind)c->model.nonlinear.kind,
+                              .activation = (sn_activation)c->model.nonlinear.activation,
+                              .kernel = (int)c->model.nonlinear.kernel};
+  const bool convolves = network.kind == SN_NETWORK_CONV;
+  network.hidden = convolves ? c->model.nonlinear.channel_count : c->model.nonlinear.hidden_count;
+  for (int k = 0; k < network.hidden; k++)
+    network.width[k] = convolves ? c->model.nonlinear.channels[k] : c->model.nonlinear.hidden[k];
+  const sn_init init = {.kind = (sn_init_kind)c->model.nonlinear.init.kind, .std = c->model.nonlinear.init.std};
+  SN_TRY(build_model(app, grid, &linear, &network, samples, model));
+  SN_TRY(set_linear(app, *model));
+  SN_TRY(sn_network_initialize(sn_model_network(*model), &init, (uint64_t)c->run.seed));
+  return sn_model_loaded(*model);
+}
+
+/* From the words of a file to the shapes of a model. */
+static sn_status to_shapes(const char *path, const sn_model_description *d, sn_linear_shape *linear,
+                           sn_network_shape *network) {
+  const int kind = sn_network_kind_from_name(d->nonlinear_kind), activation = sn_activation_from_name(d->activation);
+  *linear = (sn_linear_shape){.taps = d->taps, .length = d->domain_length, .trainable = d->linear_trainable};
+  if (strcmp(d->linear_kind, "stencil") == 0)
+    linear->kind = SN_LINEAR_STENCIL;
+  else if (strcmp(d->linear_kind, "dense") == 0)
+    linear->kind = SN_LINEAR_DENSE;
+  else if (strcmp(d->linear_kind, "spectral") == 0)
+    linear->kind = SN_LINEAR_SPECTRAL;
+  else
+    return SN_ERROR_ALL(SN_ERROR_FILE, "%s: linear_kind is '%s', but must be stencil, dense or spectral", path,
+                        d->linear_kind);
+  if (linear->kind == SN_LINEAR_SPECTRAL) linear->trainable = false;
+  if (kind < 0)
+    return SN_ERROR_ALL(SN_ERROR_FILE, "%s: nonlinear_kind is '%s', but must be mlp, conv or none", path,
+                        d->nonlinear_kind);
+  *network = (sn_network_shape){.kind = (sn_network_kind)kind, .kernel = d->kernel};
+  if (kind == SN_NETWORK_NONE) return SN_OK;
+  if (activation < 0)
+    return SN_ERROR_ALL(SN_ERROR_FILE, "%s: activation is '%s', but must be relu, tanh, sigmoid or gelu", path,
+                        d->activation);
+  network->activation = (sn_activation)activation;
+  network->hidden = d->layers - 1;
+  for (int k = 0; k < network->hidden; k++) network->width[k] = d->outputs[k];
+  return SN_OK;
+}
+
+static sn_status same_grid(const sn_app *app, const char *path, ptrdiff_t points, double length) {
+  const sn_config *c = &app->config;
+  if (points != c->grid.points)
+    return SN_ERROR_ALL(SN_ERROR_USAGE, "%s is for %td grid points, but grid.points is %lld; they must agree", path,
+                        points, (long long)c->grid.points);
+  if (!(fabs(length - c->grid.length) <= 1e-9 * c->grid.length))
+    return SN_ERROR_ALL(SN_ERROR_USAGE, "%s is for a domain of length %.12g, but grid.length is %.12g; they must agree",
+                        path, length, c->grid.length);
+  return SN_OK;
+}
+
+sn_status sn_setup_model_from_file(const sn_app *app, const sn_grid *grid, const char *path, ptrdiff_t samples,
+                                   sn_model **model) {
+  sn_model_description description;
+  sn_linear_shape linear;
+  sn_network_shape network;
+  SN_TRY(sn_model_file_describe(app->world, path, &description));
+  /* Convolutions do not depend on the grid: only the linear part would, and its coefficients say for which dx. */
+  SN_TRY(same_grid(app, path, description.grid_points, description.domain_length));
+  SN_TRY(to_shapes(path, &description, &linear, &network));
+  SN_TRY(build_model(app, grid, &linear, &network, samples, model));
+  sn_parameters *parameters = sn_model_parameters(*model);
+  SN_TRY(sn_model_file_read(grid, path, parameters, sn_parameters_values(parameters)));
+  return sn_model_loaded(*model);
+}
+
+sn_model_description sn_setup_describe(const sn_app *app, const sn_model *model) {
+  const sn_network_shape *network = sn_network_get_shape(sn_model_network(model));
+  sn_model_description d = {.grid_points = app->config.grid.points,
+                            .domain_length = app->config.grid.length,
+                            .linear_trainable = sn_linear_is_trainable(sn_model_linear(model))};
+  snprintf(d.activation, sizeof d.activation, "%s", sn_activation_name(network->activation));
+  snprintf(d.nonlinear_kind, sizeof d.nonlinear_kind, "%s", sn_network_kind_name(network->kind));
+  snprintf(d.linear_kind, sizeof d.linear_kind, "%s", sn_linear_kind_name(sn_linear_get_kind(sn_model_linear(model))));
+  return d;
+}
+
+sn_status sn_setup_integrator(const sn_app *app, sn_model *model, double interval, ptrdiff_t intervals, bool adjoint,
+                              sn_integrator **integrator) {
+  const sn_config *c = &app->config;
+  const double ratio = interval / c->integrator.dt;
+  const ptrdiff_t substeps = (ptrdiff_t)llround(ratio);
+  if (substeps < 1 || !(fabs(ratio - (double)substeps) <= 1e-6 * ratio))
+    return SN_ERROR_ALL(
+        SN_ERROR_USAGE,
+        "integrator.dt is %.12g, but the data have a snapshot every %.12g, which must be a multiple of it; "
+        "%.12g would do",
+        c->integrator.dt, interval, interval / fmax(1, (double)substeps));
+  const sn_integrator_options options = {.tableau = sn_tableau_find(c->integrator.scheme),
+                                         .dt = interval / (double)substeps,
+                                         .substeps = substeps,
+                                         .intervals = intervals,
+                                         .adjoint = adjoint,
+                                         .storage = (sn_storage_kind)c->adjoint.storage,
+                                         .snapshots = c->adjoint.snapshots,
+                                         .memory = (ptrdiff_t)(c->adjoint.memory * 1048576),
+                                         .solver = (sn_solver_kind)c->integrator.solver.kind,
+                                         .effort = (sn_fourier_effort)c->fft.plan};
+  return sn_agree(app->world, sn_integrator_create(model, &options, integrator));
+}
+
+sn_status sn_setup_trajectory(const sn_app *app, const char *path, sn_trajectory_reader **reader) {
+  SN_TRY(sn_trajectory_open(app->world, path, reader));
+  sn_status status = same_grid(app, path, sn_trajectory_points(*reader), sn_trajectory_length(*reader));
+  if (status) sn_trajectory_close(reader);
+  return status;
+}
+
+/* Finds the first value that is not finite, if any. */
+static sn_status see_that_it_is_finite(const char *path, ptrdiff_t count, const double *values) {
+  for (ptrdiff_t k = 0; k < count; k++)
+    if (!isfinite(values[k])) return SN_ERROR(SN_ERROR_FILE, "%s: u holds values that are not finite", path);
+  return SN_OK;
+}
+
+sn_status sn_setup_read(const sn_app *app, const sn_grid *grid, const char *path, sn_trajectory_reader *reader,
+                        sn_range members, sn_range snapshots, double **values) {
+  const sn_range points = sn_grid_range(grid);
+  const ptrdiff_t count = members.count * snapshots.count * points.count;
+  SN_TRY(sn_agree(app->world, SN_NEW(count, values)));
+  sn_timer_start(app->timer, SN_TIME_READ);
+  SN_TRY(sn_trajectory_read(reader, members, snapshots, points, *values));
+  sn_timer_stop(app->timer, SN_TIME_READ);
+  return sn_agree(app->world, see_that_it_is_finite(path, count, *values));
+}
+
+sn_status sn_setup_claim(const sn_app *app, const char *path, const char *key) {
+  sn_status status = SN_OK;
+  if (app->rank == 0 && !app->overwrite && access(path, F_OK) == 0)
+    status = SN_ERROR(SN_ERROR_FILE,
+                      "%s: is there already, from another run; choose another %s, or replace it with "
+                      "--overwrite",
+                      path, key);
+  return sn_agree(app->world, status);
+}
+
+sn_provenance sn_setup_provenance(const sn_app *app, const char *title) {
+  return (sn_provenance){.title = title, .config = app->echo, .command_line = app->command_line};
+}
