@@ -35,7 +35,7 @@ typedef struct sn_timer sn_timer;
 sn_status sn_timer_create(sn_timer **out);
 void sn_timer_destroy(sn_timer **timer);
 
-/* Regions nest: stop the one started last. The time of an inner region is part of the outer one's. */
+/* Regions nest: stop the one started last. The table is a tree; an inner region is part of the outer one. */
 void sn_timer_start(sn_timer *timer, sn_time_region region);
 void sn_timer_stop(sn_timer *timer, sn_time_region region);
 

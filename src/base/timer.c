@@ -1,19 +1,23 @@
 #include "sinode/timer.h"
 
+#include <stdbool.h>
 #include <time.h>
 
 #include "sinode/memory.h"
 
+enum { NODES_MOST = 128, NONE = -1 };
+
+/* A region inside another: the same region started elsewhere is another node. Parents stand before their children. */
 typedef struct {
+  int parent, region;
   double seconds, started;
   long calls;
-  int depth; /* at which it was first started; 0 is outermost */
-} region;
+} node;
 
 struct sn_timer {
   double created;
-  int depth;
-  region regions[SN_TIME_REGIONS];
+  int current, count; /* innermost node running, or NONE; nodes so far */
+  node nodes[NODES_MOST];
 };
 
 static const char *const names[SN_TIME_REGIONS] = {
@@ -36,52 +40,101 @@ double sn_clock(void) {
 sn_status sn_timer_create(sn_timer **out) {
   SN_TRY(SN_NEW(1, out));
   (*out)->created = sn_clock();
+  (*out)->current = NONE;
   return SN_OK;
 }
 
 void sn_timer_destroy(sn_timer **timer) { sn_memory_give(timer); }
 
-void sn_timer_start(sn_timer *timer, sn_time_region which) {
-  if (!timer) return;
-  region *r = &timer->regions[which];
-  if (r->calls++ == 0) r->depth = timer->depth;
-  timer->depth++;
-  r->started = sn_clock();
+static int find(const sn_timer *timer, int parent, int region) {
+  for (int i = 0; i < timer->count; i++)
+    if (timer->nodes[i].parent == parent && timer->nodes[i].region == region) return i;
+  return NONE;
 }
 
-void sn_timer_stop(sn_timer *timer, sn_time_region which) {
+void sn_timer_start(sn_timer *timer, sn_time_region region) {
   if (!timer) return;
-  region *r = &timer->regions[which];
-  r->seconds += sn_clock() - r->started;
-  timer->depth--;
+  int i = find(timer, timer->current, (int)region);
+  if (i == NONE) {
+    if (timer->count == NODES_MOST) return; /* more than any run has; its time stays in the parent */
+    i = timer->count++;
+    timer->nodes[i] = (node){.parent = timer->current, .region = (int)region};
+  }
+  timer->nodes[i].calls++;
+  timer->nodes[i].started = sn_clock();
+  timer->current = i;
 }
 
-double sn_timer_seconds(const sn_timer *timer, sn_time_region which) { return timer->regions[which].seconds; }
-long sn_timer_calls(const sn_timer *timer, sn_time_region which) { return timer->regions[which].calls; }
+void sn_timer_stop(sn_timer *timer, sn_time_region region) {
+  if (!timer || timer->current == NONE || timer->nodes[timer->current].region != (int)region) return;
+  node *n = &timer->nodes[timer->current];
+  n->seconds += sn_clock() - n->started;
+  timer->current = n->parent;
+}
+
+double sn_timer_seconds(const sn_timer *timer, sn_time_region region) {
+  double sum = 0;
+  for (int i = 0; i < timer->count; i++)
+    if (timer->nodes[i].region == (int)region) sum += timer->nodes[i].seconds;
+  return sum;
+}
+
+long sn_timer_calls(const sn_timer *timer, sn_time_region region) {
+  long sum = 0;
+  for (int i = 0; i < timer->count; i++)
+    if (timer->nodes[i].region == (int)region) sum += timer->nodes[i].calls;
+  return sum;
+}
+
+/* What rank 0 prints: its tree, with the seconds of all ranks. */
+typedef struct {
+  int count, parent[NODES_MOST], region[NODES_MOST], ranks;
+  double slowest[NODES_MOST + 1], sum[NODES_MOST + 1];
+  long calls[NODES_MOST];
+} table;
+
+/* Ranks may have met regions in another order, or not at all: everyone looks up rank 0's nodes in its own tree. */
+static void gather(const sn_timer *timer, MPI_Comm comm, table *t) {
+  int mine[NODES_MOST];
+  double seconds[NODES_MOST + 1];
+  MPI_Comm_size(comm, &t->ranks);
+  t->count = timer->count;
+  for (int i = 0; i < timer->count; i++) {
+    t->parent[i] = timer->nodes[i].parent;
+    t->region[i] = timer->nodes[i].region;
+  }
+  MPI_Bcast(&t->count, 1, MPI_INT, 0, comm);
+  MPI_Bcast(t->parent, t->count, MPI_INT, 0, comm);
+  MPI_Bcast(t->region, t->count, MPI_INT, 0, comm);
+  for (int i = 0; i < t->count; i++) {
+    const bool orphan = t->parent[i] != NONE && mine[t->parent[i]] == NONE;
+    mine[i] = orphan ? NONE : find(timer, t->parent[i] == NONE ? NONE : mine[t->parent[i]], t->region[i]);
+    seconds[i] = mine[i] == NONE ? 0 : timer->nodes[mine[i]].seconds;
+    t->calls[i] = mine[i] == NONE ? 0 : timer->nodes[mine[i]].calls;
+  }
+  seconds[t->count] = sn_clock() - timer->created;
+  MPI_Reduce(seconds, t->slowest, t->count + 1, MPI_DOUBLE, MPI_MAX, 0, comm);
+  MPI_Reduce(seconds, t->sum, t->count + 1, MPI_DOUBLE, MPI_SUM, 0, comm);
+}
+
+static void print_children(const table *t, int parent, int depth, FILE *stream) {
+  for (int i = 0; i < t->count; i++) {
+    if (t->parent[i] != parent) continue;
+    const double mean = t->sum[i] / t->ranks;
+    fprintf(stream, "%*s%-*s %12.4f %6.1f%% %12ld %9.2f\n", 2 * depth, "", 26 - 2 * depth, names[t->region[i]],
+            t->slowest[i], 100 * t->slowest[i] / t->slowest[t->count], t->calls[i],
+            mean > 0 ? t->slowest[i] / mean : 1.0);
+    print_children(t, i, depth + 1, stream);
+  }
+}
 
 void sn_timer_print(const sn_timer *timer, MPI_Comm comm, FILE *stream) {
-  int rank, size;
+  table t;
+  int rank;
   MPI_Comm_rank(comm, &rank);
-  MPI_Comm_size(comm, &size);
-  double local[SN_TIME_REGIONS + 1], slowest[SN_TIME_REGIONS + 1], sum[SN_TIME_REGIONS + 1];
-  long calls[SN_TIME_REGIONS];
-  for (int i = 0; i < SN_TIME_REGIONS; i++) {
-    local[i] = timer->regions[i].seconds;
-    calls[i] = timer->regions[i].calls;
-  }
-  local[SN_TIME_REGIONS] = sn_clock() - timer->created;
-  MPI_Reduce(local, slowest, SN_TIME_REGIONS + 1, MPI_DOUBLE, MPI_MAX, 0, comm);
-  MPI_Reduce(local, sum, SN_TIME_REGIONS + 1, MPI_DOUBLE, MPI_SUM, 0, comm);
-  MPI_Reduce(rank ? calls : MPI_IN_PLACE, calls, SN_TIME_REGIONS, MPI_LONG, MPI_MAX, 0, comm);
+  gather(timer, comm, &t);
   if (rank) return;
-  double total = slowest[SN_TIME_REGIONS];
-  fprintf(stream, "%-22s %12s %7s %12s %9s\n", "region", "seconds", "share", "calls", "max/mean");
-  for (int i = 0; i < SN_TIME_REGIONS; i++) {
-    if (!calls[i]) continue;
-    double mean = sum[i] / size;
-    fprintf(stream, "%*s%-*s %12.4f %6.1f%% %12ld %9.2f\n", 2 * timer->regions[i].depth, "",
-            22 - 2 * timer->regions[i].depth, names[i], slowest[i], 100.0 * slowest[i] / total, calls[i],
-            mean > 0 ? slowest[i] / mean : 1.0);
-  }
-  fprintf(stream, "%-22s %12.4f %6.1f%% %12s %9s\n", "whole run", total, 100.0, "", "");
+  fprintf(stream, "%-26s %12s %7s %12s %9s\n", "region", "seconds", "share", "calls", "max/mean");
+  print_children(&t, NONE, 0, stream);
+  fprintf(stream, "%-26s %12.4f %6.1f%%\n", "whole run", t.slowest[t.count], 100.0);
 }

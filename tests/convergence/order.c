@@ -15,7 +15,7 @@
 #include "sinode/model.h"
 
 enum { POINTS = 16, LEVELS = 8, COARSEST = 4, REFERENCE_STEPS = 2048 };
-static const double final_time = 1.0, round_off = 2e-12;
+static const double final_time = 1.0, round_off = 2e-13;
 
 #define TRY(expression)                                                     \
   do {                                                                      \
@@ -75,7 +75,7 @@ static double distance(const sn_grid *grid, const double *a, const double *b) {
 /* Slope between the two finest levels above round-off; errors[k] belongs to COARSEST * 2^k steps. */
 static double slope(const double *errors) {
   int last = LEVELS - 1;
-  while (last > 1 && errors[last] < round_off * 5) last--;
+  while (last > 1 && errors[last] < round_off) last--;
   return log2(errors[last - 1] / errors[last]);
 }
 
