@@ -22,7 +22,7 @@ void sn_log_warning(sn_log *log, const char *format, ...) __attribute__((format(
 bool sn_log_speaks(const sn_log *log);
 
 /*
- * Progress of work with a known number of steps: prints at most every second on a terminal and every ten seconds
+ * Progress of work with a known number of steps: prints at most every second on a terminal and every five seconds
  * elsewhere, and always for done == total: "what  40 %  done/total  note  ETA 0:12". The estimate takes the pace since
  * sn_log_progress_start, which says how much was done before (by an earlier run). Local.
  */

@@ -197,6 +197,8 @@ static const sn_config_key keys[] = {
      .help = "gradient file to write"},
 };
 
+_Static_assert(sizeof keys / sizeof keys[0] <= SN_CONFIG_KEYS_MOST, "more keys than there is room for");
+
 int sn_config_keys(void) { return (int)(sizeof keys / sizeof keys[0]); }
 const sn_config_key *sn_config_key_at(int index) { return &keys[index]; }
 
@@ -239,17 +241,24 @@ static const char *last_part(const char *path) {
   return dot ? dot + 1 : path;
 }
 
-const char *sn_config_nearest(const char *path) {
-  const char *best = NULL;
+void sn_config_suggest(const char *path, char *text, size_t size) {
+  const int most = (int)strlen(last_part(path)) / 2 + 1;
   int least_distance = 4;
+  snprintf(text, size, "; `sinode template` lists all keys");
   for (int k = 0; k < sn_config_keys(); k++) {
-    const int whole = distance(path, keys[k].path), part = distance(last_part(path), last_part(keys[k].path));
-    const int found = least(whole, part + 1); /* the right place counts a little */
-    if (found >= least_distance || found > (int)strlen(last_part(path)) / 2 + 1) continue;
-    least_distance = found;
-    best = keys[k].path;
+    /* The key's sections, outermost first, then the key. */
+    for (const char *end = keys[k].path; end;) {
+      char candidate[SN_CONFIG_KEY_LENGTH];
+      end = strchr(end, '.');
+      const int length = end ? (int)(end++ - keys[k].path) : (int)strlen(keys[k].path);
+      snprintf(candidate, sizeof candidate, "%.*s", length, keys[k].path);
+      const int whole = distance(path, candidate), part = distance(last_part(path), last_part(candidate));
+      const int found = least(whole, part + 1); /* the right place counts a little */
+      if (found >= least_distance || found > most) continue;
+      least_distance = found;
+      snprintf(text, size, "; did you mean %s?", candidate);
+    }
   }
-  return best;
 }
 
 const char *sn_config_nearest_choice(const sn_config_key *key, const char *name) {
@@ -290,7 +299,7 @@ void sn_config_expected(const sn_config_key *key, char *text, size_t size) {
       snprintf(text, size, "true or false");
       break;
     case SN_KEY_PATH:
-      snprintf(text, size, "the path of a file or directory");
+      snprintf(text, size, "the path of a file or directory, at most %d bytes", SN_CONFIG_PATH - 1);
       break;
     case SN_KEY_WIDTHS:
       snprintf(text, size, "a list of at most %d positive integers", SN_NETWORK_HIDDEN_MOST);

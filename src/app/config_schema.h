@@ -7,11 +7,13 @@
 
 #include "config.h"
 
+enum { SN_CONFIG_KEYS_MOST = 128, SN_CONFIG_KEY_LENGTH = 128 };
+
 typedef enum {
   SN_KEY_INTEGER,
   SN_KEY_REAL,
   SN_KEY_SWITCH,      /* true | false */
-  SN_KEY_PATH,        /* char[SN_CONFIG_PATH] */
+  SN_KEY_PATH,        /* char[SN_CONFIG_PATH]; may be empty only if the default is */
   SN_KEY_CHOICE,      /* one of a list of names; stored as an int */
   SN_KEY_SCHEME,      /* the name of a tableau; char[32] */
   SN_KEY_WIDTHS,      /* list of positive integers; its length is stored at count_offset */
@@ -47,8 +49,12 @@ int sn_config_find(const char *path);
 /* Whether some key's path begins with this one and a dot. */
 bool sn_config_is_section(const char *path);
 
-/* The key or section nearest to a wrong one, in spelling or by its last part; NULL if nothing is near. */
-const char *sn_config_nearest(const char *path);
+/*
+ * "; did you mean train.batch?": the key or section nearest to a wrong one, in spelling or by its last part, or where to
+ * look if none is near, into text.
+ */
+void sn_config_suggest(const char *path, char *text, size_t size);
+
 /* The choice or scheme nearest to a wrong one, or NULL. */
 const char *sn_config_nearest_choice(const sn_config_key *key, const char *name);
 

@@ -88,7 +88,9 @@ static void explain_key(const sn_config_key *key) {
   printf("%s\n  %s\n  takes:    %s\n", key->path, key->help, expected);
   if (key->unit) printf("  unit:     %s\n", key->unit);
   printf("  default:  %s\n", key->fallback ? key->fallback : "none");
-  printf("  example:  --set %s=%s\n  read by: ", key->path, key->example ? key->example : key->fallback);
+  const char *example = key->example ? key->example : key->fallback;
+  const char *mark = strpbrk(example, " []'") ? "\"" : ""; /* what a shell must not take apart */
+  printf("  example:  --set %s%s=%s%s\n  read by: ", mark, key->path, example, mark);
   for (int c = 0; c < 4; c++)
     if (key->commands & (1 << c)) printf(" %s%s", commands[c], key->required & (1 << c) ? " (required)" : "");
   putchar('\n');
@@ -101,9 +103,9 @@ sn_status sn_config_explain(const char *path) {
     return SN_OK;
   }
   if (!sn_config_is_section(path)) {
-    const char *near = sn_config_nearest(path);
-    return SN_ERROR_ALL(SN_ERROR_USAGE, "unknown key '%s'%s%s%s", path, near ? "; did you mean " : "", near ? near : "",
-                        near ? "?" : "; `sinode template train` lists keys");
+    char suggestion[SN_CONFIG_KEY_LENGTH + 32];
+    sn_config_suggest(path, suggestion, sizeof suggestion);
+    return SN_ERROR_ALL(SN_ERROR_USAGE, "unknown key '%.120s'%s", path, suggestion);
   }
   for (int k = 0; k < sn_config_keys(); k++)
     if (is_below(sn_config_key_at(k)->path, path)) explain_key(sn_config_key_at(k));

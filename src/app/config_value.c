@@ -17,11 +17,13 @@ static bool in_range(const sn_config_key *key, double value) {
   return value <= key->high && (key->above_low ? value > key->low : value >= key->low);
 }
 
+/* Decimal digits only; a leading zero would mean octal to some readers of YAML and decimal to others. */
 static bool parse_integer(const char *word, int64_t *value) {
-  char *end;
+  const char *digits = word + (*word == '+' || *word == '-');
+  if (!*digits || digits[strspn(digits, "0123456789")] != '\0' || (digits[0] == '0' && digits[1])) return false;
   errno = 0;
-  *value = strtoll(word, &end, 10);
-  return *word && *end == '\0' && errno == 0 && word[strspn(word, " \t")] == word[0];
+  *value = strtoll(word, NULL, 10);
+  return errno == 0;
 }
 
 /* Decimal numbers only: no infinities, no NaN, no hexadecimal. */
@@ -96,12 +98,19 @@ static bool set_coefficients(const sn_value *value, sn_config *config) {
   return true;
 }
 
+/* Whether a word in quotation marks will do. */
+static bool takes_text(const sn_config_key *key, const sn_value *value) {
+  return key->type == SN_KEY_PATH || key->type == SN_KEY_CHOICE || key->type == SN_KEY_SCHEME ||
+         (key->type == SN_KEY_COEFFICIENTS && !value->is_list);
+}
+
+static bool may_be_empty(const sn_config_key *key) { return key->fallback && strcmp(key->fallback, "''") == 0; }
+
 static bool set(const sn_config_key *key, const sn_value *value, sn_config *config) {
+  if (value->quoted && !takes_text(key, value)) return false;
   if (key->type == SN_KEY_WIDTHS) return set_widths(key, value, config);
   if (key->type == SN_KEY_COEFFICIENTS) return set_coefficients(value, config);
   if (value->is_list) return false;
-  const bool textual = key->type == SN_KEY_PATH || key->type == SN_KEY_CHOICE || key->type == SN_KEY_SCHEME;
-  if (value->quoted && !textual) return false;
   const char *word = value->words[0];
   switch (key->type) {
     case SN_KEY_INTEGER:
@@ -115,18 +124,30 @@ static bool set(const sn_config_key *key, const sn_value *value, sn_config *conf
     case SN_KEY_SCHEME:
       return sn_tableau_find(word) && set_text(word, member(key, config), sizeof config->integrator.scheme);
     default:
-      return set_text(word, member(key, config), SN_CONFIG_PATH);
+      return (*word || may_be_empty(key)) && set_text(word, member(key, config), SN_CONFIG_PATH);
   }
+}
+
+/* The value as it was written, or the beginning of it. */
+static void describe(const sn_config_key *key, const sn_value *value, char *text, size_t size) {
+  enum { SHOWN = 8 };
+  if (!value->is_list) {
+    snprintf(text, size, "'%.80s'", value->words[0]);
+  } else {
+    size_t used = (size_t)snprintf(text, size, "[");
+    for (int k = 0; k < value->count && k < SHOWN; k++)
+      used += (size_t)snprintf(text + used, size - used, "%s%.16s", k ? ", " : "", value->words[k]);
+    snprintf(text + used, size - used, "%s]", value->count > SHOWN ? ", ..." : "");
+  }
+  if (value->quoted && !takes_text(key, value))
+    snprintf(text + strlen(text), size - strlen(text), " in quotation marks");
 }
 
 bool sn_value_set(const sn_config_key *key, const sn_value *value, sn_config *config, char *problem, size_t size) {
   if (set(key, value, config)) return true;
-  char expected[512], found[96];
+  char expected[512], found[256];
   sn_config_expected(key, expected, sizeof expected);
-  if (value->is_list)
-    snprintf(found, sizeof found, "a list of %d", value->count);
-  else
-    snprintf(found, sizeof found, "'%.80s'", value->words[0]);
+  describe(key, value, found, sizeof found);
   const bool named = key->type == SN_KEY_CHOICE || key->type == SN_KEY_SCHEME;
   const char *near = named && !value->is_list ? sn_config_nearest_choice(key, value->words[0]) : NULL;
   snprintf(problem, size, "%s is %s, but must be %s%s%s%s", key->path, found, expected, near ? "; did you mean " : "",
@@ -134,7 +155,7 @@ bool sn_value_set(const sn_config_key *key, const sn_value *value, sn_config *co
   return false;
 }
 
-/* The shortest decimal that reads back to the same double, with a point or exponent so that it stays a real. */
+/* The shortest decimal that reads back to the same double, with a point, without which YAML 1.1 reads 1e-08 as text. */
 static void print_real(double value, char *text, size_t size) {
   if (value == rint(value) && fabs(value) < 1e9) {
     snprintf(text, size, "%.1f", value);
@@ -144,7 +165,11 @@ static void print_real(double value, char *text, size_t size) {
     snprintf(text, size, "%.*g", digits, value);
     if (strtod(text, NULL) == value) break;
   }
-  if (!strpbrk(text, ".e")) snprintf(text + strlen(text), size - strlen(text), ".0");
+  if (strchr(text, '.')) return;
+  char exponent[8];
+  char *end = text + strcspn(text, "e");
+  snprintf(exponent, sizeof exponent, "%s", end);
+  snprintf(end, size - (size_t)(end - text), ".0%s", exponent);
 }
 
 static void print_text(const char *word, char *text, size_t size) {

@@ -8,7 +8,7 @@ enum { SN_VALUE_WORDS = 64 };
 
 /* A scalar (one word) or a list of scalars as written. The words are not owned. */
 typedef struct {
-  bool is_list, quoted; /* quoted: a scalar between quotation marks, which is text whatever it looks like */
+  bool is_list, quoted; /* quoted: some word stands between quotation marks, and is text whatever it looks like */
   int count;            /* of words; a list with more than SN_VALUE_WORDS keeps the first ones and its true count */
   const char *words[SN_VALUE_WORDS];
 } sn_value;

@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "sinode/memory.h"
@@ -13,9 +14,17 @@ struct sn_log {
   double started, last, before; /* clock at the start and at the last line; what was done before the start */
 };
 
+/* mpirun gives its ranks a terminal of their own even where its output goes into a file: there, lines are better. */
+static bool is_terminal(void) {
+  static const char *const launched[] = {"OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK", "SLURM_PROCID"};
+  for (size_t k = 0; k < sizeof launched / sizeof launched[0]; k++)
+    if (getenv(launched[k])) return false;
+  return isatty(STDOUT_FILENO) == 1;
+}
+
 sn_status sn_log_create(bool speaks, bool quiet, sn_log **out) {
   SN_TRY(SN_NEW(1, out));
-  **out = (sn_log){.speaks = speaks, .quiet = quiet, .terminal = isatty(STDOUT_FILENO) == 1};
+  **out = (sn_log){.speaks = speaks, .quiet = quiet, .terminal = is_terminal()};
   return SN_OK;
 }
 
@@ -68,7 +77,7 @@ void sn_log_progress(sn_log *log, const char *what, double done, double total, c
   if (!sn_log_speaks(log)) return;
   double now = sn_clock();
   bool finished = done >= total;
-  if (!finished && now - log->last < (log->terminal ? 1.0 : 10.0)) return;
+  if (!finished && now - log->last < (log->terminal ? 1.0 : 5.0)) return;
   log->last = now;
   if (log->terminal) printf("\r\033[K");
   printf("%s %3.0f%%  %.0f/%.0f  ", what, 100.0 * done / total, done, total);

@@ -74,8 +74,8 @@ static double distance(const sn_grid *grid, const double *a, const double *b) {
 
 /* Slope between the two finest levels above round-off; errors[k] belongs to COARSEST * 2^k steps. */
 static double slope(const double *errors) {
-  int last = LEVELS - 1;
-  while (last > 1 && errors[last] < round_off) last--;
+  int last = 1;
+  while (last + 1 < LEVELS && errors[last + 1] >= round_off) last++;
   return log2(errors[last - 1] / errors[last]);
 }
 
