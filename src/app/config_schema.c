@@ -244,7 +244,7 @@ static const char *last_part(const char *path) {
 void sn_config_suggest(const char *path, char *text, size_t size) {
   const int most = (int)strlen(last_part(path)) / 2 + 1;
   int least_distance = 4;
-  snprintf(text, size, "; `sinode template` lists all keys");
+  snprintf(text, size, "; `sinode template COMMAND` lists the keys");
   for (int k = 0; k < sn_config_keys(); k++) {
     /* The key's sections, outermost first, then the key. */
     for (const char *end = keys[k].path; end;) {

@@ -50,8 +50,8 @@ int sn_config_find(const char *path);
 bool sn_config_is_section(const char *path);
 
 /*
- * "; did you mean train.batch?": the key or section nearest to a wrong one, in spelling or by its last part, or where to
- * look if none is near, into text.
+ * "; did you mean train.batch?": the key or section nearest to a wrong one, in spelling or by its last part, or where
+ * to look if none is near, into text.
  */
 void sn_config_suggest(const char *path, char *text, size_t size);
 

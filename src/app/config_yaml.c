@@ -1,5 +1,6 @@
-/* The parameter file's text, and --set options, into sn_config, with the line of everything that is wrong. */
+/* The parameter file's text, and --set options, into sn_config, with the place of everything that is wrong. */
 #include <math.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,29 +10,45 @@
 #include "sinode/integrator.h"
 #include "sinode/ks_initial.h"
 
-enum { KEYS_MOST = 128, PLACE_LENGTH = SN_CONFIG_PATH + 64 };
+enum { PLACE_LENGTH = 512, SETTING_SHOWN = 160 };
 
 typedef struct {
   sn_config *config;
   const char *file;
-  const char *setting;         /* the --set option being read, or NULL */
-  int lines[KEYS_MOST];        /* where in the file each key was given; 0: nowhere */
-  const char *sets[KEYS_MOST]; /* the --set option that gave it, or NULL */
+  const char *setting;                   /* the --set option being read, or NULL */
+  size_t lines[SN_CONFIG_KEYS_MOST];     /* where in the file each key was given; 0: nowhere */
+  const char *sets[SN_CONFIG_KEYS_MOST]; /* the --set option that gave it, or NULL */
 } reading;
 
-/* "FILE:LINE" or "--set key=value". */
-static void describe_place(const reading *r, size_t line, char *text) {
-  if (r->setting)
-    snprintf(text, PLACE_LENGTH, "--set %s", r->setting);
+/* "FILE:LINE", "FILE" for line 0, or "--set section.key=value", cut where it would crowd out the message. */
+static void describe_place(const char *file, size_t line, const char *setting, char *text) {
+  if (setting)
+    snprintf(text, PLACE_LENGTH, "--set %.*s%s", SETTING_SHOWN, setting, strlen(setting) > SETTING_SHOWN ? "..." : "");
+  else if (line)
+    snprintf(text, PLACE_LENGTH, "%.400s:%zu", file, line);
   else
-    snprintf(text, PLACE_LENGTH, "%s:%zu", r->file, line);
+    snprintf(text, PLACE_LENGTH, "%.400s", file);
 }
 
-static sn_status fail(const reading *r, const yaml_node_t *node, const char *what) {
-  char place[PLACE_LENGTH];
-  describe_place(r, node->start_mark.line + 1, place);
-  return SN_ERROR_ALL(SN_ERROR_USAGE, "%s: %s", place, what);
+static sn_status fail_at(const char *place, const char *format, va_list arguments) {
+  char text[1024];
+  vsnprintf(text, sizeof text, format, arguments);
+  return SN_ERROR_ALL(SN_ERROR_USAGE, "%s: %s", place, text);
 }
+
+/* An error in what is being read. */
+static sn_status fail(const reading *r, size_t line, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static sn_status fail(const reading *r, size_t line, const char *format, ...) {
+  char place[PLACE_LENGTH];
+  describe_place(r->file, line, r->setting, place);
+  va_list arguments;
+  va_start(arguments, format);
+  sn_status status = fail_at(place, format, arguments);
+  va_end(arguments);
+  return status;
+}
+
+static size_t line_of(const yaml_node_t *node) { return node->start_mark.line + 1; }
 
 static const char *word_of(const yaml_node_t *node) { return (const char *)node->data.scalar.value; }
 
@@ -40,55 +57,83 @@ static bool is_empty(const yaml_node_t *node) {
          (node->data.scalar.length == 0 || strcmp(word_of(node), "~") == 0 || strcmp(word_of(node), "null") == 0);
 }
 
-/* A scalar or a list of scalars; false for anything else. */
-static bool to_value(yaml_document_t *document, const yaml_node_t *node, sn_value *value) {
-  *value = (sn_value){0};
-  if (node->type == YAML_SCALAR_NODE) {
-    value->quoted = node->data.scalar.style != YAML_PLAIN_SCALAR_STYLE;
-    value->words[value->count++] = word_of(node);
-    return true;
-  }
-  if (node->type != YAML_SEQUENCE_NODE) return false;
-  value->is_list = true;
-  for (yaml_node_item_t *item = node->data.sequence.items.start; item < node->data.sequence.items.top; item++) {
-    const yaml_node_t *child = yaml_document_get_node(document, *item);
-    if (child->type != YAML_SCALAR_NODE) return false;
-    if (value->count < SN_VALUE_WORDS) value->words[value->count] = word_of(child);
-    value->count++;
+/*
+ * Whether a scalar can stand on one line of YAML as it is: no control characters (U+0000-1F, 7F-9F), line separators
+ * (U+2028, 2029), byte order marks or non-characters (U+FEFF, FFFE, FFFF), all of which escapes can smuggle in. libyaml
+ * gives valid UTF-8 that ends in a zero byte, so looking ahead is safe.
+ */
+static bool is_one_line(const yaml_node_t *node) {
+  const unsigned char *s = node->data.scalar.value;
+  for (size_t k = 0; k < node->data.scalar.length; k++) {
+    if (s[k] < 0x20 || s[k] == 0x7f || (s[k] == 0xc2 && s[k + 1] < 0xa0)) return false;
+    if (s[k] == 0xe2 && s[k + 1] == 0x80 && (s[k + 2] == 0xa8 || s[k + 2] == 0xa9)) return false;
+    if (s[k] == 0xef && s[k + 1] == 0xbb && s[k + 2] == 0xbf) return false;
+    if (s[k] == 0xef && s[k + 1] == 0xbf && s[k + 2] >= 0xbe) return false;
   }
   return true;
 }
 
-static sn_status read_key(reading *r, yaml_document_t *document, int index, const yaml_node_t *node) {
+/* Adds a word to a value; NULL, or what is wrong with it. */
+static const char *add_word(const yaml_node_t *node, sn_value *value) {
+  if (node->type != YAML_SCALAR_NODE) return "has sections or lists within";
+  if (!is_one_line(node)) return "has a line break or control character within";
+  if (node->data.scalar.style != YAML_PLAIN_SCALAR_STYLE) value->quoted = true;
+  if (value->count < SN_VALUE_WORDS) value->words[value->count] = word_of(node);
+  value->count++;
+  return NULL;
+}
+
+/* A scalar or a list of scalars; NULL, or what is wrong with it. */
+static const char *to_value(yaml_document_t *document, const yaml_node_t *node, sn_value *value) {
+  *value = (sn_value){.is_list = node->type == YAML_SEQUENCE_NODE};
+  if (is_empty(node)) return "has no value";
+  if (!value->is_list) return add_word(node, value);
+  for (yaml_node_item_t *item = node->data.sequence.items.start; item < node->data.sequence.items.top; item++) {
+    const char *wrong = add_word(yaml_document_get_node(document, *item), value);
+    if (wrong) return wrong;
+  }
+  return NULL;
+}
+
+static sn_status read_key(reading *r, yaml_document_t *document, int index, size_t line, const yaml_node_t *node) {
   const sn_config_key *key = sn_config_key_at(index);
   char text[1024];
   sn_value value;
-  if (!r->setting && r->lines[index]) {
-    snprintf(text, sizeof text, "%s is given a second time (first in line %d); keep one of them", key->path,
-             r->lines[index]);
-    return fail(r, node, text);
+  const char *wrong = to_value(document, node, &value);
+  if (wrong) {
+    sn_config_expected(key, text, sizeof text);
+    return fail(r, line, "%s %s, but must be %s", key->path, wrong, text);
   }
-  if (is_empty(node) || !to_value(document, node, &value)) {
-    char expected[512];
-    sn_config_expected(key, expected, sizeof expected);
-    snprintf(text, sizeof text, "%s %s, but must be %s", key->path,
-             is_empty(node) ? "has no value" : "has sections or lists within", expected);
-    return fail(r, node, text);
-  }
-  if (!sn_value_set(key, &value, r->config, text, sizeof text)) return fail(r, node, text);
+  if (!sn_value_set(key, &value, r->config, text, sizeof text)) return fail(r, line, "%s", text);
   if (r->setting)
     r->sets[index] = r->setting;
   else
-    r->lines[index] = (int)node->start_mark.line + 1;
+    r->lines[index] = line;
   return SN_OK;
 }
 
-static sn_status unknown(const reading *r, const yaml_node_t *node, const char *path) {
-  const char *near = sn_config_nearest(path);
-  char text[512];
-  snprintf(text, sizeof text, "unknown key '%.120s'%s%s%s", path, near ? "; did you mean " : "", near ? near : "",
-           near ? "?" : "; `sinode template` lists all keys");
-  return fail(r, node, text);
+static sn_status unknown(const reading *r, size_t line, const char *path) {
+  char suggestion[SN_CONFIG_KEY_LENGTH + 32];
+  sn_config_suggest(path, suggestion, sizeof suggestion);
+  return fail(r, line, "unknown key '%.120s'%s", path, suggestion);
+}
+
+/* The name of a pair below `prefix` must be a word, without dots and not that of a pair before it. */
+static sn_status check_name(const reading *r, yaml_document_t *document, const yaml_node_t *section,
+                            const yaml_node_pair_t *pair, const char *prefix) {
+  const yaml_node_t *name = yaml_document_get_node(document, pair->key);
+  if (name->type != YAML_SCALAR_NODE || !is_one_line(name))
+    return fail(r, line_of(name), "the name of a key must be a word");
+  const char *word = word_of(name);
+  if (strchr(word, '.'))
+    return fail(r, line_of(name), "unknown key '%.120s': nest sections, as in train: {batch: 256}; no dots", word);
+  for (yaml_node_pair_t *earlier = section->data.mapping.pairs.start; earlier < pair; earlier++) {
+    const yaml_node_t *other = yaml_document_get_node(document, earlier->key);
+    if (strcmp(word, word_of(other)) == 0)
+      return fail(r, line_of(name), "%s%s%.120s is given a second time (first in line %zu); keep one of them", prefix,
+                  *prefix ? "." : "", word, line_of(other));
+  }
+  return SN_OK;
 }
 
 /* A mapping below `prefix`: keys and sections, to any depth. */
@@ -96,38 +141,52 @@ static sn_status read_section(reading *r, yaml_document_t *document, const yaml_
   for (yaml_node_pair_t *pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top; pair++) {
     const yaml_node_t *name = yaml_document_get_node(document, pair->key);
     const yaml_node_t *value = yaml_document_get_node(document, pair->value);
-    char path[256], text[320];
-    if (name->type != YAML_SCALAR_NODE) return fail(r, name, "the name of a key must be a word");
-    snprintf(path, sizeof path, "%s%s%s", prefix, *prefix ? "." : "", word_of(name));
+    char path[SN_CONFIG_KEY_LENGTH];
+    SN_TRY(check_name(r, document, node, pair, prefix));
+    const int length = snprintf(path, sizeof path, "%s%s%s", prefix, *prefix ? "." : "", word_of(name));
     const int index = sn_config_find(path);
-    if (index >= 0) {
-      SN_TRY(read_key(r, document, index, value));
-    } else if (!sn_config_is_section(path) || strlen(path) + 1 >= sizeof path) {
-      return unknown(r, name, path);
-    } else if (value->type == YAML_MAPPING_NODE) {
+    if (length >= (int)sizeof path || (index < 0 && !sn_config_is_section(path)))
+      return unknown(r, line_of(name), path);
+    if (index >= 0)
+      SN_TRY(read_key(r, document, index, line_of(name), value));
+    else if (value->type == YAML_MAPPING_NODE)
       SN_TRY(read_section(r, document, value, path));
-    } else if (!is_empty(value)) {
-      snprintf(text, sizeof text, "%.200s is a section of keys, not a value; see `sinode explain %.60s`", path, path);
-      return fail(r, value, text);
-    }
+    else if (!is_empty(value))
+      return fail(r, line_of(name), "%s is a section of keys, not a value; see `sinode explain %s`", path, path);
   }
   return SN_OK;
 }
 
-static sn_status syntax_error(const reading *r, const yaml_parser_t *parser) {
-  char place[PLACE_LENGTH];
-  describe_place(r, (parser->problem_mark.line ? parser->problem_mark.line : parser->context_mark.line) + 1, place);
-  return SN_ERROR_ALL(SN_ERROR_USAGE, "%s: not valid YAML: %s%s%s", place, parser->context ? parser->context : "",
-                      parser->context ? ": " : "", parser->problem ? parser->problem : "unreadable");
+/* libyaml has a mark for what it cannot parse, but only an offset for bytes that it cannot read. */
+static sn_status syntax_error(const reading *r, const char *text, size_t length, const yaml_parser_t *parser) {
+  size_t line = parser->problem_mark.line + 1;
+  if (parser->error == YAML_READER_ERROR)
+    for (size_t k = 0; k < length && k < parser->problem_offset; k++) line += text[k] == '\n';
+  return fail(r, line, "not valid YAML: %s%s%s", parser->context ? parser->context : "", parser->context ? ": " : "",
+              parser->problem ? parser->problem : "out of memory");
 }
 
 /* Parses one document; without one (an empty file) *document has no root. */
 static sn_status load(const reading *r, const char *text, size_t length, yaml_document_t *document) {
   yaml_parser_t parser;
+  yaml_document_t more;
   if (!yaml_parser_initialize(&parser)) return SN_ERROR(SN_ERROR_RUN, "out of memory while reading %s", r->file);
   yaml_parser_set_input_string(&parser, (const unsigned char *)text, length);
-  sn_status status = yaml_parser_load(&parser, document) ? SN_OK : syntax_error(r, &parser);
+  if (!yaml_parser_load(&parser, document)) {
+    sn_status status = syntax_error(r, text, length, &parser);
+    yaml_parser_delete(&parser);
+    return status;
+  }
+  sn_status status = SN_OK;
+  if (!yaml_parser_load(&parser, &more)) {
+    status = syntax_error(r, text, length, &parser);
+  } else {
+    if (yaml_document_get_root_node(&more))
+      status = fail(r, more.start_mark.line + 1, "a second YAML document begins here; there can be only one");
+    yaml_document_delete(&more);
+  }
   yaml_parser_delete(&parser);
+  if (status) yaml_document_delete(document);
   return status;
 }
 
@@ -139,45 +198,43 @@ static sn_status read_file(reading *r, const char *text, size_t length) {
   if (root && root->type == YAML_MAPPING_NODE)
     status = read_section(r, &document, root, "");
   else if (root && !is_empty(root))
-    status =
-        fail(r, root, "a parameter file is made of sections such as grid: {points: 64}; see `sinode template train`");
+    status = fail(r, line_of(root),
+                  "a parameter file is made of sections such as grid: {points: 64}; see `sinode template train`");
+  yaml_document_delete(&document);
+  return status;
+}
+
+static sn_status read_setting_value(reading *r, const char *path, const char *text) {
+  yaml_document_t document;
+  SN_TRY(load(r, text, strlen(text), &document));
+  const yaml_node_t *root = yaml_document_get_root_node(&document);
+  const int index = sn_config_find(path);
+  sn_status status = SN_OK;
+  if (index < 0 && !sn_config_is_section(path))
+    status = unknown(r, 0, path);
+  else if (!root)
+    status = fail(r, 0, "%s has no value after the =", path);
+  else if (index >= 0)
+    status = read_key(r, &document, index, 0, root);
+  else if (root->type == YAML_MAPPING_NODE)
+    status = read_section(r, &document, root, path);
+  else
+    status = fail(r, 0, "%s is a section; give one of its keys, as in %s.key=value", path, path);
   yaml_document_delete(&document);
   return status;
 }
 
 /* "section.key=value", the value as YAML; a section takes a mapping. */
 static sn_status read_setting(reading *r, const char *setting) {
-  const char *equals = strchr(setting, '=');
-  char path[256];
+  char path[SN_CONFIG_KEY_LENGTH];
+  const size_t length = strcspn(setting, "=");
   r->setting = setting;
-  if (!equals || equals == setting || (size_t)(equals - setting) >= sizeof path)
-    return SN_ERROR_ALL(SN_ERROR_USAGE, "--set %s: should be section.key=value", setting);
-  memcpy(path, setting, (size_t)(equals - setting));
-  path[equals - setting] = '\0';
-
-  yaml_document_t document;
-  SN_TRY(load(r, equals + 1, strlen(equals + 1), &document));
-  yaml_node_t *root = yaml_document_get_root_node(&document);
-  const int index = sn_config_find(path);
-  sn_status status = SN_OK;
-  if (index < 0 && !sn_config_is_section(path)) {
-    const char *near = sn_config_nearest(path);
-    status =
-        SN_ERROR_ALL(SN_ERROR_USAGE, "--set %s: unknown key '%s'%s%s%s", setting, path, near ? "; did you mean " : "",
-                     near ? near : "", near ? "?" : "; `sinode template` lists all keys");
-  } else if (!root) {
-    status = SN_ERROR_ALL(SN_ERROR_USAGE, "--set %s: has no value after the =", setting);
-  } else if (index >= 0) {
-    status = read_key(r, &document, index, root);
-  } else if (root->type == YAML_MAPPING_NODE) {
-    status = read_section(r, &document, root, path);
-  } else {
-    status = SN_ERROR_ALL(SN_ERROR_USAGE, "--set %s: %s is a section; give one of its keys, as in %s.key=value",
-                          setting, path, path);
-  }
-  yaml_document_delete(&document);
+  if (setting[length] != '=' || length == 0) return fail(r, 0, "should be section.key=value");
+  snprintf(path, sizeof path, "%.*s", (int)length, setting);
+  if (length >= sizeof path) return unknown(r, 0, path);
+  SN_TRY(read_setting_value(r, path, setting + length + 1));
   r->setting = NULL;
-  return status;
+  return SN_OK;
 }
 
 static sn_status set_defaults(reading *r) {
@@ -186,75 +243,78 @@ static sn_status set_defaults(reading *r) {
     if (!key->fallback) continue;
     yaml_document_t document;
     SN_TRY(load(r, key->fallback, strlen(key->fallback), &document));
-    sn_status status = read_key(r, &document, k, yaml_document_get_root_node(&document));
+    sn_status status = read_key(r, &document, k, 0, yaml_document_get_root_node(&document));
     yaml_document_delete(&document);
     SN_TRY(status);
-    r->lines[k] = 0;
   }
   return SN_OK;
 }
 
-/* Where a key was given, for messages about how keys go together. */
-static void place_of(const reading *r, const char *path, char *text) {
-  const int index = sn_config_find(path);
-  if (r->sets[index])
-    snprintf(text, PLACE_LENGTH, "--set %s", r->sets[index]);
-  else if (r->lines[index])
-    snprintf(text, PLACE_LENGTH, "%s:%d", r->file, r->lines[index]);
-  else
-    snprintf(text, PLACE_LENGTH, "%s", r->file);
-}
+static bool is_given(const reading *r, int index) { return r->lines[index] || r->sets[index]; }
 
 static sn_status check_required(const reading *r, int command) {
   for (int k = 0; k < sn_config_keys(); k++) {
     const sn_config_key *key = sn_config_key_at(k);
-    if (command == SN_FOR_ALL || !(key->required & command) || r->lines[k] || r->sets[k]) continue;
-    return SN_ERROR_ALL(SN_ERROR_USAGE, "%s: %s is missing (%s); give it, for example as --set %s=%s", r->file,
-                        key->path, key->help, key->path, key->example);
+    if (command == SN_FOR_ALL || !(key->required & command) || is_given(r, k)) continue;
+    return fail(r, 0, "%s is missing (%s); give it, for example as --set %s=%s", key->path, key->help, key->path,
+                key->example);
   }
   return SN_OK;
 }
 
-static bool is_multiple(double value, double of) {
-  return fabs(value / of - round(value / of)) <= 1e-9 * fmax(1, value / of);
+/* An error about keys that do not go together, at the first of the two that was given. */
+static sn_status clash(const reading *r, const char *path, const char *other, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+static sn_status clash(const reading *r, const char *path, const char *other, const char *format, ...) {
+  const int first = sn_config_find(path), index = is_given(r, first) ? first : sn_config_find(other);
+  char place[PLACE_LENGTH];
+  describe_place(r->file, r->lines[index], r->sets[index], place);
+  va_list arguments;
+  va_start(arguments, format);
+  sn_status status = fail_at(place, format, arguments);
+  va_end(arguments);
+  return status;
 }
 
+/* value = n * of with n a whole number that can be counted, at least 1 unless value is 0. */
 static sn_status check_multiple(const reading *r, const char *path, double value, const char *of_path, double of) {
-  char place[PLACE_LENGTH];
-  if (is_multiple(value, of)) return SN_OK;
-  place_of(r, path, place);
-  return SN_ERROR_ALL(SN_ERROR_USAGE, "%s: %s is %.12g, which is not a multiple of %s (%.12g); %.12g would be", place,
-                      path, value, of_path, of, of * fmax(1, round(value / of)));
+  const double most = 1e15, ratio = value / of, whole = round(ratio);
+  if (!(ratio <= most))
+    return clash(r, path, of_path, "%s is %.12g, more than %g times %s (%.12g)", path, value, most, of_path, of);
+  if (fabs(ratio - whole) <= 1e-9 * fmax(1, ratio) && (whole >= 1 || value == 0)) return SN_OK;
+  return clash(r, path, of_path, "%s is %.12g, which is not a multiple of %s (%.12g); %.12g would be", path, value,
+               of_path, of, of * fmax(1, whole));
+}
+
+static sn_status check_generate(const reading *r) {
+  const sn_config *c = r->config;
+  const double dt = c->generate.dt, interval = c->generate.interval;
+  SN_TRY(check_multiple(r, "generate.interval", interval, "generate.dt", dt));
+  SN_TRY(check_multiple(r, "generate.transient", c->generate.transient, "generate.dt", dt));
+  SN_TRY(check_multiple(r, "generate.span", c->generate.span, "generate.interval", interval));
+  SN_TRY(check_multiple(r, "generate.span", c->generate.span, "generate.dt", dt));
+  if (c->generate.initial == SN_KS_INITIAL_FILE && !*c->generate.initial_file)
+    return clash(r, "generate.initial", "generate.initial_file",
+                 "generate.initial is file, so generate.initial_file must name it");
+  return SN_OK;
 }
 
 /* What only shows when keys are seen together. */
 static sn_status check_together(const reading *r, int command) {
   const sn_config *c = r->config;
-  char place[PLACE_LENGTH];
-  if (command & SN_FOR_GENERATE) {
-    SN_TRY(check_multiple(r, "generate.interval", c->generate.interval, "generate.dt", c->generate.dt));
-    SN_TRY(check_multiple(r, "generate.transient", c->generate.transient, "generate.dt", c->generate.dt));
-    SN_TRY(check_multiple(r, "generate.span", c->generate.span, "generate.interval", c->generate.interval));
-    if (c->generate.initial == SN_KS_INITIAL_FILE && !*c->generate.initial_file) {
-      place_of(r, "generate.initial", place);
-      return SN_ERROR_ALL(SN_ERROR_USAGE, "%s: generate.initial is file, so generate.initial_file must name it", place);
-    }
-  }
-  if (c->model.nonlinear.kernel % 2 == 0) {
-    place_of(r, "model.nonlinear.kernel", place);
-    return SN_ERROR_ALL(SN_ERROR_USAGE, "%s: model.nonlinear.kernel is %lld, but must be odd", place,
-                        (long long)c->model.nonlinear.kernel);
-  }
-  if (c->model.linear.kind == SN_LINEAR_SPECTRAL && c->model.linear.trainable) {
-    place_of(r, "model.linear.trainable", place);
-    return SN_ERROR_ALL(SN_ERROR_USAGE, "%s: model.linear.kind spectral has nothing to train; use stencil or dense",
-                        place);
-  }
-  if (c->adjoint.storage == SN_STORAGE_REVOLVE && c->adjoint.snapshots < 1) {
-    place_of(r, "adjoint.storage", place);
-    return SN_ERROR_ALL(SN_ERROR_USAGE, "%s: adjoint.storage is revolve, so adjoint.snapshots must be at least 1",
-                        place);
-  }
+  if (command & SN_FOR_GENERATE) SN_TRY(check_generate(r));
+  if (c->model.nonlinear.kernel % 2 == 0)
+    return clash(r, "model.nonlinear.kernel", "model.nonlinear.kind", "model.nonlinear.kernel is %lld, but must be odd",
+                 (long long)c->model.nonlinear.kernel);
+  if (c->model.linear.kind == SN_LINEAR_SPECTRAL && c->model.linear.trainable)
+    return clash(r, "model.linear.trainable", "model.linear.kind",
+                 "model.linear.kind spectral has nothing to train; use stencil or dense");
+  if (c->model.linear.kind != SN_LINEAR_STENCIL && !c->model.linear.ks)
+    return clash(r, "model.linear.coefficients", "model.linear.kind",
+                 "model.linear.coefficients is a list, which only model.linear.kind stencil takes; leave it at ks");
+  if (c->adjoint.storage == SN_STORAGE_REVOLVE && c->adjoint.snapshots < 1)
+    return clash(r, "adjoint.storage", "adjoint.snapshots",
+                 "adjoint.storage is revolve, so adjoint.snapshots must be at least 1");
   return SN_OK;
 }
 
