@@ -22,10 +22,18 @@
 
 typedef enum { SN_STORAGE_AUTO, SN_STORAGE_ALL, SN_STORAGE_SOLUTIONS, SN_STORAGE_REVOLVE } sn_storage_kind;
 
+/* Of adaptive schemes: every sample keeps rms(error / (atol + rtol |u|)) of each step below 1. */
+typedef struct {
+  double rtol, atol;
+  double first_step;   /* tried first in every interval */
+  double minimum_step; /* a smaller one is the error "stiff" */
+} sn_step_control;
+
 typedef struct {
   const sn_tableau *tableau;
-  double dt;
-  ptrdiff_t substeps;  /* time steps an interval */
+  double dt;          /* adaptive: the interval, with substeps 1 */
+  ptrdiff_t substeps; /* time steps an interval */
+  sn_step_control control;
   ptrdiff_t intervals; /* the most one pass takes */
   bool adjoint;        /* whether there will be backward passes */
   sn_storage_kind storage;
@@ -75,6 +83,9 @@ sn_status sn_integrator_check(sn_integrator *integrator, ptrdiff_t samples, doub
 /* Of the solver of the implicit stages: one line for the user, and the factorizations so far (0 without one). */
 const char *sn_integrator_solver_reason(const sn_integrator *integrator);
 long sn_integrator_factorizations(const sn_integrator *integrator);
+
+/* What the schemes with inner iterations did so far ("accepted 812 steps, rejected 9"); "" for others. Local. */
+void sn_integrator_effort(const sn_integrator *integrator, char *text, size_t size);
 
 /* The adjoint storage in one line for the user: which was chosen, why, and its bytes on this rank. */
 const char *sn_integrator_storage_reason(const sn_integrator *integrator);

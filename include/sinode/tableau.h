@@ -22,6 +22,7 @@ typedef struct {
   const char *source;
   sn_tableau_kind kind;
   int order, stages;
+  bool adaptive; /* chooses its own steps by the embedded method; explicit, and its last stage is the solution */
   double a[SN_TABLEAU_STAGES][SN_TABLEAU_STAGES], b[SN_TABLEAU_STAGES];
   double at[SN_TABLEAU_STAGES][SN_TABLEAU_STAGES],
       bt[SN_TABLEAU_STAGES];          /* 0 for explicit ones, as a, b for implicit ones: use the functions below */

@@ -75,6 +75,7 @@ typedef struct {
   struct {
     char scheme[32];
     double dt;
+    double rtol, atol, minimum_step; /* of adaptive schemes */
     struct {
       int kind; /* sn_solver_kind */
     } solver;

@@ -198,6 +198,9 @@ static sn_status open_file(prediction *p) {
 /* The mean of the valid times over all members, those that never end counted as the span; and how many those are. */
 static sn_status summarize(prediction *p) {
   const sn_config *c = &p->app->config;
+  char effort[120];
+  sn_integrator_effort(p->integrator, effort, sizeof effort);
+  if (*effort) sn_log_line(p->app->log, "%s", effort);
   const double span = (double)p->intervals * p->interval, exponent = c->predict.lyapunov_exponent;
   double sums[3] = {0}; /* members, sum of valid times, members valid to the end; space rank 0 of each replica counts */
   for (ptrdiff_t m = 0; m < p->members.count && sn_grid_space_rank(p->grid) == 0; m++) {

@@ -125,7 +125,8 @@ sn_model_description sn_setup_describe(const sn_app *app, const sn_model *model)
 sn_status sn_setup_integrator(const sn_app *app, sn_model *model, double interval, ptrdiff_t intervals, bool adjoint,
                               sn_integrator **integrator) {
   const sn_config *c = &app->config;
-  const double ratio = interval / c->integrator.dt;
+  const sn_tableau *tableau = sn_tableau_find(c->integrator.scheme);
+  const double ratio = tableau->adaptive ? 1 : interval / c->integrator.dt;
   const ptrdiff_t substeps = (ptrdiff_t)llround(ratio);
   if (substeps < 1 || !(fabs(ratio - (double)substeps) <= 1e-6 * ratio))
     return SN_ERROR_ALL(
@@ -133,11 +134,15 @@ sn_status sn_setup_integrator(const sn_app *app, sn_model *model, double interva
         "integrator.dt is %.12g, but the data have a snapshot every %.12g, which must be a multiple of it; "
         "%.12g would do",
         c->integrator.dt, interval, interval / fmax(1, (double)substeps));
-  const sn_integrator_options options = {.tableau = sn_tableau_find(c->integrator.scheme),
+  const sn_integrator_options options = {.tableau = tableau,
                                          .dt = interval / (double)substeps,
                                          .substeps = substeps,
                                          .intervals = intervals,
                                          .adjoint = adjoint,
+                                         .control = {.rtol = c->integrator.rtol,
+                                                     .atol = c->integrator.atol,
+                                                     .first_step = c->integrator.dt,
+                                                     .minimum_step = c->integrator.minimum_step},
                                          .storage = (sn_storage_kind)c->adjoint.storage,
                                          .snapshots = c->adjoint.snapshots,
                                          .memory = (ptrdiff_t)(c->adjoint.memory * 1048576),

@@ -130,6 +130,8 @@ static sn_status newton(implicit *scheme, ptrdiff_t samples, const step_tape *ta
     sn_gmres_result result;
     SN_TRY(sn_gmres_solve(scheme->gmres, samples, newton_operator, scheme, scheme->residual, scheme->delta, &limits,
                           &result));
+    scheme->base.newton++;
+    scheme->base.krylov += result.iterations;
     for (ptrdiff_t i = 0; i < count; i++) u[i] += scheme->delta[i];
   }
   return SN_OK;
@@ -172,6 +174,7 @@ static sn_status backward(sn_stepper *stepper, ptrdiff_t samples, const double *
   const sn_gmres_limits limits = {.tolerance = adjoint_tolerance, .max_iterations = KRYLOV_MOST};
   sn_gmres_result result;
   SN_TRY(sn_gmres_solve(scheme->gmres, samples, adjoint_operator, scheme, lambda, w, &limits, &result));
+  scheme->base.krylov += result.iterations;
   if (!(result.residual <= 1e3 * adjoint_tolerance))
     return SN_ERROR_ALL(
         SN_ERROR_RUN,

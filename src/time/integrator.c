@@ -1,6 +1,7 @@
 #include "sinode/integrator.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "sinode/count.h"
@@ -23,6 +24,13 @@ struct sn_integrator {
   bool backward;      /* whether the last was a backward pass */
 };
 
+typedef sn_status (*stepper_creator)(sn_model *model, const sn_stepper_options *options, sn_stepper **out);
+
+static stepper_creator creator(const sn_tableau *tableau) {
+  if (tableau->adaptive) return sn_adaptive_create;
+  return tableau->kind == SN_TABLEAU_IMPLICIT ? sn_implicit_create : sn_imex_create;
+}
+
 static sn_status build(sn_integrator *it) {
   const sn_integrator_options *options = &it->options;
   const ptrdiff_t samples = sn_model_samples(it->model), count = samples * it->points;
@@ -30,9 +38,9 @@ static sn_status build(sn_integrator *it) {
                                      .dt = options->dt,
                                      .adjoint = options->adjoint,
                                      .solver = options->solver,
-                                     .effort = options->effort};
-  const bool implicit = options->tableau->kind == SN_TABLEAU_IMPLICIT;
-  SN_TRY((implicit ? sn_implicit_create : sn_imex_create)(it->model, &scheme, &it->stepper));
+                                     .effort = options->effort,
+                                     .control = options->control};
+  SN_TRY(creator(options->tableau)(it->model, &scheme, &it->stepper));
   if (!sn_count_multiply(options->intervals, options->substeps, &it->capacity))
     return SN_ERROR_ALL(SN_ERROR_RUN, "%td intervals of %td time steps are more than can be counted",
                         options->intervals, options->substeps);
@@ -90,6 +98,7 @@ sn_status sn_integrator_forward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t 
   sn_timer_start(timer, SN_TIME_FORWARD);
   it->backward = false;
   it->made = storage->held = 0;
+  if (it->stepper->ops->begin_pass) it->stepper->ops->begin_pass(it->stepper);
   memset(it->square, 0, (size_t)it->steps * sizeof *it->square);
   const bool takes_snapshots = tape && !storage->keeps_all;
   const double *u = states;
@@ -176,6 +185,15 @@ const char *sn_integrator_solver_reason(const sn_integrator *it) {
 
 long sn_integrator_factorizations(const sn_integrator *it) {
   return it->stepper->solver ? sn_solver_factorizations(it->stepper->solver) : 0;
+}
+
+void sn_integrator_effort(const sn_integrator *it, char *text, size_t size) {
+  const sn_stepper *stepper = it->stepper;
+  *text = '\0';
+  if (it->options.tableau->adaptive)
+    snprintf(text, size, "steps of samples: %ld accepted, %ld rejected", stepper->accepted, stepper->rejected);
+  else if (it->options.tableau->kind == SN_TABLEAU_IMPLICIT)
+    snprintf(text, size, "iterations: %ld of Newton's method, %ld of GMRES", stepper->newton, stepper->krylov);
 }
 
 const char *sn_integrator_storage_reason(const sn_integrator *it) {

@@ -5,6 +5,7 @@
 #ifndef SINODE_TIME_STEPPER_H
 #define SINODE_TIME_STEPPER_H
 
+#include "sinode/integrator.h"
 #include "sinode/model.h"
 #include "sinode/solver.h"
 #include "sinode/tableau.h"
@@ -15,6 +16,8 @@ typedef struct {
   void (*destroy)(sn_stepper **stepper);
   /* Doubles of tape a step keeps for its backward pass. */
   ptrdiff_t (*tape_size)(const sn_stepper *stepper, ptrdiff_t samples);
+  /* A forward pass begins: what an earlier one recorded is void. NULL: nothing to do. */
+  void (*begin_pass)(sn_stepper *stepper);
   /* next = step(u); tape may be NULL. u and next do not overlap. */
   sn_status (*forward)(sn_stepper *stepper, ptrdiff_t samples, const double *u, double *next, double *tape);
   /* lambda := (d next / d u)^T lambda; gradient (NULL: not wanted) += (d next / d parameters)^T lambda. */
@@ -24,7 +27,9 @@ typedef struct {
 /* First member of every stepper. */
 struct sn_stepper {
   const sn_stepper_ops *ops;
-  sn_solver *solver; /* of the implicit stages; NULL if there are none */
+  sn_solver *solver;       /* of the implicit stages; NULL if there are none */
+  long accepted, rejected; /* adaptive: steps of samples so far */
+  long newton, krylov;     /* fully implicit: iterations so far */
 };
 
 /* What every scheme is made from. */
@@ -34,10 +39,14 @@ typedef struct {
   bool adjoint;          /* whether there will be backward passes */
   sn_solver_kind solver; /* of the implicit stages */
   sn_fourier_effort effort;
+  sn_step_control control; /* adaptive: then dt is the interval it steps through */
 } sn_stepper_options;
 
 /* Runge-Kutta by a tableau, IMEX or explicit. */
 sn_status sn_imex_create(sn_model *model, const sn_stepper_options *options, sn_stepper **out);
+
+/* An explicit embedded pair that chooses its own steps. */
+sn_status sn_adaptive_create(sn_model *model, const sn_stepper_options *options, sn_stepper **out);
 
 /* Backward Euler and Crank-Nicolson for the whole right-hand side, by Newton-Krylov. */
 sn_status sn_implicit_create(sn_model *model, const sn_stepper_options *options, sn_stepper **out);

@@ -1,0 +1,296 @@
+/*
+ * Explicit embedded pairs that choose their own steps (dopri5, bosh3). To the integrator one interval of the data is
+ * one step; inside it every sample goes at its own pace, so that its result does not depend on which others share the
+ * batch or the ranks: an attempt advances all samples, each by its own dt, and each is accepted or rejected by itself.
+ *
+ * Error of a sample: rms over the points of err / (atol + rtol max(|u|, |u_new|)). PI controller (Hairer, Wanner,
+ * Solving ODEs II, IV.2): dt := dt * 0.9 err^(-0.7/k) err_before^(0.4/k), k the order, within [0.2, 5].
+ *
+ * Both pairs have the last stage as the solution, so that the last slope of a step is the first of the next.
+ *
+ * The discrete adjoint takes the steps as they came, step sizes held constant. Every attempt in which some sample
+ * advanced is recorded as its state and its steps, 0 for samples that stayed; going back, its stages are recomputed.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "sinode/memory.h"
+#include "stepper.h"
+
+enum { STAGES = SN_TABLEAU_STAGES };
+
+/* Before the first step of an interval there is no error to go by; a small one makes the controller careful. */
+static const double first_error = 1e-4, safety = 0.9, shrink_most = 0.2, grow_most = 5;
+
+typedef struct {
+  sn_stepper base;
+  const sn_tableau *tableau;
+  sn_model *model;
+  ptrdiff_t points, samples; /* local points; most samples */
+  double interval, first_step, least_step, rtol, atol;
+  double *state, *next, *slope[STAGES], *f;
+  double *time, *step, *taken, *error, *error_before; /* (samples) */
+  /* Records: (samples) steps, then (samples, points) state, one after the other. */
+  double *records;
+  ptrdiff_t record_count, record_room;
+  double *step_tape, *r_bar[STAGES], *k_bar, *scratch; /* of a backward pass */
+} adaptive;
+
+/* Slope of the model: k = A u - F(u). tape may be NULL. */
+static sn_status evaluate_slope(adaptive *a, ptrdiff_t samples, const double *u, double *k, double *tape) {
+  SN_TRY(sn_linear_apply(sn_model_linear(a->model), samples, u, k));
+  SN_TRY(sn_network_forward(sn_model_network(a->model), samples, u, a->f, tape));
+  for (ptrdiff_t j = 0; j < samples * a->points; j++) k[j] -= a->f[j];
+  return SN_OK;
+}
+
+/* to = u + dt * sum_j weight_j k_j, dt by sample. */
+static void combine(const adaptive *a, ptrdiff_t samples, const double *u, const double *dt, const double *weights,
+                    int count, double *to) {
+  for (ptrdiff_t s = 0; s < samples; s++) {
+    const ptrdiff_t at = s * a->points;
+    double *restrict row = to + at;
+    memcpy(row, u + at, (size_t)a->points * sizeof *row);
+    for (int j = 0; j < count; j++) {
+      const double factor = dt[s] * weights[j];
+      const double *restrict k = a->slope[j] + at;
+      if (factor != 0)
+        for (ptrdiff_t i = 0; i < a->points; i++) row[i] += factor * k[i];
+    }
+  }
+}
+
+/* Errors of the samples relative to the tolerances, from the slopes of an attempt. One reduction over space. */
+static void estimate(adaptive *a, ptrdiff_t samples) {
+  const int stages = a->tableau->stages;
+  const sn_grid *grid = sn_model_grid(a->model);
+  for (ptrdiff_t s = 0; s < samples; s++) {
+    double sum = 0;
+    for (ptrdiff_t i = s * a->points; i < (s + 1) * a->points; i++) {
+      double difference = 0;
+      for (int j = 0; j < stages; j++) difference += (a->tableau->b[j] - a->tableau->embedded[j]) * a->slope[j][i];
+      const double scale = a->atol + a->rtol * fmax(fabs(a->state[i]), fabs(a->next[i]));
+      difference *= a->taken[s] / scale;
+      sum += difference * difference;
+    }
+    a->error[s] = sum;
+  }
+  MPI_Allreduce(MPI_IN_PLACE, a->error, (int)samples, MPI_DOUBLE, MPI_SUM, sn_grid_space(grid));
+  for (ptrdiff_t s = 0; s < samples; s++) a->error[s] = sqrt(a->error[s] / (double)sn_grid_points(grid));
+}
+
+/* The next step to try after one with that error. */
+static double control(const adaptive *a, double step, double error, double before, bool accepted) {
+  const double k = a->tableau->order;
+  if (!isfinite(error)) return shrink_most * step;
+  const double wanted = safety * pow(fmax(error, 1e-10), -0.7 / k) * pow(before, accepted ? 0.4 / k : 0);
+  return step * fmin(accepted ? grow_most : 1, fmax(shrink_most, wanted));
+}
+
+static ptrdiff_t record_size(const adaptive *a) { return a->samples * (1 + a->points); }
+
+/* Room for one more; doubled when it is full, so that training soon takes no more memory. */
+static sn_status add_record(adaptive *a, ptrdiff_t samples) {
+  if (a->record_count == a->record_room) {
+    double *more;
+    const ptrdiff_t room = a->record_room ? 2 * a->record_room : 64;
+    SN_TRY(SN_NEW(room * record_size(a), &more));
+    if (a->record_count) memcpy(more, a->records, (size_t)(a->record_count * record_size(a)) * sizeof *more);
+    sn_memory_give(&a->records);
+    a->records = more;
+    a->record_room = room;
+  }
+  double *record = a->records + a->record_count++ * record_size(a);
+  memcpy(record, a->taken, (size_t)samples * sizeof *record);
+  memcpy(record + a->samples, a->state, (size_t)(samples * a->points) * sizeof *record);
+  return SN_OK;
+}
+
+static sn_status stiff(const adaptive *a, ptrdiff_t sample) {
+  return SN_ERROR_ALL(
+      SN_ERROR_RUN,
+      "stiff: the step of %s fell below %g at t = %g of an interval of %g; an IMEX scheme would do, such as "
+      "integrator.scheme l2 (or lower integrator.minimum_step, or raise integrator.rtol)",
+      a->tableau->name, a->least_step, a->time[sample], a->interval);
+}
+
+/* Accepts or rejects each sample. Returns how many have not arrived; *advanced: whether any moved. */
+static sn_status decide(adaptive *a, ptrdiff_t samples, ptrdiff_t *left, bool *advanced) {
+  *left = 0;
+  *advanced = false;
+  for (ptrdiff_t s = 0; s < samples; s++) {
+    if (a->time[s] >= a->interval) continue;
+    const bool last = a->time[s] + a->taken[s] >= a->interval * (1 - 1e-12);
+    const bool accepted = a->error[s] <= 1;
+    const double proposal = control(a, a->taken[s], a->error[s], a->error_before[s], accepted);
+    if (accepted) {
+      a->base.accepted++;
+      *advanced = true;
+      a->time[s] = last ? a->interval : a->time[s] + a->taken[s];
+      a->error_before[s] = fmax(a->error[s], first_error);
+      if (!last || proposal < a->step[s]) a->step[s] = proposal; /* a step cut short says little of the next */
+    } else {
+      a->base.rejected++;
+      a->step[s] = proposal;
+      a->taken[s] = 0;
+    }
+    if (a->time[s] >= a->interval) continue;
+    (*left)++;
+    if (a->step[s] < a->least_step) return stiff(a, s);
+  }
+  return SN_OK;
+}
+
+/* One attempt from state to next, for the samples on the way. */
+static sn_status attempt(adaptive *a, ptrdiff_t samples) {
+  const int stages = a->tableau->stages;
+  for (ptrdiff_t s = 0; s < samples; s++) {
+    const double left = a->interval - a->time[s];
+    a->taken[s] = left <= 0 ? 0 : fmin(a->step[s], left);
+  }
+  for (int i = 1; i < stages; i++) {
+    combine(a, samples, a->state, a->taken, a->tableau->a[i], i, a->next);
+    SN_TRY(evaluate_slope(a, samples, a->next, a->slope[i], NULL));
+  }
+  estimate(a, samples);
+  return SN_OK;
+}
+
+/* Moves the samples that advanced, and their first slope. */
+static void advance(adaptive *a, ptrdiff_t samples) {
+  const double *last = a->slope[a->tableau->stages - 1];
+  const size_t bytes = (size_t)a->points * sizeof *last;
+  for (ptrdiff_t s = 0; s < samples; s++) {
+    if (a->taken[s] == 0) continue;
+    memcpy(a->state + s * a->points, a->next + s * a->points, bytes);
+    memcpy(a->slope[0] + s * a->points, last + s * a->points, bytes);
+  }
+}
+
+/* tape: where the interval's records begin and how many there are. */
+static sn_status forward(sn_stepper *stepper, ptrdiff_t samples, const double *u, double *next, double *tape) {
+  adaptive *a = (adaptive *)stepper;
+  const size_t bytes = (size_t)(samples * a->points) * sizeof *u;
+  const ptrdiff_t first = a->record_count;
+  ptrdiff_t left = samples;
+  memcpy(a->state, u, bytes);
+  for (ptrdiff_t s = 0; s < samples; s++) {
+    a->time[s] = 0;
+    a->step[s] = fmin(a->first_step, a->interval);
+    a->error_before[s] = first_error;
+  }
+  SN_TRY(evaluate_slope(a, samples, a->state, a->slope[0], NULL));
+  while (left) {
+    bool advanced;
+    SN_TRY(attempt(a, samples));
+    SN_TRY(decide(a, samples, &left, &advanced));
+    if (advanced && tape) SN_TRY(add_record(a, samples));
+    advance(a, samples);
+  }
+  memcpy(next, a->state, bytes);
+  if (tape) {
+    tape[0] = (double)first;
+    tape[1] = (double)(a->record_count - first);
+  }
+  return SN_OK;
+}
+
+/* The transpose of one recorded attempt, whose stages are recomputed with their tapes. */
+static sn_status backward_record(adaptive *a, ptrdiff_t samples, const double *record, double *lambda,
+                                 double *gradient) {
+  const int stages = a->tableau->stages - 1; /* the last is the solution, whose slope the solution does not depend on */
+  const ptrdiff_t count = samples * a->points, n = a->points;
+  const ptrdiff_t tape_size = a->samples * n + sn_network_tape_size(sn_model_network(a->model), a->samples);
+  const double *dt = record, *state = record + a->samples;
+  for (int i = 0; i < stages; i++) {
+    double *stage = a->step_tape + i * tape_size;
+    combine(a, samples, state, dt, a->tableau->a[i], i, stage);
+    SN_TRY(evaluate_slope(a, samples, stage, a->slope[i], stage + count));
+  }
+  for (int i = stages - 1; i >= 0; i--) {
+    const double *stage = a->step_tape + i * tape_size;
+    for (ptrdiff_t s = 0; s < samples; s++)
+      for (ptrdiff_t k = s * n; k < (s + 1) * n; k++) {
+        double sum = a->tableau->b[i] * lambda[k];
+        for (int j = i + 1; j < stages; j++) sum += a->tableau->a[j][i] * a->r_bar[j][k];
+        a->k_bar[k] = dt[s] * sum;
+        a->scratch[k] = -a->k_bar[k];
+      }
+    SN_TRY(sn_network_backward(sn_model_network(a->model), samples, stage, stage + count, a->scratch, a->r_bar[i],
+                               gradient));
+    if (gradient) SN_TRY(sn_linear_gradient(sn_model_linear(a->model), samples, 1, a->k_bar, stage, gradient));
+    SN_TRY(sn_linear_apply_transpose(sn_model_linear(a->model), samples, a->k_bar, a->scratch));
+    for (ptrdiff_t k = 0; k < count; k++) a->r_bar[i][k] += a->scratch[k];
+  }
+  for (int i = 0; i < stages; i++)
+    for (ptrdiff_t k = 0; k < count; k++) lambda[k] += a->r_bar[i][k];
+  return SN_OK;
+}
+
+static sn_status backward(sn_stepper *stepper, ptrdiff_t samples, const double *tape, double *lambda,
+                          double *gradient) {
+  adaptive *a = (adaptive *)stepper;
+  const ptrdiff_t first = (ptrdiff_t)tape[0], count = (ptrdiff_t)tape[1];
+  for (ptrdiff_t k = first + count - 1; k >= first; k--)
+    SN_TRY(backward_record(a, samples, a->records + k * record_size(a), lambda, gradient));
+  a->record_count = first;
+  return SN_OK;
+}
+
+static void begin_pass(sn_stepper *stepper) { ((adaptive *)stepper)->record_count = 0; }
+
+static ptrdiff_t tape_size(const sn_stepper *stepper, ptrdiff_t samples) {
+  (void)stepper, (void)samples;
+  return 2;
+}
+
+static void destroy(sn_stepper **stepper) {
+  adaptive *a = (adaptive *)*stepper;
+  if (!a) return;
+  double **arrays[] = {&a->state, &a->next,    &a->f,         &a->time,  &a->step,    &a->taken,
+                       &a->error, &a->records, &a->step_tape, &a->k_bar, &a->scratch, &a->error_before};
+  for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) sn_memory_give(arrays[k]);
+  for (int i = 0; i < STAGES; i++) {
+    sn_memory_give(&a->slope[i]);
+    sn_memory_give(&a->r_bar[i]);
+  }
+  sn_memory_give(stepper);
+}
+
+static const sn_stepper_ops ops = {
+    .destroy = destroy, .tape_size = tape_size, .begin_pass = begin_pass, .forward = forward, .backward = backward};
+
+static sn_status take_memory(adaptive *a, bool adjoint) {
+  const ptrdiff_t count = a->samples * a->points;
+  const int stages = a->tableau->stages;
+  double **fields[] = {&a->state, &a->next, &a->f},
+         **numbers[] = {&a->time, &a->step, &a->taken, &a->error, &a->error_before};
+  for (int k = 0; k < 3; k++) SN_TRY(SN_NEW(count, fields[k]));
+  for (int k = 0; k < 5; k++) SN_TRY(SN_NEW(a->samples, numbers[k]));
+  for (int i = 0; i < stages; i++) SN_TRY(SN_NEW(count, &a->slope[i]));
+  if (!adjoint) return SN_OK;
+  const ptrdiff_t stage_tape = count + sn_network_tape_size(sn_model_network(a->model), a->samples);
+  SN_TRY(SN_NEW((stages - 1) * stage_tape, &a->step_tape));
+  for (int i = 0; i < stages - 1; i++) SN_TRY(SN_NEW(count, &a->r_bar[i]));
+  SN_TRY(SN_NEW(count, &a->k_bar));
+  return SN_NEW(count, &a->scratch);
+}
+
+sn_status sn_adaptive_create(sn_model *model, const sn_stepper_options *options, sn_stepper **out) {
+  adaptive *a;
+  SN_TRY(SN_NEW(1, &a));
+  *out = &a->base;
+  a->base.ops = &ops;
+  a->tableau = options->tableau;
+  a->model = model;
+  a->points = sn_grid_range(sn_model_grid(model)).count;
+  a->samples = sn_model_samples(model);
+  a->interval = options->dt;
+  a->first_step = options->control.first_step;
+  a->least_step = options->control.minimum_step;
+  a->rtol = options->control.rtol;
+  a->atol = options->control.atol;
+  sn_status status = take_memory(a, options->adjoint);
+  if (status) destroy(out);
+  return status;
+}
