@@ -122,11 +122,12 @@ typedef struct {
 typedef enum { SN_RESUME_AUTO, SN_RESUME_NEVER, SN_RESUME_REQUIRED } sn_resume;
 
 /*
- * Reads and validates `path`, then applies `settings` ("section.key=value", count of them) over it. Errors
- * (SN_ERROR_USAGE; SN_ERROR_FILE if the file cannot be read) say "FILE:LINE: key: what was found, what was expected",
- * for an unknown key with the nearest valid name. `command` decides which required keys must be there. Local: rank 0
- * reads the text and the program broadcasts it, so every rank parses the same bytes (`text` of `length` bytes, `path`
- * for messages).
+ * Reads and validates `text` (`length` bytes; `path` names it in messages), then applies `settings`
+ * ("section.key=value", count of them) over it. `command` decides which required keys must be there. Local: rank 0
+ * reads the file and the program broadcasts it, so every rank parses the same bytes and finds the same.
+ * Errors (SN_ERROR_USAGE, alike on all ranks) say "FILE:LINE: key is what was found, but must be what was expected",
+ * for an unknown key with the nearest valid name; one in a setting begins with "--set section.key=value" instead.
+ * Repeated keys and sections, names with dots and a second document are errors too.
  */
 sn_status sn_config_parse(const char *path, const char *text, size_t length, const char *const *settings, int count,
                           sn_config_command command, sn_config *config);

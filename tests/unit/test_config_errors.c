@@ -58,6 +58,8 @@ static void wrong_values_are_refused(void **state) {
       {"generate: {dealias: 1}", "case.yaml:1", "'1'", "true or false"},
       {"train:\n  optimizer:\n    kind: adam\n", "case.yaml:3", "one of adamw, sgd", "did you mean adamw?"},
       {"integrator: {scheme: ars223}", "case.yaml:1", "one of ars111,", "did you mean ars222?"},
+      {"integrator: {scheme: 2l}", "case.yaml:1", "integrator.scheme is '2l'", "did you mean l2?"},
+      {"train: {schedule: {factor: 0}}", "case.yaml:1", "train.schedule.factor is '0'", "a number > 0 and <= 1"},
       {"predict: {file: ''}", "case.yaml:1", "predict.file is ''", "the path of a file"},
       {"predict:\n  file: \"a\\nb\"\n", "case.yaml:2", "predict.file has a line break", "the path of a file"},
       {"predict: {file: \"a\\0b\"}", "case.yaml:1", "control character", "the path of a file"},
