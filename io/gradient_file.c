@@ -17,6 +17,9 @@ static sn_status write_all(sn_file *file, const sn_grid *grid, const sn_gradient
   SN_TRY(sn_file_write(file, "/loss", H5T_NATIVE_DOUBLE, H5T_IEEE_F64LE, &loss, &r->loss));
   SN_TRY(sn_file_write(file, "/trajectory", H5T_NATIVE_DOUBLE, H5T_IEEE_F64LE, &trajectory, r->trajectory));
   SN_TRY(sn_file_write(file, "/gradient/initial_state", H5T_NATIVE_DOUBLE, H5T_IEEE_F64LE, &initial, r->initial_state));
+  const hsize_t steps = (hsize_t)r->steps;
+  const sn_file_part norms = {.dimensions = 1, .shape = {steps}, .count = {sn_grid_rank(grid) == 0 ? steps : 0}};
+  SN_TRY(sn_file_write(file, "/adjoint_norm", H5T_NATIVE_DOUBLE, H5T_IEEE_F64LE, &norms, r->adjoint_norm));
   return sn_model_write_blocks(file, grid, "/gradient/", r->parameters, true, r->gradient);
 }
 

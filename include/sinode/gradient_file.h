@@ -17,6 +17,8 @@ typedef struct {
   ptrdiff_t snapshots;         /* window + 1 */
   const double *trajectory;    /* (own samples, snapshots, local points) */
   const double *initial_state; /* (own samples, local points): derivative by the initial states */
+  ptrdiff_t steps;
+  const double *adjoint_norm; /* (steps): norm of the derivative by the state before each time step */
   const sn_parameters *parameters;
   const double *gradient; /* in their layout, reduced */
 } sn_gradient_result;

@@ -36,6 +36,7 @@ typedef struct {
   sn_step_control control;
   ptrdiff_t intervals; /* the most one pass takes */
   bool adjoint;        /* whether there will be backward passes */
+  bool estimate;       /* whether the error of every step is estimated, where the scheme has an embedded method */
   sn_storage_kind storage;
   ptrdiff_t snapshots; /* revolve: states in memory, >= 1 */
   ptrdiff_t memory;    /* auto: bytes on this rank; 0: half of what the node has, shared by its ranks */
@@ -79,6 +80,25 @@ sn_status sn_integrator_backward(sn_integrator *integrator, ptrdiff_t samples, p
  * norm. Collective over world.
  */
 sn_status sn_integrator_check(sn_integrator *integrator, ptrdiff_t samples, double start);
+
+/* Time steps of so many intervals. Local. */
+ptrdiff_t sn_integrator_steps(const sn_integrator *integrator, ptrdiff_t intervals);
+
+/*
+ * Norms after every step of the last pass, forward or backward (of the adjoint then), over all samples and points:
+ * norms[k] belongs to step k. Takes as many as the pass had steps. Collective over world.
+ */
+void sn_integrator_norms(sn_integrator *integrator, double *norms);
+
+/*
+ * Error estimates of the last forward pass: (steps, samples) sums of squares over this rank's points; NULL if there are
+ * none (options.estimate was not set, or the scheme has no embedded method). Local.
+ */
+const double *sn_integrator_estimates(const sn_integrator *integrator);
+
+/* The largest step that is stable on the linear part, for explicit schemes; INFINITY for others. Collective over space.
+ */
+sn_status sn_integrator_stable_step(const sn_integrator *integrator, double *limit);
 
 /* Of the solver of the implicit stages: one line for the user, and the factorizations so far (0 without one). */
 const char *sn_integrator_solver_reason(const sn_integrator *integrator);

@@ -20,7 +20,9 @@ typedef struct {
   ptrdiff_t points;  /* local */
   double *values;    /* (own samples, window + 1, points): the data */
   double *gradient, *direction, *kept;
-  double *states; /* (own samples, window + 1, points): the trajectory */
+  double *states;  /* (own samples, window + 1, points): the trajectory */
+  ptrdiff_t steps; /* time steps of the window */
+  double *norms;   /* (steps): of the adjoint */
 } evaluation;
 
 /* Fills the objective's initial states and targets: (time, sample) from (sample, time). */
@@ -190,6 +192,8 @@ static sn_status prepare(evaluation *e) {
   SN_TRY(SN_NEW(size, &e->gradient));
   SN_TRY(SN_NEW(size, &e->direction));
   SN_TRY(SN_NEW(size, &e->kept));
+  e->steps = sn_integrator_steps(e->integrator, window);
+  SN_TRY(SN_NEW(e->steps, &e->norms));
   return SN_NEW(e->own.count * (window + 1) * e->points, &e->states);
 }
 
@@ -215,6 +219,8 @@ static sn_status evaluate(evaluation *e) {
     SN_TRY(sn_objective_diagnose(e->objective, e->own.count, scale_of(e), e->gradient));
     return SN_ERROR_ALL(SN_ERROR_RUN, "loss %g and norm of the gradient %g are not finite", loss, norm);
   }
+  SN_TRY(sn_integrator_check(e->integrator, e->own.count, 0)); /* a finite adjoint may have exploded all the same */
+  sn_integrator_norms(e->integrator, e->norms);
   keep_trajectory(e);
   const sn_gradient_result result = {.loss = loss,
                                      .samples = e->samples,
@@ -222,6 +228,8 @@ static sn_status evaluate(evaluation *e) {
                                      .snapshots = c->train.window + 1,
                                      .trajectory = e->states,
                                      .initial_state = sn_objective_initial_bar(e->objective),
+                                     .steps = e->steps,
+                                     .adjoint_norm = e->norms,
                                      .parameters = parameters,
                                      .gradient = e->gradient};
   const sn_provenance provenance = sn_setup_provenance(e->app, "loss and gradient");
@@ -241,7 +249,7 @@ sn_status sn_command_gradient(sn_app *app) {
   sn_objective_destroy(&e.objective);
   sn_integrator_destroy(&e.integrator);
   sn_model_destroy(&e.model);
-  double **arrays[] = {&e.values, &e.gradient, &e.direction, &e.kept, &e.states};
+  double **arrays[] = {&e.values, &e.gradient, &e.direction, &e.kept, &e.states, &e.norms};
   for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) sn_memory_give(arrays[k]);
   sn_grid_destroy(&e.grid);
   return status;

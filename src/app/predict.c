@@ -26,6 +26,8 @@ typedef struct {
   double *spread;         /* (members): standard deviation of the reference */
   double *errors;         /* (chunk + 1, members): sums of squares, then rmse */
   double *relative;       /* (members): nrmse at one time */
+  double *estimate;       /* (chunk + 1, members): largest error estimate of a step in each interval; row 0 stays 0 */
+  double *squares;        /* (steps of a chunk, members): sums behind it */
   double *valid_time;     /* (members): NaN while the prediction is still valid */
 } prediction;
 
@@ -84,7 +86,8 @@ static void measure_errors(prediction *p, ptrdiff_t step, ptrdiff_t count, const
 }
 
 /* Appends `count` states to the file and watches for the end of the valid time. */
-static sn_status write_states(prediction *p, ptrdiff_t step, ptrdiff_t count, const double *states) {
+static sn_status write_states(prediction *p, ptrdiff_t step, ptrdiff_t count, const double *states,
+                              const double *estimates) {
   const ptrdiff_t members = p->members.count;
   measure_errors(p, step, count, states);
   for (ptrdiff_t i = 0; i < count; i++) {
@@ -95,23 +98,39 @@ static sn_status write_states(prediction *p, ptrdiff_t step, ptrdiff_t count, co
       p->relative[m] = rmse[m] / p->spread[m];
       if (isnan(p->valid_time[m]) && p->relative[m] > p->app->config.predict.threshold) p->valid_time[m] = time;
     }
-    const double *fields[] = {states + i * members * p->points, p->frame}, *scalars[] = {rmse, p->relative};
+    const double *fields[] = {states + i * members * p->points, p->frame},
+                 *scalars[] = {rmse, p->relative, estimates ? estimates + i * members : NULL};
     SN_TRY(sn_trajectory_append(p->writer, p->start + time, fields, scalars));
   }
   return SN_OK;
+}
+
+/* Rms over x of the error estimates, the largest of an interval's steps. One reduction. */
+static void measure_estimates(prediction *p, ptrdiff_t count) {
+  if (!p->estimate) return;
+  const ptrdiff_t members = p->members.count, steps = sn_integrator_steps(p->integrator, count), each = steps / count;
+  memcpy(p->squares, sn_integrator_estimates(p->integrator), (size_t)(steps * members) * sizeof *p->squares);
+  sum_over_space(p, p->squares, steps * members);
+  for (ptrdiff_t i = 0; i < count; i++)
+    for (ptrdiff_t m = 0; m < members; m++) {
+      double most = 0;
+      for (ptrdiff_t k = i * each; k < (i + 1) * each; k++) most = fmax(most, p->squares[k * members + m]);
+      p->estimate[(i + 1) * members + m] = sqrt(most / (double)sn_grid_points(p->grid));
+    }
 }
 
 static sn_status roll_out(prediction *p) {
   const ptrdiff_t members = p->members.count, state = members * p->points;
   for (ptrdiff_t m = 0; m < members; m++)
     memcpy(p->states + m * p->points, p->reference + m * p->known * p->points, (size_t)p->points * sizeof *p->states);
-  SN_TRY(write_states(p, 0, 1, p->states));
+  SN_TRY(write_states(p, 0, 1, p->states, p->estimate));
   sn_log_progress_start(p->app->log, 0);
   for (ptrdiff_t done = 0; done < p->intervals;) {
     const ptrdiff_t left = p->intervals - done, count = left < p->chunk ? left : p->chunk;
     SN_TRY(sn_integrator_forward(p->integrator, members, count, p->states, false));
     SN_TRY(sn_integrator_check(p->integrator, members, p->start + (double)done * p->interval));
-    SN_TRY(write_states(p, done + 1, count, p->states + state));
+    measure_estimates(p, count);
+    SN_TRY(write_states(p, done + 1, count, p->states + state, p->estimate ? p->estimate + members : NULL));
     memmove(p->states, p->states + count * state, (size_t)state * sizeof *p->states);
     done += count;
     sn_log_progress(p->app->log, "predicting", (double)done, (double)p->intervals, "t %g",
@@ -173,6 +192,8 @@ static sn_status open_file(prediction *p) {
   static const sn_trajectory_variable scalars[] = {
       {"rmse", "root mean square over x of the difference from the reference"},
       {"nrmse", "rmse over the standard deviation of the reference over x and time"},
+      {"error_estimate",
+       "largest rms over x of a time step's error estimate by the embedded method since the time before"},
   };
   static const sn_trajectory_variable finals[] = {
       {"valid_time", "time after the start at which nrmse first exceeds nrmse_threshold; NaN if it never does"},
@@ -185,7 +206,7 @@ static sn_status open_file(prediction *p) {
       .snapshots = p->intervals + 1,
       .fields = 2,
       .field = fields,
-      .scalars = 2,
+      .scalars = p->estimate ? 3 : 2,
       .scalar = scalars,
       .finals = 1,
       .final = finals,
@@ -228,6 +249,10 @@ static sn_status predict(prediction *p) {
   SN_TRY(sn_setup_model_from_file(p->app, p->grid, c->predict.model, samples, &p->model));
   SN_TRY(sn_setup_integrator(p->app, p->model, p->interval, p->chunk, false, &p->integrator));
   SN_TRY(sn_integrator_reserve(p->integrator, samples));
+  if (sn_integrator_estimates(p->integrator)) {
+    SN_TRY(SN_NEW((p->chunk + 1) * samples, &p->estimate));
+    SN_TRY(SN_NEW(sn_integrator_steps(p->integrator, p->chunk) * samples, &p->squares));
+  }
   sn_log_line(p->app->log, "scheme: %s, dt %g; solver %s", c->integrator.scheme, c->integrator.dt,
               sn_integrator_solver_reason(p->integrator));
   SN_TRY(open_file(p));
@@ -245,7 +270,8 @@ sn_status sn_command_predict(sn_app *app) {
   sn_integrator_destroy(&p.integrator);
   sn_model_destroy(&p.model);
   sn_trajectory_close(&p.reader);
-  double **arrays[] = {&p.states, &p.reference, &p.frame, &p.spread, &p.errors, &p.relative, &p.valid_time};
+  double **arrays[] = {&p.states,   &p.reference,  &p.frame,    &p.spread, &p.errors,
+                       &p.relative, &p.valid_time, &p.estimate, &p.squares};
   for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) sn_memory_give(arrays[k]);
   sn_grid_destroy(&p.grid);
   return status;

@@ -139,6 +139,7 @@ sn_status sn_setup_integrator(const sn_app *app, sn_model *model, double interva
                                          .substeps = substeps,
                                          .intervals = intervals,
                                          .adjoint = adjoint,
+                                         .estimate = !adjoint,
                                          .control = {.rtol = c->integrator.rtol,
                                                      .atol = c->integrator.atol,
                                                      .first_step = c->integrator.dt,
@@ -148,7 +149,15 @@ sn_status sn_setup_integrator(const sn_app *app, sn_model *model, double interva
                                          .memory = (ptrdiff_t)(c->adjoint.memory * 1048576),
                                          .solver = (sn_solver_kind)c->integrator.solver.kind,
                                          .effort = (sn_fourier_effort)c->fft.plan};
-  return sn_agree(app->world, sn_integrator_create(model, &options, integrator));
+  SN_TRY(sn_agree(app->world, sn_integrator_create(model, &options, integrator)));
+  double limit;
+  SN_TRY(sn_integrator_stable_step(*integrator, &limit));
+  if (limit < options.dt && !tableau->adaptive)
+    sn_log_warning(app->log,
+                   "integrator.dt %g is beyond the largest stable step of %s on this linear part, about %.3g: "
+                   "expect it to blow up; an IMEX scheme such as l2 has no such limit",
+                   options.dt, tableau->name, limit);
+  return SN_OK;
 }
 
 sn_status sn_setup_trajectory(const sn_app *app, const char *path, sn_trajectory_reader **reader) {

@@ -13,7 +13,7 @@
 #include "sinode/memory.h"
 #include "stepper.h"
 
-enum { STAGES = SN_TABLEAU_STAGES, TERMS = 2 * STAGES + 1 };
+enum { STAGES = SN_TABLEAU_STAGES, TERMS = 2 * STAGES + 2 };
 
 typedef struct {
   sn_stepper base;
@@ -21,7 +21,7 @@ typedef struct {
   sn_model *model;
   ptrdiff_t points; /* local */
   double dt;
-  bool last_is_solution;
+  bool last_is_solution, estimates; /* estimates: the embedded method's difference is wanted */
   bool needs_f[STAGES], needs_h[STAGES], used[STAGES];
   double gamma[STAGES]; /* 0: explicit stage */
   int solve[STAGES];    /* which of the solver's gammas */
@@ -97,6 +97,24 @@ static ptrdiff_t tape_size(const sn_stepper *stepper, ptrdiff_t samples) {
   return scheme->tableau->stages * stage_tape_size(scheme, samples);
 }
 
+/* Sums of squares, sample by sample, of what the embedded method makes different in this step. */
+static void estimate(imex *scheme, ptrdiff_t samples, const double *u, const double *next) {
+  const double *weight = scheme->tableau->embedded;
+  const ptrdiff_t n = scheme->points;
+  combination sum = {0};
+  add(&sum, 1, next);
+  add(&sum, -1, u);
+  for (int j = 0; j < scheme->tableau->stages; j++) {
+    if (scheme->needs_f[j]) add(&sum, scheme->dt * weight[j], scheme->f[j]);
+    if (scheme->needs_h[j]) add(&sum, -scheme->dt * weight[j], scheme->h[j]);
+  }
+  evaluate(&sum, samples * n, scheme->stage);
+  for (ptrdiff_t s = 0; s < samples; s++) {
+    scheme->base.estimate[s] = 0;
+    for (ptrdiff_t k = s * n; k < (s + 1) * n; k++) scheme->base.estimate[s] += scheme->stage[k] * scheme->stage[k];
+  }
+}
+
 static sn_status forward(sn_stepper *stepper, ptrdiff_t samples, const double *u, double *next, double *tape) {
   imex *scheme = (imex *)stepper;
   const int stages = scheme->tableau->stages;
@@ -113,12 +131,13 @@ static sn_status forward(sn_stepper *stepper, ptrdiff_t samples, const double *u
   }
   if (scheme->last_is_solution) {
     memcpy(next, stage, (size_t)count * sizeof *next);
-    return SN_OK;
+  } else {
+    combination sum = {0};
+    add(&sum, 1, u);
+    add_row(scheme, stages, &sum);
+    evaluate(&sum, count, next);
   }
-  combination sum = {0};
-  add(&sum, 1, u);
-  add_row(scheme, stages, &sum);
-  evaluate(&sum, count, next);
+  if (scheme->estimates) estimate(scheme, samples, u, next);
   return SN_OK;
 }
 
@@ -192,6 +211,7 @@ static void destroy(sn_stepper **stepper) {
   sn_memory_give(&scheme->stage);
   sn_memory_give(&scheme->f_bar);
   sn_memory_give(&scheme->h_bar);
+  sn_memory_give(&scheme->base.estimate);
   sn_solver_destroy(&scheme->base.solver);
   sn_memory_give(stepper);
 }
@@ -208,6 +228,10 @@ static void find_needs(imex *scheme, bool has_network) {
       if (i < stages && !scheme->used[i]) continue;
       scheme->needs_f[j] |= has_network && sn_tableau_nonlinear(tableau, i, j) != 0;
       scheme->needs_h[j] |= sn_tableau_linear(tableau, i, j) != 0;
+    }
+    if (scheme->estimates && tableau->embedded[j] != 0) {
+      scheme->needs_f[j] = has_network;
+      scheme->needs_h[j] = true;
     }
     scheme->used[j] = scheme->needs_f[j] || scheme->needs_h[j] || (scheme->last_is_solution && j == stages - 1);
   }
@@ -236,6 +260,7 @@ static sn_status take_memory(imex *scheme, bool adjoint) {
     if (adjoint && scheme->used[i]) SN_TRY(SN_NEW(count, &scheme->r_bar[i]));
   }
   SN_TRY(SN_NEW(count, &scheme->stage));
+  if (scheme->estimates) SN_TRY(SN_NEW(sn_model_samples(scheme->model), &scheme->base.estimate));
   if (!adjoint) return SN_OK;
   SN_TRY(SN_NEW(count, &scheme->f_bar));
   return SN_NEW(count, &scheme->h_bar);
@@ -252,6 +277,7 @@ sn_status sn_imex_create(sn_model *model, const sn_stepper_options *options, sn_
   scheme->points = sn_grid_range(grid).count;
   scheme->dt = options->dt;
   scheme->last_is_solution = sn_tableau_last_is_solution(options->tableau);
+  scheme->estimates = options->estimate && sn_tableau_is_embedded(options->tableau);
   find_needs(scheme, sn_network_get_shape(sn_model_network(model))->kind != SN_NETWORK_NONE);
   double gammas[STAGES];
   int count = find_gammas(scheme, gammas);

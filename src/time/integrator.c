@@ -6,6 +6,7 @@
 
 #include "sinode/count.h"
 #include "sinode/memory.h"
+#include "sinode/stability.h"
 #include "stepper.h"
 #include "storage.h"
 
@@ -17,6 +18,7 @@ struct sn_integrator {
   ptrdiff_t points;   /* local */
   double *buffer[3];  /* states on the way; the third is the adjoint */
   double *square;     /* (capacity) local sum of squares after every step of the last pass */
+  double *estimate;   /* (capacity, samples) of the last forward pass; NULL: none */
   double *total;      /* (capacity) summed over the ranks */
   ptrdiff_t capacity; /* steps one pass may take */
   ptrdiff_t steps;    /* of the last pass */
@@ -37,6 +39,7 @@ static sn_status build(sn_integrator *it) {
   const sn_stepper_options scheme = {.tableau = options->tableau,
                                      .dt = options->dt,
                                      .adjoint = options->adjoint,
+                                     .estimate = options->estimate,
                                      .solver = options->solver,
                                      .effort = options->effort,
                                      .control = options->control};
@@ -49,6 +52,7 @@ static sn_status build(sn_integrator *it) {
                              it->stepper->ops->tape_size(it->stepper, samples), &it->storage));
   SN_TRY(SN_NEW(it->capacity, &it->square));
   SN_TRY(SN_NEW(it->capacity, &it->total));
+  if (it->stepper->estimate) SN_TRY(SN_NEW(it->capacity * samples, &it->estimate));
   for (int k = 0; k < 3; k++) SN_TRY(SN_NEW(count, &it->buffer[k]));
   return SN_OK;
 }
@@ -68,6 +72,7 @@ void sn_integrator_destroy(sn_integrator **integrator) {
   sn_storage_destroy(&it->storage);
   sn_memory_give(&it->square);
   sn_memory_give(&it->total);
+  sn_memory_give(&it->estimate);
   for (int k = 0; k < 3; k++) sn_memory_give(&it->buffer[k]);
   sn_memory_give(integrator);
 }
@@ -110,6 +115,8 @@ sn_status sn_integrator_forward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t 
     const bool tapes = tape && (storage->keeps_all || step == it->steps - 1);
     SN_TRY(step_forward(it, samples, u, next, tapes ? sn_storage_tape(storage, step) : NULL));
     it->square[step] = sum_of_squares(count, next);
+    if (it->estimate)
+      memcpy(it->estimate + step * samples, it->stepper->estimate, (size_t)samples * sizeof *it->estimate);
     u = next;
   }
   sn_timer_stop(timer, SN_TIME_FORWARD);
@@ -154,27 +161,61 @@ sn_status sn_integrator_backward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t
   return SN_OK;
 }
 
+ptrdiff_t sn_integrator_steps(const sn_integrator *it, ptrdiff_t intervals) { return intervals * it->options.substeps; }
+
+/* Sums of squares over all ranks, into it->total. */
+static void sum_over_ranks(sn_integrator *it) {
+  MPI_Allreduce(it->square, it->total, (int)it->steps, MPI_DOUBLE, MPI_SUM, sn_grid_world(sn_model_grid(it->model)));
+}
+
+void sn_integrator_norms(sn_integrator *it, double *norms) {
+  sum_over_ranks(it);
+  for (ptrdiff_t k = 0; k < it->steps; k++) norms[k] = sqrt(it->total[k]);
+}
+
+const double *sn_integrator_estimates(const sn_integrator *it) { return it->estimate; }
+
+sn_status sn_integrator_stable_step(const sn_integrator *it, double *limit) {
+  return sn_stability_limit(sn_model_linear(it->model), sn_model_grid(it->model), it->options.tableau, limit);
+}
+
+/* What to do about a state that blew up. */
+static sn_status advise(const sn_integrator *it, char *text, size_t size) {
+  double limit;
+  SN_TRY(sn_integrator_stable_step(it, &limit));
+  if (limit < it->options.dt && !it->options.tableau->adaptive)
+    snprintf(text, size,
+             "the largest stable step of %s on this linear part is %.3g: lower integrator.dt (now %g) or use an "
+             "IMEX scheme such as l2",
+             it->options.tableau->name, limit, it->options.dt);
+  else
+    snprintf(text, size, "lower integrator.dt (now %g) or, in training, train.optimizer.learning_rate", it->options.dt);
+  return SN_OK;
+}
+
+static sn_status blew_up(const sn_integrator *it, ptrdiff_t step, double start, double rms) {
+  const double dt = it->options.dt;
+  char advice[240];
+  if (it->backward)
+    return SN_ERROR_ALL(
+        SN_ERROR_RUN,
+        "the adjoint of %s blew up going back through step %td (t = %g): rms %g; shorten train.window or "
+        "lower integrator.dt (now %g)",
+        it->options.tableau->name, step + 1, start + (double)step * dt, rms, dt);
+  SN_TRY(advise(it, advice, sizeof advice));
+  return SN_ERROR_ALL(SN_ERROR_RUN, "%s blew up in step %td, at t = %g: rms of the state is %g; %s",
+                      it->options.tableau->name, step + 1, start + (double)(step + 1) * dt, rms, advice);
+}
+
 sn_status sn_integrator_check(sn_integrator *it, ptrdiff_t samples, double start) {
-  const double limit = 1e6, dt = it->options.dt;
-  const sn_grid *grid = sn_model_grid(it->model);
+  const double limit = 1e6;
   double values = (double)(samples * it->points);
-  MPI_Allreduce(it->square, it->total, (int)it->steps, MPI_DOUBLE, MPI_SUM, sn_grid_world(grid));
-  MPI_Allreduce(MPI_IN_PLACE, &values, 1, MPI_DOUBLE, MPI_SUM, sn_grid_world(grid));
+  sum_over_ranks(it);
+  MPI_Allreduce(MPI_IN_PLACE, &values, 1, MPI_DOUBLE, MPI_SUM, sn_grid_world(sn_model_grid(it->model)));
   for (ptrdiff_t k = 0; k < it->steps; k++) {
     const ptrdiff_t step = it->backward ? it->steps - 1 - k : k;
     const double rms = sqrt(it->total[step] / values);
-    if (rms < limit) continue;
-    if (it->backward)
-      return SN_ERROR_ALL(
-          SN_ERROR_RUN,
-          "the adjoint of %s blew up going back through step %td (t = %g): rms %g; shorten train.window "
-          "or lower integrator.dt (now %g)",
-          it->options.tableau->name, step + 1, start + (double)step * dt, rms, dt);
-    return SN_ERROR_ALL(
-        SN_ERROR_RUN,
-        "%s blew up in step %td, at t = %g: rms of the state is %g; lower integrator.dt (now %g) or, in "
-        "training, train.optimizer.learning_rate",
-        it->options.tableau->name, step + 1, start + (double)(step + 1) * dt, rms, dt);
+    if (!(rms < limit)) return blew_up(it, step, start, rms);
   }
   return SN_OK;
 }

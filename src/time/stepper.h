@@ -28,6 +28,7 @@ typedef struct {
 struct sn_stepper {
   const sn_stepper_ops *ops;
   sn_solver *solver;       /* of the implicit stages; NULL if there are none */
+  double *estimate;        /* (samples) local sums of squares of the last step's error estimate; NULL: there is none */
   long accepted, rejected; /* adaptive: steps of samples so far */
   long newton, krylov;     /* fully implicit: iterations so far */
 };
@@ -36,6 +37,7 @@ struct sn_stepper {
 typedef struct {
   const sn_tableau *tableau;
   double dt;
+  bool estimate;         /* whether an error estimate is wanted, where there is an embedded method */
   bool adjoint;          /* whether there will be backward passes */
   sn_solver_kind solver; /* of the implicit stages */
   sn_fourier_effort effort;

@@ -319,3 +319,9 @@ bool sn_tableau_last_is_solution(const sn_tableau *tableau) {
       return false;
   return true;
 }
+
+bool sn_tableau_is_embedded(const sn_tableau *tableau) {
+  for (int j = 0; j < tableau->stages; j++)
+    if (tableau->embedded[j] != 0) return true;
+  return false;
+}
