@@ -56,7 +56,7 @@ static void say_network_traffic(const sn_app *app, const sn_grid *grid, const sn
 }
 
 static sn_status say_integration(const sn_app *app, const sn_grid *grid, sn_model *model, double interval,
-                                 ptrdiff_t samples) {
+                                 ptrdiff_t samples, double libraries) {
   const sn_config *c = &app->config;
   sn_integrator *integrator;
   SN_TRY(sn_setup_integrator(app, model, interval, c->train.window, true, &integrator));
@@ -73,17 +73,22 @@ static sn_status say_integration(const sn_app *app, const sn_grid *grid, sn_mode
   /* Beside what is held now: gradient and two moments of the optimizer; states, targets and derivatives of a window. */
   const double points = (double)sn_grid_range(grid).count;
   const double more = 8 * (3 * parameters + (3 * (double)c->train.window + 2) * (double)samples * points);
-  sn_log_line(app->log,
-              "memory: %.1f MiB a rank, of which %.1f adjoint storage, %.1f factors (and about 40 for the libraries)",
-              mebibytes(most_over_ranks(app, (double)sn_memory_bytes() + more)),
-              mebibytes(most_over_ranks(app, (double)sn_integrator_storage_bytes(integrator))),
-              mebibytes(most_over_ranks(app, (double)sn_integrator_factor_bytes(integrator))));
+  const double arrays = (double)sn_memory_bytes() + more;
+  sn_log_line(
+      app->log,
+      "memory: about %.0f MiB a rank at its peak: arrays %.1f (of which adjoint storage %.1f, factors %.1f), the rest "
+      "MPI, HDF5 and the program itself",
+      mebibytes(most_over_ranks(app, arrays + libraries)), mebibytes(most_over_ranks(app, arrays)),
+      mebibytes(most_over_ranks(app, (double)sn_integrator_storage_bytes(integrator))),
+      mebibytes(most_over_ranks(app, (double)sn_integrator_factor_bytes(integrator))));
   sn_integrator_destroy(&integrator);
   return status;
 }
 
 static sn_status check_training(const sn_app *app, const sn_grid *grid) {
   const sn_config *c = &app->config;
+  /* What the process holds beside our arrays before any of them is large. */
+  const double libraries = (double)(sn_memory_resident_peak() - sn_memory_peak_bytes());
   sn_trajectory_reader *reader;
   double interval = c->generate.interval;
   ptrdiff_t members = c->generate.members, snapshots = llround(c->generate.span / c->generate.interval) + 1;
@@ -115,7 +120,7 @@ static sn_status check_training(const sn_app *app, const sn_grid *grid) {
   sn_log_line(app->log, "model: %td parameters, %td of them trained",
               sn_parameters_total(sn_model_parameters(model), false),
               sn_parameters_total(sn_model_parameters(model), true));
-  sn_status status = say_integration(app, grid, model, interval, samples);
+  sn_status status = say_integration(app, grid, model, interval, samples, libraries);
   sn_model_destroy(&model);
   return status;
 }

@@ -320,6 +320,7 @@ static sn_status finish(training *t) {
   sn_integrator_effort(t->integrator, effort, sizeof effort);
   sn_log_line(t->app->log, "factorizations: %ld%s%s", sn_integrator_factorizations(t->integrator), *effort ? "; " : "",
               effort);
+  sn_log_line(t->app->log, "memory: %.0f MiB a rank at its peak", last[6]);
   sn_log_line(t->app->log, "written: %s/{model,best}.h5, history.csv, config.yaml", t->app->config.run.directory);
   return SN_OK;
 }
