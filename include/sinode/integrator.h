@@ -100,6 +100,9 @@ const double *sn_integrator_estimates(const sn_integrator *integrator);
  */
 sn_status sn_integrator_stable_step(const sn_integrator *integrator, double *limit);
 
+/* Whether every state of the last forward pass was finite and of rms below 1e6 on this rank. Local. */
+bool sn_integrator_is_sound(const sn_integrator *integrator);
+
 /* Of the solver of the implicit stages: one line for the user, and the factorizations so far (0 without one). */
 const char *sn_integrator_solver_reason(const sn_integrator *integrator);
 long sn_integrator_factorizations(const sn_integrator *integrator);

@@ -5,6 +5,7 @@
 #ifndef SINODE_OBJECTIVE_H
 #define SINODE_OBJECTIVE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "sinode/error.h"
@@ -33,6 +34,9 @@ sn_status sn_objective_value(sn_objective *objective, ptrdiff_t samples, double 
  */
 sn_status sn_objective_gradient(sn_objective *objective, ptrdiff_t samples, double scale, double *sum,
                                 double *gradient);
+
+/* Whether the last evaluation stayed finite and within bounds on this rank (sn_integrator_is_sound). Local. */
+bool sn_objective_is_sound(const sn_objective *objective);
 
 /* After an evaluation: states (window + 1, samples, local points); after a gradient, derivative by the initial states.
  */

@@ -42,6 +42,8 @@ double *sn_objective_targets(sn_objective *o) { return o->targets; }
 const double *sn_objective_states(const sn_objective *o) { return o->states; }
 const double *sn_objective_initial_bar(const sn_objective *o) { return o->bars; }
 
+bool sn_objective_is_sound(const sn_objective *o) { return sn_integrator_is_sound(o->integrator); }
+
 sn_status sn_objective_value(sn_objective *o, ptrdiff_t samples, double *sum) {
   const ptrdiff_t count = samples * o->points;
   SN_TRY(sn_integrator_forward(o->integrator, samples, o->window, o->states, false));

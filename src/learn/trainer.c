@@ -136,7 +136,9 @@ static sn_status iterate(sn_trainer *trainer, bool stop_here, double *batch_loss
   SN_TRY(sn_objective_gradient(trainer->objective, share.count, scale, &sum, trainer->gradient));
   SN_TRY(sn_parameters_reduce(parameters, trainer->gradient));
 
-  double agreed[3] = {sum, !is_finite(sn_parameters_size(parameters), trainer->gradient), stop_here};
+  const bool healthy =
+      sn_objective_is_sound(trainer->objective) && is_finite(sn_parameters_size(parameters), trainer->gradient);
+  double agreed[3] = {sum, !healthy, stop_here};
   MPI_Allreduce(MPI_IN_PLACE, agreed, 3, MPI_DOUBLE, MPI_SUM, sn_grid_world(trainer->grid));
   *batch_loss = scale * agreed[0];
   *stop = agreed[2] > 0;

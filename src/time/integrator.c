@@ -24,6 +24,7 @@ struct sn_integrator {
   ptrdiff_t steps;    /* of the last pass */
   ptrdiff_t made;     /* forward steps of the last pair of passes */
   bool backward;      /* whether the last was a backward pass */
+  bool sound;         /* whether the last forward pass stayed within bounds on this rank */
 };
 
 typedef sn_status (*stepper_creator)(sn_model *model, const sn_stepper_options *options, sn_stepper **out);
@@ -81,6 +82,9 @@ sn_status sn_integrator_reserve(sn_integrator *it, ptrdiff_t samples) {
   return it->stepper->solver ? sn_solver_reserve(it->stepper->solver, samples) : SN_OK;
 }
 
+/* A state whose root mean square is beyond this has blown up; on the attractor of KS it is about 1.3. */
+static const double rms_limit = 1e6;
+
 static double sum_of_squares(ptrdiff_t count, const double *u) {
   double sum = 0;
   for (ptrdiff_t k = 0; k < count; k++) sum += u[k] * u[k];
@@ -102,6 +106,7 @@ sn_status sn_integrator_forward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t 
                         it->options.adjoint ? " with adjoint" : "", it->steps, tape ? " with adjoint" : "");
   sn_timer_start(timer, SN_TIME_FORWARD);
   it->backward = false;
+  it->sound = true;
   it->made = storage->held = 0;
   if (it->stepper->ops->begin_pass) it->stepper->ops->begin_pass(it->stepper);
   memset(it->square, 0, (size_t)it->steps * sizeof *it->square);
@@ -115,6 +120,7 @@ sn_status sn_integrator_forward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t 
     const bool tapes = tape && (storage->keeps_all || step == it->steps - 1);
     SN_TRY(step_forward(it, samples, u, next, tapes ? sn_storage_tape(storage, step) : NULL));
     it->square[step] = sum_of_squares(count, next);
+    it->sound &= it->square[step] < rms_limit * rms_limit * (double)count;
     if (it->estimate)
       memcpy(it->estimate + step * samples, it->stepper->estimate, (size_t)samples * sizeof *it->estimate);
     u = next;
@@ -160,6 +166,8 @@ sn_status sn_integrator_backward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t
   sn_timer_stop(timer, SN_TIME_BACKWARD);
   return SN_OK;
 }
+
+bool sn_integrator_is_sound(const sn_integrator *it) { return it->sound; }
 
 ptrdiff_t sn_integrator_steps(const sn_integrator *it, ptrdiff_t intervals) { return intervals * it->options.substeps; }
 
@@ -208,14 +216,13 @@ static sn_status blew_up(const sn_integrator *it, ptrdiff_t step, double start, 
 }
 
 sn_status sn_integrator_check(sn_integrator *it, ptrdiff_t samples, double start) {
-  const double limit = 1e6;
   double values = (double)(samples * it->points);
   sum_over_ranks(it);
   MPI_Allreduce(MPI_IN_PLACE, &values, 1, MPI_DOUBLE, MPI_SUM, sn_grid_world(sn_model_grid(it->model)));
   for (ptrdiff_t k = 0; k < it->steps; k++) {
     const ptrdiff_t step = it->backward ? it->steps - 1 - k : k;
     const double rms = sqrt(it->total[step] / values);
-    if (!(rms < limit)) return blew_up(it, step, start, rms);
+    if (!(rms < rms_limit)) return blew_up(it, step, start, rms);
   }
   return SN_OK;
 }
