@@ -29,11 +29,19 @@ typedef struct {
   double minimum_step; /* a smaller one is the error "stiff" */
 } sn_step_control;
 
+/* Of fully implicit schemes; all 0 are the defaults. */
+typedef struct {
+  double tolerance;   /* Newton's method ends when every sample's residual is this small relative to its state; 1e-13 */
+  int max_iterations; /* 20; at most 100 */
+  bool unpreconditioned; /* GMRES without (I - gamma A)^-1, to measure what that buys */
+} sn_newton_control;
+
 typedef struct {
   const sn_tableau *tableau;
   double dt;          /* adaptive: the interval, with substeps 1 */
   ptrdiff_t substeps; /* time steps an interval */
   sn_step_control control;
+  sn_newton_control newton;
   ptrdiff_t intervals; /* the most one pass takes */
   bool adjoint;        /* whether there will be backward passes */
   bool estimate;       /* whether the error of every step is estimated, where the scheme has an embedded method */

@@ -77,6 +77,11 @@ typedef struct {
     double dt;
     double rtol, atol, minimum_step; /* of adaptive schemes */
     struct {
+      double tolerance;
+      int64_t max_iterations;
+      bool precondition;
+    } newton; /* of implicit schemes */
+    struct {
       int kind; /* sn_solver_kind */
     } solver;
   } integrator;

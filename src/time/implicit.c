@@ -8,7 +8,8 @@
  *   (I + gamma S F'(U)) delta = S (r - gamma F(U)) - U
  *
  * Each Newton step is solved by GMRES, as exactly as the outer residual deserves (Dembo, Eisenstat, Steihaug 1982).
- * S bounds the operator whatever the grid, and A itself is never applied to U. The first guess is a semi-implicit Euler
+ * S bounds the operator whatever the grid, and A itself is never applied to U. (It can be left out, to measure what it
+ * buys.) The first guess is a semi-implicit Euler
  * step. The adjoint is one transposed solve a step with the same preconditioner: (I + gamma S^T F'(U)^T) w = S^T
  * lambda.
  */
@@ -20,10 +21,10 @@
 #include "sinode/memory.h"
 #include "stepper.h"
 
-enum { NEWTON_MOST = 20, KRYLOV_MOST = 300, RESTART = 40 };
+enum { NEWTON_MOST = 100, KRYLOV_MOST = 1000, RESTART = 40 };
 
-/* Of |delta-free residual| / |U|; and of the adjoint's linear solve: both as far as round-off lets them. */
-static const double newton_tolerance = 1e-13, adjoint_tolerance = 1e-13;
+/* Of the adjoint's linear solve: as far as round-off lets it. */
+static const double adjoint_tolerance = 1e-13;
 
 typedef struct {
   sn_stepper base;
@@ -31,6 +32,7 @@ typedef struct {
   sn_model *model;
   ptrdiff_t points; /* local */
   double dt, theta, gamma;
+  sn_newton_control newton;
   sn_gmres *gmres;
   double *right, *residual, *delta, *f, *scratch;
   double *own_tape;           /* of one step, where the caller keeps none */
@@ -77,21 +79,47 @@ static double relative_norm(implicit *scheme, ptrdiff_t samples, const double *x
   return most;
 }
 
-/* y = x + gamma S F'(U) x. */
-static sn_status newton_operator(void *context, ptrdiff_t samples, const double *x, double *y) {
-  implicit *scheme = context;
-  SN_TRY(sn_network_tangent(sn_model_network(scheme->model), samples, scheme->at, scheme->at_tape, x, y));
-  SN_TRY(sn_solver_solve(scheme->base.solver, 0, samples, y));
-  for (ptrdiff_t k = 0; k < samples * scheme->points; k++) y[k] = x[k] + scheme->gamma * y[k];
+/*
+ * From y = F'(U) x, or its transpose times x, to the operator of the linear solve: x + gamma S y, or without the
+ * preconditioner x + gamma (y - A x).
+ */
+static sn_status complete(implicit *scheme, ptrdiff_t samples, bool transposed, const double *x, double *y) {
+  const ptrdiff_t count = samples * scheme->points;
+  sn_linear *linear = sn_model_linear(scheme->model);
+  if (!scheme->newton.unpreconditioned) {
+    SN_TRY((transposed ? sn_solver_solve_transpose : sn_solver_solve)(scheme->base.solver, 0, samples, y));
+  } else {
+    SN_TRY((transposed ? sn_linear_apply_transpose : sn_linear_apply)(linear, samples, x, scheme->scratch));
+    for (ptrdiff_t k = 0; k < count; k++) y[k] -= scheme->scratch[k];
+  }
+  for (ptrdiff_t k = 0; k < count; k++) y[k] = x[k] + scheme->gamma * y[k];
   return SN_OK;
 }
 
-/* y = x + gamma S^T F'(U)^T x. */
+static sn_status newton_operator(void *context, ptrdiff_t samples, const double *x, double *y) {
+  implicit *scheme = context;
+  SN_TRY(sn_network_tangent(sn_model_network(scheme->model), samples, scheme->at, scheme->at_tape, x, y));
+  return complete(scheme, samples, false, x, y);
+}
+
 static sn_status adjoint_operator(void *context, ptrdiff_t samples, const double *x, double *y) {
   implicit *scheme = context;
   SN_TRY(sn_network_backward(sn_model_network(scheme->model), samples, scheme->at, scheme->at_tape, x, y, NULL));
-  SN_TRY(sn_solver_solve_transpose(scheme->base.solver, 0, samples, y));
-  for (ptrdiff_t k = 0; k < samples * scheme->points; k++) y[k] = x[k] + scheme->gamma * y[k];
+  return complete(scheme, samples, true, x, y);
+}
+
+/* S (r - gamma F(U)) - U, or without the preconditioner r - gamma F(U) - U + gamma A U; F(U) is in f. */
+static sn_status find_residual(implicit *scheme, ptrdiff_t samples, const double *u) {
+  const ptrdiff_t count = samples * scheme->points;
+  double *residual = scheme->residual;
+  for (ptrdiff_t i = 0; i < count; i++) residual[i] = scheme->right[i] - scheme->gamma * scheme->f[i];
+  if (!scheme->newton.unpreconditioned) {
+    SN_TRY(sn_solver_solve(scheme->base.solver, 0, samples, residual));
+  } else {
+    SN_TRY(sn_linear_apply(sn_model_linear(scheme->model), samples, u, scheme->scratch));
+    for (ptrdiff_t i = 0; i < count; i++) residual[i] += scheme->gamma * scheme->scratch[i];
+  }
+  for (ptrdiff_t i = 0; i < count; i++) residual[i] -= u[i];
   return SN_OK;
 }
 
@@ -114,19 +142,18 @@ static sn_status newton(implicit *scheme, ptrdiff_t samples, const step_tape *ta
   double history[NEWTON_MOST + 1], *u = tape->end;
   scheme->at = u;
   scheme->at_tape = tape->end_tape;
-  for (int k = 0; k <= NEWTON_MOST; k++) {
+  for (int k = 0; k <= scheme->newton.max_iterations; k++) {
     SN_TRY(sn_network_forward(network, samples, u, scheme->f, tape->end_tape));
-    for (ptrdiff_t i = 0; i < count; i++) scheme->residual[i] = scheme->right[i] - scheme->gamma * scheme->f[i];
-    SN_TRY(sn_solver_solve(scheme->base.solver, 0, samples, scheme->residual));
-    for (ptrdiff_t i = 0; i < count; i++) scheme->residual[i] -= u[i];
+    SN_TRY(find_residual(scheme, samples, u));
     history[k] = relative_norm(scheme, samples, scheme->residual, u);
     /* Converged, or as far as round-off lets it: no longer falling, and small. */
-    if (history[k] <= newton_tolerance ||
-        (k && history[k] >= 0.5 * history[k - 1] && history[k] < 100 * newton_tolerance))
+    if (history[k] <= scheme->newton.tolerance ||
+        (k && history[k] >= 0.5 * history[k - 1] && history[k] < 100 * scheme->newton.tolerance))
       return SN_OK;
-    if (!isfinite(history[k]) || k == NEWTON_MOST) return diverged(scheme, history, k + 1);
-    const sn_gmres_limits limits = {.tolerance = fmax(fmin(0.1, history[k]), 0.1 * newton_tolerance / history[k]),
-                                    .max_iterations = KRYLOV_MOST};
+    if (!isfinite(history[k]) || k == scheme->newton.max_iterations) return diverged(scheme, history, k + 1);
+    const sn_gmres_limits limits = {
+        .tolerance = fmax(fmin(0.1, history[k]), 0.1 * scheme->newton.tolerance / history[k]),
+        .max_iterations = KRYLOV_MOST};
     sn_gmres_result result;
     SN_TRY(sn_gmres_solve(scheme->gmres, samples, newton_operator, scheme, scheme->residual, scheme->delta, &limits,
                           &result));
@@ -170,7 +197,7 @@ static sn_status backward(sn_stepper *stepper, ptrdiff_t samples, const double *
   double *w = scheme->delta, *scaled = scheme->f;
   scheme->at = at.end;
   scheme->at_tape = at.end_tape;
-  SN_TRY(sn_solver_solve_transpose(scheme->base.solver, 0, samples, lambda));
+  if (!scheme->newton.unpreconditioned) SN_TRY(sn_solver_solve_transpose(scheme->base.solver, 0, samples, lambda));
   const sn_gmres_limits limits = {.tolerance = adjoint_tolerance, .max_iterations = KRYLOV_MOST};
   sn_gmres_result result;
   SN_TRY(sn_gmres_solve(scheme->gmres, samples, adjoint_operator, scheme, lambda, w, &limits, &result));
@@ -236,6 +263,10 @@ sn_status sn_implicit_create(sn_model *model, const sn_stepper_options *options,
   scheme->dt = options->dt;
   scheme->theta = sn_tableau_linear(options->tableau, last, last);
   scheme->gamma = scheme->theta * scheme->dt;
+  scheme->newton = options->newton;
+  if (scheme->newton.tolerance == 0) scheme->newton.tolerance = 1e-13;
+  if (scheme->newton.max_iterations == 0) scheme->newton.max_iterations = 20;
+  if (scheme->newton.max_iterations > NEWTON_MOST) scheme->newton.max_iterations = NEWTON_MOST;
   sn_status status = build(scheme, options);
   if (status) destroy(out);
   return status;

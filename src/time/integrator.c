@@ -43,7 +43,8 @@ static sn_status build(sn_integrator *it) {
                                      .estimate = options->estimate,
                                      .solver = options->solver,
                                      .effort = options->effort,
-                                     .control = options->control};
+                                     .control = options->control,
+                                     .newton = options->newton};
   SN_TRY(creator(options->tableau)(it->model, &scheme, &it->stepper));
   if (!sn_count_multiply(options->intervals, options->substeps, &it->capacity))
     return SN_ERROR_ALL(SN_ERROR_RUN, "%td intervals of %td time steps are more than can be counted",

@@ -41,7 +41,8 @@ typedef struct {
   bool adjoint;          /* whether there will be backward passes */
   sn_solver_kind solver; /* of the implicit stages */
   sn_fourier_effort effort;
-  sn_step_control control; /* adaptive: then dt is the interval it steps through */
+  sn_newton_control newton; /* fully implicit */
+  sn_step_control control;  /* adaptive: then dt is the interval it steps through */
 } sn_stepper_options;
 
 /* Runge-Kutta by a tableau, IMEX or explicit. */
