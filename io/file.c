@@ -126,10 +126,11 @@ sn_status sn_file_create(MPI_Comm comm, const char *path, const char *kind, cons
     H5Pset_link_creation_order(creation, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
     H5Pset_attr_creation_order(creation, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
     file->id = H5Fcreate(file->temporary, H5F_ACC_TRUNC, creation, access);
+    if (file->id < 0) status = sn_file_error(file, "cannot be created"); /* before other calls change the reason */
     H5Pclose(creation);
     H5Pclose(access);
     file->writing = true;
-    status = sn_agree(comm, file->id < 0 ? sn_file_error(file, "cannot be created") : SN_OK);
+    status = sn_agree(comm, status);
   }
   if (!status) status = sn_agree(comm, write_provenance(file, kind, provenance));
   if (status) sn_file_close(out);
@@ -220,8 +221,9 @@ sn_status sn_file_open(MPI_Comm comm, const char *path, const char *kind, sn_fil
   if (!status) {
     hid_t access = access_by(comm);
     file->id = H5Fopen(path, H5F_ACC_RDONLY, access);
+    if (file->id < 0) status = sn_file_error(file, "cannot be opened; it is truncated or damaged");
     H5Pclose(access);
-    status = sn_agree(comm, file->id < 0 ? sn_file_error(file, "cannot be opened; it is truncated or damaged") : SN_OK);
+    status = sn_agree(comm, status);
   }
   if (!status) status = sn_agree(comm, identify(file, kind));
   if (status) sn_file_close(out);
