@@ -83,9 +83,9 @@ sn_status sn_integrator_backward(sn_integrator *integrator, ptrdiff_t samples, p
                                  double *gradient);
 
 /*
- * SN_OK if every step of the last forward pass (or backward pass) gave finite values of rms below 1e6; otherwise an
- * error, the same on all ranks, with the first bad step, its time after the start of the pass at time `start`, and its
- * norm. Collective over world.
+ * SN_OK if every step of the last pass stayed within bounds: a forward pass finite and of rms below 1e6, a backward
+ * pass finite and not grown by more than 1e8 since its first step. Otherwise an error, the same on all ranks, with the
+ * first bad step, its time when the pass began at time `start`, and its norm. Collective over world.
  */
 sn_status sn_integrator_check(sn_integrator *integrator, ptrdiff_t samples, double start);
 

@@ -71,16 +71,15 @@ static sn_status say_integration(const sn_app *app, const sn_grid *grid, sn_mode
     sn_log_line(app->log, "gradient: one reduction of %.1f MiB a rank over %d replicas an iteration",
                 mebibytes(most_over_ranks(app, 8 * parameters)), sn_grid_replica_count(grid));
   /* Beside what is held now: gradient and two moments of the optimizer; states, targets and derivatives of a window. */
-  const double points = (double)sn_grid_range(grid).count, replicas = sn_grid_replica_count(grid);
+  const double points = (double)sn_grid_range(grid).count;
   const double more = 8 * (3 * parameters + (3 * (double)c->train.window + 2) * (double)samples * points);
   const double arrays = (double)sn_memory_bytes() + more + data;
-  /* Measured with OpenMPI and HDF5 of Debian 12: their buffers, and the pieces in which a reduction goes round. */
-  const double buffers = 10 * 1048576.0 + (replicas > 1 ? 8 * parameters / replicas : 0);
+  const double peak = sn_setup_peak_memory(grid, arrays, 8 * parameters, libraries);
   sn_log_line(
       app->log,
       "memory: about %.0f MiB a rank at its peak: arrays %.1f (of which adjoint storage %.1f, factors %.1f), the rest "
       "MPI, HDF5 and the program itself",
-      mebibytes(most_over_ranks(app, arrays + libraries + buffers)), mebibytes(most_over_ranks(app, arrays)),
+      mebibytes(most_over_ranks(app, peak)), mebibytes(most_over_ranks(app, arrays)),
       mebibytes(most_over_ranks(app, (double)sn_integrator_storage_bytes(integrator))),
       mebibytes(most_over_ranks(app, (double)sn_integrator_factor_bytes(integrator))));
   sn_integrator_destroy(&integrator);
@@ -90,7 +89,7 @@ static sn_status say_integration(const sn_app *app, const sn_grid *grid, sn_mode
 static sn_status check_training(const sn_app *app, const sn_grid *grid) {
   const sn_config *c = &app->config;
   /* What the process holds beside our arrays before any of them is large. */
-  const double libraries = (double)(sn_memory_resident_peak() - sn_memory_peak_bytes());
+  const double libraries = sn_setup_libraries();
   sn_trajectory_reader *reader;
   double interval = c->generate.interval;
   ptrdiff_t members = c->generate.members, snapshots = llround(c->generate.span / c->generate.interval) + 1;

@@ -41,6 +41,13 @@ sn_status sn_setup_read(const sn_app *app, const sn_grid *grid, const char *path
                         sn_range members, sn_range snapshots, double **values);
 
 /*
+ * Bytes a rank will have resident at its peak, when its arrays are `arrays` bytes and its gradient `gradient` bytes and
+ * the process had `libraries` bytes beside its arrays at the start (sn_setup_libraries). Local.
+ */
+double sn_setup_peak_memory(const sn_grid *grid, double arrays, double gradient, double libraries);
+double sn_setup_libraries(void);
+
+/*
  * Refuses to go on if a file exists that another run made, unless --overwrite was given. Collective over world.
  */
 sn_status sn_setup_claim(const sn_app *app, const char *path, const char *key);

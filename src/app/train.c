@@ -274,6 +274,7 @@ static sn_status prepare(training *t) {
   sn_app *app = t->app;
   const sn_config *c = &app->config;
   double interval;
+  t->libraries = sn_setup_libraries();
   sn_timer_start(app->timer, SN_TIME_SETUP);
   SN_TRY(sn_setup_grid(app, &t->grid));
   SN_TRY(load_data(t, &interval));
@@ -301,6 +302,9 @@ static sn_status prepare(training *t) {
                            &t->trainer));
   SN_TRY(sn_trainer_reserve(t->trainer, t->integrator));
   SN_TRY(SN_NEW(c->train.epochs * SN_HISTORY_COLUMNS, &t->history));
+  const double gradient = 8 * (double)sn_parameters_size(sn_model_parameters(t->model));
+  t->foreseen = sn_setup_peak_memory(t->grid, (double)sn_memory_bytes(), gradient, t->libraries);
+  MPI_Allreduce(MPI_IN_PLACE, &t->foreseen, 1, MPI_DOUBLE, MPI_MAX, app->world);
   announce(t, interval);
   SN_TRY(begin(t));
   sn_timer_stop(app->timer, SN_TIME_SETUP);
@@ -320,7 +324,7 @@ static sn_status finish(training *t) {
   sn_integrator_effort(t->integrator, effort, sizeof effort);
   sn_log_line(t->app->log, "factorizations: %ld%s%s", sn_integrator_factorizations(t->integrator), *effort ? "; " : "",
               effort);
-  sn_log_line(t->app->log, "memory: %.0f MiB a rank at its peak", last[6]);
+  sn_log_line(t->app->log, "memory: %.0f MiB a rank at its peak, %.0f foreseen", last[6], t->foreseen / 1048576);
   sn_log_line(t->app->log, "written: %s/{model,best}.h5, history.csv, config.yaml", t->app->config.run.directory);
   return SN_OK;
 }

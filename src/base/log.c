@@ -16,7 +16,7 @@ struct sn_log {
 
 /* mpirun gives its ranks a terminal of their own even where its output goes into a file: there, lines are better. */
 static bool is_terminal(void) {
-  static const char *const launched[] = {"OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK", "SLURM_PROCID"};
+  static const char *const launched[] = {"OMPI_UNIVERSE_SIZE", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"};
   for (size_t k = 0; k < sizeof launched / sizeof launched[0]; k++)
     if (getenv(launched[k])) return false;
   return isatty(STDOUT_FILENO) == 1;
