@@ -25,6 +25,7 @@ typedef struct {
   sn_optimizer *optimizer;
   sn_trainer *trainer;
   double *history;              /* (epochs, columns) */
+  double libraries, foreseen;   /* bytes resident beside the arrays at the start; the most that will be */
   char checkpoint[SN_RUN_PATH]; /* the newest, or "" */
 } training;
 
