@@ -27,8 +27,8 @@ sn_status sn_memory_take(ptrdiff_t count, size_t size, void *out) {
                     (double)need / 1048576.0, (double)bytes / 1048576.0);
   memset(block, 0, (size_t)need);
   memcpy(block, &need, sizeof need);
-  calls++;
-  ptrdiff_t now = bytes += need;
+  atomic_fetch_add(&calls, 1);
+  const ptrdiff_t now = atomic_fetch_add(&bytes, need) + need;
   if (now > peak) peak = now;
   *result = block + ALIGNMENT;
   return SN_OK;
@@ -40,7 +40,7 @@ void sn_memory_give(void *pointer_to_pointer) {
   char *block = (char *)*pointer - ALIGNMENT;
   ptrdiff_t size;
   memcpy(&size, block, sizeof size);
-  bytes -= size;
+  atomic_fetch_sub(&bytes, size);
   free(block);
   *pointer = NULL;
 }

@@ -1,0 +1,12 @@
+# Targets for developers: `format` rewrites the sources, `format-check` and `tidy` fail where something is wrong.
+file(GLOB_RECURSE SINODE_ALL_SOURCES CONFIGURE_DEPENDS include/*.h src/*.[ch] io/*.[ch] tests/*.[ch])
+find_program(CLANG_FORMAT clang-format)
+find_program(CLANG_TIDY clang-tidy)
+if(CLANG_FORMAT)
+  add_custom_target(format COMMAND ${CLANG_FORMAT} -i ${SINODE_ALL_SOURCES} VERBATIM)
+  add_custom_target(format-check COMMAND ${CLANG_FORMAT} --dry-run --Werror ${SINODE_ALL_SOURCES} VERBATIM)
+endif()
+if(CLANG_TIDY)
+  file(GLOB_RECURSE SINODE_LIBRARY_SOURCES CONFIGURE_DEPENDS src/*.c io/*.c)
+  add_custom_target(tidy COMMAND ${CLANG_TIDY} --quiet -p ${CMAKE_BINARY_DIR} ${SINODE_LIBRARY_SOURCES} VERBATIM)
+endif()
