@@ -1,0 +1,167 @@
+/* Networks: tangents and backward passes against differences, against each other, and against those of one rank. */
+#include "network_case.h"
+
+/* Arrays of own samples and points, the tape of a forward pass at u, and what the passes give there. */
+typedef struct {
+  ptrdiff_t size;
+  double *u, *direction, *bar; /* where, along what, against what */
+  double *f, *tape;
+  double *tangent, *u_bar, *gradient;
+} passes;
+
+static double world_dot(ptrdiff_t count, const double *a, const double *b) {
+  double sum = 0;
+  for (ptrdiff_t k = 0; k < count; k++) sum += a[k] * b[k];
+  MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
+  return sum;
+}
+
+static passes passes_run(const network_case *c, const fixture *x) {
+  const ptrdiff_t samples = x->share.count, size = samples * x->range.count;
+  passes p = {.size = size,
+              .u = new_states(c, x, STREAM_STATE),
+              .direction = new_states(c, x, STREAM_DIRECTION),
+              .bar = new_states(c, x, STREAM_BAR),
+              .f = new_doubles(size),
+              .tape = new_doubles(sn_network_tape_size(x->network, samples)),
+              .tangent = new_doubles(size),
+              .u_bar = new_doubles(size),
+              .gradient = new_doubles(sn_parameters_size(x->parameters))};
+  assert_ok(sn_network_forward(x->network, samples, p.u, p.f, p.tape));
+  assert_ok(sn_network_tangent(x->network, samples, p.u, p.tape, p.direction, p.tangent));
+  assert_ok(sn_network_backward(x->network, samples, p.u, p.tape, p.bar, p.u_bar, p.gradient));
+  return p;
+}
+
+static void passes_free(passes *p) {
+  sn_memory_give(&p->u);
+  sn_memory_give(&p->direction);
+  sn_memory_give(&p->bar);
+  sn_memory_give(&p->f);
+  sn_memory_give(&p->tape);
+  sn_memory_give(&p->tangent);
+  sn_memory_give(&p->u_bar);
+  sn_memory_give(&p->gradient);
+}
+
+/* relu is exact but for its kinks, which a short step will not meet. */
+static double step_of(const network_case *c) { return c->shape.activation == SN_ACTIVATION_RELU ? 1e-7 : 1e-5; }
+
+/* F(u + h direction) - F(u - h direction) over 2 h. */
+static void compare_tangent_with_differences(const network_case *c, const fixture *x, const passes *p) {
+  const double h = step_of(c);
+  double *moved = new_doubles(p->size), *above = new_doubles(p->size), *below = new_doubles(p->size);
+  for (ptrdiff_t k = 0; k < p->size; k++) moved[k] = p->u[k] + h * p->direction[k];
+  assert_ok(sn_network_forward(x->network, x->share.count, moved, above, NULL));
+  for (ptrdiff_t k = 0; k < p->size; k++) moved[k] = p->u[k] - h * p->direction[k];
+  assert_ok(sn_network_forward(x->network, x->share.count, moved, below, NULL));
+  for (ptrdiff_t k = 0; k < p->size; k++) assert_close(p->tangent[k], (above[k] - below[k]) / (2 * h), 1e-7);
+  sn_memory_give(&moved);
+  sn_memory_give(&above);
+  sn_memory_give(&below);
+}
+
+/* <bar, F> with the parameters moved by `step` along a direction of numbers by their place in the global arrays. */
+static double moved_product(const network_case *c, const fixture *x, const passes *p, const double *along,
+                            double step) {
+  double *values = sn_parameters_values(x->parameters), *f = new_doubles(p->size);
+  for (ptrdiff_t k = 0; k < sn_parameters_size(x->parameters); k++) values[k] += step * along[k];
+  assert_ok(sn_network_forward(x->network, x->share.count, p->u, f, NULL));
+  const double product = world_dot(p->size, p->bar, f);
+  fill_parameters(c, x);
+  sn_memory_give(&f);
+  return product;
+}
+
+static double *new_parameter_direction(const fixture *x) {
+  double *along = new_doubles(sn_parameters_size(x->parameters));
+  for (int b = 0; b < sn_parameters_blocks(x->parameters); b++) {
+    const sn_parameter_block *block = sn_parameters_block(x->parameters, b);
+    for (ptrdiff_t i = 0; i < sn_parameter_block_size(block); i++)
+      along[block->offset + i] = case_number(STREAM_PARAMETER + b, global_index(block, i));
+  }
+  return along;
+}
+
+/* `gradient` summed over the ranks. */
+static void compare_gradient_with_differences(const network_case *c, const fixture *x, const passes *p,
+                                              const double *gradient) {
+  const double h = step_of(c);
+  double *along = new_parameter_direction(x);
+  const double above = moved_product(c, x, p, along, h), below = moved_product(c, x, p, along, -h);
+  const double found = sn_parameters_dot(x->parameters, gradient, along);
+  assert_close(found, (above - below) / (2 * h), 1e-7 * (1 + fabs(found) + fabs(above)));
+  sn_memory_give(&along);
+}
+
+/* <J d, bar> = <d, J^T bar>. */
+static void compare_tangent_with_transpose(const passes *p) {
+  const double forward = world_dot(p->size, p->tangent, p->bar), backward = world_dot(p->size, p->direction, p->u_bar);
+  const double scale = sqrt(world_dot(p->size, p->tangent, p->tangent) * world_dot(p->size, p->bar, p->bar));
+  assert_close(forward, backward, 1e-12 * (1 + scale));
+}
+
+/* Each element of the gradient summed over the ranks, and of u_bar, is what one rank with all samples finds. */
+static void compare_with_one_rank(const network_case *c, const fixture *x, const passes *p, const double *gradient) {
+  fixture alone = fixture_create(MPI_COMM_SELF, 1, c, CASE_SAMPLES);
+  passes all = passes_run(c, &alone);
+  for (ptrdiff_t s = 0; s < x->share.count; s++)
+    for (ptrdiff_t j = 0; j < x->range.count; j++)
+      assert_close(p->u_bar[s * x->range.count + j], all.u_bar[(x->share.start + s) * c->points + x->range.start + j],
+                   1e-12);
+  for (int b = 0; b < sn_parameters_blocks(x->parameters); b++) {
+    const sn_parameter_block *block = sn_parameters_block(x->parameters, b);
+    const double *whole = all.gradient + sn_parameters_block(alone.parameters, b)->offset;
+    for (ptrdiff_t i = 0; i < sn_parameter_block_size(block); i++)
+      assert_close(gradient[block->offset + i], whole[global_index(block, i)], 1e-11);
+  }
+  passes_free(&all);
+  fixture_destroy(&alone);
+}
+
+/* A second pass adds the same again, and one without a gradient gives the same derivative by u. */
+static void check_accumulation(const fixture *x, const passes *p) {
+  const ptrdiff_t size = sn_parameters_size(x->parameters), samples = x->share.count;
+  double *gradient = new_doubles(size), *u_bar = new_doubles(p->size);
+  memcpy(gradient, p->gradient, (size_t)size * sizeof *gradient);
+  assert_ok(sn_network_backward(x->network, samples, p->u, p->tape, p->bar, u_bar, gradient));
+  assert_that(memcmp(u_bar, p->u_bar, (size_t)p->size * sizeof *u_bar) == 0);
+  for (ptrdiff_t k = 0; k < size; k++) assert_close(gradient[k], 2 * p->gradient[k], 1e-11);
+  assert_ok(sn_network_backward(x->network, samples, p->u, p->tape, p->bar, u_bar, NULL));
+  assert_that(memcmp(u_bar, p->u_bar, (size_t)p->size * sizeof *u_bar) == 0);
+  sn_memory_give(&gradient);
+  sn_memory_give(&u_bar);
+}
+
+static void check_derivatives(const network_case *c) {
+  FOR_EACH_SPLIT(space, c->points) {
+    fixture x = fixture_create(MPI_COMM_WORLD, space, c, CASE_SAMPLES);
+    passes p = passes_run(c, &x);
+    compare_tangent_with_transpose(&p);
+    compare_tangent_with_differences(c, &x, &p);
+    check_accumulation(&x, &p);
+    assert_ok(sn_parameters_reduce(x.parameters, p.gradient));
+    compare_gradient_with_differences(c, &x, &p, p.gradient);
+    compare_with_one_rank(c, &x, &p, p.gradient);
+    passes_free(&p);
+    fixture_destroy(&x);
+  }
+}
+
+static void derivatives_of_perceptrons(void **state) {
+  (void)state;
+  for_each_mlp(check_derivatives);
+}
+
+static void derivatives_of_convolutions(void **state) {
+  (void)state;
+  for_each_conv(check_derivatives);
+}
+
+int main(int argc, char **argv) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(derivatives_of_perceptrons),
+      cmocka_unit_test(derivatives_of_convolutions),
+  };
+  return unit_run(argc, argv, tests);
+}
