@@ -6,8 +6,7 @@ static void names_round_trip(void **state) {
   for (int k = SN_NETWORK_NONE; k <= SN_NETWORK_CONV; k++)
     assert_int_equal(sn_network_kind_from_name(sn_network_kind_name((sn_network_kind)k)), k);
   const char *const wrong[] = {"", "MLP", "mlp ", "cnn"};
-  for (size_t k = 0; k < sizeof wrong / sizeof wrong[0]; k++)
-    assert_int_equal(sn_network_kind_from_name(wrong[k]), -1);
+  for (size_t k = 0; k < sizeof wrong / sizeof wrong[0]; k++) assert_int_equal(sn_network_kind_from_name(wrong[k]), -1);
 }
 
 static void compare_forward(const network_case *c, const fixture *x) {
