@@ -1,5 +1,6 @@
 #include "sinode/model_file.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "model_blocks.h"
@@ -33,6 +34,18 @@ sn_status sn_model_write_blocks(sn_file *file, const sn_grid *grid, const char *
   return SN_OK;
 }
 
+static sn_status see_that_it_is_finite(sn_file *file, const char *root, const sn_parameters *parameters,
+                                       const double *values) {
+  for (int i = 0; i < sn_parameters_blocks(parameters); i++) {
+    const sn_parameter_block *block = sn_parameters_block(parameters, i);
+    for (ptrdiff_t k = 0; k < sn_parameter_block_size(block); k++)
+      if (!isfinite(values[block->offset + k]))
+        return SN_ERROR(SN_ERROR_FILE, "%s: %s%s holds values that are not finite", sn_file_path(file), root,
+                        block->name);
+  }
+  return SN_OK;
+}
+
 sn_status sn_model_read_blocks(sn_file *file, const char *root, const sn_parameters *parameters, double *values) {
   for (int i = 0; i < sn_parameters_blocks(parameters); i++) {
     const sn_parameter_block *block = sn_parameters_block(parameters, i);
@@ -41,7 +54,7 @@ sn_status sn_model_read_blocks(sn_file *file, const char *root, const sn_paramet
     const sn_file_part part = part_of(block);
     SN_TRY(sn_file_read(file, path, H5T_NATIVE_DOUBLE, &part, values + block->offset));
   }
-  return SN_OK;
+  return sn_agree(sn_file_comm(file), see_that_it_is_finite(file, root, parameters, values));
 }
 
 sn_status sn_model_write_description(sn_file *file, const sn_model_description *d) {

@@ -74,7 +74,7 @@ static sn_status say_integration(const sn_app *app, const sn_grid *grid, sn_mode
   const double points = (double)sn_grid_range(grid).count;
   const double more = 8 * (3 * parameters + (3 * (double)c->train.window + 2) * (double)samples * points);
   const double arrays = (double)sn_memory_bytes() + more + data;
-  const double peak = sn_setup_peak_memory(grid, arrays, 8 * parameters, libraries);
+  const double peak = sn_setup_peak_memory(grid, sn_model_parameters(model), arrays, libraries);
   sn_log_line(
       app->log,
       "memory: about %.0f MiB a rank at its peak: arrays %.1f (of which adjoint storage %.1f, factors %.1f), the rest "

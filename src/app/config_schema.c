@@ -11,6 +11,7 @@
 #include "sinode/optimizer.h"
 #include "sinode/schedule.h"
 #include "sinode/tableau.h"
+#include "spelling.h"
 
 static const sn_key_choice plans[] = {{"estimate", SN_FOURIER_ESTIMATE}, {"measure", SN_FOURIER_MEASURE}, {NULL, 0}};
 static const sn_key_choice initials[] = {{"paper", SN_KS_INITIAL_PAPER},
@@ -228,27 +229,6 @@ bool sn_config_is_section(const char *path) {
   return false;
 }
 
-static int least(int a, int b) { return a < b ? a : b; }
-
-/* Edits between two words: insertions, deletions, substitutions, swaps of neighbours (Damerau). Words are cut at 63. */
-static int distance(const char *a, const char *b) {
-  enum { MOST = 64 };
-  int table[MOST][MOST];
-  const int m = least((int)strlen(a), MOST - 1), n = least((int)strlen(b), MOST - 1);
-  for (int i = 0; i <= m; i++)
-    for (int j = 0; j <= n; j++) {
-      if (i == 0 || j == 0) {
-        table[i][j] = i + j;
-        continue;
-      }
-      const int same = a[i - 1] == b[j - 1];
-      table[i][j] = least(table[i - 1][j - 1] + !same, least(table[i - 1][j], table[i][j - 1]) + 1);
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
-        table[i][j] = least(table[i][j], table[i - 2][j - 2] + 1);
-    }
-  return table[m][n];
-}
-
 static const char *last_part(const char *path) {
   const char *dot = strrchr(path, '.');
   return dot ? dot + 1 : path;
@@ -265,8 +245,9 @@ void sn_config_suggest(const char *path, char *text, size_t size) {
       end = strchr(end, '.');
       const int length = end ? (int)(end++ - keys[k].path) : (int)strlen(keys[k].path);
       snprintf(candidate, sizeof candidate, "%.*s", length, keys[k].path);
-      const int whole = distance(path, candidate), part = distance(last_part(path), last_part(candidate));
-      const int found = least(whole, part + 1); /* the right place counts a little */
+      const int whole = sn_spelling_distance(path, candidate),
+                part = sn_spelling_distance(last_part(path), last_part(candidate));
+      const int found = whole < part + 1 ? whole : part + 1; /* the right place counts a little */
       if (found >= least_distance || found > most) continue;
       least_distance = found;
       snprintf(text, size, "; did you mean %s?", candidate);
@@ -281,7 +262,7 @@ const char *sn_config_nearest_choice(const sn_config_key *key, const char *name)
   for (int k = 0; k < count; k++) {
     const char *candidate = key->type == SN_KEY_SCHEME ? sn_tableau_name_at(k) : key->choices[k].name;
     if (!candidate) break;
-    const int found = distance(name, candidate);
+    const int found = sn_spelling_distance(name, candidate);
     if (found >= least_distance || found >= (int)strlen(name)) continue;
     least_distance = found;
     best = candidate;

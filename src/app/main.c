@@ -9,6 +9,7 @@
 #include "app.h"
 #include "sinode/memory.h"
 #include "sinode_version.h"
+#include "spelling.h"
 
 static const sn_command commands[] = {
     {"generate", "CONFIG.yaml", "Kuramoto-Sivashinsky trajectories (Fourier pseudo-spectral, ETDRK4)",
@@ -77,6 +78,13 @@ static const sn_command *find_command(const char *name) {
   return NULL;
 }
 
+static sn_status unknown_command(const char *name) {
+  for (int i = 0; i < COMMANDS; i++)
+    if (sn_spelling_distance(name, commands[i].name) <= 2)
+      return SN_ERROR_ALL(SN_ERROR_USAGE, "unknown command '%s'; did you mean %s?", name, commands[i].name);
+  return SN_ERROR_ALL(SN_ERROR_USAGE, "unknown command '%s'; see sinode --help for what there is", name);
+}
+
 /* The command line, taken apart. */
 typedef struct {
   const sn_command *command;
@@ -111,8 +119,7 @@ static sn_status parse_command_line(int argc, char **argv, command_line *line) {
       return SN_ERROR_ALL(SN_ERROR_USAGE, "unknown option '%s'; see sinode --help", word);
     } else if (!line->command) {
       line->command = find_command(word);
-      if (!line->command)
-        return SN_ERROR_ALL(SN_ERROR_USAGE, "unknown command '%s'; see sinode --help for what there is", word);
+      if (!line->command) return unknown_command(word);
     } else if (!line->operand) {
       line->operand = word;
     } else {

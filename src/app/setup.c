@@ -22,9 +22,6 @@ static sn_status set_linear(const sn_app *app, sn_model *model) {
   const sn_config *c = &app->config;
   if (c->model.linear.kind == SN_LINEAR_SPECTRAL) return SN_OK;
   if (c->model.linear.ks) return sn_linear_set_ks(sn_model_linear(model));
-  if (c->model.linear.kind != SN_LINEAR_STENCIL)
-    return SN_ERROR_ALL(SN_ERROR_USAGE,
-                        "model.linear.coefficients is a list, which only a stencil takes; leave it at ks");
   const sn_parameter_block *block = sn_parameters_find(sn_model_parameters(model), "linear/stencil");
   memcpy(sn_parameters_values(sn_model_parameters(model)) + block->offset, c->model.linear.coefficients,
          (size_t)c->model.linear.taps * sizeof(double));
@@ -170,10 +167,14 @@ sn_status sn_setup_trajectory(const sn_app *app, const char *path, sn_trajectory
   return status;
 }
 
-/* Finds the first value that is not finite, if any. */
-static sn_status see_that_it_is_finite(const char *path, ptrdiff_t count, const double *values) {
-  for (ptrdiff_t k = 0; k < count; k++)
-    if (!isfinite(values[k])) return SN_ERROR(SN_ERROR_FILE, "%s: u holds values that are not finite", path);
+/* Finds the first value that is not finite, if any; values has shape (members, snapshots, points). */
+static sn_status see_that_it_is_finite(const char *path, sn_range members, sn_range snapshots, sn_range points,
+                                       const double *values) {
+  for (ptrdiff_t k = 0; k < members.count * snapshots.count * points.count; k++)
+    if (!isfinite(values[k]))
+      return SN_ERROR(SN_ERROR_FILE, "%s: u is not finite (%g) in member %td, snapshot %td, at point %td", path,
+                      values[k], members.start + k / points.count / snapshots.count,
+                      snapshots.start + k / points.count % snapshots.count, points.start + k % points.count);
   return SN_OK;
 }
 
@@ -185,15 +186,24 @@ sn_status sn_setup_read(const sn_app *app, const sn_grid *grid, const char *path
   sn_timer_start(app->timer, SN_TIME_READ);
   SN_TRY(sn_trajectory_read(reader, members, snapshots, points, *values));
   sn_timer_stop(app->timer, SN_TIME_READ);
-  return sn_agree(app->world, see_that_it_is_finite(path, count, *values));
+  return sn_agree(app->world, see_that_it_is_finite(path, members, snapshots, points, *values));
 }
 
 double sn_setup_libraries(void) { return (double)(sn_memory_resident_peak() - sn_memory_peak_bytes()); }
 
-double sn_setup_peak_memory(const sn_grid *grid, double arrays, double gradient, double libraries) {
-  /* Measured with OpenMPI and HDF5 of Debian 12: their buffers, and the pieces in which a reduction goes round. */
-  const int replicas = sn_grid_replica_count(grid);
-  return libraries + arrays + 10 * 1048576.0 + (replicas > 1 ? gradient / replicas : 0);
+double sn_setup_peak_memory(const sn_grid *grid, const sn_parameters *parameters, double arrays, double libraries) {
+  /* Measured with OpenMPI and HDF5 of Debian 12: their buffers, the pieces in which a reduction goes round, and the
+     array under way to a file, of which OpenMPI collects up to 32 MiB on a rank. */
+  const double mebibyte = 1048576, replicas = sn_grid_replica_count(grid);
+  double written = 0;
+  for (int i = 0; i < sn_parameters_blocks(parameters); i++) {
+    const sn_parameter_block *block = sn_parameters_block(parameters, i);
+    double size = sizeof(double);
+    for (int d = 0; d < block->dimensions; d++) size *= (double)block->shape[d];
+    written = fmax(written, fmin(size, 32 * mebibyte));
+  }
+  const double gradient = sizeof(double) * (double)sn_parameters_size(parameters);
+  return libraries + arrays + 9 * mebibyte + written + (replicas > 1 ? gradient / replicas : 0);
 }
 
 sn_status sn_setup_claim(const sn_app *app, const char *path, const char *key) {

@@ -303,8 +303,7 @@ static sn_status prepare(training *t) {
                            &t->trainer));
   SN_TRY(sn_trainer_reserve(t->trainer, t->integrator));
   SN_TRY(SN_NEW(c->train.epochs * SN_HISTORY_COLUMNS, &t->history));
-  const double gradient = 8 * (double)sn_parameters_size(sn_model_parameters(t->model));
-  t->foreseen = sn_setup_peak_memory(t->grid, (double)sn_memory_bytes(), gradient, t->libraries);
+  t->foreseen = sn_setup_peak_memory(t->grid, sn_model_parameters(t->model), (double)sn_memory_bytes(), t->libraries);
   MPI_Allreduce(MPI_IN_PLACE, &t->foreseen, 1, MPI_DOUBLE, MPI_MAX, app->world);
   announce(t, interval);
   SN_TRY(begin(t));

@@ -1,6 +1,7 @@
 #include "sinode/memory.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -50,6 +51,15 @@ ptrdiff_t sn_memory_bytes(void) { return bytes; }
 ptrdiff_t sn_memory_peak_bytes(void) { return peak; }
 
 ptrdiff_t sn_memory_resident_peak(void) {
+  /* Linux's ru_maxrss begins with that of the process which started this one; VmHWM does not. */
+  FILE *file = fopen("/proc/self/status", "r");
+  if (file) {
+    char line[128];
+    long kibibytes = 0;
+    while (!kibibytes && fgets(line, sizeof line, file)) (void)sscanf(line, "VmHWM: %ld kB", &kibibytes);
+    fclose(file);
+    if (kibibytes > 0) return (ptrdiff_t)kibibytes * 1024;
+  }
   struct rusage usage;
   getrusage(RUSAGE_SELF, &usage);
   return (ptrdiff_t)usage.ru_maxrss * 1024;

@@ -267,8 +267,9 @@ sn_ks_balance sn_etdrk4_balance(const sn_etdrk4 *etdrk4) {
 sn_status sn_etdrk4_check(const sn_etdrk4 *etdrk4) {
   const double norm = sqrt(2 * sn_etdrk4_balance(etdrk4).energy);
   if (norm < blown_up) return SN_OK;
-  return SN_ERROR_ALL(SN_ERROR_RUN,
-                      "generation blew up at step %td, t = %g, where the root mean square of u is %g; use a smaller "
-                      "generate.dt than %g",
-                      etdrk4->steps_done, sn_etdrk4_time(etdrk4), norm, etdrk4->options.dt);
+  return SN_ERROR_ALL(
+      SN_ERROR_RUN,
+      "generation blew up at step %td, t = %g, where the norm (root mean square) of u is %g; use a smaller "
+      "generate.dt than %g",
+      etdrk4->steps_done, sn_etdrk4_time(etdrk4), norm, etdrk4->options.dt);
 }

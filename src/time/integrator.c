@@ -212,12 +212,13 @@ static sn_status blew_up(const sn_integrator *it, ptrdiff_t step, double start, 
   if (it->backward)
     return SN_ERROR_ALL(
         SN_ERROR_RUN,
-        "the adjoint of %s blew up going back through step %td (t = %g): rms %g; shorten train.window or "
+        "the adjoint of %s blew up going back through step %td (t = %g): its norm is %g; shorten train.window or "
         "lower integrator.dt (now %g)",
-        it->options.tableau->name, step + 1, start + (double)step * dt, rms, dt);
+        it->options.tableau->name, step + 1, start + (double)step * dt, fabs(rms), dt);
   SN_TRY(advise(it, advice, sizeof advice));
-  return SN_ERROR_ALL(SN_ERROR_RUN, "%s blew up in step %td, at t = %g: rms of the state is %g; %s",
-                      it->options.tableau->name, step + 1, start + (double)(step + 1) * dt, rms, advice);
+  return SN_ERROR_ALL(SN_ERROR_RUN,
+                      "%s blew up in step %td, at t = %g: the norm (root mean square) of the state is %g; %s",
+                      it->options.tableau->name, step + 1, start + (double)(step + 1) * dt, fabs(rms), advice);
 }
 
 sn_status sn_integrator_check(sn_integrator *it, ptrdiff_t samples, double start) {

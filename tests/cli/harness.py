@@ -1,0 +1,137 @@
+"""What the tests of the command line share: running the program, looking at folders and files.
+
+SINODE_PROGRAM and SINODE_MPIEXEC name the program and the launcher.
+"""
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import tempfile
+import unittest
+
+import h5py
+import numpy as np
+
+PROGRAM, MPIEXEC = os.path.abspath(os.environ["SINODE_PROGRAM"]), os.environ["SINODE_MPIEXEC"]
+TIMEOUT = 60  # seconds; what takes longer hangs
+HISTORY_HEADER = "epoch,iteration,seconds,train_loss,validation_loss,learning_rate,peak_memory_mib"
+
+CONFIG = """\
+run: {directory: run, seed: 3}
+grid: {points: 16, length: 22.0}
+generate: {file: data.h5, members: 2, dt: 0.05, transient: 10.0, span: 4.0, interval: 0.2}
+model: {nonlinear: {hidden: [8], activation: tanh}}
+integrator: {scheme: l2, dt: 0.2}
+train: {data: data.h5, batch: 8, epochs: 3, checkpoint: {every: 1}}
+predict: {model: run/model.h5, data: data.h5, span: 2.0, file: prediction.h5}
+gradient: {model: run/model.h5, data: data.h5, file: gradient.h5}
+"""
+
+
+def start(folder, arguments, ranks=1, space=None):
+    """The program under way in `folder`. One rank runs without launcher."""
+    launcher = [] if ranks == 1 else [MPIEXEC, "-n", str(ranks)]
+    split = [] if space is None else ["--set", f"parallel.space={space}"]
+    words = [str(word) for word in arguments]
+    return subprocess.Popen([*launcher, PROGRAM, *words[:1], *split, *words[1:]], cwd=folder, stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def finish(process):
+    """(exit status, stdout, stderr) of a process; one that hangs is ended, and an error."""
+    try:
+        out, err = process.communicate(timeout=TIMEOUT)
+    except subprocess.TimeoutExpired:
+        ranks = children(process.pid)
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            for pid in (*ranks, process.pid):
+                send(pid, number)
+            try:
+                out, err = process.communicate(timeout=5)
+                break
+            except subprocess.TimeoutExpired:
+                out, err = "", ""
+        raise AssertionError(f"hangs: {' '.join(process.args)}\n{out}{err}") from None
+    return process.returncode, out, err
+
+
+def run(folder, *arguments, ranks=1, space=None):
+    return finish(start(folder, arguments, ranks, space))
+
+
+def children(pid):
+    """Processes started by another."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:  # it has just ended
+                continue
+            if int(fields[1]) == pid:
+                found.append(int(entry.name))
+    return found
+
+
+def send(pid, number):
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        pass
+
+
+def without_launcher(err):
+    """The lines on stderr that are not mpirun's remarks on ranks that failed."""
+    err = re.sub(r"^-{60,}\n.*?^-{60,}\n", "", err, flags=re.MULTILINE | re.DOTALL)
+    remarks = ("has sent help message", "have sent help message", "orte_base_help_aggregate")
+    return [line for line in err.splitlines() if line and not any(remark in line for remark in remarks)]
+
+
+def tree(folder):
+    """Contents of all files below a folder, by path; None for folders."""
+    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+            for path in sorted(pathlib.Path(folder).rglob("*"))}
+
+
+def datasets(path):
+    """All datasets of an HDF5 file, by path."""
+    found = {}
+    with h5py.File(path) as file:
+        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
+def history(directory):
+    """The rows of a run's history.csv."""
+    return np.atleast_2d(np.loadtxt(pathlib.Path(directory) / "history.csv", delimiter=",", skiprows=1))
+
+
+class Case(unittest.TestCase):
+    """A test in a temporary folder of its own, with CONFIG in c.yaml."""
+
+    maxDiff = 2000
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        (self.folder / "c.yaml").write_text(CONFIG)
+
+    def sinode(self, command, *arguments, config="c.yaml", ranks=1, space=None, status=0, folder=None):
+        """Runs a command that must end with a status; (stdout, stderr without the launcher's lines)."""
+        found, out, err = run(folder or self.folder, command, config, *arguments, ranks=ranks, space=space)
+        self.assertEqual(found, status, f"{command} {arguments} on {ranks} ranks:\n{out}{err}")
+        return out, without_launcher(err)
+
+    def assert_same_data(self, one, other, tolerance=0.0):
+        """The datasets of two files are the same: to the bit, or relative to the largest value of each."""
+        a, b = datasets(one), datasets(other)
+        self.assertEqual(a.keys(), b.keys())
+        self.assertGreater(len(a), 0)
+        for name in a:
+            if tolerance == 0:
+                self.assertEqual(np.asarray(a[name]).tobytes(), np.asarray(b[name]).tobytes(), f"{name} of {other}")
+            else:
+                scale = np.nanmax(np.abs(a[name]), initial=0.0)
+                np.testing.assert_allclose(b[name], a[name], rtol=0, atol=tolerance * scale, err_msg=f"{name} of {other}")

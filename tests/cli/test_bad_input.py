@@ -1,0 +1,296 @@
+"""Bad input: one line that says what is wrong, the right exit status, no hang, and no file changed or left behind."""
+import concurrent.futures
+import pathlib
+import shutil
+import tempfile
+import unittest
+
+import h5py
+import numpy as np
+
+import harness
+
+# (ranks, space ranks): alone, and two replicas of two ranks.
+SPLITS = [(1, 1), (4, 2)]
+
+
+class BadInput(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.pristine = pathlib.Path(folder.name)
+        (cls.pristine / "c.yaml").write_text(harness.CONFIG)
+        for command in ("generate", "train"):
+            found, out, err = harness.run(cls.pristine, command, "c.yaml", "--quiet")
+            assert found == 0, out + err
+        shutil.move(cls.pristine / "run" / "model.h5", cls.pristine / "model.h5")
+        shutil.rmtree(cls.pristine / "run")
+
+    def attempt(self, split, arguments, prepare):
+        """Runs the program on a fresh copy of the files; (status, stdout, stderr, folder before, folder after)."""
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name) / "work"
+            shutil.copytree(self.pristine, folder)
+            if prepare:
+                prepare(folder)
+            before = harness.tree(folder)
+            result = harness.run(folder, *arguments, ranks=split[0], space=split[1])
+            return (*result, before, harness.tree(folder))
+
+    def refused(self, status, words, *arguments, prepare=None, made=(), splits=SPLITS, warnings=0):
+        """On every split: that status, one line with those words on stderr, and nothing but `made` is new."""
+        with concurrent.futures.ThreadPoolExecutor(len(splits)) as pool:
+            attempts = list(pool.map(lambda split: self.attempt(split, arguments, prepare), splits))
+        for split, (found, out, err, before, after) in zip(splits, attempts):
+            with self.subTest(ranks=split[0], space=split[1], arguments=arguments):
+                self.assertEqual(found, status, out + err)
+                lines = harness.without_launcher(err)
+                self.assertEqual(len(lines), 1 + warnings, err)
+                self.assertTrue(lines[-1].startswith("sinode: error: "), err)
+                self.assertNotRegex(lines[-1], r"error: rank \d", "an error of one rank that the others do not share")
+                for word in [words] if isinstance(words, str) else words:
+                    self.assertIn(word, lines[-1])
+                self.assertEqual({k for k in after if k not in before}, set(made))
+                self.assertEqual({k: v for k, v in after.items() if k in before}, before)
+                for name in made:
+                    self.assertFalse(name.endswith(".tmp"))
+
+    def with_text(self, old, new):
+        """Replaces a piece of the parameter file."""
+        def prepare(folder):
+            text = harness.CONFIG.replace(old, new)
+            self.assertNotEqual(text, harness.CONFIG)
+            (folder / "c.yaml").write_text(text)
+        return prepare
+
+
+class ParameterFile(BadInput):
+    def test_misspelt_key(self):
+        self.refused(2, ["c.yaml:6: ", "unknown key 'train.bacth'", "did you mean train.batch?"], "train", "c.yaml",
+                     prepare=self.with_text("batch: 8", "bacth: 8"))
+        self.refused(2, ["c.yaml:4: ", "'modle'", "did you mean model?"], "train", "c.yaml",
+                     prepare=self.with_text("model: {non", "modle: {non"))
+
+    def test_negative_step(self):
+        self.refused(2, ["c.yaml:5: ", "integrator.dt is '-0.2'", "> 0"], "train", "c.yaml",
+                     prepare=self.with_text("l2, dt: 0.2", "l2, dt: -0.2"))
+
+    def test_wrong_type(self):
+        self.refused(2, ["c.yaml:6: ", "train.batch is 'many'", "an integer"], "train", "c.yaml",
+                     prepare=self.with_text("batch: 8", "batch: many"))
+
+    def test_out_of_range(self):
+        self.refused(2, ["c.yaml:6: ", "train.validation is '1.5'", "<= 0.9"], "train", "c.yaml",
+                     prepare=self.with_text("batch: 8", "validation: 1.5"))
+
+    def test_unknown_scheme(self):
+        self.refused(2, ["c.yaml:5: ", "'ars322'", "did you mean ars"], "train", "c.yaml",
+                     prepare=self.with_text("scheme: l2", "scheme: ars322"))
+
+    def test_duplicate_key(self):
+        self.refused(2, ["c.yaml:6: ", "train.batch is given a second time", "line 6"], "train", "c.yaml",
+                     prepare=self.with_text("batch: 8", "batch: 8, batch: 16"))
+
+    def test_broken_yaml(self):
+        self.refused(2, ["c.yaml:3: ", "not valid YAML"], "train", "c.yaml",
+                     prepare=self.with_text("length: 22.0}", "length: 22.0"))
+
+    def test_parameter_file_that_is_none(self):
+        self.refused(3, ["nothing.yaml: cannot be read", "No such file"], "train", "nothing.yaml")
+        self.refused(3, [".: is not a parameter file"], "train", ".")
+        self.refused(2, ["data.h5", "not valid YAML"], "train", "data.h5")
+
+    def test_steps_that_do_not_fit(self):
+        self.refused(2, ["integrator.dt is 0.15", "snapshot every 0.2", "0.2 would do"], "train", "c.yaml", "--set",
+                     "integrator.dt=0.15")
+        self.refused(2, ["integrator.dt", "snapshot every 0.2"], "predict", "c.yaml", "--set", "integrator.dt=0.3",
+                     "--set", "predict.model=model.h5")
+        self.refused(2, ["generate.interval", "not a multiple of generate.dt"], "generate", "c.yaml", "--set",
+                     "generate.interval=0.22")
+
+
+class CommandLine(BadInput):
+    def test_settings(self):
+        self.refused(2, ["--set train.bacth=8", "did you mean train.batch?"], "train", "c.yaml", "--set",
+                     "train.bacth=8")
+        self.refused(2, ["--set train.batch=0", "an integer >= 1"], "train", "c.yaml", "--set", "train.batch=0")
+        self.refused(2, ["--set train.batch", "should be section.key=value"], "train", "c.yaml", "--set", "train.batch")
+        self.refused(2, "--set needs section.key=value", "train", "c.yaml", "--set")
+
+    def test_commands_and_options(self):
+        self.refused(2, ["unknown command 'trian'", "did you mean train?"], "trian", "c.yaml")
+        self.refused(2, ["unknown option '--frobnicate'", "--help"], "train", "c.yaml", "--frobnicate")
+        self.refused(2, ["train needs CONFIG.yaml", "sinode train --help"], "train")
+        self.refused(2, "unexpected argument 'd.yaml'", "train", "c.yaml", "d.yaml")
+        self.refused(2, "--check belongs to the command gradient", "train", "c.yaml", "--check")
+        self.refused(2, ["no template for 'everything'", "generate, train, predict, gradient"], "template", "everything")
+        self.refused(2, ["unknown key 'train.bacth'", "train.batch"], "explain", "train.bacth")
+
+    def test_ranks_that_do_not_fit(self):
+        self.refused(2, ["parallel.space is 3", "divide"], "train", "c.yaml", "--set", "parallel.space=3")
+        self.refused(2, ["parallel.space", "grid.points"], "generate", "c.yaml", "--set", "grid.points=6", "--set",
+                     "parallel.space=4", splits=[(4, 4)])
+
+
+class Data(BadInput):
+    def test_other_grid(self):
+        def shrink(folder):
+            with h5py.File(folder / "data.h5", "a") as file:
+                u, x = file["u"][:, :, :14], file["x"][:14]
+                del file["u"], file["x"]
+                file["u"], file["x"] = u, x
+        self.refused(2, ["data.h5", "14 grid points", "grid.points is 16"], "train", "c.yaml", prepare=shrink)
+        self.refused(2, ["data.h5", "length 22", "grid.length is 21"], "train", "c.yaml", "--set", "grid.length=21.0")
+
+    def test_missing(self):
+        for command, key in (("train", "train.data"), ("predict", "predict.data"), ("gradient", "gradient.data")):
+            self.refused(3, ["nothing.h5: cannot be read", "No such file"], command, "c.yaml", "--set",
+                         f"{key}=nothing.h5")
+
+    def test_not_hdf5(self):
+        self.refused(3, "c.yaml: is not an HDF5 file", "train", "c.yaml", "--set", "train.data=c.yaml")
+        self.refused(3, "empty.h5: is not an HDF5 file", "train", "c.yaml", "--set", "train.data=empty.h5",
+                     prepare=lambda folder: (folder / "empty.h5").touch())
+        self.refused(3, ".: is a directory", "train", "c.yaml", "--set", "train.data=.")
+        self.refused(3, "c.yaml: is not an HDF5 file", "info", "c.yaml")
+
+    def test_truncated(self):
+        whole = (self.pristine / "data.h5").read_bytes()
+        for length in (20, 96, 700, len(whole) // 2, len(whole) - 1):
+            def cut(folder, length=length):
+                (folder / "data.h5").write_bytes(whole[:length])
+            self.refused(3, ["data.h5", "truncated or damaged"], "train", "c.yaml", prepare=cut)
+        self.refused(3, ["data.h5", "truncated or damaged"], "info", "data.h5",
+                     prepare=lambda folder: (folder / "data.h5").write_bytes(whole[:-100]))
+
+    def test_values_that_are_not_finite(self):
+        def spoil(folder):
+            with h5py.File(folder / "data.h5", "a") as file:
+                file["u"][1, 3, 13] = np.nan  # on the last rank alone
+        for command in ("train", "predict"):
+            self.refused(3, ["data.h5", "not finite", "member 1", "snapshot 3", "point 13"], command, "c.yaml", "--set",
+                         "predict.model=model.h5", prepare=spoil)
+
+    def test_times_uneven_or_too_few(self):
+        def jump(folder):
+            with h5py.File(folder / "data.h5", "a") as file:
+                file["time"][5:] += 0.1
+        self.refused(3, ["data.h5", "not evenly spaced"], "train", "c.yaml", prepare=jump)
+        self.refused(2, ["no training window is left", "train.window is 40"], "train", "c.yaml", "--set",
+                     "train.window=40")
+        self.refused(2, ["train.window is 40"], "gradient", "c.yaml", "--set", "train.window=40", "--set",
+                     "gradient.model=model.h5")
+
+    def test_start_beyond_the_end(self):
+        self.refused(2, ["predict.start is snapshot 21", "0 to 20"], "predict", "c.yaml", "--set", "predict.start=21",
+                     "--set", "predict.model=model.h5")
+
+
+class Model(BadInput):
+    ARGUMENTS = ("predict", "c.yaml", "--set", "predict.model=model.h5")
+
+    def edited(self, edit):
+        def prepare(folder):
+            with h5py.File(folder / "model.h5", "a") as file:
+                edit(file)
+        return prepare
+
+    def test_wrong_kind(self):
+        for command in ("predict", "gradient"):
+            self.refused(3, ["data.h5: is a trajectory file", "a model file is wanted"], command, "c.yaml", "--set",
+                         f"{command}.model=data.h5")
+        self.refused(3, ["model.h5: is a model file", "a trajectory file is wanted"], "train", "c.yaml", "--set",
+                     "train.data=model.h5")
+
+    def test_not_ours(self):
+        def foreign(folder):
+            with h5py.File(folder / "model.h5", "w") as file:
+                file["u"] = np.zeros(3)
+        self.refused(3, ["model.h5: has no attribute sinode_kind"], *self.ARGUMENTS, prepare=foreign)
+
+    def test_missing_parts(self):
+        for name in ("linear/stencil", "nonlinear/layer_0/weight", "nonlinear/layer_1/bias"):
+            self.refused(3, ["model.h5: has no dataset", name], *self.ARGUMENTS,
+                         prepare=self.edited(lambda file, name=name: file["model"].pop(name)))
+        self.refused(3, ["model.h5", "weight has shape (8, 16), expected (16, 16)"], *self.ARGUMENTS,
+                     prepare=self.edited(lambda file: file["model/nonlinear"].pop("layer_1")))
+        self.refused(3, "model.h5: has no attribute nonlinear_kind", *self.ARGUMENTS,
+                     prepare=self.edited(lambda file: file["model"].attrs.pop("nonlinear_kind")))
+
+    def test_wrong_words(self):
+        for name, words in (("nonlinear_kind", "mlp, conv or none"), ("activation", "relu, tanh, sigmoid or gelu"),
+                            ("linear_kind", "stencil, dense or spectral")):
+            def misname(file, name=name):
+                file["model"].attrs[name] = "cubist"
+            self.refused(3, ["model.h5", f"{name} is 'cubist'", words], *self.ARGUMENTS, prepare=self.edited(misname))
+
+    def test_other_grid(self):
+        def widen(file):
+            file["model"].attrs["grid_points"] = 32
+        self.refused(2, ["model.h5", "32 grid points", "grid.points is 16"], *self.ARGUMENTS, prepare=self.edited(widen))
+
+    def test_values_that_are_not_finite(self):
+        def spoil(file):
+            file["model/nonlinear/layer_1/weight"][15, 7] = np.inf
+        self.refused(3, ["model.h5", "layer_1/weight", "not finite"], *self.ARGUMENTS, prepare=self.edited(spoil))
+
+
+class Output(BadInput):
+    WRITERS = (("generate", "generate.file"), ("predict", "predict.file"), ("gradient", "gradient.file"))
+    MODEL = ("--set", "predict.model=model.h5", "--set", "gradient.model=model.h5")
+
+    def test_place_that_cannot_be_written(self):
+        for command, key in (*self.WRITERS, ("train", "run.directory")):
+            for place, words in (("c.yaml/new", "ot a directory"), ("/proc/nope/new", "No such file or directory")):
+                self.refused(3, [place.partition("/new")[0], words], command, "c.yaml", *self.MODEL, "--set",
+                             f"{key}={place}")
+
+    def test_what_exists_is_kept(self):
+        for command, key in self.WRITERS:
+            self.refused(3, ["keep.h5", key, "--overwrite"], command, "c.yaml", *self.MODEL, "--set", f"{key}=keep.h5",
+                         prepare=lambda folder: (folder / "keep.h5").write_bytes(b"precious"))
+
+        def another_run(folder):
+            (folder / "run").mkdir()
+            (folder / "run" / "model.h5").write_bytes(b"precious")
+        self.refused(3, ["run/model.h5", "run.directory", "--overwrite"], "train", "c.yaml", prepare=another_run)
+
+    def test_overwrite_replaces(self):
+        for command, key in self.WRITERS:
+            for split in SPLITS:
+                with self.subTest(command=command, split=split), tempfile.TemporaryDirectory() as name:
+                    folder = pathlib.Path(name) / "work"
+                    shutil.copytree(self.pristine, folder)
+                    (folder / "keep.h5").write_bytes(b"not precious")
+                    found, out, err = harness.run(folder, command, "c.yaml", *self.MODEL, "--set", f"{key}=keep.h5",
+                                                  "--overwrite", ranks=split[0], space=split[1])
+                    self.assertEqual(found, 0, out + err)
+                    with h5py.File(folder / "keep.h5") as file:
+                        self.assertIn("sinode_kind", file.attrs)
+
+
+class BlowUp(BadInput):
+    def test_generate(self):
+        self.refused(1, ["t = ", "generate.dt", "norm"], "generate", "c.yaml", "--set", "generate.dt=2.0", "--set",
+                     "generate.interval=2.0", "--set", "generate.transient=100.0", "--set", "grid.points=32", "--set",
+                     "generate.file=new.h5", "--set", "generate.span=400.0", made=["run", "run/status.json"])
+
+    def test_predict(self):
+        def stiffen(folder):
+            with h5py.File(folder / "model.h5", "a") as file:
+                file["model/linear/stencil"][:] *= 50
+        # A warning says beforehand that the step is beyond the limit of stability.
+        self.refused(1, ["blew up", "step", "t = ", "norm", "largest stable step", "integrator.dt"], "predict",
+                     "c.yaml", "--set", "predict.model=model.h5", "--set", "integrator.scheme=euler", "--set",
+                     "predict.span=4.0", prepare=stiffen, warnings=1)
+
+    def test_train(self):
+        self.refused(1, ["blew up", "step", "norm", "largest stable step", "integrator.dt"], "train", "c.yaml", "--set",
+                     "integrator.scheme=euler", "--set", "model.linear.coefficients=[-50, 200, -300, 200, -50]",
+                     "--set", "train.window=14", "--set", "train.validation=0", warnings=1,
+                     made=["run", "run/checkpoints", "run/config.yaml", "run/history.csv", "run/status.json"])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,151 @@
+"""The main job: data, training, prediction, gradient; files that open in xarray as they are; what the program says."""
+import json
+import pathlib
+import re
+import unittest
+
+import h5py
+import numpy as np
+import xarray
+
+import harness
+
+COMMANDS = ("generate", "train", "predict", "gradient", "check", "info", "template", "explain")
+
+
+class MainJob(harness.Case):
+    def job(self, ranks):
+        for command in ("generate", "train", "predict", "gradient"):
+            self.sinode(command, "--quiet", ranks=ranks)
+
+    def test_files_of_a_whole_job(self):
+        self.job(ranks=2)
+        run = self.folder / "run"
+        self.assertEqual({path.name for path in run.iterdir()},
+                         {"model.h5", "best.h5", "history.csv", "config.yaml", "status.json", "checkpoints"})
+        self.assertEqual([path for path in self.folder.rglob("*.tmp")], [])
+        status = json.loads((run / "status.json").read_text())
+        self.assertEqual(status["state"], "complete")
+        self.assertEqual((run / "history.csv").read_text().splitlines()[0], harness.HISTORY_HEADER)
+        rows = harness.history(run)
+        np.testing.assert_array_equal(rows[:, 0], [1, 2, 3])
+        self.assertLess(rows[-1, 3], rows[0, 3], "training lowers the loss")
+        # What was in force reproduces the run.
+        out, _ = self.sinode("check", config=run / "config.yaml")
+        self.assertIn("the parameters are valid", out)
+
+    def test_xarray_opens_trajectories(self):
+        self.job(ranks=2)
+        for engine in ("h5netcdf", "netcdf4"):
+            with self.subTest(engine=engine):
+                with xarray.open_dataset(self.folder / "data.h5", engine=engine) as data:
+                    self.assertEqual(data.u.dims, ("member", "time", "x"))
+                    self.assertEqual(data.u.shape, (2, 21, 16))
+                    np.testing.assert_allclose(data.x, 22 / 16 * np.arange(16), rtol=1e-15)
+                    np.testing.assert_allclose(np.diff(data.time), 0.2, rtol=1e-12)
+                    self.assertEqual(data.time.dtype, np.float64)  # not decoded to dates
+                    self.assertEqual(data.attrs["sinode_kind"], "trajectory")
+                    self.assertGreater(float(data.u.sel(member=1).std()), 0.1)
+                with xarray.open_dataset(self.folder / "prediction.h5", engine=engine) as prediction:
+                    self.assertEqual(prediction.nrmse.dims, ("member", "time"))
+                    self.assertEqual(prediction.valid_time.dims, ("member",))
+                    self.assert_scores(prediction)
+
+    def assert_scores(self, prediction):
+        """rmse, nrmse and the valid time by their definitions."""
+        error = (prediction.u - prediction.reference).values
+        rmse = np.sqrt((error**2).mean(axis=2))
+        np.testing.assert_allclose(prediction.rmse, rmse, rtol=1e-12, atol=1e-15)
+        deviation = prediction.reference.values.std(axis=(1, 2))
+        nrmse = rmse / deviation[:, None]
+        np.testing.assert_allclose(prediction.nrmse, nrmse, rtol=1e-12, atol=1e-15)
+        for member, valid in enumerate(prediction.valid_time.values):
+            beyond = np.flatnonzero(nrmse[member] > prediction.attrs["nrmse_threshold"])
+            expected = prediction.time.values[beyond[0]] - prediction.time.values[0] if beyond.size else np.nan
+            np.testing.assert_allclose(valid, expected, rtol=1e-12)
+
+    def test_validation_windows_are_not_trained_on(self):
+        """Spoiling what is split off for validation leaves the trained model as it was, to the bit."""
+        self.sinode("generate", "--quiet")
+        self.sinode("train", "--quiet")
+        with h5py.File(self.folder / "data.h5", "a") as data:
+            split = int(re.search(r"split by time at (\d+)", self.sinode(
+                "train", "--set", "run.directory=other")[0]).group(1))
+            data["u"][:, split + 1:] = 1.0
+        self.sinode("train", "--quiet", "--set", "run.directory=spoilt")
+        one, other = harness.datasets(self.folder / "run/model.h5"), harness.datasets(self.folder / "spoilt/model.h5")
+        for name in one:
+            np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+        self.assertFalse(np.array_equal(harness.history(self.folder / "run")[:, 4],
+                                        harness.history(self.folder / "spoilt")[:, 4]))
+
+    def test_gradient_check(self):
+        self.job(ranks=1)
+        for split in ((1, 1), (4, 2)):
+            out, _ = self.sinode("gradient", "--check", "--overwrite", ranks=split[0], space=split[1])
+            self.assertIn("they agree", out)
+
+    def test_memory_is_foreseen(self):
+        """Within a tenth, where arrays outweigh what the libraries hold."""
+        settings = [word for setting in ("model.nonlinear.hidden=[1200, 1200]", "train.batch=32", "train.epochs=3")
+                    for word in ("--set", setting)]
+        self.sinode("generate", "--quiet")
+        for ranks in (1, 2):
+            out, _ = self.sinode("train", *settings, "--set", f"run.directory=run{ranks}", ranks=ranks)
+            measured, foreseen = map(float, re.search(r"memory: (\d+) MiB a rank at its peak, (\d+) foreseen",
+                                                      out).groups())
+            self.assertGreater(measured, 60)
+            self.assertLess(abs(foreseen / measured - 1), 0.1, out)
+
+
+class Words(harness.Case):
+    def test_help_and_version(self):
+        status, out, _ = harness.run(self.folder, "--help")
+        self.assertEqual(status, 0)
+        for command in COMMANDS:
+            self.assertIn(f"\n  {command} ", out)
+            status, text, _ = harness.run(self.folder, command, "--help")
+            self.assertEqual(status, 0)
+            self.assertIn(f"sinode {command} ", text)
+        status, out, _ = harness.run(self.folder, "--version", ranks=2)
+        self.assertEqual(status, 0)
+        self.assertRegex(out, r"\Asinode \d+\.\d+\.\d+ \(.*\)\n\Z")
+
+    def test_templates_are_valid(self):
+        for command in ("generate", "train", "predict", "gradient"):
+            out, _ = self.sinode("template", config=command)
+            (self.folder / "template.yaml").write_text(out)
+            found, _, err = harness.run(self.folder, command, "template.yaml", "--set", "run.directory=/proc/nope/run")
+            self.assertNotEqual(found, 2, err)  # files are missing, but no parameter is wrong
+            for key in re.findall(r"^( *)([a-z_]+):", out, flags=re.MULTILINE):
+                self.assertTrue(key[1])
+
+    def test_every_key_is_explained(self):
+        out, _ = self.sinode("explain", config="train")
+        self.assertIn("train.batch", out)
+        out, _ = self.sinode("explain", config="train.batch")
+        for word in ("integer", "256"):
+            self.assertIn(word, out)
+
+    def test_set_takes_the_place_of_the_file(self):
+        self.sinode("generate", "--set", "generate.members=3", "--set=generate.file=three.h5", "--quiet")
+        with h5py.File(self.folder / "three.h5") as file:
+            self.assertEqual(file["u"].shape, (3, 21, 16))
+            self.assertIn(b"members: 3", file.attrs["config"])
+
+    def test_quiet_says_nothing(self):
+        out, err = self.sinode("generate", "--quiet")
+        self.assertEqual(out, "")
+        self.assertTrue(all("warning" in line for line in err), err)
+
+    def test_resolution_is_judged(self):
+        _, err = self.sinode("generate", "--quiet")
+        self.assertTrue(any("not resolved" in line for line in err), err)
+        fine = pathlib.Path("fine.h5")
+        out, err = self.sinode("generate", "--set", "grid.points=64", "--set", f"generate.file={fine}")
+        self.assertEqual(err, [])
+        self.assertIn("resolved", out)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,55 @@
+"""The same results on every number of ranks, to round-off; the same bits on the same number."""
+import unittest
+
+import harness
+
+# (ranks, space ranks)
+SPLITS = [(1, 1), (2, 1), (2, 2), (3, 1), (3, 3), (4, 1), (4, 2), (4, 4)]
+POINTS = ("--set", "grid.points=21", "--set", "generate.members=3")  # nothing divides evenly
+
+VARIANTS = {
+    "mlp": (),
+    "conv": ("model.nonlinear.kind=conv", "model.nonlinear.channels=[3, 2]", "model.nonlinear.kernel=5"),
+    "dense": ("model.linear.kind=dense", "model.linear.trainable=true", "integrator.solver.kind=dense"),
+    "implicit": ("integrator.scheme=cn", "integrator.newton.tolerance=1e-13"),
+    "revolve": ("adjoint.storage=revolve", "adjoint.snapshots=2", "train.window=4", "integrator.dt=0.1"),
+    "adaptive": ("integrator.scheme=dopri5-adaptive", "integrator.dt=0.05", "train.window=2"),
+}
+
+
+class Ranks(harness.Case):
+    def job(self, split, folder, variant=()):
+        """Data, training, prediction and gradient on one split of the ranks, in a folder of their own."""
+        folder.mkdir()
+        (folder / "c.yaml").write_text(harness.CONFIG)
+        settings = [*POINTS, *(word for setting in variant for word in ("--set", setting))]
+        for command in ("generate", "train", "predict", "gradient"):
+            self.sinode(command, "--quiet", *settings, ranks=split[0], space=split[1], folder=folder)
+
+    def test_all_splits_agree(self):
+        for split in SPLITS:
+            self.job(split, self.folder / f"{split[0]}-{split[1]}")
+        for split in SPLITS[1:]:
+            for name in ("data.h5", "run/model.h5", "run/best.h5", "prediction.h5", "gradient.h5"):
+                self.assert_same_data(self.folder / "1-1" / name, self.folder / f"{split[0]}-{split[1]}" / name,
+                                      tolerance=1e-9)
+
+    def test_variants_agree(self):
+        for variant, settings in VARIANTS.items():
+            for split in ((1, 1), (4, 2)):
+                self.job(split, self.folder / f"{variant}-{split[0]}", settings)
+            for name in ("run/model.h5", "prediction.h5", "gradient.h5"):
+                with self.subTest(variant=variant, file=name):
+                    self.assert_same_data(self.folder / f"{variant}-1" / name, self.folder / f"{variant}-4" / name,
+                                          tolerance=1e-9)
+
+    def test_a_run_repeats_to_the_bit(self):
+        for split in ((1, 1), (3, 3), (4, 2)):
+            for take in "ab":
+                self.job(split, self.folder / f"{take}{split[0]}")
+            for name in ("data.h5", "run/model.h5", "run/best.h5", "prediction.h5", "gradient.h5"):
+                self.assert_same_data(self.folder / f"a{split[0]}" / name, self.folder / f"b{split[0]}" / name)
+
+
+if __name__ == "__main__":
+    unittest.main()
