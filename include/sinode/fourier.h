@@ -65,6 +65,15 @@ sn_status sn_fourier_inverse(sn_fourier *fourier, double complex *coefficients, 
  */
 sn_status sn_fourier_square(sn_fourier *fourier, double complex *coefficients);
 
+/*
+ * The same in two steps, for products of other fields: coefficients (destroyed) to the fields' values where FFTW has
+ * them, divided by points, and back. An array of sn_fourier_values doubles, from sn_memory_take, holds them in an order
+ * of FFTW's; what is not a field's stays 0 under products. Collective over the space ranks.
+ */
+ptrdiff_t sn_fourier_values(const sn_fourier *fourier);
+sn_status sn_fourier_to_values(sn_fourier *fourier, double complex *coefficients, double *values);
+sn_status sn_fourier_from_values(sn_fourier *fourier, const double *values, double complex *coefficients);
+
 /* Multiplies every spectrum by a symbol given on the local modes. Local. */
 void sn_fourier_scale(const sn_fourier *fourier, const double complex *symbol, double complex *coefficients);
 

@@ -5,9 +5,15 @@
  *   mlp    layers z_l = W_l a_{l-1} + b_l, a_l = activation(z_l), no activation after the last (a_0 = u).
  *          Weights are never replicated inside a replica: layers 0, 2, ... split their input (each rank multiplies the
  *          columns of W it holds with the part of a it holds, and the products are summed), layers 1, 3, ... split
- * their output (each rank holds rows of W). So a pair of layers costs one reduction forward and one backward. conv
- * periodic 1-D convolutions over channels; halo exchange; weights replicated, independent of N and of length. z_l[o, j]
- * = b_l[o] + sum_{i, k} W_l[o, i, k] a_{l-1}[i, j + k - kernel/2]; channels 1 -> ... -> 1. none   F = 0.
+ *          their output (each rank holds rows of W). So a pair of layers costs one reduction forward and one backward.
+ *
+ *   conv   periodic 1-D convolutions over channels, 1 -> ... -> 1; halo exchange; weights replicated, independent of N
+ *          and of the length. z_l[o, j] = b_l[o] + sum_{i, k} W_l[o, i, k] a_{l-1}[i, j + k - kernel/2].
+ *
+ *   ks     no network: the exact nonlinear term of Kuramoto-Sivashinsky, F(u) = (u^2 / 2)_x by Fourier transforms,
+ *          dealiased (wave numbers beyond points / 3 neither enter the product nor leave it). Nothing to train.
+ *
+ *   none   F = 0.
  *
  * Parameters: "nonlinear/layer_l/weight" (out, in) or (out, in, kernel), "nonlinear/layer_l/bias" (out), PyTorch's
  * layout.
@@ -22,7 +28,7 @@
 #include "sinode/grid.h"
 #include "sinode/parameters.h"
 
-typedef enum { SN_NETWORK_NONE, SN_NETWORK_MLP, SN_NETWORK_CONV } sn_network_kind;
+typedef enum { SN_NETWORK_NONE, SN_NETWORK_MLP, SN_NETWORK_CONV, SN_NETWORK_KS } sn_network_kind;
 /* gelu is the exact one, x Phi(x), as PyTorch's default. */
 typedef enum { SN_ACTIVATION_RELU, SN_ACTIVATION_TANH, SN_ACTIVATION_SIGMOID, SN_ACTIVATION_GELU } sn_activation;
 
@@ -34,6 +40,7 @@ typedef struct {
   int hidden;                              /* number of hidden layers, >= 0 */
   ptrdiff_t width[SN_NETWORK_HIDDEN_MOST]; /* of each hidden layer: units (mlp) or channels (conv) */
   int kernel;                              /* conv: odd */
+  double length;                           /* ks: of the domain */
 } sn_network_shape;
 
 /* How weights begin; biases begin at 0 (normal, xavier) or as PyTorch's default (pytorch: uniform +-1/sqrt(fan in)). */

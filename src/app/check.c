@@ -37,6 +37,10 @@ static void say_network_traffic(const sn_app *app, const sn_grid *grid, const sn
     sn_log_line(app->log, "network: no messages in an evaluation (one rank in space)");
     return;
   }
+  if (shape->kind == SN_NETWORK_KS) {
+    sn_log_line(app->log, "network: none; 4 transforms and 2 redistributions a pair of samples an evaluation");
+    return;
+  }
   if (shape->kind == SN_NETWORK_CONV) {
     sn_log_line(app->log, "network: %d halo exchanges of %d points with each neighbour an evaluation, as many back",
                 layers, shape->kernel / 2);

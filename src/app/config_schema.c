@@ -22,7 +22,7 @@ static const sn_key_choice initials[] = {{"paper", SN_KS_INITIAL_PAPER},
 static const sn_key_choice linears[] = {
     {"stencil", SN_LINEAR_STENCIL}, {"dense", SN_LINEAR_DENSE}, {"spectral", SN_LINEAR_SPECTRAL}, {NULL, 0}};
 static const sn_key_choice networks[] = {
-    {"mlp", SN_NETWORK_MLP}, {"conv", SN_NETWORK_CONV}, {"none", SN_NETWORK_NONE}, {NULL, 0}};
+    {"mlp", SN_NETWORK_MLP}, {"conv", SN_NETWORK_CONV}, {"ks", SN_NETWORK_KS}, {"none", SN_NETWORK_NONE}, {NULL, 0}};
 static const sn_key_choice activations[] = {{"relu", SN_ACTIVATION_RELU},
                                             {"tanh", SN_ACTIVATION_TANH},
                                             {"sigmoid", SN_ACTIVATION_SIGMOID},
@@ -99,7 +99,7 @@ static const sn_config_key keys[] = {
     {"model.linear.trainable", SN_KEY_SWITCH, AT(model.linear.trainable), .fallback = "false", .commands = SN_FOR_TRAIN,
      .help = "whether A is trained too (stencil or dense)"},
     {"model.nonlinear.kind", SN_KEY_CHOICE, AT(model.nonlinear.kind), .fallback = "mlp", .choices = networks,
-     .commands = SN_FOR_TRAIN, .help = "network F of du/dt = -F(u) + A u: perceptron, periodic convolutions, or none"},
+     .commands = SN_FOR_TRAIN, .help = "network F of du/dt = -F(u) + A u: perceptron, periodic convolutions; ks: the exact (u^2/2)_x, dealiased, not learned; none"},
     {"model.nonlinear.hidden", SN_KEY_WIDTHS, AT(model.nonlinear.hidden),
      .count_offset = offsetof(sn_config, model.nonlinear.hidden_count), .fallback = "[200, 200, 200, 200]",
      .unit = "units", .commands = SN_FOR_TRAIN, .help = "widths of the hidden layers of a perceptron; [] for none"},
@@ -188,7 +188,8 @@ static const sn_config_key keys[] = {
      .help = "go on from the newest checkpoint: auto if there is one, never, or required"},
 
     {"predict.model", SN_KEY_PATH, AT(predict.model), .example = "run/model.h5", .commands = SN_FOR_PREDICT,
-     .required = SN_FOR_PREDICT, .help = "model file (a checkpoint will do)"},
+     .required = SN_FOR_PREDICT,
+     .help = "model file (a checkpoint will do); none: the model of the section model as it begins"},
     {"predict.data", SN_KEY_PATH, AT(predict.data), .example = "data.h5", .commands = SN_FOR_PREDICT,
      .required = SN_FOR_PREDICT, .help = "trajectory file with the initial states and the reference"},
     {"predict.file", SN_KEY_PATH, AT(predict.file), .fallback = "prediction.h5", .commands = SN_FOR_PREDICT,

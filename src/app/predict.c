@@ -246,7 +246,10 @@ static sn_status predict(prediction *p) {
   SN_TRY(take_memory(p));
   SN_TRY(measure_spread(p));
   const ptrdiff_t samples = p->members.count ? p->members.count : 1;
-  SN_TRY(sn_setup_model_from_file(p->app, p->grid, c->predict.model, samples, &p->model));
+  if (strcmp(c->predict.model, "none") == 0)
+    SN_TRY(sn_setup_model(p->app, p->grid, samples, &p->model));
+  else
+    SN_TRY(sn_setup_model_from_file(p->app, p->grid, c->predict.model, samples, &p->model));
   SN_TRY(sn_setup_integrator(p->app, p->model, p->interval, p->chunk, false, &p->integrator));
   SN_TRY(sn_integrator_reserve(p->integrator, samples));
   if (sn_integrator_estimates(p->integrator)) {

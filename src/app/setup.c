@@ -41,7 +41,8 @@ sn_status sn_setup_model(const sn_app *app, const sn_grid *grid, ptrdiff_t sampl
                                   .trainable = c->model.linear.trainable};
   sn_network_shape network = {.kind = (sn_network_kind)c->model.nonlinear.kind,
                               .activation = (sn_activation)c->model.nonlinear.activation,
-                              .kernel = (int)c->model.nonlinear.kernel};
+                              .kernel = (int)c->model.nonlinear.kernel,
+                              .length = c->grid.length};
   const bool convolves = network.kind == SN_NETWORK_CONV;
   network.hidden = convolves ? c->model.nonlinear.channel_count : c->model.nonlinear.hidden_count;
   for (int k = 0; k < network.hidden; k++)
@@ -69,10 +70,10 @@ static sn_status to_shapes(const char *path, const sn_model_description *d, sn_l
                         d->linear_kind);
   if (linear->kind == SN_LINEAR_SPECTRAL) linear->trainable = false;
   if (kind < 0)
-    return SN_ERROR_ALL(SN_ERROR_FILE, "%s: nonlinear_kind is '%s', but must be mlp, conv or none", path,
+    return SN_ERROR_ALL(SN_ERROR_FILE, "%s: nonlinear_kind is '%s', but must be mlp, conv, ks or none", path,
                         d->nonlinear_kind);
-  *network = (sn_network_shape){.kind = (sn_network_kind)kind, .kernel = d->kernel};
-  if (kind == SN_NETWORK_NONE) return SN_OK;
+  *network = (sn_network_shape){.kind = (sn_network_kind)kind, .kernel = d->kernel, .length = d->domain_length};
+  if (kind == SN_NETWORK_NONE || kind == SN_NETWORK_KS) return SN_OK;
   if (activation < 0)
     return SN_ERROR_ALL(SN_ERROR_FILE, "%s: activation is '%s', but must be relu, tanh, sigmoid or gelu", path,
                         d->activation);

@@ -221,13 +221,19 @@ static sn_status add_layer(conv *c, int k) {
   return SN_OK;
 }
 
-static sn_status build(conv *c) {
-  const ptrdiff_t samples = c->base.samples;
-  ptrdiff_t most = 1;
+static sn_status add_layers(conv *c, ptrdiff_t *most) {
+  *most = 1;
   for (int k = 0; k < c->layers; k++) {
     SN_TRY(add_layer(c, k));
-    if (c->layer[k].out > most) most = c->layer[k].out;
+    if (c->layer[k].out > *most) *most = c->layer[k].out;
   }
+  return SN_OK;
+}
+
+static sn_status build(conv *c) {
+  const ptrdiff_t samples = c->base.samples;
+  ptrdiff_t most;
+  SN_TRY(sn_agree(sn_grid_space(c->base.grid), add_layers(c, &most)));
   if (c->reach) SN_TRY(sn_halo_create(c->base.grid, c->reach, samples * most, &c->halo));
   SN_TRY(SN_NEW(samples * c->tape_width, &c->own_tape));
   SN_TRY(SN_NEW(samples * most * c->span, &c->padded));

@@ -27,5 +27,6 @@ struct sn_network {
 /* Each takes the memory of its kind, adds its blocks and sets ops; base holds everything else. */
 sn_status sn_mlp_create(const sn_network *base, sn_network **out);
 sn_status sn_conv_create(const sn_network *base, sn_network **out);
+sn_status sn_ks_term_create(const sn_network *base, sn_network **out);
 
 #endif

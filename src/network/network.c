@@ -9,7 +9,7 @@
 #include "sinode/random.h"
 
 static const char *const kind_names[] = {
-    [SN_NETWORK_NONE] = "none", [SN_NETWORK_MLP] = "mlp", [SN_NETWORK_CONV] = "conv"};
+    [SN_NETWORK_NONE] = "none", [SN_NETWORK_MLP] = "mlp", [SN_NETWORK_CONV] = "conv", [SN_NETWORK_KS] = "ks"};
 
 const char *sn_network_kind_name(sn_network_kind kind) { return kind_names[kind]; }
 
@@ -65,7 +65,7 @@ static sn_status none_create(const sn_network *base, sn_network **out) {
 }
 
 static sn_status (*const creators[])(const sn_network *base, sn_network **out) = {
-    [SN_NETWORK_NONE] = none_create, [SN_NETWORK_MLP] = sn_mlp_create, [SN_NETWORK_CONV] = sn_conv_create};
+    [SN_NETWORK_NONE] = none_create, [SN_NETWORK_MLP] = sn_mlp_create, [SN_NETWORK_CONV] = sn_conv_create, [SN_NETWORK_KS] = sn_ks_term_create};
 
 sn_status sn_network_create(const sn_grid *grid, const sn_network_shape *shape, ptrdiff_t samples,
                             sn_parameters *parameters, sn_network **out) {
@@ -122,7 +122,8 @@ static void fill(const sn_parameter_block *block, const sn_init *init, const sn_
 
 sn_status sn_network_initialize(sn_network *network, const sn_init *init, uint64_t seed) {
   double *values = sn_parameters_values(network->parameters);
-  for (int layer = 0; network->shape.kind != SN_NETWORK_NONE && layer <= network->shape.hidden; layer++) {
+  const bool learns = network->shape.kind == SN_NETWORK_MLP || network->shape.kind == SN_NETWORK_CONV;
+  for (int layer = 0; learns && layer <= network->shape.hidden; layer++) {
     char name[SN_PARAMETER_NAME_LENGTH];
     snprintf(name, sizeof name, "nonlinear/layer_%d/weight", layer);
     const sn_parameter_block *weight = sn_parameters_find(network->parameters, name);

@@ -1,5 +1,7 @@
 #include "sinode/fourier.h"
 
+#include <string.h>
+
 #include <fftw3-mpi.h>
 
 #include "sinode/count.h"
@@ -208,6 +210,24 @@ sn_status sn_fourier_square(sn_fourier *fourier, double complex *coefficients) {
   double *restrict work = fourier->work;
   transform_back(fourier, coefficients, work);
   for (ptrdiff_t i = 0; i < count; i++) work[i] *= scale * work[i];
+  transform(fourier, work, coefficients);
+  return SN_OK;
+}
+
+ptrdiff_t sn_fourier_values(const sn_fourier *fourier) {
+  return fourier->exchange ? 2 * fourier->size : fourier->fields * fourier->points;
+}
+
+sn_status sn_fourier_to_values(sn_fourier *fourier, double complex *coefficients, double *values) {
+  const double scale = 1.0 / (double)sn_grid_points(fourier->grid);
+  transform_back(fourier, coefficients, values);
+  for (ptrdiff_t i = 0; i < sn_fourier_values(fourier); i++) values[i] *= scale;
+  return SN_OK;
+}
+
+sn_status sn_fourier_from_values(sn_fourier *fourier, const double *values, double complex *coefficients) {
+  double *work = fourier->work; /* FFTW-MPI destroys its input */
+  memcpy(work, values, (size_t)sn_fourier_values(fourier) * sizeof *work);
   transform(fourier, work, coefficients);
   return SN_OK;
 }

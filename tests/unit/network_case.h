@@ -74,9 +74,33 @@ static inline void case_layer(const network_case *c, int layer, const double *in
     }
 }
 
+/* Sum over the wave numbers 0 < |m| <= points / 3, and m = 0, of what they add to a field or to its derivative. */
+static inline void case_project(const network_case *c, bool derivative, const double *from, double *to) {
+  const ptrdiff_t n = c->points;
+  for (ptrdiff_t j = 0; j < n; j++) to[j] = 0;
+  for (ptrdiff_t m = 0; m <= n / 3; m++)
+    for (ptrdiff_t j = 0; j < n; j++)
+      for (ptrdiff_t i = 0; i < n; i++) {
+        const double k = 2 * M_PI * (double)m / c->shape.length,
+                     phase = 2 * M_PI * (double)(m * (j - i) % n) / (double)n;
+        to[j] += (m ? 2 : 1) * (derivative ? -k * sin(phase) : cos(phase)) * from[i] / (double)n;
+      }
+}
+
+static inline void case_ks_term(const network_case *c, const double *u, double *f) {
+  double v[CASE_ROW_MOST];
+  case_project(c, false, u, v);
+  for (ptrdiff_t j = 0; j < c->points; j++) v[j] *= v[j] / 2;
+  case_project(c, true, v, f);
+}
+
 /* f = F(u) of one sample, all points. */
 static inline void case_forward(const network_case *c, const double *u, double *f) {
   double rows[2][CASE_ROW_MOST];
+  if (c->shape.kind == SN_NETWORK_KS) {
+    case_ks_term(c, u, f);
+    return;
+  }
   memcpy(rows[0], u, (size_t)c->points * sizeof *u);
   for (int layer = 0; layer <= c->shape.hidden; layer++) case_layer(c, layer, rows[layer % 2], rows[(layer + 1) % 2]);
   memcpy(f, rows[(c->shape.hidden + 1) % 2], (size_t)c->points * sizeof *f);
@@ -157,7 +181,7 @@ static inline void for_each_mlp(void (*visit)(const network_case *)) {
     for (int activation = SN_ACTIVATION_RELU; activation <= SN_ACTIVATION_GELU; activation++)
       for (int hidden = 0; hidden <= 4; hidden++)
         for (int narrow = 0; narrow < (hidden ? 2 : 1); narrow++) {
-          network_case c = {points[n], {SN_NETWORK_MLP, (sn_activation)activation, hidden, {0}, 0}};
+          network_case c = {points[n], {SN_NETWORK_MLP, (sn_activation)activation, hidden, {0}, 0, 0}};
           memcpy(c.shape.width, widths[narrow], sizeof widths[narrow]);
           visit(&c);
         }
@@ -173,9 +197,18 @@ static inline void for_each_conv(void (*visit)(const network_case *)) {
     for (int activation = SN_ACTIVATION_RELU; activation <= SN_ACTIVATION_GELU; activation++) {
       const network_case c = {
           cases[k].points,
-          {SN_NETWORK_CONV, (sn_activation)activation, cases[k].hidden, {3, 1, 4, 2}, cases[k].kernel}};
+          {SN_NETWORK_CONV, (sn_activation)activation, cases[k].hidden, {3, 1, 4, 2}, cases[k].kernel, 0}};
       visit(&c);
     }
+}
+
+/* The exact term on grids that are even, odd, prime and a multiple of three. */
+static inline void for_each_ks_term(void (*visit)(const network_case *)) {
+  static const ptrdiff_t points[] = {7, 15, 16, 31, 24};
+  for (size_t k = 0; k < sizeof points / sizeof points[0]; k++) {
+    const network_case c = {points[k], {.kind = SN_NETWORK_KS, .length = 9.5}};
+    visit(&c);
+  }
 }
 
 #endif

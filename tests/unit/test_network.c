@@ -3,7 +3,7 @@
 
 static void names_round_trip(void **state) {
   (void)state;
-  for (int k = SN_NETWORK_NONE; k <= SN_NETWORK_CONV; k++)
+  for (int k = SN_NETWORK_NONE; k <= SN_NETWORK_KS; k++)
     assert_int_equal(sn_network_kind_from_name(sn_network_kind_name((sn_network_kind)k)), k);
   const char *const wrong[] = {"", "MLP", "mlp ", "cnn"};
   for (size_t k = 0; k < sizeof wrong / sizeof wrong[0]; k++) assert_int_equal(sn_network_kind_from_name(wrong[k]), -1);
@@ -45,6 +45,11 @@ static void perceptrons_agree_with_the_plain_sum(void **state) {
 static void convolutions_agree_with_the_plain_sum(void **state) {
   (void)state;
   for_each_conv(check_forward);
+}
+
+static void the_exact_term_agrees_with_the_plain_sum(void **state) {
+  (void)state;
+  for_each_ks_term(check_forward);
 }
 
 static void nothing_is_no_network(void **state) {
@@ -170,8 +175,8 @@ static void check_distribution(const network_case *c) {
 
 static void initial_weights_have_their_moments(void **state) {
   (void)state;
-  const network_case mlp = {101, {SN_NETWORK_MLP, SN_ACTIVATION_RELU, 2, {120, 110}, 0}};
-  const network_case conv = {101, {SN_NETWORK_CONV, SN_ACTIVATION_RELU, 2, {150, 20}, 5}};
+  const network_case mlp = {101, {SN_NETWORK_MLP, SN_ACTIVATION_RELU, 2, {120, 110}, 0, 0}};
+  const network_case conv = {101, {SN_NETWORK_CONV, SN_ACTIVATION_RELU, 2, {150, 20}, 5, 0}};
   check_distribution(&mlp);
   check_distribution(&conv);
 }
@@ -179,8 +184,8 @@ static void initial_weights_have_their_moments(void **state) {
 /* Ranks without a sample take part in what is collective. */
 static void replicas_may_have_no_samples(void **state) {
   (void)state;
-  const network_case cases[] = {{16, {SN_NETWORK_MLP, SN_ACTIVATION_GELU, 2, {5, 3}, 0}},
-                                {16, {SN_NETWORK_CONV, SN_ACTIVATION_TANH, 1, {3}, 7}}};
+  const network_case cases[] = {{16, {SN_NETWORK_MLP, SN_ACTIVATION_GELU, 2, {5, 3}, 0, 0}},
+                                {16, {SN_NETWORK_CONV, SN_ACTIVATION_TANH, 1, {3}, 7, 0}}};
   for (int k = 0; k < 2; k++)
     for (ptrdiff_t samples = 0; samples < 2; samples++) FOR_EACH_SPLIT(space, cases[k].points) {
         fixture x = fixture_create(MPI_COMM_WORLD, space, &cases[k], samples);
@@ -230,6 +235,7 @@ static void passes_take_no_memory(void **state) {
   (void)state;
   for_each_mlp(check_memory);
   for_each_conv(check_memory);
+  for_each_ks_term(check_memory);
 }
 
 static void impossible_networks_are_refused(void **state) {
@@ -237,7 +243,7 @@ static void impossible_networks_are_refused(void **state) {
   const ptrdiff_t before = sn_memory_bytes();
   const int kernels[] = {0, -1, 2, 4, 17, 19};
   for (size_t k = 0; k < sizeof kernels / sizeof kernels[0]; k++) FOR_EACH_SPLIT(space, 16) {
-      const sn_network_shape shape = {SN_NETWORK_CONV, SN_ACTIVATION_RELU, 1, {3}, kernels[k]};
+      const sn_network_shape shape = {SN_NETWORK_CONV, SN_ACTIVATION_RELU, 1, {3}, kernels[k], 0};
       sn_grid *grid;
       sn_parameters *parameters;
       sn_network *network;
@@ -251,7 +257,7 @@ static void impossible_networks_are_refused(void **state) {
       sn_grid_destroy(&grid);
     }
   /* More values in a message than MPI can count: refused before any of them is taken. */
-  const sn_network_shape wide = {SN_NETWORK_MLP, SN_ACTIVATION_RELU, 1, {1 << 16}, 0};
+  const sn_network_shape wide = {SN_NETWORK_MLP, SN_ACTIVATION_RELU, 1, {1 << 16}, 0, 0};
   sn_grid *grid;
   sn_parameters *parameters;
   sn_network *network;
@@ -270,6 +276,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(names_round_trip),
       cmocka_unit_test(perceptrons_agree_with_the_plain_sum),
       cmocka_unit_test(convolutions_agree_with_the_plain_sum),
+      cmocka_unit_test(the_exact_term_agrees_with_the_plain_sum),
       cmocka_unit_test(nothing_is_no_network),
       cmocka_unit_test(work_is_shared_out),
       cmocka_unit_test(initial_weights_do_not_depend_on_the_ranks),

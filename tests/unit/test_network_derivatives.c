@@ -158,10 +158,16 @@ static void derivatives_of_convolutions(void **state) {
   for_each_conv(check_derivatives);
 }
 
+static void derivatives_of_the_exact_term(void **state) {
+  (void)state;
+  for_each_ks_term(check_derivatives);
+}
+
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(derivatives_of_perceptrons),
       cmocka_unit_test(derivatives_of_convolutions),
+      cmocka_unit_test(derivatives_of_the_exact_term),
   };
   return unit_run(argc, argv, tests);
 }
