@@ -78,6 +78,12 @@ sn_status sn_fourier_from_values(sn_fourier *fourier, const double *values, doub
 void sn_fourier_scale(const sn_fourier *fourier, const double complex *symbol, double complex *coefficients);
 
 /*
+ * Sets to 0 what is no more than round-off: coefficients below 16 eps times the largest. (Errors of a transform are
+ * not spread evenly: single coefficients may be off by some eps of the largest.) Collective over the space ranks.
+ */
+void sn_fourier_denoise(const sn_fourier *fourier, double complex *coefficients);
+
+/*
  * Sum over the fields of (1/points) sum_j u_j^2 restricted to wave numbers low <= |m| <= high, from coefficients
  * (Parseval). Collective over the space ranks; the same on all.
  */

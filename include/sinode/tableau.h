@@ -45,7 +45,7 @@ double sn_tableau_nonlinear(const sn_tableau *tableau, int i, int j);
 /* Whether there is an embedded method. */
 bool sn_tableau_is_embedded(const sn_tableau *tableau);
 
-/* Whether the last stage is the new solution: its rows of a and at are the weights b and bt. */
-bool sn_tableau_last_is_solution(const sn_tableau *tableau);
+/* Whether the last stage is the new solution as far as A goes: its row of at is the weights bt. */
+bool sn_tableau_is_stiffly_accurate(const sn_tableau *tableau);
 
 #endif

@@ -1,5 +1,7 @@
 #include "sinode/fourier.h"
 
+#include <float.h>
+#include <math.h>
 #include <string.h>
 
 #include <fftw3-mpi.h>
@@ -251,6 +253,18 @@ void sn_fourier_scale(const sn_fourier *fourier, const double complex *symbol, d
     for (ptrdiff_t m = 0; m < fourier->modes; m++)
       multiply(fourier->spectra, symbol + m, 0, coefficients + m * fourier->mode_stride);
   }
+}
+
+static double square_of(double complex c) { return creal(c) * creal(c) + cimag(c) * cimag(c); }
+
+void sn_fourier_denoise(const sn_fourier *fourier, double complex *coefficients) {
+  const ptrdiff_t count = fourier->spectra * fourier->modes;
+  double largest = 0;
+  for (ptrdiff_t i = 0; i < count; i++) largest = fmax(largest, square_of(coefficients[i]));
+  if (fourier->exchange) MPI_Allreduce(MPI_IN_PLACE, &largest, 1, MPI_DOUBLE, MPI_MAX, sn_grid_space(fourier->grid));
+  const double least = 256 * DBL_EPSILON * DBL_EPSILON * largest;
+  for (ptrdiff_t i = 0; i < count; i++)
+    if (square_of(coefficients[i]) < least) coefficients[i] = 0;
 }
 
 double sn_fourier_energy(const sn_fourier *fourier, const double complex *coefficients, ptrdiff_t low, ptrdiff_t high) {

@@ -5,8 +5,9 @@
  *
  *   r_i = u + dt sum_{j<i} (-a_ij F_j + at_ij H_j),  U_i = S_i r_i,  H_i = A U_i = (U_i - r_i) / gamma_i,  F_i = F(U_i)
  *
- * The stage derivative comes from the solve: applying A would lose eps / dx^4. Where gamma_i = 0, U_i = r_i, H_i = A
- * r_i.
+ * The stage derivative comes from the solve: applying A would lose eps / dx^4. Where gamma_i = 0, U_i = r_i and H_i =
+ * A r_i. Where the last stage s has the weights of the solution for A (at_sj = bt_j), the solution is
+ * U_s - dt sum_j (b_j - a_sj) F_j: summing up the H_j, large on fine grids, would bring back their round-off.
  */
 #include <string.h>
 
@@ -21,7 +22,8 @@ typedef struct {
   sn_model *model;
   ptrdiff_t points; /* local */
   double dt;
-  bool last_is_solution, estimates; /* estimates: the embedded method's difference is wanted */
+  bool from_last; /* the solution comes from the last stage, not from u */
+  bool estimates; /* the embedded method's difference is wanted */
   bool needs_f[STAGES], needs_h[STAGES], used[STAGES];
   double gamma[STAGES]; /* 0: explicit stage */
   int solve[STAGES];    /* which of the solver's gammas */
@@ -58,11 +60,22 @@ static void evaluate(const combination *sum, ptrdiff_t count, double *out) {
   }
 }
 
+/* Weights of -F_j and H_j in stage i, or in the solution (i = stages) beside what that comes from. */
+static double nonlinear_weight(const imex *scheme, int i, int j) {
+  const sn_tableau *tableau = scheme->tableau;
+  const double weight = sn_tableau_nonlinear(tableau, i, j);
+  return i == tableau->stages && scheme->from_last ? weight - sn_tableau_nonlinear(tableau, i - 1, j) : weight;
+}
+
+static double linear_weight(const imex *scheme, int i, int j) {
+  return i == scheme->tableau->stages && scheme->from_last ? 0 : sn_tableau_linear(scheme->tableau, i, j);
+}
+
 /* The right-hand side of stage i, or the new solution for i = stages. */
 static void add_row(const imex *scheme, int i, combination *sum) {
   for (int j = 0; j < i; j++) {
-    if (scheme->needs_f[j]) add(sum, -scheme->dt * sn_tableau_nonlinear(scheme->tableau, i, j), scheme->f[j]);
-    if (scheme->needs_h[j]) add(sum, scheme->dt * sn_tableau_linear(scheme->tableau, i, j), scheme->h[j]);
+    if (scheme->needs_f[j]) add(sum, -scheme->dt * nonlinear_weight(scheme, i, j), scheme->f[j]);
+    if (scheme->needs_h[j]) add(sum, scheme->dt * linear_weight(scheme, i, j), scheme->h[j]);
   }
 }
 
@@ -129,25 +142,21 @@ static sn_status forward(sn_stepper *stepper, ptrdiff_t samples, const double *u
     }
     SN_TRY(stage_forward(scheme, i, samples, u, stage, network_tape));
   }
-  if (scheme->last_is_solution) {
-    memcpy(next, stage, (size_t)count * sizeof *next);
-  } else {
-    combination sum = {0};
-    add(&sum, 1, u);
-    add_row(scheme, stages, &sum);
-    evaluate(&sum, count, next);
-  }
+  combination sum = {0};
+  add(&sum, 1, scheme->from_last ? stage : u);
+  add_row(scheme, stages, &sum);
+  evaluate(&sum, count, next);
   if (scheme->estimates) estimate(scheme, samples, u, next);
   return SN_OK;
 }
 
-/* Adds what the rows behind stage i (and the solution, unless it is the last stage) pass back to F_i or H_i. */
-static void add_column(const imex *scheme, int i, double weight, double (*coefficient)(const sn_tableau *, int, int),
+/* Adds what the solution and the rows behind stage i pass back to F_i or H_i. */
+static void add_column(const imex *scheme, int i, double weight, double (*coefficient)(const imex *, int, int),
                        const double *lambda, combination *sum) {
   const int stages = scheme->tableau->stages;
-  if (!scheme->last_is_solution) add(sum, weight * coefficient(scheme->tableau, stages, i), lambda);
+  add(sum, weight * coefficient(scheme, stages, i), lambda);
   for (int j = i + 1; j < stages; j++)
-    if (scheme->used[j]) add(sum, weight * coefficient(scheme->tableau, j, i), scheme->r_bar[j]);
+    if (scheme->used[j]) add(sum, weight * coefficient(scheme, j, i), scheme->r_bar[j]);
 }
 
 static sn_status stage_backward(imex *scheme, int i, ptrdiff_t samples, const double *tape, const double *lambda,
@@ -160,16 +169,16 @@ static sn_status stage_backward(imex *scheme, int i, ptrdiff_t samples, const do
 
   if (scheme->needs_f[i]) {
     combination sum = {0};
-    add_column(scheme, i, -scheme->dt, sn_tableau_nonlinear, lambda, &sum);
+    add_column(scheme, i, -scheme->dt, nonlinear_weight, lambda, &sum);
     evaluate(&sum, count, f_bar);
     SN_TRY(sn_network_backward(sn_model_network(scheme->model), samples, stage, network_tape, f_bar, r_bar, gradient));
   } else {
     memset(r_bar, 0, (size_t)count * sizeof *r_bar);
   }
-  if (scheme->last_is_solution && i == scheme->tableau->stages - 1) add_scaled(count, 1, lambda, r_bar);
+  if (scheme->from_last && i == scheme->tableau->stages - 1) add_scaled(count, 1, lambda, r_bar);
   if (scheme->needs_h[i]) {
     combination sum = {0};
-    add_column(scheme, i, gamma != 0 ? scheme->dt / gamma : scheme->dt, sn_tableau_linear, lambda, &sum);
+    add_column(scheme, i, gamma != 0 ? scheme->dt / gamma : scheme->dt, linear_weight, lambda, &sum);
     evaluate(&sum, count, h_bar); /* h_bar / gamma_i where the stage is implicit */
   }
   if (gamma != 0) {
@@ -190,7 +199,7 @@ static sn_status backward(sn_stepper *stepper, ptrdiff_t samples, const double *
   imex *scheme = (imex *)stepper;
   const int stages = scheme->tableau->stages;
   combination sum = {0};
-  if (!scheme->last_is_solution) add(&sum, 1, lambda);
+  if (!scheme->from_last) add(&sum, 1, lambda);
   for (int i = stages - 1; i >= 0; i--) {
     if (!scheme->used[i]) continue;
     SN_TRY(stage_backward(scheme, i, samples, tape + i * stage_tape_size(scheme, samples), lambda, gradient));
@@ -222,18 +231,18 @@ static const sn_stepper_ops ops = {
 /* Which stage values, network values and stage derivatives anything depends on. */
 static void find_needs(imex *scheme, bool has_network) {
   const sn_tableau *tableau = scheme->tableau;
-  const int stages = tableau->stages, rows = stages + !scheme->last_is_solution;
+  const int stages = tableau->stages;
   for (int j = stages - 1; j >= 0; j--) {
-    for (int i = j + 1; i < rows; i++) {
+    for (int i = j + 1; i <= stages; i++) {
       if (i < stages && !scheme->used[i]) continue;
-      scheme->needs_f[j] |= has_network && sn_tableau_nonlinear(tableau, i, j) != 0;
-      scheme->needs_h[j] |= sn_tableau_linear(tableau, i, j) != 0;
+      scheme->needs_f[j] |= has_network && nonlinear_weight(scheme, i, j) != 0;
+      scheme->needs_h[j] |= linear_weight(scheme, i, j) != 0;
     }
     if (scheme->estimates && tableau->embedded[j] != 0) {
       scheme->needs_f[j] = has_network;
       scheme->needs_h[j] = true;
     }
-    scheme->used[j] = scheme->needs_f[j] || scheme->needs_h[j] || (scheme->last_is_solution && j == stages - 1);
+    scheme->used[j] = scheme->needs_f[j] || scheme->needs_h[j] || (scheme->from_last && j == stages - 1);
   }
 }
 
@@ -276,7 +285,7 @@ sn_status sn_imex_create(sn_model *model, const sn_stepper_options *options, sn_
   scheme->model = model;
   scheme->points = sn_grid_range(grid).count;
   scheme->dt = options->dt;
-  scheme->last_is_solution = sn_tableau_last_is_solution(options->tableau);
+  scheme->from_last = sn_tableau_is_stiffly_accurate(options->tableau);
   scheme->estimates = options->estimate && sn_tableau_is_embedded(options->tableau);
   find_needs(scheme, sn_network_get_shape(sn_model_network(model))->kind != SN_NETWORK_NONE);
   double gammas[STAGES];

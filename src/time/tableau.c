@@ -311,12 +311,10 @@ double sn_tableau_linear(const sn_tableau *tableau, int i, int j) {
   return i < tableau->stages ? tableau->at[i][j] : tableau->bt[j];
 }
 
-bool sn_tableau_last_is_solution(const sn_tableau *tableau) {
-  int last = tableau->stages - 1;
+bool sn_tableau_is_stiffly_accurate(const sn_tableau *tableau) {
+  const int last = tableau->stages - 1;
   for (int j = 0; j <= last; j++)
-    if (sn_tableau_linear(tableau, last, j) != sn_tableau_linear(tableau, tableau->stages, j) ||
-        sn_tableau_nonlinear(tableau, last, j) != sn_tableau_nonlinear(tableau, tableau->stages, j))
-      return false;
+    if (sn_tableau_linear(tableau, last, j) != sn_tableau_linear(tableau, tableau->stages, j)) return false;
   return true;
 }
 
