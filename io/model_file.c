@@ -102,6 +102,10 @@ static sn_status read_attributes(sn_file *file, sn_model_description *d) {
   return SN_OK;
 }
 
+static bool has_layers(const sn_model_description *d) {
+  return strcmp(d->nonlinear_kind, "none") != 0 && strcmp(d->nonlinear_kind, "ks") != 0;
+}
+
 /* The widths of the layers that are there. */
 static sn_status read_shapes(sn_file *file, sn_model_description *d) {
   hsize_t shape[3];
@@ -110,7 +114,7 @@ static sn_status read_shapes(sn_file *file, sn_model_description *d) {
     SN_TRY(sn_file_shape(file, "/model/linear/stencil", 1, shape));
     d->taps = (int)shape[0];
   }
-  for (; strcmp(d->nonlinear_kind, "none") != 0; d->layers++) {
+  for (; has_layers(d); d->layers++) {
     char path[64];
     snprintf(path, sizeof path, "/model/nonlinear/layer_%d", d->layers);
     if (d->layers > 0 && H5Lexists(sn_file_id(file), path, H5P_DEFAULT) <= 0) break;

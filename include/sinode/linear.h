@@ -51,6 +51,7 @@ sn_status sn_linear_update(sn_linear *linear);
 long sn_linear_version(const sn_linear *linear);
 
 sn_linear_kind sn_linear_get_kind(const sn_linear *linear);
+double sn_linear_length(const sn_linear *linear);
 bool sn_linear_is_circulant(const sn_linear *linear);
 bool sn_linear_is_trainable(const sn_linear *linear);
 

@@ -1,4 +1,5 @@
-/* Linear stability of a scheme on a model's linear part: what an explicit scheme allows. */
+/* Linear stability of a scheme on a grid: what step an explicit one allows, and what an IMEX one does to fine scales.
+ */
 #ifndef SINODE_STABILITY_H
 #define SINODE_STABILITY_H
 
@@ -13,5 +14,14 @@
  * on the safe side. INFINITY if the scheme treats A implicitly. Collective over the space ranks.
  */
 sn_status sn_stability_limit(const sn_linear *linear, const sn_grid *grid, const sn_tableau *tableau, double *limit);
+
+/*
+ * How much one step of an IMEX scheme amplifies the modes of du/dt = -speed u_x + A u, for a circulant A: the largest
+ * |R(i w, z)| / max(1, |exp z|) over the wave numbers m of the grid, w = dt k speed treated explicitly, z = dt a(m)
+ * implicitly, k = 2 pi m / length. *mode gets the m where it is reached. On a fine grid w >> 1, and a scheme whose
+ * weights let w through undamped turns round-off into a blow-up. 0 for other schemes and other A. Local.
+ */
+double sn_stability_amplification(const sn_linear *linear, const sn_grid *grid, const sn_tableau *tableau, double dt,
+                                  double speed, ptrdiff_t *mode);
 
 #endif

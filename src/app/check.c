@@ -10,6 +10,10 @@
 #include "sinode/dataset.h"
 #include "sinode/memory.h"
 #include "sinode/trainer.h"
+#include "suitability.h"
+
+/* |u| reaches this on the attractor of Kuramoto-Sivashinsky, whatever the domain. */
+static const double usual_speed = 3;
 
 static double mebibytes(double bytes) { return bytes / 1048576; }
 
@@ -65,6 +69,7 @@ static sn_status say_integration(const sn_app *app, const sn_grid *grid, sn_mode
   sn_integrator *integrator;
   SN_TRY(sn_setup_integrator(app, model, interval, c->train.window, true, &integrator));
   sn_status status = sn_integrator_reserve(integrator, samples);
+  if (!status) status = sn_suitability_check(app, model, usual_speed, sn_integrator_steps(integrator, c->train.window));
   const double window = (double)c->train.window * round(interval / c->integrator.dt);
   sn_log_line(app->log, "scheme: %s, dt %g, %.0f steps a window; solver %s", c->integrator.scheme, c->integrator.dt,
               window, sn_integrator_solver_reason(integrator));

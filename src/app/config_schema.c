@@ -99,7 +99,9 @@ static const sn_config_key keys[] = {
     {"model.linear.trainable", SN_KEY_SWITCH, AT(model.linear.trainable), .fallback = "false", .commands = SN_FOR_TRAIN,
      .help = "whether A is trained too (stencil or dense)"},
     {"model.nonlinear.kind", SN_KEY_CHOICE, AT(model.nonlinear.kind), .fallback = "mlp", .choices = networks,
-     .commands = SN_FOR_TRAIN, .help = "network F of du/dt = -F(u) + A u: perceptron, periodic convolutions; ks: the exact (u^2/2)_x, dealiased, not learned; none"},
+     .commands = SN_FOR_TRAIN,
+     .help = "network F of du/dt = -F(u) + A u: perceptron, periodic convolutions; ks: the exact (u^2/2)_x, dealiased, "
+             "not learned; none"},
     {"model.nonlinear.hidden", SN_KEY_WIDTHS, AT(model.nonlinear.hidden),
      .count_offset = offsetof(sn_config, model.nonlinear.hidden_count), .fallback = "[200, 200, 200, 200]",
      .unit = "units", .commands = SN_FOR_TRAIN, .help = "widths of the hidden layers of a perceptron; [] for none"},

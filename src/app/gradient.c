@@ -8,6 +8,7 @@
 #include "sinode/memory.h"
 #include "sinode/objective.h"
 #include "sinode/random.h"
+#include "suitability.h"
 
 typedef struct {
   sn_app *app;
@@ -187,6 +188,9 @@ static sn_status prepare(evaluation *e) {
   SN_TRY(sn_setup_model_from_file(e->app, e->grid, c->gradient.model, room, &e->model));
   SN_TRY(sn_setup_integrator(e->app, e->model, interval, window, true, &e->integrator));
   SN_TRY(sn_integrator_reserve(e->integrator, room));
+  const ptrdiff_t values = e->own.count * (window + 1) * sn_grid_range(e->grid).count;
+  SN_TRY(sn_suitability_check(e->app, e->model, sn_suitability_speed(e->app, values, e->values),
+                              sn_integrator_steps(e->integrator, window)));
   SN_TRY(sn_objective_create(e->model, e->integrator, (sn_loss_kind)c->train.loss, window, &e->objective));
   const ptrdiff_t size = sn_parameters_size(sn_model_parameters(e->model));
   SN_TRY(SN_NEW(size, &e->gradient));

@@ -6,6 +6,7 @@
 #include "setup.h"
 #include "sinode/memory.h"
 #include "sinode/trajectory_file.h"
+#include "suitability.h"
 
 typedef struct {
   sn_app *app;
@@ -252,6 +253,8 @@ static sn_status predict(prediction *p) {
     SN_TRY(sn_setup_model_from_file(p->app, p->grid, c->predict.model, samples, &p->model));
   SN_TRY(sn_setup_integrator(p->app, p->model, p->interval, p->chunk, false, &p->integrator));
   SN_TRY(sn_integrator_reserve(p->integrator, samples));
+  const double speed = sn_suitability_speed(p->app, p->members.count * p->known * p->points, p->reference);
+  SN_TRY(sn_suitability_check(p->app, p->model, speed, sn_integrator_steps(p->integrator, p->intervals)));
   if (sn_integrator_estimates(p->integrator)) {
     SN_TRY(SN_NEW((p->chunk + 1) * samples, &p->estimate));
     SN_TRY(SN_NEW(sn_integrator_steps(p->integrator, p->chunk) * samples, &p->squares));

@@ -12,12 +12,14 @@
 #include "sinode/trainer.h"
 #include "status_file.h"
 #include "stop.h"
+#include "suitability.h"
 #include "text_file.h"
 
 typedef struct {
   sn_app *app;
   sn_grid *grid;
   double *values; /* this rank's part of the data */
+  double speed;   /* the largest |u| in them */
   sn_dataset *dataset;
   sn_model *model;
   sn_integrator *integrator;
@@ -267,6 +269,7 @@ static sn_status load_data(training *t, double *interval) {
                            &t->values);
   sn_trajectory_close(&reader);
   if (status) return status;
+  t->speed = sn_suitability_speed(t->app, members * snapshots * sn_grid_range(t->grid).count, t->values);
   return sn_dataset_create(members, snapshots, sn_grid_range(t->grid).count, t->values, c->train.window,
                            (sn_split_kind)c->train.split, c->train.validation, &t->dataset);
 }
@@ -282,6 +285,7 @@ static sn_status prepare(training *t) {
   const ptrdiff_t samples = sn_trainer_samples(t->grid, t->dataset, c->train.batch);
   SN_TRY(sn_setup_model(app, t->grid, samples, &t->model));
   SN_TRY(sn_setup_integrator(app, t->model, interval, c->train.window, true, &t->integrator));
+  SN_TRY(sn_suitability_check(app, t->model, t->speed, sn_integrator_steps(t->integrator, c->train.window)));
   SN_TRY(sn_objective_create(t->model, t->integrator, (sn_loss_kind)c->train.loss, c->train.window, &t->objective));
   const sn_optimizer_options optimizer = {.kind = (sn_optimizer_kind)c->train.optimizer.kind,
                                           .weight_decay = c->train.optimizer.weight_decay,

@@ -78,3 +78,45 @@ sn_status sn_stability_limit(const sn_linear *linear, const sn_grid *grid, const
   sn_memory_give(&eigenvalue);
   return status;
 }
+
+/* R of an IMEX scheme for u' = explicit u + implicit u, both times dt; the solution comes as imex.c makes it. */
+static double complex imex_amplification(const sn_tableau *tableau, double complex w, double complex z) {
+  const int stages = tableau->stages, last = stages - 1;
+  const bool from_last = sn_tableau_is_stiffly_accurate(tableau);
+  double complex stage[SN_TABLEAU_STAGES], derivative[SN_TABLEAU_STAGES]; /* derivative: z times the stage */
+  for (int i = 0; i < stages; i++) {
+    double complex right = 1;
+    for (int j = 0; j < i; j++) right += w * tableau->a[i][j] * stage[j] + tableau->at[i][j] * derivative[j];
+    const double diagonal = tableau->at[i][i];
+    stage[i] = right / (1 - z * diagonal);
+    derivative[i] = diagonal != 0 ? (stage[i] - right) / diagonal : z * right;
+  }
+  double complex solution = from_last ? stage[last] : 1;
+  for (int j = 0; j < stages; j++) {
+    solution += w * (tableau->b[j] - (from_last ? tableau->a[last][j] : 0)) * stage[j];
+    if (!from_last) solution += tableau->bt[j] * derivative[j];
+  }
+  return solution;
+}
+
+double sn_stability_amplification(const sn_linear *linear, const sn_grid *grid, const sn_tableau *tableau, double dt,
+                                  double speed, ptrdiff_t *mode) {
+  const ptrdiff_t highest = sn_grid_points(grid) / 2;
+  double most = 0;
+  *mode = 0;
+  if (tableau->kind != SN_TABLEAU_IMEX || !sn_linear_is_circulant(linear)) return 0;
+  /* Every wave number at first, then in ratios of a percent, the highest last. */
+  for (ptrdiff_t m = 1; m <= highest;) {
+    const double k = 2 * M_PI * (double)m / sn_linear_length(linear);
+    const double complex z = dt * sn_linear_symbol(linear, m);
+    const double own = exp(fmin(creal(z), 700));
+    const double found = cabs(imex_amplification(tableau, CMPLX(0, dt * k * speed), z)) / fmax(1, own);
+    if (!(found <= most)) {
+      most = found;
+      *mode = m;
+    }
+    const ptrdiff_t next = m + 1 + m / 100;
+    m = m < highest && next > highest ? highest : next;
+  }
+  return most;
+}

@@ -1,0 +1,53 @@
+#include "suitability.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "sinode/stability.h"
+#include "sinode/tableau.h"
+
+static const double tolerated = 1.3; /* what schemes that are right show in the scales that carry the energy */
+
+double sn_suitability_speed(const sn_app *app, ptrdiff_t count, const double *values) {
+  double most = 0;
+  for (ptrdiff_t k = 0; k < count; k++) most = fmax(most, fabs(values[k]));
+  MPI_Allreduce(MPI_IN_PLACE, &most, 1, MPI_DOUBLE, MPI_MAX, app->world);
+  return most;
+}
+
+/* The scheme nearest in order that damps this grid, or l2, which damps every one. */
+static const char *find_better(const sn_model *model, int order, double dt, double speed) {
+  const char *best = "l2";
+  int least = 100;
+  ptrdiff_t mode;
+  for (int i = 0; i < sn_tableau_count(); i++) {
+    const sn_tableau *other = sn_tableau_at(i);
+    const int distance = abs(other->order - order);
+    if (other->kind != SN_TABLEAU_IMEX || distance >= least) continue;
+    if (sn_stability_amplification(sn_model_linear(model), sn_model_grid(model), other, dt, speed, &mode) > tolerated)
+      continue;
+    least = distance;
+    best = other->name;
+  }
+  return best;
+}
+
+sn_status sn_suitability_check(const sn_app *app, const sn_model *model, double speed, ptrdiff_t steps) {
+  const sn_tableau *tableau = sn_tableau_find(app->config.integrator.scheme);
+  const double dt = app->config.integrator.dt;
+  const sn_network_kind network = sn_network_get_shape(sn_model_network(model))->kind;
+  ptrdiff_t mode;
+  const double found =
+      sn_stability_amplification(sn_model_linear(model), sn_model_grid(model), tableau, dt, speed, &mode);
+  if (found <= tolerated || network == SN_NETWORK_NONE) return SN_OK;
+  char text[320];
+  snprintf(text, sizeof text,
+           "integrator.scheme %s amplifies wave number %td of this grid by up to %.3g a step (dt %g, |u| up to %.3g), "
+           "since its explicit weights are not damped there; %s does not",
+           tableau->name, mode, found, dt, speed, find_better(model, tableau->order, dt, speed));
+  if (network == SN_NETWORK_KS && (double)steps * log10(found) > 20)
+    return SN_ERROR_ALL(SN_ERROR_USAGE, "%s: in %td steps round-off would grow to a blow-up", text, steps);
+  sn_log_warning(app->log, "%s", text);
+  return SN_OK;
+}

@@ -1,0 +1,18 @@
+/* Whether a scheme suits the grid it is to run on: looked at before a run, on the grid's own spectrum. */
+#ifndef SINODE_APP_SUITABILITY_H
+#define SINODE_APP_SUITABILITY_H
+
+#include "app.h"
+#include "sinode/model.h"
+
+/* The largest |u| of the data on all ranks. Collective over world. */
+double sn_suitability_speed(const sn_app *app, ptrdiff_t count, const double *values);
+
+/*
+ * Warns of an IMEX scheme that amplifies fine scales (sn_stability_amplification > 1.3) and names one that does not.
+ * Refuses (SN_ERROR_USAGE) beyond doubt: with the exact nonlinear term, when `steps` steps would raise round-off to
+ * order 1. Local, alike on all ranks.
+ */
+sn_status sn_suitability_check(const sn_app *app, const sn_model *model, double speed, ptrdiff_t steps);
+
+#endif
