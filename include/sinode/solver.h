@@ -22,7 +22,7 @@
 #include "sinode/grid.h"
 #include "sinode/linear.h"
 
-typedef enum { SN_SOLVER_AUTO, SN_SOLVER_FFT, SN_SOLVER_DENSE } sn_solver_kind;
+typedef enum { SN_SOLVER_AUTO, SN_SOLVER_FFT, SN_SOLVER_BANDED, SN_SOLVER_DENSE } sn_solver_kind;
 
 typedef struct sn_solver sn_solver;
 

@@ -31,7 +31,7 @@ static const sn_key_choice activations[] = {{"relu", SN_ACTIVATION_RELU},
 static const sn_key_choice inits[] = {
     {"normal", SN_INIT_NORMAL}, {"xavier", SN_INIT_XAVIER}, {"pytorch", SN_INIT_PYTORCH}, {NULL, 0}};
 static const sn_key_choice solvers[] = {
-    {"auto", SN_SOLVER_AUTO}, {"fft", SN_SOLVER_FFT}, {"dense", SN_SOLVER_DENSE}, {NULL, 0}};
+    {"auto", SN_SOLVER_AUTO}, {"fft", SN_SOLVER_FFT}, {"banded", SN_SOLVER_BANDED}, {"dense", SN_SOLVER_DENSE}, {NULL, 0}};
 static const sn_key_choice storages[] = {{"auto", SN_STORAGE_AUTO},
                                          {"all", SN_STORAGE_ALL},
                                          {"solutions", SN_STORAGE_SOLUTIONS},

@@ -1,5 +1,7 @@
 #include "sinode/solver.h"
 
+#include <float.h>
+#include <math.h>
 #include <string.h>
 
 #include "sinode/memory.h"
@@ -7,6 +9,7 @@
 
 static const sn_solver_operations *const kinds[] = {
     [SN_SOLVER_FFT] = &sn_solver_fft,
+    [SN_SOLVER_BANDED] = &sn_solver_banded,
     [SN_SOLVER_DENSE] = &sn_solver_dense,
 };
 
@@ -26,6 +29,10 @@ sn_status sn_solver_create(const sn_grid *grid, sn_linear *linear, sn_solver_kin
     return SN_ERROR_ALL(SN_ERROR_USAGE,
                         "integrator.solver.kind is fft, but a linear part of kind %s is not circulant; use dense",
                         sn_linear_kind_name(sn_linear_get_kind(linear)));
+  if (kind == SN_SOLVER_BANDED && sn_linear_get_kind(linear) != SN_LINEAR_STENCIL)
+    return SN_ERROR_ALL(SN_ERROR_USAGE,
+                        "integrator.solver.kind is banded, but a linear part of kind %s has no band; use %s",
+                        sn_linear_kind_name(sn_linear_get_kind(linear)), circulant ? "fft" : "dense");
   if (kind == SN_SOLVER_DENSE && sn_linear_get_kind(linear) == SN_LINEAR_SPECTRAL)
     return SN_ERROR_ALL(SN_ERROR_USAGE,
                         "integrator.solver.kind is dense, but a spectral linear part has no matrix; use fft");
@@ -54,6 +61,18 @@ sn_status sn_solver_reserve(sn_solver *solver, ptrdiff_t samples) {
 
 sn_status sn_solver_not_reserved(ptrdiff_t samples) {
   return SN_ERROR_ALL(SN_ERROR_RUN, "a solve of %td samples was not announced to sn_solver_reserve", samples);
+}
+
+sn_status sn_solver_refuse_lossy(const sn_solver *solver, double gamma, double norm, sn_error_code code) {
+  static const double most = 1e-6;
+  const double loss = DBL_EPSILON * fabs(gamma) * norm;
+  if (loss <= most) return SN_OK;
+  return SN_ERROR_ALL(code,
+                      "the %s solver keeps I - gamma A as a matrix, whose identity part would be lost to about %.1e "
+                      "(eps gamma |A|, at most %.0e allowed) at gamma = %g; %s",
+                      sn_solver_name(solver), loss, most, gamma,
+                      sn_linear_is_circulant(solver->linear) ? "use integrator.solver.kind fft, which loses nothing"
+                                                             : "use a coarser grid or a smaller step");
 }
 
 static sn_status factor(sn_solver *solver, int which) {

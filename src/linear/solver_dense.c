@@ -1,28 +1,24 @@
-#include <float.h>
 #include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 
 #include <cblas.h>
 
+#include "blacs.h"
+#include "right_sides.h"
 #include "sinode/count.h"
 #include "sinode/exchange.h"
 #include "sinode/memory.h"
 #include "solver_kind.h"
 
 /*
- * LAPACK, BLACS and ScaLAPACK have no C headers. The last argument of the solves is the hidden length of the string. On
+ * LAPACK and ScaLAPACK have no C headers. The last argument of the solves is the hidden length of the string. On
  * one rank LAPACK itself does the work: it takes what ScaLAPACK takes for dozens of right-hand sides, and two to four
  * times less for a single one (N = 64 to 1024).
  */
 void dgetrf_(const int *rows, const int *columns, double *a, const int *leading, int *pivots, int *info);
 void dgetrs_(const char *transpose, const int *order, const int *right_sides, const double *a, const int *a_leading,
              const int *pivots, double *b, const int *b_leading, int *info, size_t transpose_length);
-int Csys2blacs_handle(MPI_Comm comm);
-void Cfree_blacs_system_handle(int handle);
-void Cblacs_gridinit(int *context, const char *order, int rows, int columns);
-void Cblacs_gridinfo(int context, int *rows, int *columns, int *row, int *column);
-void Cblacs_gridexit(int context);
 void descinit_(int *descriptor, const int *rows, const int *columns, const int *row_block, const int *column_block,
                const int *first_row, const int *first_column, const int *context, const int *leading, int *info);
 void pdgetrf_(const int *rows, const int *columns, double *a, const int *row, const int *column, const int *descriptor,
@@ -31,23 +27,12 @@ void pdgetrs_(const char *transpose, const int *order, const int *right_sides, c
               const int *a_column, const int *a_descriptor, const int *pivots, double *b, const int *b_row,
               const int *b_column, const int *b_descriptor, int *info, size_t transpose_length);
 
-enum { BLOCK_MOST = 64, DESCRIPTOR = 9 };
-
-/* Past this, I - gamma A as an array holds too little of its I. */
-static const double LOSS_MOST = 1e-6;
+enum { BLOCK_MOST = 64, DESCRIPTOR = SN_RIGHT_SIDES_DESCRIPTOR };
 
 /* What this rank has of one dimension dealt out in blocks to the rows or columns of the process grid. */
 typedef struct {
   ptrdiff_t count, *index;
 } dealt;
-
-/* Right-hand sides: N x samples, rows dealt like those of A, columns in one block for each process column. */
-typedef struct right_sides {
-  ptrdiff_t samples;
-  int descriptor[DESCRIPTOR];
-  sn_exchange *exchange;
-  struct right_sides *next;
-} right_sides;
 
 typedef struct {
   int handle, context; /* of BLACS, on several ranks */
@@ -60,7 +45,7 @@ typedef struct {
   int *pivots;     /* (gammas, rows.count + block) */
   double *matrix;  /* local rows of I - gamma A, and the way from there to a factor */
   sn_exchange *fill;
-  right_sides *reserved;
+  sn_right_sides *reserved; /* rows dealt like those of A, columns in one block for each process column */
   double *right;
   ptrdiff_t right_size;
 } lu;
@@ -73,12 +58,6 @@ static sn_status deal(ptrdiff_t items, ptrdiff_t block, int process, int process
   out->count = count;
   SN_TRY(SN_NEW(count, &out->index));
   for (ptrdiff_t i = 0; i < count; i++) out->index[i] = (i / block * processes + process) * block + i % block;
-  return SN_OK;
-}
-
-static sn_status count_up(ptrdiff_t start, ptrdiff_t count, ptrdiff_t **index) {
-  SN_TRY(SN_NEW(count, index));
-  for (ptrdiff_t i = 0; i < count; i++) (*index)[i] = start + i;
   return SN_OK;
 }
 
@@ -132,8 +111,8 @@ static sn_status open_matrix(const sn_solver *solver) {
   sn_range range = sn_grid_range(solver->grid);
   ptrdiff_t *row = NULL, *column = NULL;
   sn_status status = SN_NEW(range.count * state->order, &state->matrix);
-  if (!status) status = count_up(range.start, range.count, &row);
-  if (!status) status = count_up(0, state->order, &column);
+  if (!status) status = sn_right_sides_count_up(range.start, range.count, &row);
+  if (!status) status = sn_right_sides_count_up(0, state->order, &column);
   status = sn_agree(space, status);
   if (!status) {
     sn_exchange_part from = {.rows = range.count,
@@ -172,15 +151,7 @@ static sn_status write_matrix(const sn_solver *solver, double gamma, sn_error_co
     if (sum > norm) norm = sum;
   }
   MPI_Allreduce(MPI_IN_PLACE, &norm, 1, MPI_DOUBLE, MPI_MAX, sn_grid_space(solver->grid));
-  double loss = DBL_EPSILON * gamma * norm;
-  if (loss > LOSS_MOST)
-    return SN_ERROR_ALL(code,
-                        "the dense solver keeps I - gamma A as a matrix, whose identity part would be lost to about "
-                        "%.1e (eps gamma |A|, at most %.0e allowed) at gamma = %g; %s",
-                        loss, LOSS_MOST, gamma,
-                        sn_linear_is_circulant(solver->linear) ? "use integrator.solver.kind fft, which loses nothing"
-                                                               : "use a coarser grid or a smaller step");
-  return SN_OK;
+  return sn_solver_refuse_lossy(solver, gamma, norm, code);
 }
 
 /* At creation as far as A is known by then, so that a parameter file is refused before anything runs. */
@@ -215,11 +186,7 @@ static sn_status create(sn_solver *solver, sn_fourier_effort effort) {
 
 static void destroy(sn_solver *solver) {
   lu *state = solver->state;
-  for (right_sides *one = state->reserved, *next; one; one = next) {
-    next = one->next;
-    sn_exchange_destroy(&one->exchange);
-    sn_memory_give(&one);
-  }
+  sn_right_sides_destroy(&state->reserved);
   sn_exchange_destroy(&state->fill);
   sn_memory_give(&state->matrix);
   sn_memory_give(&state->right);
@@ -258,41 +225,7 @@ static sn_status factor(sn_solver *solver, int which) {
   return SN_OK;
 }
 
-static right_sides *find(const lu *state, ptrdiff_t samples) {
-  right_sides *one = state->reserved;
-  while (one && one->samples != samples) one = one->next;
-  return one;
-}
-
-static sn_status plan_exchange(const sn_solver *solver, right_sides *one, const dealt *columns) {
-  const lu *state = solver->state;
-  MPI_Comm space = sn_grid_space(solver->grid);
-  sn_range range = sn_grid_range(solver->grid);
-  ptrdiff_t *point = NULL, *sample = NULL;
-  sn_status status = count_up(range.start, range.count, &point);
-  if (!status) status = count_up(0, one->samples, &sample);
-  status = sn_agree(space, status);
-  if (!status) {
-    sn_exchange_part from = {.rows = range.count,
-                             .columns = one->samples,
-                             .row_index = point,
-                             .column_index = sample,
-                             .row_stride = 1,
-                             .column_stride = range.count};
-    sn_exchange_part to = {.rows = state->rows.count,
-                           .columns = columns->count,
-                           .row_index = state->rows.index,
-                           .column_index = columns->index,
-                           .row_stride = 1,
-                           .column_stride = state->leading};
-    status = sn_exchange_create(space, &from, &to, 1, sn_grid_timer(solver->grid), &one->exchange);
-  }
-  sn_memory_give(&point);
-  sn_memory_give(&sample);
-  return status;
-}
-
-static sn_status prepare_right_sides(lu *state, int samples, right_sides *one, dealt *columns) {
+static sn_status prepare_right_sides(lu *state, int samples, sn_right_sides *one, dealt *columns) {
   int block = (samples + state->process_columns - 1) / state->process_columns;
   SN_TRY(deal(samples, block, state->process_column, state->process_columns, columns));
   describe(state, samples, block, one->descriptor);
@@ -307,18 +240,22 @@ static sn_status prepare_right_sides(lu *state, int samples, right_sides *one, d
 
 static sn_status reserve(sn_solver *solver, ptrdiff_t samples) {
   lu *state = solver->state;
-  if (samples == 0 || find(state, samples)) return SN_OK;
-  MPI_Comm space = sn_grid_space(solver->grid);
+  if (samples == 0 || sn_right_sides_find(state->reserved, samples)) return SN_OK;
   int count;
   SN_TRY(sn_count_to_int(samples, "the number of samples", &count));
-  right_sides *one;
-  SN_TRY(sn_agree(space, SN_NEW(1, &one)));
-  *one = (right_sides){.samples = samples, .next = state->reserved};
-  state->reserved = one;
+  SN_TRY(sn_right_sides_add(solver, samples, &state->reserved));
   if (is_local(state)) return SN_OK;
   dealt columns = {0};
-  sn_status status = sn_agree(space, prepare_right_sides(state, count, one, &columns));
-  if (!status) status = plan_exchange(solver, one, &columns);
+  sn_status status =
+      sn_agree(sn_grid_space(solver->grid), prepare_right_sides(state, count, state->reserved, &columns));
+  if (!status) {
+    const sn_right_sides_layout layout = {.rows = state->rows.count,
+                                          .columns = columns.count,
+                                          .leading = state->leading,
+                                          .row_index = state->rows.index,
+                                          .column_index = columns.index};
+    status = sn_right_sides_plan(solver, state->reserved, &layout);
+  }
   sn_memory_give(&columns.index);
   return status;
 }
@@ -326,7 +263,7 @@ static sn_status reserve(sn_solver *solver, ptrdiff_t samples) {
 static sn_status solve(sn_solver *solver, int which, bool transpose, ptrdiff_t samples, double *x) {
   const lu *state = solver->state;
   if (samples == 0) return SN_OK;
-  const right_sides *one = find(state, samples);
+  const sn_right_sides *one = sn_right_sides_find(state->reserved, samples);
   if (!one) return sn_solver_not_reserved(samples);
   const double *factors = state->factors + which * state->factor_size;
   const int *pivots = pivots_of(state, which), first = 1, count = (int)samples;

@@ -94,6 +94,11 @@ static void check_solver(const setting *s, sn_solver_kind kind) {
   assert_null(solver);
 }
 
+/* What ScaLAPACK's LU of a band of five wants, also of the smallest grid here. */
+static bool has_room_for_bands(int space, ptrdiff_t points) {
+  return points >= 9 && (space == 1 || (points + space - 1) / space >= 5);
+}
+
 static void solutions_satisfy_their_equation(void **state) {
   (void)state;
   int size;
@@ -105,6 +110,7 @@ static void solutions_satisfy_their_equation(void **state) {
         setting s = set_up(space, grids[g], SN_LINEAR_STENCIL, trainable);
         check_solver(&s, SN_SOLVER_FFT);
         check_solver(&s, SN_SOLVER_DENSE);
+        if (has_room_for_bands(space, grids[g])) check_solver(&s, SN_SOLVER_BANDED);
         tear_down(&s);
         s = set_up(space, grids[g], SN_LINEAR_DENSE, trainable);
         check_solver(&s, SN_SOLVER_AUTO);
@@ -116,19 +122,19 @@ static void solutions_satisfy_their_equation(void **state) {
     }
 }
 
-static void check_agreement(int space, ptrdiff_t points, double tolerance) {
-  setting s = set_up(space, points, SN_LINEAR_STENCIL, true);
-  sn_solver *fft = make_solver(&s, SN_SOLVER_FFT), *dense = make_solver(&s, SN_SOLVER_DENSE);
+static void check_agreement(int space, ptrdiff_t points, bool trainable, sn_solver_kind kind, double tolerance) {
+  setting s = set_up(space, points, SN_LINEAR_STENCIL, trainable);
+  sn_solver *fft = make_solver(&s, SN_SOLVER_FFT), *other = make_solver(&s, kind);
   for (int transpose = 0; transpose < 2; transpose++) {
     double *x = field(&s, SAMPLES), *y = field(&s, SAMPLES);
     assert_ok(transpose ? sn_solver_solve_transpose(fft, 1, SAMPLES, x) : sn_solver_solve(fft, 1, SAMPLES, x));
-    assert_ok(transpose ? sn_solver_solve_transpose(dense, 1, SAMPLES, y) : sn_solver_solve(dense, 1, SAMPLES, y));
+    assert_ok(transpose ? sn_solver_solve_transpose(other, 1, SAMPLES, y) : sn_solver_solve(other, 1, SAMPLES, y));
     for (ptrdiff_t i = 0; i < SAMPLES * s.local; i++) assert_close(x[i], y[i], tolerance);
     sn_memory_give(&x);
     sn_memory_give(&y);
   }
   sn_solver_destroy(&fft);
-  sn_solver_destroy(&dense);
+  sn_solver_destroy(&other);
   tear_down(&s);
 }
 
@@ -138,9 +144,14 @@ static void solvers_agree(void **state) {
   MPI_Comm_size(MPI_COMM_WORLD, &size);
   for (int space = 1; space <= size; space++) {
     if (size % space) continue;
-    check_agreement(space, 45, 1e-12);
-    /* Enough for several blocks of the matrix on each process; eps gamma |A| = 5e-11. */
-    check_agreement(space, 300, 1e-10);
+    /* 300: several blocks of the matrix on each process; 101: prime. At 300, eps gamma |A| = 5e-11. */
+    for (int trainable = 0; trainable < 2; trainable++) {
+      check_agreement(space, 45, trainable, SN_SOLVER_DENSE, 1e-12);
+      check_agreement(space, 300, trainable, SN_SOLVER_DENSE, 1e-10);
+      check_agreement(space, 45, trainable, SN_SOLVER_BANDED, 1e-12);
+      check_agreement(space, 101, trainable, SN_SOLVER_BANDED, 1e-11);
+      check_agreement(space, 300, trainable, SN_SOLVER_BANDED, 1e-10);
+    }
   }
 }
 
@@ -188,6 +199,7 @@ static void factors_are_made_once(void **state) {
   (void)state;
   check_counts(SN_LINEAR_STENCIL, SN_SOLVER_AUTO, "fft");
   check_counts(SN_LINEAR_STENCIL, SN_SOLVER_DENSE, "dense");
+  check_counts(SN_LINEAR_STENCIL, SN_SOLVER_BANDED, "banded");
   check_counts(SN_LINEAR_DENSE, SN_SOLVER_AUTO, "dense");
 }
 
@@ -212,6 +224,16 @@ static void hopeless_solvers_are_refused(void **state) {
   /* 16 gamma eps/dx^4 > 1e-6. */
   s = set_up(size, 4096, SN_LINEAR_STENCIL, false);
   expect_refusal(&s, SN_SOLVER_DENSE, "fft");
+  expect_refusal(&s, SN_SOLVER_BANDED, "fft");
+  tear_down(&s);
+  s = set_up(size, 8, SN_LINEAR_STENCIL, false); /* fewer points than the corners of the band take */
+  expect_refusal(&s, SN_SOLVER_BANDED, "use fft");
+  tear_down(&s);
+  s = set_up(size, 16, SN_LINEAR_SPECTRAL, false);
+  expect_refusal(&s, SN_SOLVER_BANDED, "use fft");
+  tear_down(&s);
+  s = set_up(size, 16, SN_LINEAR_DENSE, false);
+  expect_refusal(&s, SN_SOLVER_BANDED, "use dense");
   tear_down(&s);
 }
 
@@ -220,9 +242,9 @@ static void singular_matrices_are_reported(void **state) {
   (void)state;
   int size;
   MPI_Comm_size(MPI_COMM_WORLD, &size);
-  const sn_solver_kind solver_kinds[] = {SN_SOLVER_FFT, SN_SOLVER_DENSE};
-  for (int i = 0; i < 2; i++) {
-    setting s = set_up(size, 16, SN_LINEAR_STENCIL, true);
+  const sn_solver_kind solver_kinds[] = {SN_SOLVER_FFT, SN_SOLVER_DENSE, SN_SOLVER_BANDED};
+  for (int i = 0; i < 3; i++) {
+    setting s = set_up(size, 20, SN_LINEAR_STENCIL, true);
     for (int k = 0; k < 5; k++) sn_parameters_values(s.parameters)[k] = k == 2 ? 1 / GAMMA[1] : 0;
     assert_ok(sn_linear_update(s.linear));
     sn_solver *solver = make_solver(&s, solver_kinds[i]);

@@ -1,0 +1,443 @@
+/*
+ * Band factorization of I - gamma A for a stencil A of half width h, with the periodic corners as a low-rank update.
+ * With P the 2 h unit vectors of the first and last h points and K the corners between them, I - gamma A = B + P K P^T,
+ * and by Sherman, Morrison and Woodbury
+ *
+ *   x = y - Z (I + K P^T Z)^-1 K P^T y,   B y = r,   B Z = P.
+ *
+ * LAPACK on one rank, ScaLAPACK over several, by Cholesky where the stencil is symmetric and its symbol positive, else
+ * by LU. ScaLAPACK's pdgbtrs with TRANS = 'T' returns wrong answers (2.2.1), so the transpose is factored by itself.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cblas.h>
+
+#include "blacs.h"
+#include "operator.h"
+#include "right_sides.h"
+#include "sinode/count.h"
+#include "sinode/memory.h"
+#include "solver_kind.h"
+
+/* The last arguments are the hidden lengths of the strings. */
+void dpbtrf_(const char *part, const int *order, const int *width, double *band, const int *leading, int *info, size_t);
+void dpbtrs_(const char *part, const int *order, const int *width, const int *columns, const double *band,
+             const int *leading, double *b, const int *b_leading, int *info, size_t);
+void dgbtrf_(const int *rows, const int *columns, const int *lower, const int *upper, double *band, const int *leading,
+             int *pivots, int *info);
+void dgbtrs_(const char *way, const int *order, const int *lower, const int *upper, const int *columns,
+             const double *band, const int *leading, const int *pivots, double *b, const int *b_leading, int *info,
+             size_t);
+void pdpbtrf_(const char *part, const int *order, const int *width, double *band, const int *first,
+              const int *descriptor, double *fill, const int *fill_size, double *work, const int *work_size, int *info,
+              size_t);
+void pdpbtrs_(const char *part, const int *order, const int *width, const int *columns, const double *band,
+              const int *first, const int *descriptor, double *b, const int *b_first, const int *b_descriptor,
+              const double *fill, const int *fill_size, double *work, const int *work_size, int *info, size_t);
+void pdgbtrf_(const int *order, const int *lower, const int *upper, double *band, const int *first,
+              const int *descriptor, int *pivots, double *fill, const int *fill_size, double *work,
+              const int *work_size, int *info);
+void pdgbtrs_(const char *way, const int *order, const int *lower, const int *upper, const int *columns,
+              const double *band, const int *first, const int *descriptor, const int *pivots, double *b,
+              const int *b_first, const int *b_descriptor, const double *fill, const int *fill_size, double *work,
+              const int *work_size, int *info, size_t);
+void dgetrf_(const int *rows, const int *columns, double *a, const int *leading, int *pivots, int *info);
+void dgetrs_(const char *way, const int *order, const int *columns, const double *a, const int *leading,
+             const int *pivots, double *b, const int *b_leading, int *info, size_t);
+
+/* One matrix: that of a gamma, or its transpose. */
+typedef struct {
+  double *band, *fill; /* band NULL: the transpose shares LAPACK's LU */
+  int *pivots;
+  double *z;          /* (2 h, block): columns of Z */
+  double *correction; /* (2 h, 2 h) column-major: (I + K P^T Z)^-1 K */
+} factor;
+
+typedef struct {
+  int handle, context;     /* of BLACS, on several ranks; context < 0 on a rank without rows */
+  int order, half, corner; /* corner: 2 h */
+  int block, own;          /* rows of every process but the last, and first dimension of right-hand sides; rows here */
+  ptrdiff_t start;         /* the first of them */
+  bool definite;
+  int leading, diagonal; /* of the band's array: its first dimension, and the row of its diagonal */
+  int fill_size, work_size;
+  int descriptor[7], right_descriptor[7];
+  factor *factors;              /* (gammas, 2) */
+  double *work, *ends, *update; /* ends, update: (samples, 2 h): P^T y and what it is turned into */
+  double *right;                /* (samples, block): where the layouts differ */
+  ptrdiff_t right_columns, end_columns;
+  sn_right_sides *reserved;
+} banded;
+
+static bool is_local(const sn_solver *solver) { return sn_grid_space_size(solver->grid) == 1; }
+
+/* Whether I - gamma A, and B with it, is symmetric positive definite: by the symbol, between the grid's modes as well.
+ */
+static bool is_definite(const sn_solver *solver) {
+  const sn_linear *linear = solver->linear;
+  const double *taps = sn_linear_coefficients(linear);
+  const int half = linear->shape.taps / 2;
+  /* A symmetric one need not stay so, and one without coefficients is not known yet. */
+  if (linear->shape.trainable || sn_linear_version(linear) == 0) return false;
+  for (int k = 1; k <= half; k++)
+    if (taps[half - k] != taps[half + k]) return false;
+  enum { ANGLES = 2048 };
+  for (int i = 0; i <= ANGLES; i++) {
+    double symbol = taps[half];
+    for (int k = 1; k <= half; k++) symbol += 2 * taps[half + k] * cos(M_PI * i * k / ANGLES);
+    for (int g = 0; g < solver->gammas; g++)
+      if (!(1 - solver->gamma[g] * symbol > 0)) return false;
+  }
+  return true;
+}
+
+static sn_status refuse_lossy(const sn_solver *solver, int which, sn_error_code code) {
+  const double norm = cblas_dasum(solver->linear->shape.taps, sn_linear_coefficients(solver->linear), 1);
+  return sn_solver_refuse_lossy(solver, solver->gamma[which], norm, code);
+}
+
+/* Rows of the last process. Too few of them (below 2 h) give wrong answers: ScaLAPACK does not look. */
+static int last_rows(int order, int block) { return order - (order - 1) / block * block; }
+
+/* ScaLAPACK's layout: block rows, only the last of them fewer; ranks may be left without. */
+static sn_status lay_out(sn_solver *solver) {
+  banded *state = solver->state;
+  const int ranks = sn_grid_space_size(solver->grid), rank = sn_grid_space_rank(solver->grid), half = state->half;
+  state->block = (state->order + ranks - 1) / ranks;
+  while (last_rows(state->order, state->block) < 2 * half) state->block++;
+  const int least = state->definite ? 2 * half : 2 * half + 1;
+  if (ranks > 1 && (state->order + ranks - 1) / ranks < least)
+    return SN_ERROR_ALL(SN_ERROR_USAGE,
+                        "integrator.solver.kind banded needs %d points on each of the %d space ranks for a stencil of "
+                        "%d coefficients, but there are %d; use fft, or fewer ranks in space",
+                        least, ranks, 2 * half + 1, state->order / ranks);
+  const int processes = (state->order + state->block - 1) / state->block;
+  state->start = (ptrdiff_t)rank * state->block;
+  state->own = rank < processes ? (rank == processes - 1 ? state->order - (int)state->start : state->block) : 0;
+  if (ranks == 1) return SN_OK;
+  state->handle = Csys2blacs_handle(sn_grid_space(solver->grid));
+  state->context = state->handle;
+  Cblacs_gridinit(&state->context, "Row", 1, processes);
+  const int band[7] = {501, state->context, state->order, state->block, 0, state->leading, 0};
+  const int right[7] = {502, state->context, state->order, state->block, 0, state->block, 0};
+  memcpy(state->descriptor, band, sizeof band);
+  memcpy(state->right_descriptor, right, sizeof right);
+  return SN_OK;
+}
+
+static sn_status take_factor(sn_solver *solver, factor *one, bool shares) {
+  const banded *state = solver->state;
+  const ptrdiff_t columns = state->block;
+  ptrdiff_t size = 0;
+  if (!shares) {
+    SN_TRY(SN_NEW(columns * state->leading, &one->band));
+    SN_TRY(SN_NEW(state->fill_size, &one->fill));
+    size += columns * state->leading + state->fill_size;
+    if (!state->definite) SN_TRY(SN_NEW(columns + state->corner, &one->pivots));
+  }
+  SN_TRY(SN_NEW((ptrdiff_t)state->corner * state->block, &one->z));
+  SN_TRY(SN_NEW((ptrdiff_t)state->corner * state->corner, &one->correction));
+  solver->bytes += (size + (ptrdiff_t)state->corner * (state->block + state->corner)) * (ptrdiff_t)sizeof(double);
+  return SN_OK;
+}
+
+static sn_status take_memory(sn_solver *solver) {
+  banded *state = solver->state;
+  SN_TRY(SN_NEW(2 * (ptrdiff_t)solver->gammas, &state->factors));
+  for (int g = 0; g < solver->gammas; g++) {
+    SN_TRY(take_factor(solver, &state->factors[2 * g], false));
+    if (!state->definite) SN_TRY(take_factor(solver, &state->factors[2 * g + 1], is_local(solver)));
+  }
+  return SN_OK;
+}
+
+static sn_status choose_sizes(sn_solver *solver) {
+  banded *state = solver->state;
+  const int half = state->half;
+  state->leading = state->definite ? half + 1 : (is_local(solver) ? 3 : 4) * half + 1;
+  state->diagonal = state->definite ? 0 : (is_local(solver) ? 2 : 3) * half;
+  SN_TRY(lay_out(solver));
+  const ptrdiff_t block = state->block;
+  /* pdpbtrf writes beyond the (block + 2 h) h that it asks for. */
+  const ptrdiff_t fill = state->definite ? (block + 8 * half) * half : (block + half) * 2 * half + 36 * half * half;
+  int fits;
+  SN_TRY(sn_count_to_int(block * state->leading, "the number of elements of a band on a rank", &fits));
+  return sn_count_to_int(is_local(solver) ? 1 : fill, "the number of elements of a band's fill-in", &state->fill_size);
+}
+
+static sn_status create(sn_solver *solver, sn_fourier_effort effort) {
+  (void)effort;
+  banded *state;
+  int order;
+  SN_TRY(sn_count_to_int(sn_grid_points(solver->grid), "the number of grid points", &order));
+  const int taps = solver->linear->shape.taps, half = taps > 1 ? taps / 2 : 1;
+  if (order < 4 * half + 1)
+    return SN_ERROR_ALL(SN_ERROR_USAGE,
+                        "integrator.solver.kind banded needs %d grid points for a stencil of %d "
+                        "coefficients, but there are %d; use fft",
+                        4 * half + 1, taps, order);
+  SN_TRY(sn_agree(sn_grid_space(solver->grid), SN_NEW(1, &state)));
+  solver->state = state;
+  *state = (banded){
+      .handle = -1, .context = -1, .order = order, .half = half, .corner = 2 * half, .definite = is_definite(solver)};
+  SN_TRY(sn_agree(sn_grid_space(solver->grid), choose_sizes(solver)));
+  SN_TRY(sn_agree(sn_grid_space(solver->grid), take_memory(solver)));
+  snprintf(solver->reason, sizeof solver->reason, "banded: %s of a band of %d with periodic corners, as asked",
+           state->definite ? "Cholesky factorization" : "LU factorization", 2 * half + 1);
+  for (int g = 0; g < solver->gammas && sn_linear_version(solver->linear) > 0; g++)
+    SN_TRY(refuse_lossy(solver, g, SN_ERROR_USAGE));
+  return SN_OK;
+}
+
+static void destroy(sn_solver *solver) {
+  banded *state = solver->state;
+  for (int f = 0; state->factors && f < 2 * solver->gammas; f++) {
+    sn_memory_give(&state->factors[f].band);
+    sn_memory_give(&state->factors[f].fill);
+    sn_memory_give(&state->factors[f].pivots);
+    sn_memory_give(&state->factors[f].z);
+    sn_memory_give(&state->factors[f].correction);
+  }
+  sn_memory_give(&state->factors);
+  sn_right_sides_destroy(&state->reserved);
+  sn_memory_give(&state->work);
+  sn_memory_give(&state->ends);
+  sn_memory_give(&state->update);
+  sn_memory_give(&state->right);
+  if (!is_local(solver)) {
+    if (state->context >= 0) Cblacs_gridexit(state->context);
+    if (state->handle >= 0) Cfree_blacs_system_handle(state->handle);
+  }
+  sn_memory_give(&solver->state);
+}
+
+/* Element of I - gamma A, or of its transpose, `offset` columns right of the diagonal (periodic). */
+static double element(const sn_solver *solver, int which, bool transpose, int offset) {
+  const int half = solver->linear->shape.taps / 2;
+  const int k = transpose ? -offset : offset;
+  const double tap = k < -half || k > half ? 0 : sn_linear_coefficients(solver->linear)[half + k];
+  return (offset == 0) - solver->gamma[which] * tap;
+}
+
+static void write_band(const sn_solver *solver, int which, bool transpose, double *band) {
+  const banded *state = solver->state;
+  memset(band, 0, (size_t)state->leading * (size_t)state->block * sizeof *band);
+  for (ptrdiff_t j = 0; j < state->own; j++)
+    for (int d = state->definite ? 0 : -state->half; d <= state->half; d++) { /* row j + d of column j */
+      const ptrdiff_t row = state->start + j + d;
+      if (row >= 0 && row < state->order)
+        band[j * state->leading + state->diagonal + d] = element(solver, which, transpose, -d);
+    }
+}
+
+/* Point of column q of P. */
+static ptrdiff_t end_point(const banded *state, int q) {
+  return q < state->half ? q : state->order - state->corner + q;
+}
+
+/* K: rows and columns are the 2 h end points. */
+static void write_corners(const sn_solver *solver, int which, bool transpose, double *corners) {
+  const banded *state = solver->state;
+  for (int column = 0; column < state->corner; column++)
+    for (int row = 0; row < state->corner; row++) {
+      const ptrdiff_t ahead = end_point(state, column) - end_point(state, row); /* the short way round */
+      const bool wraps = (row < state->half) != (column < state->half);
+      const ptrdiff_t offset = ahead > 0 ? ahead - state->order : ahead + state->order;
+      const bool near = offset >= -state->half && offset <= state->half;
+      corners[column * state->corner + row] = wraps && near ? element(solver, which, transpose, (int)offset) : 0;
+    }
+}
+
+static int factorize(const sn_solver *solver, factor *one) {
+  banded *state = solver->state;
+  const int half = state->half, first = 1;
+  int info = 0;
+  if (is_local(solver)) {
+    if (state->definite)
+      dpbtrf_("L", &state->order, &half, one->band, &state->leading, &info, 1);
+    else
+      dgbtrf_(&state->order, &state->order, &half, &half, one->band, &state->leading, one->pivots, &info);
+  } else if (state->own > 0) {
+    if (state->definite)
+      pdpbtrf_("L", &state->order, &half, one->band, &first, state->descriptor, one->fill, &state->fill_size,
+               state->work, &state->work_size, &info, 1);
+    else
+      pdgbtrf_(&state->order, &half, &half, one->band, &first, state->descriptor, one->pivots, one->fill,
+               &state->fill_size, state->work, &state->work_size, &info);
+  }
+  return info;
+}
+
+/* b (columns, block) := B^-1 b, or B^-T b. */
+static void solve_band(const sn_solver *solver, int which, bool transpose, int columns, double *b) {
+  banded *state = solver->state;
+  const int half = state->half, first = 1;
+  const factor *one = &state->factors[2 * which + (transpose && !is_local(solver) && !state->definite)];
+  int info;
+  if (is_local(solver)) {
+    if (state->definite)
+      dpbtrs_("L", &state->order, &half, &columns, one->band, &state->leading, b, &state->order, &info, 1);
+    else
+      dgbtrs_(transpose ? "T" : "N", &state->order, &half, &half, &columns, one->band, &state->leading, one->pivots, b,
+              &state->order, &info, 1);
+  } else if (state->own > 0) {
+    if (state->definite)
+      pdpbtrs_("L", &state->order, &half, &columns, one->band, &first, state->descriptor, b, &first,
+               state->right_descriptor, one->fill, &state->fill_size, state->work, &state->work_size, &info, 1);
+    else
+      pdgbtrs_("N", &state->order, &half, &half, &columns, one->band, &first, state->descriptor, one->pivots, b, &first,
+               state->right_descriptor, one->fill, &state->fill_size, state->work, &state->work_size, &info, 1);
+  }
+}
+
+/* ends (columns, 2 h) = P^T y, on every rank. */
+static void gather_ends(const sn_solver *solver, ptrdiff_t columns, const double *y, double *ends) {
+  const banded *state = solver->state;
+  for (ptrdiff_t s = 0; s < columns; s++)
+    for (int q = 0; q < state->corner; q++) {
+      const ptrdiff_t row = end_point(state, q) - state->start;
+      ends[s * state->corner + q] = row >= 0 && row < state->own ? y[s * state->block + row] : 0;
+    }
+  if (is_local(solver)) return;
+  sn_timer *timer = sn_grid_timer(solver->grid);
+  sn_timer_start(timer, SN_TIME_REDUCE);
+  MPI_Allreduce(MPI_IN_PLACE, ends, (int)(columns * state->corner), MPI_DOUBLE, MPI_SUM, sn_grid_space(solver->grid));
+  sn_timer_stop(timer, SN_TIME_REDUCE);
+}
+
+/* Z and (I + K P^T Z)^-1 K. */
+static int prepare_update(const sn_solver *solver, int which, bool transpose, factor *one) {
+  banded *state = solver->state;
+  const int corner = state->corner;
+  memset(one->z, 0, (size_t)corner * (size_t)state->block * sizeof *one->z);
+  for (int q = 0; q < corner; q++) {
+    const ptrdiff_t row = end_point(state, q) - state->start;
+    if (row >= 0 && row < state->own) one->z[q * state->block + row] = 1;
+  }
+  solve_band(solver, which, transpose, corner, one->z);
+  double *ends = state->ends, *capacitance = state->update; /* room for 2 h columns is there */
+  int *pivots = (int *)(void *)(capacitance + corner * corner), info;
+  gather_ends(solver, corner, one->z, ends);
+  write_corners(solver, which, transpose, one->correction);
+  for (int i = 0; i < corner * corner; i++) capacitance[i] = i % (corner + 1) == 0;
+  cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, corner, corner, corner, 1, one->correction, corner, ends,
+              corner, 1, capacitance, corner);
+  dgetrf_(&corner, &corner, capacitance, &corner, pivots, &info);
+  if (!info) dgetrs_("N", &corner, &corner, capacitance, &corner, pivots, one->correction, &corner, &info, 1);
+  return info;
+}
+
+/* Room for `columns` right-hand sides; 2 h of them, and the pivots of the update, at least. Local. */
+static sn_status make_room(banded *state, bool local, ptrdiff_t columns) {
+  const ptrdiff_t corner = state->corner, most = columns > corner + 1 ? columns : corner + 1;
+  const ptrdiff_t per_column = state->definite ? state->half : state->block + 6 * (ptrdiff_t)state->half;
+  if (most <= state->end_columns) return SN_OK;
+  sn_memory_give(&state->ends);
+  sn_memory_give(&state->update);
+  sn_memory_give(&state->work);
+  state->end_columns = 0;
+  SN_TRY(SN_NEW(most * corner, &state->ends));
+  SN_TRY(SN_NEW(most * corner, &state->update));
+  if (!local) {
+    SN_TRY(sn_count_to_int(most * per_column + corner * corner, "the workspace of a band solve", &state->work_size));
+    SN_TRY(SN_NEW(state->work_size, &state->work));
+  }
+  state->end_columns = most;
+  return SN_OK;
+}
+
+static sn_status factor_matrix(sn_solver *solver, int which) {
+  banded *state = solver->state;
+  MPI_Comm space = sn_grid_space(solver->grid);
+  SN_TRY(refuse_lossy(solver, which, SN_ERROR_RUN));
+  SN_TRY(sn_agree(space, make_room(state, is_local(solver), state->corner)));
+  for (int transpose = 0; transpose <= !state->definite; transpose++) {
+    factor *one = &state->factors[2 * which + transpose];
+    int info = 0;
+    if (one->band) {
+      write_band(solver, which, transpose, one->band);
+      info = factorize(solver, one);
+    }
+    MPI_Allreduce(MPI_IN_PLACE, &info, 1, MPI_INT, MPI_MAX, space);
+    if (!info) info = prepare_update(solver, which, transpose, one);
+    if (info)
+      return SN_ERROR_ALL(SN_ERROR_RUN,
+                          "I - gamma A is singular as a band matrix (%d) for gamma = %g; use a smaller step "
+                          "or the fft solver",
+                          info, solver->gamma[which]);
+  }
+  return SN_OK;
+}
+
+/* Whether every rank's block is the one ScaLAPACK wants. */
+static bool same_layout(const sn_solver *solver) {
+  const banded *state = solver->state;
+  return (ptrdiff_t)state->block * sn_grid_space_size(solver->grid) == state->order;
+}
+
+static sn_status make_right(banded *state, ptrdiff_t samples) {
+  if (samples <= state->right_columns) return SN_OK;
+  sn_memory_give(&state->right);
+  state->right_columns = 0;
+  SN_TRY(SN_NEW(samples * state->block, &state->right));
+  state->right_columns = samples;
+  return SN_OK;
+}
+
+static sn_status plan(const sn_solver *solver, ptrdiff_t samples) {
+  banded *state = solver->state;
+  MPI_Comm space = sn_grid_space(solver->grid);
+  ptrdiff_t *rows = NULL, *columns = NULL;
+  sn_status status = make_right(state, samples);
+  if (!status) status = sn_right_sides_count_up(state->start, state->own, &rows);
+  if (!status) status = sn_right_sides_count_up(0, samples, &columns);
+  status = sn_agree(space, status);
+  if (!status) {
+    const sn_right_sides_layout layout = {
+        .rows = state->own, .columns = samples, .leading = state->block, .row_index = rows, .column_index = columns};
+    status = sn_right_sides_plan(solver, state->reserved, &layout);
+  }
+  sn_memory_give(&rows);
+  sn_memory_give(&columns);
+  return status;
+}
+
+static sn_status reserve(sn_solver *solver, ptrdiff_t samples) {
+  banded *state = solver->state;
+  if (samples == 0 || sn_right_sides_find(state->reserved, samples)) return SN_OK;
+  int count;
+  SN_TRY(sn_count_to_int(samples * state->corner, "the number of samples", &count));
+  SN_TRY(sn_right_sides_add(solver, samples, &state->reserved));
+  SN_TRY(sn_agree(sn_grid_space(solver->grid), make_room(state, is_local(solver), samples)));
+  return same_layout(solver) ? SN_OK : plan(solver, samples);
+}
+
+static sn_status solve(sn_solver *solver, int which, bool transpose, ptrdiff_t samples, double *x) {
+  banded *state = solver->state;
+  if (samples == 0) return SN_OK;
+  const sn_right_sides *one = sn_right_sides_find(state->reserved, samples);
+  if (!one) return sn_solver_not_reserved(samples);
+  double *y = one->exchange ? state->right : x;
+  if (one->exchange) SN_TRY(sn_exchange_forward(one->exchange, x, y));
+  solve_band(solver, which, transpose, (int)samples, y);
+  const factor *update = &state->factors[2 * which + (transpose && !state->definite)];
+  const int corner = state->corner, columns = (int)samples;
+  gather_ends(solver, samples, y, state->ends);
+  cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, corner, columns, corner, 1, update->correction, corner,
+              state->ends, corner, 0, state->update, corner);
+  if (state->own > 0)
+    cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, state->own, columns, corner, -1, update->z, state->block,
+                state->update, corner, 1, y, state->block);
+  return one->exchange ? sn_exchange_backward(one->exchange, y, x) : SN_OK;
+}
+
+const sn_solver_operations sn_solver_banded = {
+    .name = "banded",
+    .create = create,
+    .destroy = destroy,
+    .reserve = reserve,
+    .factor = factor_matrix,
+    .solve = solve,
+};
