@@ -1,0 +1,217 @@
+"""sinode's model files, and weights by PyTorch's names: read_model, write_model, layers_of, to_state.
+
+Used by sinode_torch.py. Needs numpy and h5py. What is wrong with the input is an InputError.
+"""
+import dataclasses
+import datetime
+import os
+import pathlib
+import re
+
+import h5py
+import numpy as np
+
+FORMAT = 1        # sinode_format
+MOST_LAYERS = 17  # that the program reads
+
+
+class InputError(Exception):
+    """What is wrong with the input, in a line; status is the exit status it leads to."""
+
+    def __init__(self, message, status=3):
+        super().__init__(" ".join(message.split()))
+        self.status = status
+
+
+@dataclasses.dataclass
+class Model:
+    """A model as its file has it."""
+
+    points: int                 # N of the grid
+    length: float               # of the domain
+    activation: str
+    kind: str                   # mlp, conv or none
+    layers: list                # (weight, bias) each: (out, in) or (out, in, kernel), and (out)
+    linear_kind: str            # stencil, dense or spectral
+    linear: np.ndarray | None   # taps, (N, N) or None
+    trainable: bool = False     # whether A is
+
+    def negated(self):
+        """The same with -F for F; exact, as only signs change."""
+        return dataclasses.replace(self, layers=self.layers[:-1] + [tuple(-part for part in self.layers[-1])])
+
+
+def ks_stencil(points, length):
+    """Taps of -(d2/dx2 + d4/dx4); operation by operation what the program does, so that the bits agree."""
+    dx = length / points
+    second = 1 / (dx * dx)
+    fourth = second * second
+    pair = 4 * fourth - second
+    return np.array([-fourth, pair, 2 * second - 6 * fourth, pair, -fourth])
+
+
+def to_double(path, name, array):
+    """As float64, exactly; refused are integers, complex numbers and what is longer than float64."""
+    if array.dtype.kind != "f" or array.dtype.itemsize > 8:
+        raise InputError(f"{path}: {name} holds {array.dtype}, expected float64, float32 or float16")
+    if not np.isfinite(array).all():
+        raise InputError(f"{path}: {name} holds values that are not finite")
+    return np.ascontiguousarray(array, dtype=np.float64)
+
+
+def make_linear(points, length, stencil=None, matrix=None):
+    """(kind, coefficients) of A: a list of taps, the path of an .npy file, or else that of Kuramoto-Sivashinsky."""
+    if matrix:
+        try:
+            values = np.load(matrix, allow_pickle=False)
+            shape = values.shape
+        except Exception as error:  # of many kinds, and .npz has no shape
+            raise InputError(f"{matrix}: cannot be read as .npy of one array ({str(error)[:120]})") from None
+        if shape != (points, points):
+            raise InputError(f"{matrix}: has shape {shape}, expected {(points, points)}, as the grid")
+        return "dense", to_double(matrix, "the matrix", values)
+    taps = np.array(stencil) if stencil else ks_stencil(points, length)
+    if taps.size % 2 == 0 or taps.size > points:
+        raise InputError(f"the stencil has {taps.size} coefficients, expected an odd number, at most the {points} "
+                         "points", status=2)
+    return "stencil", taps
+
+
+def _text(value):
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def read_model(path):
+    """The model in a model or checkpoint file."""
+    if not pathlib.Path(path).is_file():
+        raise InputError(f"{path}: no such file")
+    try:
+        with h5py.File(path, "r") as file:
+            kind = _text(file.attrs.get("sinode_kind", "a file without sinode_kind"))
+            if kind not in ("model", "checkpoint"):
+                raise InputError(f"{path}: is not a model or checkpoint file (it is: {kind})")
+            if file.attrs["sinode_format"] > FORMAT:
+                raise InputError(f"{path}: has format {file.attrs['sinode_format']}, expected up to {FORMAT}; use a "
+                                 "newer sinode")
+            group, said = file["model"], {name: _text(value) for name, value in file["model"].attrs.items()}
+
+            def read(name):
+                return to_double(path, name, group[name][()])
+
+            count = len(group["nonlinear"]) if said["nonlinear_kind"] != "none" else 0
+            layers = [tuple(read(f"nonlinear/layer_{k}/{part}") for part in ("weight", "bias"))
+                      for k in range(count)]
+            linear = {"stencil": "linear/stencil", "dense": "linear/matrix"}.get(said["linear_kind"])
+            return Model(int(said["grid_points"]), float(said["domain_length"]), said["activation"],
+                         said["nonlinear_kind"], layers, said["linear_kind"], read(linear) if linear else None,
+                         said["linear_trainable"] != "0")
+    except (OSError, AttributeError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: cannot be read as a model: {error}") from None
+
+
+def write_whole(path, overwrite, write):
+    """Calls write(temporary name), then gives the file its name: what has the name is whole."""
+    path = pathlib.Path(path)
+    temporary = path.with_name(path.name + ".tmp")
+    if path.is_dir():
+        raise InputError(f"{path}: is a directory; the name of a file is wanted")
+    if path.exists() and not overwrite:
+        raise InputError(f"{path}: is there already; choose another name, or replace it with --overwrite")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            write(temporary)
+            with open(temporary, "rb") as file:
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except (OSError, RuntimeError) as error:  # RuntimeError: PyTorch's
+        raise InputError(f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}") from None
+
+
+def write_model(path, model, history="", overwrite=False):
+    """A model file as the program writes it. history: the command line that made it."""
+    date = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def set_all(group, **attributes):
+        for name, value in attributes.items():
+            if isinstance(value, str):  # of fixed length, ended by a 0
+                value = value.encode()
+                group.attrs.create(name, value, dtype=h5py.string_dtype("utf-8", len(value) + 1))
+            else:
+                group.attrs[name] = np.float64(value) if isinstance(value, float) else np.int64(value)
+
+    def write(temporary):
+        with h5py.File(temporary, "w") as file:
+            set_all(file, Conventions="CF-1.8", title="semi-implicit neural ODE", source="sinode_torch.py",
+                    history=f"{date} {history}", sinode_kind="model", sinode_format=FORMAT, mpi_ranks=1,
+                    config=f"grid: {{points: {model.points}, length: {model.length!r}}}\n")
+            group = file.create_group("model")
+            set_all(group, grid_points=model.points, domain_length=float(model.length), activation=model.activation,
+                    nonlinear_kind=model.kind, linear_kind=model.linear_kind, linear_trainable=model.trainable)
+            if model.linear is not None:
+                group["linear/stencil" if model.linear_kind == "stencil" else "linear/matrix"] = model.linear
+            for k, (weight, bias) in enumerate(model.layers):
+                group[f"nonlinear/layer_{k}/weight"], group[f"nonlinear/layer_{k}/bias"] = weight, bias
+
+    write_whole(path, overwrite, write)
+
+
+def key_of(stem, part):
+    return f"{stem}.{part}" if stem else part
+
+
+def pairs_of(path, state):
+    """(stem, weight, bias) of the layers in the order of the state_dict; bias is None where there is none."""
+    parts = {}
+    for name, value in state.items():
+        stem, _, part = name.rpartition(".")
+        if part not in ("weight", "bias"):
+            raise InputError(f"{path}: {name} belongs to no Linear or Conv1d layer; expected only weight and bias")
+        parts.setdefault(stem, {})[part] = value
+    numbers = [re.fullmatch(r"(.*?)(\d+)", stem) for stem in parts]
+    for last, this in zip(numbers, numbers[1:]):  # sorted by name, 10 comes before 2
+        if last and this and last[1] == this[1] and int(last[2]) > int(this[2]):
+            raise InputError(f"{path}: {last[0]} comes before {this[0]}, but layers are taken in the order of the "
+                             "file; save them in the order of the network")
+    for stem, layer in parts.items():
+        if "weight" not in layer:
+            raise InputError(f"{path}: there is {key_of(stem, 'bias')}, but no {key_of(stem, 'weight')}")
+    return [(stem, layer["weight"], layer.get("bias")) for stem, layer in parts.items()]
+
+
+def layers_of(path, state):
+    """("mlp" or "conv", layers) of a state_dict, seen to fit each other; a missing bias is 0. path is for messages."""
+    pairs = pairs_of(path, state)
+    if not 0 < len(pairs) <= MOST_LAYERS:
+        raise InputError(f"{path}: has {len(pairs)} layers, expected 1 to {MOST_LAYERS}")
+    first = pairs[0][1]
+    kind = {2: "mlp", 3: "conv"}.get(first.ndim)
+    inputs, layers = first.shape[1] if kind == "mlp" else 1, []
+    for k, (stem, weight, bias) in enumerate(pairs):
+        name, found = key_of(stem, "weight"), weight.shape
+        if weight.ndim not in (2, 3) or weight.ndim != first.ndim:
+            raise InputError(f"{path}: {name} has shape {found}, expected (out, in) of Linear or (out, in, kernel) of "
+                             "Conv1d, the same in all layers; other layers cannot be moved")
+        outputs = found[0] if k < len(pairs) - 1 else first.shape[1] if kind == "mlp" else 1
+        expected = (outputs, inputs) + first.shape[2:]
+        if found != expected:
+            why = ("the last layer must give what the first takes" if found[0] != outputs else
+                   "its input must be the output of the layer before, of a first Conv1d one channel"
+                   if found[1] != inputs else "kernels must be as wide as the first; zeros on both sides widen one")
+            raise InputError(f"{path}: {name} has shape {found}, expected {expected}: {why}")
+        if 0 in found or kind == "conv" and found[2] % 2 == 0:
+            raise InputError(f"{path}: {name} has shape {found}; no dimension may be 0, and a kernel must be odd")
+        if bias is not None and bias.shape != (outputs,):
+            raise InputError(f"{path}: {key_of(stem, 'bias')} has shape {bias.shape}, expected {(outputs,)}")
+        layers.append((weight, np.zeros(outputs) if bias is None else bias))
+        inputs = outputs
+    return kind, layers
+
+
+def to_state(model, prefix=""):
+    """The state_dict, as arrays, of nn.Sequential(layer, activation, layer, ...)."""
+    prefix = prefix.rstrip(".") + "." if prefix.rstrip(".") else ""
+    return {f"{prefix}{2 * k}.{name}": part
+            for k, layer in enumerate(model.layers) for name, part in zip(("weight", "bias"), layer)}
