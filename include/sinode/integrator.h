@@ -48,8 +48,7 @@ typedef struct {
   sn_storage_kind storage;
   ptrdiff_t snapshots; /* revolve: states in memory, >= 1 */
   ptrdiff_t memory;    /* auto: bytes on this rank; 0: half of what the node has, shared by its ranks */
-  sn_solver_kind solver;
-  sn_fourier_effort effort; /* in planning FFTs */
+  sn_solver_options solver; /* of the implicit stages */
 } sn_integrator_options;
 
 typedef struct sn_integrator sn_integrator;

@@ -24,6 +24,9 @@ ptrdiff_t sn_memory_calls(void);
 ptrdiff_t sn_memory_bytes(void);
 ptrdiff_t sn_memory_peak_bytes(void);
 
+/* Half of the node's memory in bytes, shared by the ranks of comm that run on it. Collective over comm. */
+ptrdiff_t sn_memory_share(MPI_Comm comm);
+
 /* Largest resident size of the process in bytes, as the system reports it. */
 ptrdiff_t sn_memory_resident_peak(void);
 

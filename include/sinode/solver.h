@@ -2,9 +2,12 @@
  * Solvers for (I - gamma A) x = r and (I - gamma A)^T x = r, many right-hand sides at once, for the few distinct gamma
  * of a scheme: (samples, local points), row-major, in place, on the space ranks of a replica.
  *
- *   fft    circulant A: divides by the symbol, two transforms a solve.
- *   dense  LU: LAPACK on one rank, else ScaLAPACK on a near-square process grid, block-cyclic.
- *   auto   fft where A is circulant, else dense.
+ *   fft     circulant A: divides by the symbol, two transforms a solve.
+ *   banded  stencil: Cholesky or LU of the band (LAPACK on one rank, else ScaLAPACK), periodic corners by a low-rank
+ *           update.
+ *   dense   LU: LAPACK on one rank, else ScaLAPACK on a near-square process grid, block-cyclic.
+ *   gmres   any A, matrix-free, to a tolerance.
+ *   auto    fft where A is circulant; else dense where its factors fit into half of the memory there is; else gmres.
  *
  * dense holds N^2 / S numbers a gamma, and N^2 / S with the buffers of their redistribution while it factors (for good
  * if A can be trained).
@@ -22,19 +25,27 @@
 #include "sinode/grid.h"
 #include "sinode/linear.h"
 
-typedef enum { SN_SOLVER_AUTO, SN_SOLVER_FFT, SN_SOLVER_BANDED, SN_SOLVER_DENSE } sn_solver_kind;
+typedef enum { SN_SOLVER_AUTO, SN_SOLVER_FFT, SN_SOLVER_BANDED, SN_SOLVER_DENSE, SN_SOLVER_GMRES } sn_solver_kind;
+
+typedef struct {
+  sn_solver_kind kind;
+  sn_fourier_effort effort; /* of the plans of transforms */
+  double tolerance;         /* gmres: |r - M x| <= tolerance |r|, sample by sample */
+  int max_iterations;       /* gmres, all restarts together */
+  bool precondition;        /* gmres: by the nearest circulant */
+} sn_solver_options;
 
 typedef struct sn_solver sn_solver;
 
 /*
  * A solver for `gammas` values gamma[0 ..], kept by value; linear is kept, not owned. Collective over space. Error: fft
- * asked for an A that is not circulant; dense asked for one that has no matrix (spectral) or where I - gamma A as an
- * array loses its identity part, eps gamma |A| > 1e-6 in the maximum norm (16 gamma eps/dx^4 for the ks stencil): the
+ * asked for an A that is not circulant; banded for one that is no stencil, or with too few points a rank; dense for one
+ * that has no matrix (spectral). Banded and dense also where I - gamma A as an array loses its identity part, eps gamma |A| > 1e-6 in the maximum norm (16 gamma eps/dx^4 for the ks stencil): the
  * message names the figure and what would do. The latter is looked at here if A has a version by now (sn_linear_update
  * was called), and again at each factorization.
  */
-sn_status sn_solver_create(const sn_grid *grid, sn_linear *linear, sn_solver_kind kind, int gammas, const double *gamma,
-                           sn_fourier_effort effort, sn_solver **out);
+sn_status sn_solver_create(const sn_grid *grid, sn_linear *linear, const sn_solver_options *options, int gammas,
+                           const double *gamma, sn_solver **out);
 void sn_solver_destroy(sn_solver **solver);
 
 /* Prepares for solves with exactly `samples` right-hand sides; may be called for several counts. Collective over space.
@@ -48,11 +59,11 @@ sn_status sn_solver_reserve(sn_solver *solver, ptrdiff_t samples);
 sn_status sn_solver_solve(sn_solver *solver, int which, ptrdiff_t samples, double *x);
 sn_status sn_solver_solve_transpose(sn_solver *solver, int which, ptrdiff_t samples, double *x);
 
-/* "fft" or "dense", and one line for the user: which was chosen and why. */
+/* The kind, "fft" or the like, and one line for the user: which was chosen and why. */
 const char *sn_solver_name(const sn_solver *solver);
 const char *sn_solver_reason(const sn_solver *solver);
 
-/* Factorizations so far (for fft: symbols inverted), and bytes of factors on this rank. */
+/* Factorizations so far (for fft and gmres: symbols inverted), and bytes of factors on this rank. */
 long sn_solver_factorizations(const sn_solver *solver);
 ptrdiff_t sn_solver_bytes(const sn_solver *solver);
 

@@ -83,6 +83,9 @@ typedef struct {
     } newton; /* of implicit schemes */
     struct {
       int kind; /* sn_solver_kind */
+      double tolerance;
+      int64_t max_iterations;
+      bool precondition; /* of gmres */
     } solver;
   } integrator;
   struct {

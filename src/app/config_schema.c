@@ -30,8 +30,9 @@ static const sn_key_choice activations[] = {{"relu", SN_ACTIVATION_RELU},
                                             {NULL, 0}};
 static const sn_key_choice inits[] = {
     {"normal", SN_INIT_NORMAL}, {"xavier", SN_INIT_XAVIER}, {"pytorch", SN_INIT_PYTORCH}, {NULL, 0}};
-static const sn_key_choice solvers[] = {
-    {"auto", SN_SOLVER_AUTO}, {"fft", SN_SOLVER_FFT}, {"banded", SN_SOLVER_BANDED}, {"dense", SN_SOLVER_DENSE}, {NULL, 0}};
+static const sn_key_choice solvers[] = {{"auto", SN_SOLVER_AUTO},     {"fft", SN_SOLVER_FFT},
+                                        {"banded", SN_SOLVER_BANDED}, {"dense", SN_SOLVER_DENSE},
+                                        {"gmres", SN_SOLVER_GMRES},   {NULL, 0}};
 static const sn_key_choice storages[] = {{"auto", SN_STORAGE_AUTO},
                                          {"all", SN_STORAGE_ALL},
                                          {"solutions", SN_STORAGE_SOLUTIONS},
@@ -136,7 +137,15 @@ static const sn_config_key keys[] = {
     {"integrator.newton.precondition", SN_KEY_SWITCH, AT(integrator.newton.precondition), .fallback = "true",
      .commands = ROLLS, .help = "implicit schemes: GMRES by the factorized linear part (I - gamma A)^-1"},
     {"integrator.solver.kind", SN_KEY_CHOICE, AT(integrator.solver.kind), .fallback = "auto", .choices = solvers,
-     .commands = ROLLS, .help = "of the implicit stages: fft for circulant A, dense by ScaLAPACK, auto chooses"},
+     .commands = ROLLS,
+     .help = "of the implicit stages: fft for circulant A, banded for stencils, dense (both by ScaLAPACK), gmres; auto "
+             "chooses"},
+    {"integrator.solver.tolerance", SN_KEY_REAL, AT(integrator.solver.tolerance), .fallback = "1e-10",
+     WITHIN(1e-15, 1e-1), .commands = ROLLS, .help = "gmres: residual over right-hand side, of every sample"},
+    {"integrator.solver.max_iterations", SN_KEY_INTEGER, AT(integrator.solver.max_iterations), .fallback = "200",
+     WITHIN(1, 1e6), .commands = ROLLS, .help = "gmres: iterations of a solve before it gives up"},
+    {"integrator.solver.precondition", SN_KEY_SWITCH, AT(integrator.solver.precondition), .fallback = "true",
+     .commands = ROLLS, .help = "gmres: by the circulant nearest to I - gamma A"},
     {"adjoint.storage", SN_KEY_CHOICE, AT(adjoint.storage), .fallback = "auto", .choices = storages, .commands = LEARNS,
      .help = "what the backward pass keeps: all stages, one state a step (solutions), a few states (revolve)"},
     {"adjoint.snapshots", SN_KEY_INTEGER, AT(adjoint.snapshots), .fallback = "0", WITHIN(0, 1e15), .unit = "states",

@@ -148,8 +148,11 @@ sn_status sn_setup_integrator(const sn_app *app, sn_model *model, double interva
                                          .storage = (sn_storage_kind)c->adjoint.storage,
                                          .snapshots = c->adjoint.snapshots,
                                          .memory = (ptrdiff_t)(c->adjoint.memory * 1048576),
-                                         .solver = (sn_solver_kind)c->integrator.solver.kind,
-                                         .effort = (sn_fourier_effort)c->fft.plan};
+                                         .solver = {.kind = (sn_solver_kind)c->integrator.solver.kind,
+                                                    .effort = (sn_fourier_effort)c->fft.plan,
+                                                    .tolerance = c->integrator.solver.tolerance,
+                                                    .max_iterations = (int)c->integrator.solver.max_iterations,
+                                                    .precondition = c->integrator.solver.precondition}};
   SN_TRY(sn_agree(app->world, sn_integrator_create(model, &options, integrator)));
   double limit;
   SN_TRY(sn_integrator_stable_step(*integrator, &limit));

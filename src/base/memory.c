@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "sinode/count.h"
 
@@ -63,4 +64,13 @@ ptrdiff_t sn_memory_resident_peak(void) {
   struct rusage usage;
   getrusage(RUSAGE_SELF, &usage);
   return (ptrdiff_t)usage.ru_maxrss * 1024;
+}
+
+ptrdiff_t sn_memory_share(MPI_Comm comm) {
+  MPI_Comm node;
+  int ranks;
+  MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node);
+  MPI_Comm_size(node, &ranks);
+  MPI_Comm_free(&node);
+  return (ptrdiff_t)sysconf(_SC_PHYS_PAGES) * (ptrdiff_t)sysconf(_SC_PAGESIZE) / 2 / ranks;
 }

@@ -11,6 +11,7 @@ static const sn_solver_operations *const kinds[] = {
     [SN_SOLVER_FFT] = &sn_solver_fft,
     [SN_SOLVER_BANDED] = &sn_solver_banded,
     [SN_SOLVER_DENSE] = &sn_solver_dense,
+    [SN_SOLVER_GMRES] = &sn_solver_gmres,
 };
 
 static sn_status prepare(sn_solver *solver, int gammas, const double *gamma) {
@@ -21,27 +22,41 @@ static sn_status prepare(sn_solver *solver, int gammas, const double *gamma) {
   return SN_OK;
 }
 
-sn_status sn_solver_create(const sn_grid *grid, sn_linear *linear, sn_solver_kind kind, int gammas, const double *gamma,
-                           sn_fourier_effort effort, sn_solver **out) {
+/* Whether LU factors of all gammas, and A beside them, take no more than half of the memory. */
+static bool dense_fits(const sn_grid *grid, int gammas) {
+  const double points = (double)sn_grid_points(grid), share = (double)sn_memory_share(sn_grid_world(grid));
+  const double most = sizeof(double) * points * points * (gammas + 2) / sn_grid_space_size(grid);
+  int fits = most <= share;
+  MPI_Allreduce(MPI_IN_PLACE, &fits, 1, MPI_INT, MPI_MIN, sn_grid_world(grid));
+  return fits;
+}
+
+static sn_status choose(const sn_grid *grid, const sn_linear *linear, int gammas, sn_solver_kind *kind) {
+  const bool circulant = sn_linear_is_circulant(linear);
+  const sn_linear_kind form = sn_linear_get_kind(linear);
+  const char *instead = NULL, *why = NULL;
+  if (*kind == SN_SOLVER_AUTO)
+    *kind = circulant ? SN_SOLVER_FFT : dense_fits(grid, gammas) ? SN_SOLVER_DENSE : SN_SOLVER_GMRES;
+  if (*kind == SN_SOLVER_FFT && !circulant) why = "is not circulant", instead = "dense";
+  if (*kind == SN_SOLVER_BANDED && form != SN_LINEAR_STENCIL)
+    why = "has no band", instead = circulant ? "fft" : "dense";
+  if (*kind == SN_SOLVER_DENSE && form == SN_LINEAR_SPECTRAL) why = "has no matrix", instead = "fft";
+  if (!why) return SN_OK;
+  return SN_ERROR_ALL(SN_ERROR_USAGE, "integrator.solver.kind is %s, but a linear part of kind %s %s; use %s",
+                      kinds[*kind]->name, sn_linear_kind_name(form), why, instead);
+}
+
+sn_status sn_solver_create(const sn_grid *grid, sn_linear *linear, const sn_solver_options *options, int gammas,
+                           const double *gamma, sn_solver **out) {
   *out = NULL;
-  bool circulant = sn_linear_is_circulant(linear);
-  if (kind == SN_SOLVER_FFT && !circulant)
-    return SN_ERROR_ALL(SN_ERROR_USAGE,
-                        "integrator.solver.kind is fft, but a linear part of kind %s is not circulant; use dense",
-                        sn_linear_kind_name(sn_linear_get_kind(linear)));
-  if (kind == SN_SOLVER_BANDED && sn_linear_get_kind(linear) != SN_LINEAR_STENCIL)
-    return SN_ERROR_ALL(SN_ERROR_USAGE,
-                        "integrator.solver.kind is banded, but a linear part of kind %s has no band; use %s",
-                        sn_linear_kind_name(sn_linear_get_kind(linear)), circulant ? "fft" : "dense");
-  if (kind == SN_SOLVER_DENSE && sn_linear_get_kind(linear) == SN_LINEAR_SPECTRAL)
-    return SN_ERROR_ALL(SN_ERROR_USAGE,
-                        "integrator.solver.kind is dense, but a spectral linear part has no matrix; use fft");
-  if (kind == SN_SOLVER_AUTO) kind = circulant ? SN_SOLVER_FFT : SN_SOLVER_DENSE;
+  sn_solver_kind kind = options->kind;
+  SN_TRY(choose(grid, linear, gammas, &kind));
   sn_solver *solver;
   SN_TRY(sn_agree(sn_grid_space(grid), SN_NEW(1, &solver)));
-  *solver = (sn_solver){.operations = kinds[kind], .grid = grid, .linear = linear, .gammas = gammas};
+  *solver =
+      (sn_solver){.operations = kinds[kind], .grid = grid, .linear = linear, .options = *options, .gammas = gammas};
   sn_status status = sn_agree(sn_grid_space(grid), prepare(solver, gammas, gamma));
-  if (!status) status = solver->operations->create(solver, effort);
+  if (!status) status = solver->operations->create(solver);
   if (status) sn_solver_destroy(&solver);
   *out = solver;
   return status;

@@ -167,8 +167,7 @@ static sn_status choose_sizes(sn_solver *solver) {
   return sn_count_to_int(is_local(solver) ? 1 : fill, "the number of elements of a band's fill-in", &state->fill_size);
 }
 
-static sn_status create(sn_solver *solver, sn_fourier_effort effort) {
-  (void)effort;
+static sn_status create(sn_solver *solver) {
   banded *state;
   int order;
   SN_TRY(sn_count_to_int(sn_grid_points(solver->grid), "the number of grid points", &order));

@@ -165,8 +165,7 @@ static sn_status refuse_lossy(const sn_solver *solver) {
   return SN_OK;
 }
 
-static sn_status create(sn_solver *solver, sn_fourier_effort effort) {
-  (void)effort;
+static sn_status create(sn_solver *solver) {
   const sn_grid *grid = solver->grid;
   lu *state;
   int order;

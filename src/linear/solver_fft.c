@@ -19,9 +19,9 @@ static sn_status invert(const void *context, int which, ptrdiff_t m, double comp
   return SN_OK;
 }
 
-static sn_status create(sn_solver *solver, sn_fourier_effort effort) {
+static sn_status create(sn_solver *solver) {
   sn_transforms *transforms;
-  SN_TRY(sn_transforms_create(solver->grid, effort, solver->gammas, invert, solver, &transforms));
+  SN_TRY(sn_transforms_create(solver->grid, solver->options.effort, solver->gammas, invert, solver, &transforms));
   solver->state = transforms;
   snprintf(solver->reason, sizeof solver->reason,
            "fft: the %s linear part is circulant, so that two transforms solve it to round-off on every grid",

@@ -8,7 +8,7 @@ enum { SN_SOLVER_REASON_LENGTH = 256 };
 
 typedef struct {
   const char *name;
-  sn_status (*create)(sn_solver *solver, sn_fourier_effort effort); /* all of these are collective over space */
+  sn_status (*create)(sn_solver *solver); /* all of these are collective over space */
   void (*destroy)(sn_solver *solver);
   sn_status (*reserve)(sn_solver *solver, ptrdiff_t samples);
   sn_status (*factor)(sn_solver *solver, int which);
@@ -20,6 +20,7 @@ struct sn_solver {
   const sn_solver_operations *operations;
   const sn_grid *grid;
   sn_linear *linear;
+  sn_solver_options options;
   int gammas;
   double *gamma;
   long *version; /* of A, that each gamma was factored with; -1: never */
@@ -29,7 +30,7 @@ struct sn_solver {
   void *state;
 };
 
-extern const sn_solver_operations sn_solver_fft, sn_solver_banded, sn_solver_dense;
+extern const sn_solver_operations sn_solver_fft, sn_solver_banded, sn_solver_dense, sn_solver_gmres;
 
 /*
  * Error of that code if I - gamma A, kept as an array, has lost its identity part: eps gamma |A| > 1e-6, |A| being the

@@ -247,7 +247,7 @@ static sn_status build(implicit *scheme, const sn_stepper_options *options) {
   for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) SN_TRY(SN_NEW(count, arrays[k]));
   SN_TRY(SN_NEW(tape_size(&scheme->base, samples), &scheme->own_tape));
   SN_TRY(sn_gmres_create(grid, samples, RESTART, &scheme->gmres));
-  return sn_solver_create(grid, sn_model_linear(scheme->model), options->solver, 1, &scheme->gamma, options->effort,
+  return sn_solver_create(grid, sn_model_linear(scheme->model), &options->solver, 1, &scheme->gamma,
                           &scheme->base.solver);
 }
 

@@ -43,7 +43,6 @@ static sn_status build(sn_integrator *it) {
                                      .adjoint = options->adjoint,
                                      .estimate = options->estimate,
                                      .solver = options->solver,
-                                     .effort = options->effort,
                                      .control = options->control,
                                      .newton = options->newton};
   SN_TRY(creator(options->tableau)(it->model, &scheme, &it->stepper));

@@ -39,8 +39,7 @@ typedef struct {
   double dt;
   bool estimate;         /* whether an error estimate is wanted, where there is an embedded method */
   bool adjoint;          /* whether there will be backward passes */
-  sn_solver_kind solver; /* of the implicit stages */
-  sn_fourier_effort effort;
+  sn_solver_options solver; /* of the implicit stages */
   sn_newton_control newton; /* fully implicit */
   sn_step_control control;  /* adaptive: then dt is the interval it steps through */
 } sn_stepper_options;

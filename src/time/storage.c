@@ -1,21 +1,10 @@
 #include "storage.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 #include "revolve.h"
 #include "sinode/count.h"
 #include "sinode/memory.h"
-
-/* Half of the node's memory, shared by the ranks of comm that run on it. */
-static ptrdiff_t share_of_memory(MPI_Comm comm) {
-  MPI_Comm node;
-  int ranks;
-  MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node);
-  MPI_Comm_size(node, &ranks);
-  MPI_Comm_free(&node);
-  return (ptrdiff_t)sysconf(_SC_PHYS_PAGES) * (ptrdiff_t)sysconf(_SC_PAGESIZE) / 2 / ranks;
-}
 
 /* Bytes of `tapes` tapes and `snapshots` snapshots, PTRDIFF_MAX if more than can be counted. */
 static ptrdiff_t bytes_of(const sn_storage *storage, ptrdiff_t tapes, ptrdiff_t snapshots) {
@@ -29,7 +18,7 @@ static ptrdiff_t bytes_of(const sn_storage *storage, ptrdiff_t tapes, ptrdiff_t 
 /* Chooses for auto, from the least memory of any rank. */
 static sn_storage_kind choose(const sn_integrator_options *options, MPI_Comm comm, ptrdiff_t steps,
                               const sn_storage *storage, ptrdiff_t *snapshots) {
-  ptrdiff_t memory = options->memory ? options->memory : share_of_memory(comm);
+  ptrdiff_t memory = options->memory ? options->memory : sn_memory_share(comm);
   ptrdiff_t all = bytes_of(storage, steps, 0), solutions = bytes_of(storage, 1, steps);
   ptrdiff_t fits = (memory - bytes_of(storage, 1, 0)) / (bytes_of(storage, 0, 1) + 1);
   int verdict[3] = {all <= memory, solutions <= memory, 0};

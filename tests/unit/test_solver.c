@@ -58,7 +58,8 @@ static double *field(const setting *s, ptrdiff_t samples) {
 
 static sn_solver *make_solver(const setting *s, sn_solver_kind kind) {
   sn_solver *solver;
-  assert_ok(sn_solver_create(s->grid, s->linear, kind, GAMMAS, GAMMA, SN_FOURIER_ESTIMATE, &solver));
+  const sn_solver_options options = {.kind = kind, .tolerance = 1e-13, .max_iterations = 400, .precondition = true};
+  assert_ok(sn_solver_create(s->grid, s->linear, &options, GAMMAS, GAMMA, &solver));
   assert_ok(sn_solver_reserve(solver, SAMPLES));
   assert_ok(sn_solver_reserve(solver, 1));
   assert_ok(sn_solver_reserve(solver, SAMPLES));
@@ -110,10 +111,12 @@ static void solutions_satisfy_their_equation(void **state) {
         setting s = set_up(space, grids[g], SN_LINEAR_STENCIL, trainable);
         check_solver(&s, SN_SOLVER_FFT);
         check_solver(&s, SN_SOLVER_DENSE);
+        check_solver(&s, SN_SOLVER_GMRES);
         if (has_room_for_bands(space, grids[g])) check_solver(&s, SN_SOLVER_BANDED);
         tear_down(&s);
         s = set_up(space, grids[g], SN_LINEAR_DENSE, trainable);
         check_solver(&s, SN_SOLVER_AUTO);
+        check_solver(&s, SN_SOLVER_GMRES);
         tear_down(&s);
       }
       setting s = set_up(space, grids[g], SN_LINEAR_SPECTRAL, false);
@@ -205,7 +208,8 @@ static void factors_are_made_once(void **state) {
 
 static void expect_refusal(const setting *s, sn_solver_kind kind, const char *advice) {
   sn_solver *solver;
-  sn_status status = sn_solver_create(s->grid, s->linear, kind, GAMMAS, GAMMA, SN_FOURIER_ESTIMATE, &solver);
+  const sn_solver_options options = {.kind = kind};
+  sn_status status = sn_solver_create(s->grid, s->linear, &options, GAMMAS, GAMMA, &solver);
   assert_that(status && !solver && sn_error_get_code(status) == SN_ERROR_USAGE && sn_error_is_collective(status));
   assert_non_null(strstr(sn_error_get_message(status), advice));
   sn_error_destroy(&status);
