@@ -22,7 +22,8 @@ typedef enum {
   SN_FOR_TRAIN = 2,
   SN_FOR_PREDICT = 4,
   SN_FOR_GRADIENT = 8,
-  SN_FOR_ALL = 15
+  SN_FOR_BENCHMARK = 16,
+  SN_FOR_ALL = 31
 } sn_config_command;
 
 typedef struct {
@@ -125,6 +126,11 @@ typedef struct {
   struct {
     char model[SN_CONFIG_PATH], data[SN_CONFIG_PATH], file[SN_CONFIG_PATH];
   } gradient;
+  struct {
+    char file[SN_CONFIG_PATH], only[SN_CONFIG_PATH];
+    int64_t repeats;
+    double seconds;
+  } benchmark;
 } sn_config;
 
 typedef enum { SN_RESUME_AUTO, SN_RESUME_NEVER, SN_RESUME_REQUIRED } sn_resume;

@@ -50,8 +50,8 @@ static const sn_key_choice resumes[] = {
 #define FROM(least) .low = (least), .high = INFINITY
 #define ABOVE(least) .low = (least), .high = INFINITY, .above_low = true
 #define WITHIN(least, most) .low = (least), .high = (most)
-#define ROLLS (SN_FOR_TRAIN | SN_FOR_PREDICT | SN_FOR_GRADIENT)
-#define LEARNS (SN_FOR_TRAIN | SN_FOR_GRADIENT)
+#define ROLLS (SN_FOR_BENCHMARK | SN_FOR_TRAIN | SN_FOR_PREDICT | SN_FOR_GRADIENT)
+#define LEARNS (SN_FOR_BENCHMARK | SN_FOR_TRAIN | SN_FOR_GRADIENT)
 
 static const sn_config_key keys[] = {
     {"run.directory", SN_KEY_PATH, AT(run.directory), .fallback = "run", .commands = SN_FOR_TRAIN | SN_FOR_GENERATE,
@@ -221,6 +221,14 @@ static const sn_config_key keys[] = {
      .required = SN_FOR_GRADIENT, .help = "trajectory file; every member is one sample"},
     {"gradient.file", SN_KEY_PATH, AT(gradient.file), .fallback = "gradient.h5", .commands = SN_FOR_GRADIENT,
      .help = "gradient file to write"},
+    {"benchmark.file", SN_KEY_PATH, AT(benchmark.file), .fallback = "benchmark.h5", .commands = SN_FOR_BENCHMARK,
+     .help = "benchmark file to write"},
+    {"benchmark.only", SN_KEY_PATH, AT(benchmark.only), .fallback = "all", .commands = SN_FOR_BENCHMARK,
+     .help = "the measurements whose names begin so, such as solve or training; all of them"},
+    {"benchmark.repeats", SN_KEY_INTEGER, AT(benchmark.repeats), .fallback = "5", WITHIN(1, 101),
+     .commands = SN_FOR_BENCHMARK, .help = "of each measurement; the median counts"},
+    {"benchmark.seconds", SN_KEY_REAL, AT(benchmark.seconds), .fallback = "0.2", WITHIN(0.001, 100), .unit = "s",
+     .commands = SN_FOR_BENCHMARK, .help = "one measurement makes as many calls as take this long"},
 };
 
 _Static_assert(sizeof keys / sizeof keys[0] <= SN_CONFIG_KEYS_MOST, "more keys than there is room for");

@@ -42,14 +42,14 @@ sn_status sn_command_info(sn_app *app) {
 }
 
 sn_status sn_command_template(sn_app *app) {
-  static const char *const names[] = {"generate", "train", "predict", "gradient"};
-  for (int k = 0; k < 4; k++)
+  static const char *const names[] = {"generate", "train", "predict", "gradient", "benchmark"};
+  for (int k = 0; k < 5; k++)
     if (strcmp(app->argument, names[k]) == 0) {
       if (app->rank == 0) sn_config_template((sn_config_command)(1 << k));
       return SN_OK;
     }
   return SN_ERROR_ALL(SN_ERROR_USAGE,
-                      "there is no template for '%s'; there is one for generate, train, predict, gradient",
+                      "there is no template for '%s'; there is one for generate, train, predict, gradient, benchmark",
                       app->argument);
 }
 

@@ -28,6 +28,10 @@ static const sn_command commands[] = {
      "snapshot is the initial state, the next train.window snapshots are the targets.\n"
      "  --check   compares the gradient with central differences in random directions",
      SN_FOR_GRADIENT, sn_command_gradient},
+    {"benchmark", "CONFIG.yaml", "times kernels and whole steps, each beside its bare floor",
+     "Reads the sections grid, parallel, model, integrator and train; needs no data. Prints medians, floors and ratios\n"
+     "and writes benchmark.file.",
+     SN_FOR_BENCHMARK, sn_command_benchmark},
     {"check", "CONFIG.yaml", "dry run: process grid, memory, solver, messages; runs nothing",
      "Validates the parameters and says what a run on this number of ranks would do and need.", SN_FOR_ALL,
      sn_command_check},

@@ -1,0 +1,44 @@
+/*
+ * Measurements: a piece of work beside its bare floor, timed in turn in one run. A group of them sets up what it needs
+ * and calls sn_benchmark_measure for each.
+ */
+#ifndef SINODE_APP_BENCHMARK_H
+#define SINODE_APP_BENCHMARK_H
+
+#include "app.h"
+#include "sinode/benchmark_file.h"
+#include "sinode/grid.h"
+
+enum { SN_BENCHMARK_ROWS = 32 };
+
+typedef struct {
+  sn_app *app;
+  sn_grid *grid;
+  int rows;
+  sn_benchmark_row row[SN_BENCHMARK_ROWS];
+} sn_benchmark;
+
+/* One call of the work or of its floor. */
+typedef sn_status (*sn_benchmark_call)(void *context);
+
+typedef struct {
+  const char *name, *floor_name; /* floor NULL: there is none */
+  sn_benchmark_call work, floor;
+  void *context;
+} sn_benchmark_case;
+
+/* Whether benchmark.only wants a case of this name. */
+bool sn_benchmark_wants(const sn_benchmark *benchmark, const char *name);
+
+/*
+ * benchmark.repeats times, in turn: as many calls of the work as take benchmark.seconds, as many of the floor; adds a
+ * row and prints it. Collective over world.
+ */
+sn_status sn_benchmark_measure(sn_benchmark *benchmark, const sn_benchmark_case *one);
+
+/* The groups. Collective over world. */
+sn_status sn_benchmark_generation(sn_benchmark *benchmark);
+sn_status sn_benchmark_solvers(sn_benchmark *benchmark);
+sn_status sn_benchmark_training(sn_benchmark *benchmark);
+
+#endif

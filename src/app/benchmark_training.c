@@ -1,0 +1,190 @@
+/* Training iterations and rollouts beside their bare matrix products: same BLAS, same shapes, one after the other. */
+#include <math.h>
+#include <string.h>
+
+#include <cblas.h>
+
+#include "benchmark.h"
+#include "setup.h"
+#include "sinode/memory.h"
+#include "sinode/trainer.h"
+
+enum { BATCHES = 8, LAYERS = SN_NETWORK_HIDDEN_MOST + 1 };
+
+/* The products of one layer as this rank makes them: (samples, in) times (in, out). */
+typedef struct {
+  int layers;
+  int in[LAYERS], out[LAYERS];
+  long evaluations; /* of the network in a forward pass */
+  double *weight, *left, *right;
+} products;
+
+typedef struct {
+  sn_grid *grid;
+  double *values;
+  sn_dataset *dataset;
+  sn_model *model;
+  sn_integrator *integrator, *rollout;
+  sn_objective *objective;
+  sn_optimizer *optimizer;
+  sn_trainer *trainer;
+  ptrdiff_t samples, steps; /* of a batch; time steps of a rollout */
+  double *states;           /* (2, points): of one trajectory */
+  products floor;
+} bench;
+
+static bool always(void *context) {
+  (void)context;
+  return true;
+}
+
+static sn_status after_iteration(void *context, const sn_trainer *trainer, double loss) {
+  (void)context, (void)trainer, (void)loss;
+  return SN_OK;
+}
+
+static sn_status after_epoch(void *context, const sn_trainer *trainer, const sn_trainer_record *record) {
+  (void)context, (void)trainer, (void)record;
+  return SN_OK;
+}
+
+/* One iteration: the trainer is asked to stop after each. */
+static sn_status iterate(void *context) {
+  const sn_trainer_hooks hooks = {NULL, always, after_iteration, after_epoch};
+  bool stopped;
+  return sn_trainer_run(((bench *)context)->trainer, &hooks, &stopped);
+}
+
+static sn_status roll(void *context) {
+  bench *t = context;
+  return sn_integrator_forward(t->rollout, 1, 1, t->states, false);
+}
+
+/* C (m, n) = A (m, k) B (n, k)^T, and the two products of its backward pass. */
+static void forward_products(const products *p, int samples) {
+  for (int l = 0; l < p->layers; l++)
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, samples, p->out[l], p->in[l], 1, p->left, p->in[l], p->weight,
+                p->in[l], 0, p->right, p->out[l]);
+}
+
+static void backward_products(const products *p, int samples) {
+  for (int l = p->layers - 1; l >= 0; l--) {
+    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, p->out[l], p->in[l], samples, 1, p->left, p->out[l], p->right,
+                p->in[l], 1, p->weight, p->in[l]);
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, samples, p->in[l], p->out[l], 1, p->left, p->out[l],
+                p->weight, p->in[l], 0, p->right, p->in[l]);
+  }
+}
+
+static sn_status training_floor(void *context) {
+  const bench *t = context;
+  for (long k = 0; k < t->floor.evaluations; k++) {
+    forward_products(&t->floor, (int)t->samples);
+    backward_products(&t->floor, (int)t->samples);
+  }
+  return SN_OK;
+}
+
+static sn_status rollout_floor(void *context) {
+  const bench *t = context;
+  for (long k = 0; k < t->floor.evaluations * t->steps; k++) forward_products(&t->floor, 1);
+  return SN_OK;
+}
+
+/* The widths of a perceptron's layers, split as the network splits them. */
+static sn_status prepare_products(bench *t) {
+  products *p = &t->floor;
+  const sn_network_shape *shape = sn_network_get_shape(sn_model_network(t->model));
+  const ptrdiff_t points = sn_grid_points(t->grid);
+  ptrdiff_t most = 0, widest = 0;
+  p->layers = shape->hidden + 1;
+  for (int l = 0; l < p->layers; l++) {
+    const ptrdiff_t in = l ? shape->width[l - 1] : points, out = l == shape->hidden ? points : shape->width[l];
+    const int ranks = sn_grid_space_size(t->grid), rank = sn_grid_space_rank(t->grid);
+    p->in[l] = (int)(l % 2 ? in : sn_partition_range((sn_partition){in, ranks}, rank).count);
+    p->out[l] = (int)(l % 2 ? sn_partition_range((sn_partition){out, ranks}, rank).count : out);
+    if (most < (ptrdiff_t)p->in[l] * p->out[l]) most = (ptrdiff_t)p->in[l] * p->out[l];
+    if (widest < in) widest = in;
+    if (widest < out) widest = out;
+  }
+  SN_TRY(SN_NEW(most, &p->weight));
+  SN_TRY(SN_NEW(t->samples * widest, &p->left));
+  return SN_NEW(t->samples * widest, &p->right);
+}
+
+/* Smooth made-up snapshots, enough for some batches. */
+static sn_status make_data(const sn_app *app, bench *t) {
+  const sn_config *c = &app->config;
+  const ptrdiff_t snapshots = BATCHES * c->train.batch + c->train.window;
+  const sn_range range = sn_grid_range(t->grid);
+  SN_TRY(sn_agree(app->world, SN_NEW(snapshots * range.count, &t->values)));
+  for (ptrdiff_t s = 0; s < snapshots; s++)
+    for (ptrdiff_t j = 0; j < range.count; j++) {
+      const double x = 2 * M_PI * (double)(range.start + j) / (double)c->grid.points;
+      t->values[s * range.count + j] = cos(3 * x - 0.01 * (double)s) + 0.5 * sin(2 * x + 0.02 * (double)s);
+    }
+  SN_TRY(sn_dataset_create(1, snapshots, range.count, t->values, c->train.window, SN_SPLIT_TIME, 0, &t->dataset));
+  SN_TRY(sn_agree(app->world, SN_NEW(2 * range.count, &t->states)));
+  memcpy(t->states, t->values, (size_t)range.count * sizeof *t->states);
+  return SN_OK;
+}
+
+static sn_status prepare_training(sn_app *app, bench *t) {
+  const sn_config *c = &app->config;
+  t->samples = sn_trainer_samples(t->grid, t->dataset, c->train.batch);
+  SN_TRY(sn_setup_model(app, t->grid, t->samples, &t->model));
+  SN_TRY(sn_setup_integrator(app, t->model, c->generate.interval, c->train.window, true, &t->integrator));
+  SN_TRY(sn_objective_create(t->model, t->integrator, (sn_loss_kind)c->train.loss, c->train.window, &t->objective));
+  const sn_optimizer_options optimizer = {.kind = SN_OPTIMIZER_ADAMW, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8};
+  SN_TRY(sn_optimizer_create(sn_model_parameters(t->model), &optimizer, &t->optimizer));
+  const sn_trainer_options options = {.batch = c->train.batch,
+                                      .epochs = INT64_MAX,
+                                      .seed = 1,
+                                      .window = c->train.window,
+                                      .schedule = {.kind = SN_SCHEDULE_CONSTANT}};
+  SN_TRY(sn_trainer_create(t->model, t->objective, t->dataset, t->optimizer, &options, 1e-6, &t->trainer));
+  SN_TRY(sn_trainer_reserve(t->trainer, t->integrator));
+  t->steps = sn_integrator_steps(t->integrator, 1);
+  SN_TRY(sn_setup_integrator(app, t->model, c->generate.interval, 1, false, &t->rollout));
+  return sn_integrator_reserve(t->rollout, 1);
+}
+
+/* Evaluations in one rollout over an interval: the timer knows. */
+static sn_status count_evaluations(sn_app *app, bench *t) {
+  const long before = sn_timer_calls(app->timer, SN_TIME_NETWORK);
+  SN_TRY(roll(t));
+  t->floor.evaluations = (sn_timer_calls(app->timer, SN_TIME_NETWORK) - before) / t->steps;
+  return SN_OK;
+}
+
+static sn_status measure(sn_benchmark *b, bench *t) {
+  const sn_config *c = &b->app->config;
+  SN_TRY(make_data(b->app, t));
+  SN_TRY(prepare_training(b->app, t));
+  SN_TRY(count_evaluations(b->app, t));
+  const bool products_matter = c->model.nonlinear.kind == SN_NETWORK_MLP;
+  if (products_matter) SN_TRY(sn_agree(b->app->world, prepare_products(t)));
+  const sn_benchmark_case rollout = {"rollout of an interval", "its matrix products", roll,
+                                     products_matter ? rollout_floor : NULL, t};
+  SN_TRY(sn_benchmark_measure(b, &rollout));
+  t->floor.evaluations *= t->steps * c->train.window; /* of a window */
+  const sn_benchmark_case iteration = {"training iteration", "its matrix products", iterate,
+                                       products_matter ? training_floor : NULL, t};
+  return sn_benchmark_measure(b, &iteration);
+}
+
+sn_status sn_benchmark_training(sn_benchmark *b) {
+  if (!sn_benchmark_wants(b, "training iteration") && !sn_benchmark_wants(b, "rollout of an interval")) return SN_OK;
+  bench t = {.grid = b->grid};
+  sn_status status = measure(b, &t);
+  sn_trainer_destroy(&t.trainer);
+  sn_optimizer_destroy(&t.optimizer);
+  sn_objective_destroy(&t.objective);
+  sn_integrator_destroy(&t.rollout);
+  sn_integrator_destroy(&t.integrator);
+  sn_model_destroy(&t.model);
+  sn_dataset_destroy(&t.dataset);
+  double **arrays[] = {&t.values, &t.states, &t.floor.weight, &t.floor.left, &t.floor.right};
+  for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) sn_memory_give(arrays[k]);
+  return status;
+}
