@@ -1,75 +1,19 @@
 /*
- * Observed order of every scheme in the table, forward and adjoint, on a smooth problem: the KS stencil on 16 points
- * and a small tanh network, from a smooth state to T = 1. Reference: dopri5 with 2048 steps. The order is the slope
- * between the two finest step sizes whose errors stand clear of round-off; it must lie within 0.15 of the nominal one.
+ * Observed order of every scheme in the table, forward and adjoint, on the smooth problem. Reference: dopri5 with 2048
+ * steps. The order is the slope between the two finest step sizes whose errors stand clear of round-off; it must lie
+ * within 0.15 of the nominal one. Of an adaptive scheme of order p, both errors must go as the tolerance (the
+ * adjoint's as well: it is that of the accepted steps), and the number of steps as its power -1/p.
  *
  * usage: order [scheme]
  */
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "sinode/integrator.h"
-#include "sinode/memory.h"
-#include "sinode/model.h"
+#include "problem.h"
 
-enum { POINTS = 16, LEVELS = 8, COARSEST = 4, REFERENCE_STEPS = 2048 };
-static const double final_time = 1.0, round_off = 5e-13;
-
-#define TRY(expression)                                                     \
-  do {                                                                      \
-    sn_status try_ = (expression);                                          \
-    if (try_) {                                                             \
-      fprintf(stderr, "%s: %s\n", #expression, sn_error_get_message(try_)); \
-      MPI_Abort(MPI_COMM_WORLD, 1);                                         \
-    }                                                                       \
-  } while (0)
-
-static sn_model *make_model(const sn_grid *grid) {
-  const sn_linear_shape linear = {.kind = SN_LINEAR_STENCIL, .taps = 5, .length = 22};
-  const sn_network_shape network = {
-      .kind = SN_NETWORK_MLP, .activation = SN_ACTIVATION_TANH, .hidden = 1, .width = {12}};
-  const sn_init init = {.kind = SN_INIT_NORMAL, .std = 0.3};
-  sn_model *model;
-  TRY(sn_model_create(grid, &linear, &network, 1, &model));
-  TRY(sn_linear_set_ks(sn_model_linear(model)));
-  TRY(sn_network_initialize(sn_model_network(model), &init, 7));
-  TRY(sn_model_loaded(model));
-  return model;
-}
-
-/* The final state, and the derivative by the initial state of sum_j cos(j) u_j(T). */
-static void solve(sn_model *model, const sn_tableau *tableau, ptrdiff_t steps, double *state, double *adjoint) {
-  const sn_range range = sn_grid_range(sn_model_grid(model));
-  const sn_integrator_options options = {.tableau = tableau,
-                                         .dt = final_time / (double)steps,
-                                         .substeps = steps,
-                                         .intervals = 1,
-                                         .adjoint = true,
-                                         .solver = {.kind = SN_SOLVER_AUTO}};
-  sn_integrator *integrator;
-  TRY(sn_integrator_create(model, &options, &integrator));
-  TRY(sn_integrator_reserve(integrator, 1));
-  double states[2 * POINTS], bars[2 * POINTS] = {0};
-  for (ptrdiff_t j = 0; j < range.count; j++) {
-    const double x = 2 * acos(-1) * (double)(range.start + j) / POINTS;
-    states[j] = cos(x) * (1 + sin(x));
-    bars[range.count + j] = cos((double)(range.start + j));
-  }
-  TRY(sn_integrator_forward(integrator, 1, 1, states, true));
-  TRY(sn_integrator_backward(integrator, 1, 1, bars, NULL));
-  memcpy(state, states + range.count, (size_t)range.count * sizeof *state);
-  memcpy(adjoint, bars, (size_t)range.count * sizeof *adjoint);
-  sn_integrator_destroy(&integrator);
-}
-
-static double distance(const sn_grid *grid, const double *a, const double *b) {
-  double sum = 0;
-  for (ptrdiff_t j = 0; j < sn_grid_range(grid).count; j++) sum += (a[j] - b[j]) * (a[j] - b[j]);
-  MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_DOUBLE, MPI_SUM, sn_grid_space(grid));
-  return sqrt(sum / POINTS);
-}
+enum { LEVELS = 8, COARSEST = 4, REFERENCE_STEPS = 2048, TOLERANCES = 8 };
+static const double round_off = 2e-12, coarsest_tolerance = 1e-4;
 
 /* Slope between the two finest levels above round-off; errors[k] belongs to COARSEST * 2^k steps. */
 static double slope(const double *errors) {
@@ -78,36 +22,62 @@ static double slope(const double *errors) {
   return log2(errors[last - 1] / errors[last]);
 }
 
-static int check(const sn_grid *grid, sn_model *model, const sn_tableau *tableau, const double *state,
-                 const double *adjoint) {
-  double forward[LEVELS], backward[LEVELS], u[POINTS], lambda[POINTS];
+static int check_fixed(const problem *p, const sn_tableau *tableau, const solution *reference) {
+  double forward[LEVELS], backward[LEVELS];
+  solution s;
   for (int k = 0; k < LEVELS; k++) {
-    solve(model, tableau, (ptrdiff_t)COARSEST << k, u, lambda);
-    forward[k] = distance(grid, u, state);
-    backward[k] = distance(grid, lambda, adjoint);
+    TRY(problem_solve(p, tableau, (ptrdiff_t)COARSEST << k, 0, &s));
+    forward[k] = problem_distance(p, s.state, reference->state);
+    backward[k] = problem_distance(p, s.adjoint, reference->adjoint);
   }
   const double order = slope(forward), adjoint_order = slope(backward);
   const int bad = !(fabs(order - tableau->order) < 0.15) || !(fabs(adjoint_order - tableau->order) < 0.15);
-  if (sn_grid_rank(grid) == 0)
+  if (sn_grid_rank(p->grid) == 0)
     printf("%-9s nominal %d  forward %.3f  adjoint %.3f%s\n", tableau->name, tableau->order, order, adjoint_order,
            bad ? "  WRONG" : "");
   return bad;
 }
 
+/* Whether an error falls by about 10 with every decade, and in all as the tolerance. */
+static bool is_proportional(const double *errors) {
+  bool good = fabs(log10(errors[0] / errors[TOLERANCES - 1]) / (TOLERANCES - 1) - 1) < 0.25;
+  for (int k = 1; k < TOLERANCES; k++) good &= errors[k - 1] / errors[k] > 4 && errors[k - 1] / errors[k] < 25;
+  return good;
+}
+
+static int check_adaptive(const problem *p, const sn_tableau *tableau, const solution *reference) {
+  double forward[TOLERANCES], backward[TOLERANCES], steps[TOLERANCES];
+  solution s;
+  for (int k = 0; k < TOLERANCES; k++) {
+    TRY(problem_solve(p, tableau, 0, coarsest_tolerance * pow(0.1, k), &s));
+    forward[k] = problem_distance(p, s.state, reference->state);
+    backward[k] = problem_distance(p, s.adjoint, reference->adjoint);
+    steps[k] = (double)s.steps;
+  }
+  /* Over the last decades alone: before, steps are few, and the small ones at the beginning count. */
+  const int last = TOLERANCES - 1;
+  const double power = log10(steps[last] / steps[last - 3]) / 3;
+  const int bad = !is_proportional(forward) || !is_proportional(backward) || !(fabs(power * tableau->order - 1) < 0.25);
+  if (sn_grid_rank(p->grid) == 0)
+    printf(
+        "%-15s nominal %d  error / tolerance: forward %.2g to %.2g  adjoint %.2g to %.2g  steps ~ tolerance^-%.3f%s\n",
+        tableau->name, tableau->order, forward[0] / coarsest_tolerance,
+        forward[last] / coarsest_tolerance * pow(10, last), backward[0] / coarsest_tolerance,
+        backward[last] / coarsest_tolerance * pow(10, last), power, bad ? "  WRONG" : "");
+  return bad;
+}
+
 int main(int argc, char **argv) {
   MPI_Init(&argc, &argv);
-  int ranks, bad = 0;
-  MPI_Comm_size(MPI_COMM_WORLD, &ranks);
-  sn_grid *grid;
-  TRY(sn_grid_create(MPI_COMM_WORLD, ranks, POINTS, NULL, &grid));
-  sn_model *model = make_model(grid);
-  double state[POINTS], adjoint[POINTS];
-  solve(model, sn_tableau_find("dopri5"), REFERENCE_STEPS, state, adjoint);
+  int bad = 0;
+  problem p;
+  solution reference;
+  problem_create("smooth", &p);
+  TRY(problem_solve(&p, sn_tableau_find("dopri5"), REFERENCE_STEPS, 0, &reference));
   for (int i = 0; i < sn_tableau_count(); i++)
-    if (!sn_tableau_at(i)->adaptive && (argc < 2 || strcmp(argv[1], sn_tableau_name_at(i)) == 0))
-      bad += check(grid, model, sn_tableau_at(i), state, adjoint);
-  sn_model_destroy(&model);
-  sn_grid_destroy(&grid);
+    if (argc < 2 || strcmp(argv[1], sn_tableau_name_at(i)) == 0)
+      bad += (sn_tableau_at(i)->adaptive ? check_adaptive : check_fixed)(&p, sn_tableau_at(i), &reference);
+  problem_destroy(&p);
   MPI_Finalize();
   return bad > 0;
 }

@@ -1,0 +1,137 @@
+/*
+ * Error against step size and against time of every scheme, as CSV on standard output; progress on standard error.
+ * jobs/convergence/run.sh runs it and draws the result.
+ *
+ *   problem, scheme, kind (imex, explicit, implicit, adaptive), order
+ *   tolerance                     rtol = atol of an adaptive scheme, else 0
+ *   dt, steps                     dt is the mean of the accepted steps of an adaptive scheme
+ *   forward_error, adjoint_error  rms of the difference from the reference relative to the rms of the reference
+ *   forward_seconds               of one forward pass; median of several
+ *   sweep_seconds                 of a forward and a backward pass with the gradient by all weights, as in training
+ *   stable_step                   largest step stable on the linear part, as the program estimates it
+ *   status                        ok, unstable (left the bounds of sn_integrator_check), failed (no convergence)
+ *
+ * The reference is dopri5 with REFERENCE_STEPS steps; a first line of kind "reference" gives its difference from IMEX
+ * scheme 5, which shares nothing with it but the network. Each scheme's steps are halved until both its errors are
+ * down at round-off.
+ */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "problem.h"
+#include "sinode/memory.h"
+#include "sinode/timer.h"
+
+enum { COARSEST = 4, LEVELS = 12, REFERENCE_STEPS = 16384, CHECK_STEPS = 512, REPEATS = 15 };
+static const double round_off = 2e-12, coarsest_tolerance = 1e-2, finest_tolerance = 1e-12;
+
+/* At least three runs of each measurement, and more where they are short. */
+static const double enough_seconds = 0.03;
+
+typedef struct {
+  solution reached;
+  double forward_seconds, sweep_seconds, stable_step;
+} measurement;
+
+static int compare(const void *a, const void *b) {
+  const double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+/* Median seconds of a forward pass, with the way back if there is a gradient to fill. */
+static sn_status measure(const problem *p, sn_integrator *integrator, double *gradient, solution *out, double *median) {
+  double seconds[REPEATS], sum = 0;
+  int count = 0;
+  while (count < 3 || (count < REPEATS && sum < enough_seconds)) {
+    const double start = sn_clock();
+    SN_TRY(problem_forward(p, integrator, gradient != NULL, out));
+    if (gradient) SN_TRY(problem_backward(p, integrator, gradient, out));
+    sum += seconds[count++] = sn_clock() - start;
+  }
+  qsort(seconds, (size_t)count, sizeof *seconds, compare);
+  *median = seconds[count / 2];
+  return SN_OK;
+}
+
+static sn_status try_scheme(const problem *p, sn_integrator *integrator, measurement *out) {
+  sn_parameters *parameters = sn_model_parameters(p->model);
+  double *gradient;
+  SN_TRY(sn_integrator_stable_step(integrator, &out->stable_step));
+  SN_TRY(SN_NEW(sn_parameters_size(parameters), &gradient));
+  sn_status status = problem_forward(p, integrator, true, &out->reached); /* warms the caches */
+  if (!status) status = measure(p, integrator, gradient, &out->reached, &out->sweep_seconds);
+  if (!status) status = measure(p, integrator, NULL, &out->reached, &out->forward_seconds);
+  sn_memory_give(&gradient);
+  return status;
+}
+
+static const char *kind_name(const sn_tableau *tableau) {
+  static const char *const names[] = {
+      [SN_TABLEAU_IMEX] = "imex", [SN_TABLEAU_EXPLICIT] = "explicit", [SN_TABLEAU_IMPLICIT] = "implicit"};
+  return tableau->adaptive ? "adaptive" : names[tableau->kind];
+}
+
+/* Errors that say "blew up" come of instability, others of inner iterations. */
+static const char *judge(sn_status status) {
+  if (!status) return "ok";
+  return strstr(sn_error_get_message(status), "blew up") ? "unstable" : "failed";
+}
+
+/* One line of the table. Returns whether finer steps are of interest. */
+static bool record(const problem *p, const sn_tableau *tableau, ptrdiff_t steps, double tolerance,
+                   const solution *reference) {
+  measurement m = {.forward_seconds = NAN, .sweep_seconds = NAN};
+  double forward = NAN, adjoint = NAN;
+  sn_integrator *integrator;
+  TRY(problem_integrator(p, tableau, steps, tolerance, &integrator));
+  m.reached.steps = steps;
+  sn_status status = try_scheme(p, integrator, &m);
+  if (!status) {
+    forward = problem_distance(p, m.reached.state, reference->state) / problem_distance(p, reference->state, NULL);
+    adjoint =
+        problem_distance(p, m.reached.adjoint, reference->adjoint) / problem_distance(p, reference->adjoint, NULL);
+  }
+  printf("%s,%s,%s,%d,%g,%.9g,%td,%.6e,%.6e,%.4e,%.4e,%.6g,%s\n", p->name, tableau->name, kind_name(tableau),
+         tableau->order, tolerance, p->final_time / (double)m.reached.steps, m.reached.steps, forward, adjoint,
+         m.forward_seconds, m.sweep_seconds, m.stable_step, judge(status));
+  sn_error_destroy(&status);
+  sn_integrator_destroy(&integrator);
+  return !(forward < round_off && adjoint < round_off);
+}
+
+static void sweep(const problem *p, const sn_tableau *tableau, const solution *reference) {
+  const double start = sn_clock();
+  if (tableau->adaptive)
+    for (double tolerance = coarsest_tolerance; tolerance > 0.5 * finest_tolerance; tolerance *= 0.1)
+      record(p, tableau, 0, tolerance, reference);
+  else
+    for (int k = 0; k < LEVELS && record(p, tableau, (ptrdiff_t)COARSEST << k, 0, reference); k++) continue;
+  fflush(stdout);
+  fprintf(stderr, "%-7s %-16s %5.1f s\n", p->name, tableau->name, sn_clock() - start);
+}
+
+static void study(const char *name) {
+  problem p;
+  solution reference, check;
+  problem_create(name, &p);
+  TRY(problem_solve(&p, sn_tableau_find("dopri5"), REFERENCE_STEPS, 0, &reference));
+  TRY(problem_solve(&p, sn_tableau_find("5"), CHECK_STEPS, 0, &check));
+  printf("%s,dopri5-5,reference,5,0,%.9g,%d,%.6e,%.6e,nan,nan,inf,ok\n", name, p.final_time / REFERENCE_STEPS,
+         REFERENCE_STEPS,
+         problem_distance(&p, check.state, reference.state) / problem_distance(&p, reference.state, NULL),
+         problem_distance(&p, check.adjoint, reference.adjoint) / problem_distance(&p, reference.adjoint, NULL));
+  for (int i = 0; i < sn_tableau_count(); i++) sweep(&p, sn_tableau_at(i), &reference);
+  problem_destroy(&p);
+}
+
+int main(int argc, char **argv) {
+  MPI_Init(&argc, &argv);
+  printf(
+      "problem,scheme,kind,order,tolerance,dt,steps,forward_error,adjoint_error,forward_seconds,sweep_seconds,"
+      "stable_step,status\n");
+  study("smooth");
+  study("stiff");
+  MPI_Finalize();
+  return 0;
+}
