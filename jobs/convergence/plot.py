@@ -23,7 +23,7 @@ PANELS = (("IMEX, orders 1 and 2", lambda s: s.kind == "imex" and s.order < 3),
           ("adaptive, implicit", lambda s: s.kind in ("adaptive", "implicit")))
 ERRORS = (("forward", "forward error"), ("adjoint", "adjoint error"))
 MARKERS = "os^DvPX<>*hp"
-LOWEST, HIGHEST = 3e-14, 3.0  # of the error axes
+LOWEST, HIGHEST = 4e-15, 3.0  # of the error axes
 TARGETS = (1e-3, 1e-6, 1e-9)  # of the table
 
 
@@ -76,11 +76,11 @@ def _triangle(axes, schemes, order, error):
     if not lines:
         return
     widest = max(lines, key=lambda s: _fit(s, error).sum())
-    right = np.sort(widest.dt[_fit(widest, error)])[_fit(widest, error).sum() // 2]
+    right = np.sort(widest.dt[_fit(widest, error)])[1 + _fit(widest, error).sum() // 4]
     lowest = min(np.exp(np.interp(np.log(right), np.log(s.dt[_fit(s, error)][::-1]),
                                   np.log(s.error[error][_fit(s, error)][::-1]))) for s in lines)
-    left, top = right / 2.5, lowest / 4
-    bottom = top * 2.5 ** -order
+    left, top = right / 2, lowest / 3
+    bottom = top * 2.0 ** -order
     axes.fill([left, right, right], [bottom, bottom, top], facecolor="0.88", edgecolor="0.4", linewidth=0.8, zorder=1)
     axes.annotate(f"{order}", (right, np.sqrt(bottom * top)), xytext=(3, 0), textcoords="offset points", va="center",
                   fontsize=9, color="0.25")
@@ -117,16 +117,21 @@ def _panel(axes, everything, schemes, error, against):
     if against == "step":
         for order in sorted({s.order for s in schemes}):
             _triangle(axes, schemes, order, error)
+        if any(s.kind == "explicit" and not np.isfinite(s.error[error]).all() for s in schemes):
+            axes.plot([], [], "x", color="0.3", markersize=6, markeredgewidth=1.6, label="unstable")
+            axes.plot([], [], ":", color="0.3", linewidth=0.9, label="estimated limit")
     else:
-        axes.step(*_best(everything, error), where="post", color="0.6", linewidth=3, alpha=0.6, zorder=1)
+        axes.step(*_best(everything, error), where="post", color="0.6", linewidth=3, alpha=0.6, zorder=1,
+                  label="best of all")
     axes.grid(color="0.9")
+    axes.set_axisbelow(True)
     axes.set_ylim(LOWEST, HIGHEST)
 
 
 @matplotlib.rc_context(STYLE)
 def draw(schemes, against):
     """Panels by kind, forward error above, adjoint error beneath; against: "step" or "time"."""
-    figure = Figure(figsize=(13, 9), constrained_layout=True)
+    figure = Figure(figsize=(11.5, 7.8), constrained_layout=True)
     panels = figure.subplots(2, len(PANELS), sharex=True if against == "step" else "row", sharey=True)
     for column, (title, belongs) in enumerate(PANELS):
         chosen = [scheme for scheme in schemes if belongs(scheme)]
@@ -140,8 +145,9 @@ def draw(schemes, against):
         panels[0, column].set_title(title)
         if against == "step":
             panels[1, column].set_xlabel(r"step $\Delta t$")
-        panels[1, column].legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncol=2, fontsize=9,
-                                 title="scheme (order)", title_fontsize=9, handlelength=3)
+        panels[1, column].legend(loc="upper center", bbox_to_anchor=(0.5, -0.18), fontsize=8.5, handlelength=2.6,
+                                 ncol=1 if len(chosen) < 6 else 2, columnspacing=1, title="scheme (order)",
+                                 title_fontsize=8.5)
     return figure
 
 
