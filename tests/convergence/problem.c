@@ -67,7 +67,7 @@ sn_status problem_integrator(const problem *p, const sn_tableau *tableau, ptrdif
       .intervals = 1,
       .adjoint = true,
       .storage = SN_STORAGE_ALL,
-      .solver = {.kind = SN_SOLVER_AUTO},
+      .solver = {.kind = SN_SOLVER_AUTO}};
   SN_TRY(sn_integrator_create(p->model, &options, out));
   return sn_integrator_reserve(*out, 1);
 }
