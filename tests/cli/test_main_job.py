@@ -10,7 +10,7 @@ import xarray
 
 import harness
 
-COMMANDS = ("generate", "train", "predict", "gradient", "check", "info", "template", "explain")
+COMMANDS = ("generate", "train", "predict", "gradient", "benchmark", "check", "info", "template", "explain")
 
 
 class MainJob(harness.Case):
@@ -98,6 +98,33 @@ class MainJob(harness.Case):
             self.assertLess(abs(foreseen / measured - 1), 0.1, out)
 
 
+class Benchmark(harness.Case):
+    def test_measures_what_there_is(self):
+        settings = ("--set", "benchmark.repeats=3", "--set", "benchmark.seconds=0.002")
+        for ranks, space in ((1, 1), (2, 1), (2, 2)):
+            out, _ = self.sinode("benchmark", *settings, "--overwrite", ranks=ranks, space=space)
+            with h5py.File(self.folder / "benchmark.h5") as file:
+                self.assertEqual(file.attrs["sinode_kind"], b"benchmark")
+                names = [name.decode() for name in file["case"]]
+                for name in ("generator step", "solve fft", "solve banded", "solve dense", "training iteration",
+                             "rollout of an interval"):
+                    self.assertIn(name, names)
+                    self.assertIn(name, out)
+                median, floor, ratio = (file[name][:] for name in ("median", "floor_median", "ratio"))
+                self.assertTrue(np.all((file["least"][:] <= median) & (median <= file["most"][:])))
+                self.assertTrue(np.all(median > 0))
+                known = ~np.isnan(floor)
+                self.assertTrue(known[names.index("training iteration")])
+                np.testing.assert_allclose(ratio[known], median[known] / floor[known])
+
+    def test_only_some(self):
+        self.sinode("benchmark", "--quiet", "--set", "benchmark.only=solve", "--set", "benchmark.seconds=0.002")
+        with h5py.File(self.folder / "benchmark.h5") as file:
+            self.assertEqual(set(file["case"]), {b"solve fft", b"solve banded", b"solve dense"})
+        _, err = self.sinode("benchmark", "--overwrite", "--set", "benchmark.only=nothing", status=2)
+        self.assertIn("benchmark.only is 'nothing'", err[0])
+
+
 class Words(harness.Case):
     def test_help_and_version(self):
         status, out, _ = harness.run(self.folder, "--help")
@@ -112,7 +139,7 @@ class Words(harness.Case):
         self.assertRegex(out, r"\Asinode \d+\.\d+\.\d+ \(.*\)\n\Z")
 
     def test_templates_are_valid(self):
-        for command in ("generate", "train", "predict", "gradient"):
+        for command in ("generate", "train", "predict", "gradient", "benchmark"):
             out, _ = self.sinode("template", config=command)
             (self.folder / "template.yaml").write_text(out)
             found, _, err = harness.run(self.folder, command, "template.yaml", "--set", "run.directory=/proc/nope/run")

@@ -1,0 +1,206 @@
+/*
+ * Messages and bytes of a solve, an application of A and a network evaluation, counted through MPI's profiling
+ * interface, against the formulas of docs/performance.md. What a rank sends to itself is not counted.
+ */
+#include "network_case.h"
+#include "sinode/solver.h"
+
+typedef struct {
+  long messages, exchanges, reductions; /* point to point; all-to-all; reductions and the like */
+  double sent, exchanged, reduced;      /* bytes this rank gave to each */
+} traffic;
+
+static traffic now;
+
+static int size_of(MPI_Datatype type) {
+  int size;
+  PMPI_Type_size(type, &size);
+  return size;
+}
+
+static void count_message(int count, MPI_Datatype type) {
+  now.messages++;
+  now.sent += (double)count * size_of(type);
+}
+
+int MPI_Send(const void *buffer, int count, MPI_Datatype type, int to, int tag, MPI_Comm comm) {
+  count_message(count, type);
+  return PMPI_Send(buffer, count, type, to, tag, comm);
+}
+
+int MPI_Isend(const void *buffer, int count, MPI_Datatype type, int to, int tag, MPI_Comm comm, MPI_Request *request) {
+  count_message(count, type);
+  return PMPI_Isend(buffer, count, type, to, tag, comm, request);
+}
+
+int MPI_Sendrecv(const void *buffer, int count, MPI_Datatype type, int to, int tag, void *in, int in_count,
+                 MPI_Datatype in_type, int from, int in_tag, MPI_Comm comm, MPI_Status *status) {
+  count_message(count, type);
+  return PMPI_Sendrecv(buffer, count, type, to, tag, in, in_count, in_type, from, in_tag, comm, status);
+}
+
+int MPI_Alltoall(const void *buffer, int count, MPI_Datatype type, void *in, int in_count, MPI_Datatype in_type,
+                 MPI_Comm comm) {
+  int ranks;
+  MPI_Comm_size(comm, &ranks);
+  now.exchanges++;
+  now.exchanged += (double)count * size_of(buffer == MPI_IN_PLACE ? in_type : type) * (ranks - 1);
+  return PMPI_Alltoall(buffer, count, type, in, in_count, in_type, comm);
+}
+
+int MPI_Alltoallv(const void *buffer, const int *counts, const int *places, MPI_Datatype type, void *in,
+                  const int *in_counts, const int *in_places, MPI_Datatype in_type, MPI_Comm comm) {
+  int ranks, rank;
+  MPI_Comm_size(comm, &ranks);
+  MPI_Comm_rank(comm, &rank);
+  now.exchanges++;
+  for (int r = 0; r < ranks; r++)
+    if (r != rank) now.exchanged += (double)counts[r] * size_of(type);
+  return PMPI_Alltoallv(buffer, counts, places, type, in, in_counts, in_places, in_type, comm);
+}
+
+int MPI_Allreduce(const void *buffer, void *in, int count, MPI_Datatype type, MPI_Op op, MPI_Comm comm) {
+  now.reductions++;
+  now.reduced += (double)count * size_of(type);
+  return PMPI_Allreduce(buffer, in, count, type, op, comm);
+}
+
+typedef struct {
+  sn_grid *grid;
+  sn_parameters *parameters;
+  sn_linear *linear;
+  ptrdiff_t own;
+  int ranks, samples;
+  double *x, *y;
+} setting;
+
+static setting set_up(ptrdiff_t points, int samples) {
+  setting s = {.samples = samples};
+  MPI_Comm_size(MPI_COMM_WORLD, &s.ranks);
+  const sn_linear_shape shape = {.kind = SN_LINEAR_STENCIL, .taps = 5, .length = 22};
+  assert_ok(sn_grid_create(MPI_COMM_WORLD, s.ranks, points, NULL, &s.grid));
+  s.own = sn_grid_range(s.grid).count;
+  assert_ok(sn_parameters_create(s.grid, &s.parameters));
+  assert_ok(sn_linear_create(s.grid, &shape, samples, s.parameters, &s.linear));
+  assert_ok(sn_parameters_allocate(s.parameters));
+  assert_ok(sn_linear_set_ks(s.linear));
+  assert_ok(sn_linear_update(s.linear));
+  s.x = new_doubles(samples * s.own);
+  s.y = new_doubles(samples * s.own);
+  return s;
+}
+
+static void tear_down(setting *s) {
+  sn_memory_give(&s->x);
+  sn_memory_give(&s->y);
+  sn_linear_destroy(&s->linear);
+  sn_parameters_destroy(&s->parameters);
+  sn_grid_destroy(&s->grid);
+}
+
+/* What a solve sends, when everything is planned and factored. */
+static traffic traffic_of_solve(const setting *s, sn_solver_kind kind, bool transpose) {
+  sn_solver *solver;
+  const sn_solver_options options = {.kind = kind};
+  const double gamma = 0.1;
+  assert_ok(sn_solver_create(s->grid, s->linear, &options, 1, &gamma, &solver));
+  assert_ok(sn_solver_reserve(solver, s->samples));
+  assert_ok(sn_solver_solve(solver, 0, s->samples, s->x));
+  now = (traffic){0};
+  assert_ok(transpose ? sn_solver_solve_transpose(solver, 0, s->samples, s->x)
+                      : sn_solver_solve(solver, 0, s->samples, s->x));
+  const traffic found = now;
+  sn_solver_destroy(&solver);
+  return found;
+}
+
+/* Calls check for some grids and samples; N is divisible by S^2, so that no layout is uneven. */
+static void for_each_case(void (*check)(const setting *s)) {
+  int ranks;
+  MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+  for (int blocks = 16; blocks <= 64; blocks *= 4)
+    for (int samples = 1; samples <= 9; samples += 2) {
+      setting s = set_up((ptrdiff_t)blocks * ranks * ranks, samples);
+      check(&s);
+      tear_down(&s);
+    }
+}
+
+/* Two transforms of two or three transpositions each, as FFTW plans them; all but a rank's own part travels. */
+static void check_fft(const setting *s) {
+  const double pairs = (double)((s->samples + 1) / 2), away = (double)(s->ranks - 1) / s->ranks;
+  const double transposition = 16 * pairs * (double)s->own * away;
+  for (int transpose = 0; transpose < 2; transpose++) {
+    const traffic found = traffic_of_solve(s, SN_SOLVER_FFT, transpose);
+    assert_int_equal(found.reductions, 0);
+    double mean = (found.sent + found.exchanged) / s->ranks; /* over the ranks: pairs may not divide evenly */
+    MPI_Allreduce(MPI_IN_PLACE, &mean, 1, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
+    const double transpositions = s->ranks > 1 ? mean / transposition : 4;
+    assert_that(fabs(transpositions - 4) < 1e-9 || fabs(transpositions - 6) < 1e-9);
+  }
+}
+
+static void fft_solves_transpose_and_nothing_else(void **state) {
+  (void)state;
+  for_each_case(check_fft);
+}
+
+/* Messages of h B numbers up and down a tree, and one reduction of 2 h B numbers beside ScaLAPACK's of 12 bytes. */
+static void check_banded(const setting *s) {
+  const int half = 2;
+  int levels = 0;
+  while (1 << levels < s->ranks) levels++;
+  for (int transpose = 0; transpose < 2; transpose++) {
+    const traffic found = traffic_of_solve(s, SN_SOLVER_BANDED, transpose);
+    assert_that(found.messages <= 2 * levels);
+    assert_close(found.sent, (double)(8 * half * s->samples) * (double)found.messages, 0);
+    assert_int_equal(found.exchanges, 0); /* the blocks are ScaLAPACK's */
+    assert_int_equal(found.reductions, s->ranks > 1 ? 4 : 0);
+    assert_close(found.reduced, s->ranks > 1 ? 8 * 2 * half * s->samples + 12 : 0, 0);
+  }
+}
+
+static void banded_solves_send_what_does_not_grow_with_the_grid(void **state) {
+  (void)state;
+  for_each_case(check_banded);
+}
+
+/* To and from ScaLAPACK's blocks, at most the whole of a rank's right-hand sides each way. */
+static void check_dense(const setting *s) {
+  const traffic found = traffic_of_solve(s, SN_SOLVER_DENSE, false);
+  assert_int_equal(found.exchanges, s->ranks > 1 ? 2 : 0);
+  assert_that(s->ranks == 1 || found.exchanged > 0);
+  assert_that(found.exchanged <= 8.0 * s->samples * (double)(s->own + s->own + s->ranks * 64));
+}
+
+static void dense_solves_redistribute_twice(void **state) {
+  (void)state;
+  for_each_case(check_dense);
+}
+
+/* Two neighbours, two points each. */
+static void check_stencil(const setting *s) {
+  for (int transpose = 0; transpose < 2; transpose++) {
+    now = (traffic){0};
+    assert_ok(transpose ? sn_linear_apply_transpose(s->linear, s->samples, s->x, s->y)
+                        : sn_linear_apply(s->linear, s->samples, s->x, s->y));
+    assert_int_equal(now.messages, s->ranks > 2 ? 2 : s->ranks - 1); /* one where both neighbours are one */
+    assert_close(now.sent, s->ranks > 1 ? 2 * 2 * 8 * s->samples : 0, 0);
+    assert_int_equal(now.exchanges + now.reductions, 0);
+  }
+}
+
+static void stencils_exchange_their_halo(void **state) {
+  (void)state;
+  for_each_case(check_stencil);
+}
+
+int main(int argc, char **argv) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(fft_solves_transpose_and_nothing_else),
+      cmocka_unit_test(banded_solves_send_what_does_not_grow_with_the_grid),
+      cmocka_unit_test(dense_solves_redistribute_twice),
+      cmocka_unit_test(stencils_exchange_their_halo),
+  };
+  return unit_run(argc, argv, tests);
+}
