@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "operator.h"
 #include "sinode/memory.h"
 #include "solver_kind.h"
 
@@ -31,12 +32,33 @@ static bool dense_fits(const sn_grid *grid, int gammas) {
   return fits;
 }
 
-static sn_status choose(const sn_grid *grid, const sn_linear *linear, int gammas, sn_solver_kind *kind) {
+/*
+ * Over several ranks a band solve sends a few numbers where transforms send every one several times: from about a
+ * thousand points on it is the faster one (docs/performance.md). Only where a matrix loses no more than round-off of I.
+ */
+static bool band_is_better(const sn_grid *grid, const sn_linear *linear, int gammas, const double *gamma) {
+  enum { POINTS_LEAST = 1024 };
+  static const double loss_most = 1e-13;
+  const int ranks = sn_grid_space_size(grid), taps = linear->shape.taps;
+  if (sn_linear_get_kind(linear) != SN_LINEAR_STENCIL || linear->shape.trainable || linear->version == 0) return false;
+  if (ranks == 1 || sn_grid_points(grid) < POINTS_LEAST || sn_grid_points(grid) / ranks < 2 * taps) return false;
+  double norm = 0, most = 0;
+  for (int k = 0; k < taps; k++) norm += fabs(sn_linear_coefficients(linear)[k]);
+  for (int g = 0; g < gammas; g++) most = fmax(most, fabs(gamma[g]));
+  return DBL_EPSILON * most * norm <= loss_most;
+}
+
+static sn_solver_kind choose_auto(const sn_grid *grid, const sn_linear *linear, int gammas, const double *gamma) {
+  if (!sn_linear_is_circulant(linear)) return dense_fits(grid, gammas) ? SN_SOLVER_DENSE : SN_SOLVER_GMRES;
+  return band_is_better(grid, linear, gammas, gamma) ? SN_SOLVER_BANDED : SN_SOLVER_FFT;
+}
+
+static sn_status choose(const sn_grid *grid, const sn_linear *linear, int gammas, const double *gamma,
+                        sn_solver_kind *kind) {
   const bool circulant = sn_linear_is_circulant(linear);
   const sn_linear_kind form = sn_linear_get_kind(linear);
   const char *instead = NULL, *why = NULL;
-  if (*kind == SN_SOLVER_AUTO)
-    *kind = circulant ? SN_SOLVER_FFT : dense_fits(grid, gammas) ? SN_SOLVER_DENSE : SN_SOLVER_GMRES;
+  if (*kind == SN_SOLVER_AUTO) *kind = choose_auto(grid, linear, gammas, gamma);
   if (*kind == SN_SOLVER_FFT && !circulant) why = "is not circulant", instead = "dense";
   if (*kind == SN_SOLVER_BANDED && form != SN_LINEAR_STENCIL)
     why = "has no band", instead = circulant ? "fft" : "dense";
@@ -50,7 +72,7 @@ sn_status sn_solver_create(const sn_grid *grid, sn_linear *linear, const sn_solv
                            const double *gamma, sn_solver **out) {
   *out = NULL;
   sn_solver_kind kind = options->kind;
-  SN_TRY(choose(grid, linear, gammas, &kind));
+  SN_TRY(choose(grid, linear, gammas, gamma, &kind));
   sn_solver *solver;
   SN_TRY(sn_agree(sn_grid_space(grid), SN_NEW(1, &solver)));
   *solver =

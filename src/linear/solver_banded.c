@@ -183,8 +183,10 @@ static sn_status create(sn_solver *solver) {
       .handle = -1, .context = -1, .order = order, .half = half, .corner = 2 * half, .definite = is_definite(solver)};
   SN_TRY(sn_agree(sn_grid_space(solver->grid), choose_sizes(solver)));
   SN_TRY(sn_agree(sn_grid_space(solver->grid), take_memory(solver)));
-  snprintf(solver->reason, sizeof solver->reason, "banded: %s of a band of %d with periodic corners, as asked",
-           state->definite ? "Cholesky factorization" : "LU factorization", 2 * half + 1);
+  snprintf(
+      solver->reason, sizeof solver->reason, "banded: %s of a band of %d with periodic corners, %s",
+      state->definite ? "Cholesky factorization" : "LU factorization", 2 * half + 1,
+      solver->options.kind == SN_SOLVER_BANDED ? "as asked" : "which sends less than transforms over several ranks");
   for (int g = 0; g < solver->gammas && sn_linear_version(solver->linear) > 0; g++)
     SN_TRY(refuse_lossy(solver, g, SN_ERROR_USAGE));
   return SN_OK;

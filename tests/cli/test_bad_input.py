@@ -219,7 +219,7 @@ class Model(BadInput):
                      prepare=self.edited(lambda file: file["model"].attrs.pop("nonlinear_kind")))
 
     def test_wrong_words(self):
-        for name, words in (("nonlinear_kind", "mlp, conv or none"), ("activation", "relu, tanh, sigmoid or gelu"),
+        for name, words in (("nonlinear_kind", "mlp, conv, ks or none"), ("activation", "relu, tanh, sigmoid or gelu"),
                             ("linear_kind", "stencil, dense or spectral")):
             def misname(file, name=name):
                 file["model"].attrs[name] = "cubist"

@@ -215,6 +215,35 @@ static void expect_refusal(const setting *s, sn_solver_kind kind, const char *ad
   sn_error_destroy(&status);
 }
 
+static const char *chosen(ptrdiff_t points, double length, bool trainable) {
+  int size;
+  static char name[16];
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  setting s;
+  const sn_linear_shape shape = {.kind = SN_LINEAR_STENCIL, .taps = 5, .length = length, .trainable = trainable};
+  assert_ok(sn_grid_create(MPI_COMM_WORLD, size, points, NULL, &s.grid));
+  assert_ok(sn_parameters_create(s.grid, &s.parameters));
+  assert_ok(sn_linear_create(s.grid, &shape, SAMPLES, s.parameters, &s.linear));
+  assert_ok(sn_parameters_allocate(s.parameters));
+  assert_ok(sn_linear_set_ks(s.linear));
+  assert_ok(sn_linear_update(s.linear));
+  sn_solver *solver = make_solver(&s, SN_SOLVER_AUTO);
+  snprintf(name, sizeof name, "%s", sn_solver_name(solver));
+  sn_solver_destroy(&solver);
+  tear_down(&s);
+  return name;
+}
+
+static void auto_goes_by_grid_and_ranks(void **state) {
+  (void)state;
+  int size;
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  assert_string_equal(chosen(64, 22, false), "fft");
+  assert_string_equal(chosen(2048, 22, false), "fft"); /* too much of I would be lost */
+  assert_string_equal(chosen(2048, 22 * 32, true), "fft");
+  assert_string_equal(chosen(2048, 22 * 32, false), size > 1 ? "banded" : "fft");
+}
+
 static void hopeless_solvers_are_refused(void **state) {
   (void)state;
   int size;
@@ -286,6 +315,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(solutions_satisfy_their_equation),
       cmocka_unit_test(solvers_agree),
       cmocka_unit_test(factors_are_made_once),
+      cmocka_unit_test(auto_goes_by_grid_and_ranks),
       cmocka_unit_test(hopeless_solvers_are_refused),
       cmocka_unit_test(singular_matrices_are_reported),
       cmocka_unit_test(fine_grids_lose_nothing),
