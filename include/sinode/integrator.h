@@ -46,8 +46,8 @@ typedef struct {
   bool adjoint;        /* whether there will be backward passes */
   bool estimate;       /* whether the error of every step is estimated, where the scheme has an embedded method */
   sn_storage_kind storage;
-  ptrdiff_t snapshots; /* revolve: states in memory, >= 1 */
-  ptrdiff_t memory;    /* auto: bytes on this rank; 0: half of what the node has, shared by its ranks */
+  ptrdiff_t snapshots;      /* revolve: states in memory, >= 1 */
+  ptrdiff_t memory;         /* auto: bytes on this rank; 0: half of what the node has, shared by its ranks */
   sn_solver_options solver; /* of the implicit stages */
 } sn_integrator_options;
 

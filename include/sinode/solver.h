@@ -8,7 +8,8 @@
  *   dense   LU: LAPACK on one rank, else ScaLAPACK on a near-square process grid, block-cyclic.
  *   gmres   any A, matrix-free, to a tolerance.
  *   auto    banded for a fixed stencil over several ranks where it loses no more than 1e-13 of I (from 1024 points on);
- *           else fft where A is circulant; else dense where its factors fit into half of the memory there is; else gmres.
+ *           else fft where A is circulant; else dense where its factors fit into half of the memory there is; else
+ * gmres.
  *
  * dense holds N^2 / S numbers a gamma, and N^2 / S with the buffers of their redistribution while it factors (for good
  * if A can be trained).
@@ -41,9 +42,10 @@ typedef struct sn_solver sn_solver;
 /*
  * A solver for `gammas` values gamma[0 ..], kept by value; linear is kept, not owned. Collective over space. Error: fft
  * asked for an A that is not circulant; banded for one that is no stencil, or with too few points a rank; dense for one
- * that has no matrix (spectral). Banded and dense also where I - gamma A as an array loses its identity part, eps gamma |A| > 1e-6 in the maximum norm (16 gamma eps/dx^4 for the ks stencil): the
- * message names the figure and what would do. The latter is looked at here if A has a version by now (sn_linear_update
- * was called), and again at each factorization.
+ * that has no matrix (spectral). Banded and dense also where I - gamma A as an array loses its identity part, eps gamma
+ * |A| > 1e-6 in the maximum norm (16 gamma eps/dx^4 for the ks stencil): the message names the figure and what would
+ * do. The latter is looked at here if A has a version by now (sn_linear_update was called), and again at each
+ * factorization.
  */
 sn_status sn_solver_create(const sn_grid *grid, sn_linear *linear, const sn_solver_options *options, int gammas,
                            const double *gamma, sn_solver **out);
@@ -52,6 +54,9 @@ void sn_solver_destroy(sn_solver **solver);
 /* Prepares for solves with exactly `samples` right-hand sides; may be called for several counts. Collective over space.
  */
 sn_status sn_solver_reserve(sn_solver *solver, ptrdiff_t samples);
+
+/* Factorizes for gamma[which] if A has changed since. A solve does it by itself. Collective over space. */
+sn_status sn_solver_factor(sn_solver *solver, int which);
 
 /*
  * x := (I - gamma[which] A)^-1 x, or with the transpose. samples must have been reserved. Factorizes first if A has

@@ -45,22 +45,22 @@ measure() { # name, ranks, settings...
   shift 2
   echo "-- $name, $ranks rank(s)"
   mpirun -n "$ranks" build/release/sinode benchmark jobs/configs/ks64.yaml --overwrite \
-    --set benchmark.file="$run/benchmark_${name}_$ranks.h5" "$@" | grep -E '^(generator step|solve |rollout of|training iteration) '
+    --set run.directory="$run/${name}_$ranks" "$@" | grep -E '^(generate_step|solve_|predict_step|train_iteration) '
 }
 large='model.nonlinear.hidden=[1600, 1600, 1600, 1600]'
 for points in 1024 16384 1048576; do
-  measure "generator_$points" 1 --set benchmark.only=generator --set fft.plan=measure --set grid.points=$points \
+  measure "generator_$points" 1 --set benchmark.only=generate_step --set fft.plan=measure --set grid.points=$points \
     --set grid.length=$((points * 22 / 64))
 done
-measure solve 1 --set benchmark.only=solve --set train.batch=64 --set grid.points=4099
-measure rollout 1 --set benchmark.only=rollout
+measure solve 1 --set benchmark.only=[solve_fft,solve_banded,solve_dense] --set train.batch=64 --set grid.points=4099
+measure rollout 1 --set benchmark.only=predict_step
 for ranks in 1 2; do
-  measure window1 $ranks --set benchmark.only=training
-  measure window10 $ranks --set benchmark.only=training --set train.window=10
-  measure large $ranks --set benchmark.only=training --set grid.points=512 --set "$large"
+  measure window1 $ranks --set benchmark.only=train_iteration
+  measure window10 $ranks --set benchmark.only=train_iteration --set train.window=10
+  measure large $ranks --set benchmark.only=train_iteration --set grid.points=512 --set "$large"
 done
-measure large_space 2 --set benchmark.only=training --set grid.points=512 --set "$large" --set parallel.space=2
+measure large_space 2 --set benchmark.only=train_iteration --set grid.points=512 --set "$large" --set parallel.space=2
 
 stage="Summary"
-printf '\n== Done in %d s: %s/*.csv, %s/benchmark_*.h5, %s/figures/*.png, *.pdf; what they show: docs/performance.md\n' \
+printf '\n== Done in %d s: %s/study_*.csv, %s/*/benchmark.csv, %s/figures/*.png, *.pdf; what they show: docs/performance.md\n' \
   $((SECONDS - started)) "$run" "$run" "$run"

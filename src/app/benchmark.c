@@ -6,13 +6,63 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "run_directory.h"
 #include "setup.h"
+#include "text_file.h"
+#include "traffic.h"
 
-enum { REPEATS_MOST = 101 };
+enum { REPEATS_MOST = 101, NAMES_MOST = 8 };
 
+static const struct {
+  sn_status (*measure)(sn_benchmark *benchmark);
+  const char *names[NAMES_MOST];
+} groups[] = {
+    {sn_benchmark_generation, {"generate_step"}},
+    {sn_benchmark_communication, {"halo", "reduction"}},
+    {sn_benchmark_solvers,
+     {"solve_fft", "factor_fft", "solve_banded", "factor_banded", "solve_dense", "factor_dense", "solve_gmres"}},
+    {sn_benchmark_training, {"predict_step", "train_iteration"}},
+    {sn_benchmark_files, {"write_trajectory", "write_checkpoint"}},
+};
+
+enum { GROUPS = sizeof groups / sizeof groups[0] };
+
+/* benchmark.only is a list of names, one after the other with a space behind each; an empty one wants all. */
 bool sn_benchmark_wants(const sn_benchmark *benchmark, const char *name) {
   const char *only = benchmark->app->config.benchmark.only;
-  return strcmp(only, "all") == 0 || strncmp(name, only, strlen(only)) == 0;
+  const size_t length = strlen(name);
+  if (!*only) return true;
+  for (; *only; only += strcspn(only, " ") + 1)
+    if (strncmp(only, name, length) == 0 && only[length] == ' ') return true;
+  return false;
+}
+
+static bool wants_group(const sn_benchmark *benchmark, int group) {
+  for (int k = 0; k < NAMES_MOST && groups[group].names[k]; k++)
+    if (sn_benchmark_wants(benchmark, groups[group].names[k])) return true;
+  return false;
+}
+
+static bool is_known(const char *word, size_t length) {
+  for (int g = 0; g < GROUPS; g++)
+    for (int k = 0; k < NAMES_MOST && groups[g].names[k]; k++)
+      if (strlen(groups[g].names[k]) == length && strncmp(groups[g].names[k], word, length) == 0) return true;
+  return false;
+}
+
+static sn_status see_that_names_are_known(const char *only) {
+  for (; *only; only += strcspn(only, " ") + 1) {
+    const size_t length = strcspn(only, " ");
+    if (is_known(only, length)) continue;
+    char list[512];
+    size_t used = 0;
+    for (int g = 0; g < GROUPS; g++)
+      for (int k = 0; k < NAMES_MOST && groups[g].names[k]; k++)
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", groups[g].names[k]);
+    return SN_ERROR_ALL(SN_ERROR_USAGE, "benchmark.only names '%.*s', but must name some of %s", (int)length, only,
+                        list);
+  }
+  return SN_OK;
 }
 
 /* Seconds of one call, the slowest rank's, over `calls` of them. */
@@ -34,67 +84,91 @@ static sn_status calibrate(const sn_app *app, sn_benchmark_call call, void *cont
   return SN_OK;
 }
 
+/* What the largest rank sends in one call. */
+static sn_status count_traffic(const sn_app *app, const sn_benchmark_case *one, sn_benchmark_row *row) {
+  const sn_traffic before = sn_traffic_now();
+  SN_TRY(one->work(one->context));
+  const sn_traffic after = sn_traffic_now();
+  row->messages = after.messages - before.messages;
+  row->bytes = after.bytes - before.bytes;
+  MPI_Allreduce(MPI_IN_PLACE, &row->messages, 1, MPI_LONG, MPI_MAX, app->world);
+  MPI_Allreduce(MPI_IN_PLACE, &row->bytes, 1, MPI_DOUBLE, MPI_MAX, app->world);
+  return SN_OK;
+}
+
 static int compare(const void *a, const void *b) {
   const double x = *(const double *)a, y = *(const double *)b;
   return (x > y) - (x < y);
 }
 
-static void summarize(int count, double *seconds, double *median, double *least, double *most) {
+/* Sorts. */
+static double median(int count, double *seconds) {
   qsort(seconds, (size_t)count, sizeof *seconds, compare);
-  *least = seconds[0];
-  *most = seconds[count - 1];
-  *median = 0.5 * (seconds[(count - 1) / 2] + seconds[count / 2]);
+  return 0.5 * (seconds[(count - 1) / 2] + seconds[count / 2]);
 }
 
-static void print_row(const sn_app *app, const sn_benchmark_row *row) {
-  if (isnan(row->ratio))
-    sn_log_line(app->log, "%-34s %11.3e  (%.3e .. %.3e)", row->name, row->median, row->least, row->most);
-  else
-    sn_log_line(app->log, "%-34s %11.3e  (%.3e .. %.3e)  %-30s %11.3e  %6.2f", row->name, row->median, row->least,
-                row->most, row->floor_name, row->floor_median, row->ratio);
+static void print_row(const sn_app *app, const sn_benchmark_row *row, const char *floor_name) {
+  char beside[96] = "";
+  if (!isnan(row->ratio)) snprintf(beside, sizeof beside, "%10.3e  %6.2f  of %s", row->floor, row->ratio, floor_name);
+  sn_log_line(app->log, "%-16s %10.3e  (%.3e .. %.3e)  %8ld %10.3g  %s", row->name, row->median, row->least, row->most,
+              row->messages, row->bytes, beside);
 }
 
 sn_status sn_benchmark_measure(sn_benchmark *benchmark, const sn_benchmark_case *one) {
   const sn_app *app = benchmark->app;
-  if (!sn_benchmark_wants(benchmark, one->name) || benchmark->rows == SN_BENCHMARK_ROWS) return SN_OK;
+  if (!sn_benchmark_wants(benchmark, one->name)) return SN_OK;
   const int repeats = (int)app->config.benchmark.repeats;
   double seconds[REPEATS_MOST], floor[REPEATS_MOST];
   long calls, floor_calls = 0;
+  sn_benchmark_row *row = &benchmark->row[benchmark->rows++];
+  *row = (sn_benchmark_row){.batch = one->batch, .floor = NAN, .ratio = NAN};
+  snprintf(row->name, sizeof row->name, "%s", one->name);
   SN_TRY(calibrate(app, one->work, one->context, &calls));
+  SN_TRY(count_traffic(app, one, row));
   if (one->floor) SN_TRY(calibrate(app, one->floor, one->context, &floor_calls));
   for (int k = 0; k < repeats; k++) {
     SN_TRY(time_calls(app, one->work, one->context, calls, &seconds[k]));
     if (one->floor) SN_TRY(time_calls(app, one->floor, one->context, floor_calls, &floor[k]));
   }
-  sn_benchmark_row *row = &benchmark->row[benchmark->rows++];
-  *row = (sn_benchmark_row){.floor_median = NAN, .floor_least = NAN, .floor_most = NAN, .ratio = NAN};
-  snprintf(row->name, sizeof row->name, "%s", one->name);
-  snprintf(row->floor_name, sizeof row->floor_name, "%s", one->floor ? one->floor_name : "");
-  summarize(repeats, seconds, &row->median, &row->least, &row->most);
+  row->median = median(repeats, seconds);
+  row->least = seconds[0];
+  row->most = seconds[repeats - 1];
   if (one->floor) {
-    summarize(repeats, floor, &row->floor_median, &row->floor_least, &row->floor_most);
-    row->ratio = row->median / row->floor_median;
+    row->floor = median(repeats, floor);
+    row->ratio = row->median / row->floor;
   }
-  print_row(app, row);
+  print_row(app, row, one->floor_name);
   return SN_OK;
+}
+
+/* For rank 0. */
+static sn_status write_rows(const sn_benchmark *b, const char *path) {
+  const sn_config *c = &b->app->config;
+  sn_text text;
+  SN_TRY(sn_text_begin(&text));
+  fputs("name,ranks,space,points,batch,seconds_median,seconds_min,seconds_max,floor_seconds,ratio,bytes,messages\n",
+        text.stream);
+  for (const sn_benchmark_row *row = b->row; row < b->row + b->rows; row++)
+    fprintf(text.stream, "%s,%d,%lld,%lld,%td,%.9g,%.9g,%.9g,%.9g,%.6g,%.0f,%ld\n", row->name, b->app->ranks,
+            (long long)c->parallel.space, (long long)c->grid.points, row->batch, row->median, row->least, row->most,
+            row->floor, row->ratio, row->bytes, row->messages);
+  return sn_text_replace(&text, path);
 }
 
 static sn_status run_all(sn_benchmark *b) {
   const sn_config *c = &b->app->config;
+  char path[SN_RUN_PATH];
+  SN_TRY(see_that_names_are_known(c->benchmark.only));
   SN_TRY(sn_setup_grid(b->app, &b->grid));
-  SN_TRY(sn_setup_claim(b->app, c->benchmark.file, "benchmark.file"));
-  sn_log_line(b->app->log, "seconds a call: median of %lld (least .. most), floor, ratio",
-              (long long)c->benchmark.repeats);
-  SN_TRY(sn_benchmark_generation(b));
-  SN_TRY(sn_benchmark_solvers(b));
-  SN_TRY(sn_benchmark_training(b));
-  if (!b->rows)
-    return SN_ERROR_ALL(SN_ERROR_USAGE,
-                        "benchmark.only is '%s', but no measurement's name begins so; all runs them all",
-                        c->benchmark.only);
-  const sn_provenance provenance = sn_setup_provenance(b->app, "benchmark");
-  SN_TRY(sn_benchmark_file_write(b->app->world, c->benchmark.file, b->rows, b->row, &provenance));
-  sn_log_line(b->app->log, "written: %s", c->benchmark.file);
+  sn_run_path(b->app, "benchmark.csv", path);
+  SN_TRY(sn_setup_claim(b->app, path, "run.directory"));
+  SN_TRY(sn_agree(b->app->world, b->app->rank == 0 ? sn_file_make_directory(c->run.directory) : SN_OK));
+  sn_log_line(b->app->log, "%-16s %10s  (%s .. %s)  %8s %10s  %10s  %6s", "a call of", "median, s", "least", "most",
+              "messages", "bytes", "floor, s", "ratio");
+  for (int g = 0; g < GROUPS; g++)
+    if (wants_group(b, g)) SN_TRY(groups[g].measure(b));
+  SN_TRY(sn_agree(b->app->world, b->app->rank == 0 ? write_rows(b, path) : SN_OK));
+  sn_log_line(b->app->log, "written: %s", path);
   return SN_OK;
 }
 

@@ -1,15 +1,24 @@
 /*
  * Measurements: a piece of work beside its bare floor, timed in turn in one run. A group of them sets up what it needs
- * and calls sn_benchmark_measure for each.
+ * and calls sn_benchmark_measure for each; the table in benchmark.c says which names a group measures.
  */
 #ifndef SINODE_APP_BENCHMARK_H
 #define SINODE_APP_BENCHMARK_H
 
 #include "app.h"
-#include "sinode/benchmark_file.h"
 #include "sinode/grid.h"
 
-enum { SN_BENCHMARK_ROWS = 32 };
+enum { SN_BENCHMARK_ROWS = 32, SN_BENCHMARK_NAME = 32 };
+
+/* Seconds of one call, the slowest rank's; what the largest rank sends in it. */
+typedef struct {
+  char name[SN_BENCHMARK_NAME];
+  ptrdiff_t batch;
+  double median, least, most;
+  double floor, ratio; /* of the medians; NaN where there is no floor */
+  double bytes;
+  long messages;
+} sn_benchmark_row;
 
 typedef struct {
   sn_app *app;
@@ -23,11 +32,12 @@ typedef sn_status (*sn_benchmark_call)(void *context);
 
 typedef struct {
   const char *name, *floor_name; /* floor NULL: there is none */
+  ptrdiff_t batch;               /* samples, right-hand sides or snapshots of a call, over all replicas */
   sn_benchmark_call work, floor;
   void *context;
 } sn_benchmark_case;
 
-/* Whether benchmark.only wants a case of this name. */
+/* Whether benchmark.only wants a measurement of this name. */
 bool sn_benchmark_wants(const sn_benchmark *benchmark, const char *name);
 
 /*
@@ -38,7 +48,9 @@ sn_status sn_benchmark_measure(sn_benchmark *benchmark, const sn_benchmark_case 
 
 /* The groups. Collective over world. */
 sn_status sn_benchmark_generation(sn_benchmark *benchmark);
+sn_status sn_benchmark_communication(sn_benchmark *benchmark);
 sn_status sn_benchmark_solvers(sn_benchmark *benchmark);
 sn_status sn_benchmark_training(sn_benchmark *benchmark);
+sn_status sn_benchmark_files(sn_benchmark *benchmark);
 
 #endif

@@ -76,7 +76,6 @@ static sn_status generation_floor(void *context) {
 
 sn_status sn_benchmark_generation(sn_benchmark *b) {
   const sn_config *c = &b->app->config;
-  if (!sn_benchmark_wants(b, "generator step")) return SN_OK;
   const bool alone = sn_grid_space_size(b->grid) == 1;
   generation g = {0};
   double *state;
@@ -91,8 +90,12 @@ sn_status sn_benchmark_generation(sn_benchmark *b) {
   sn_memory_give(&state);
   if (!status && alone)
     status = sn_agree(b->app->world, transforms_create(b->app, (int)c->grid.points, 1, 4, &g.floor));
-  const sn_benchmark_case one = {"generator step", "its 8 real transforms", generation_step,
-                                 alone ? generation_floor : NULL, &g};
+  const sn_benchmark_case one = {.name = "generate_step",
+                                 .floor_name = "its 8 real transforms",
+                                 .batch = 1,
+                                 .work = generation_step,
+                                 .floor = alone ? generation_floor : NULL,
+                                 .context = &g};
   if (!status) status = sn_benchmark_measure(b, &one);
   transforms_destroy(&g.floor);
   sn_etdrk4_destroy(&g.etdrk4);
@@ -119,7 +122,7 @@ static sn_status solve_once(void *context) {
 static sn_status factor_once(void *context) {
   const solving *s = context;
   SN_TRY(sn_linear_update(s->linear)); /* as if A had been trained */
-  return sn_solver_solve(s->solver, 0, s->samples, s->x);
+  return sn_solver_factor(s->solver, 0);
 }
 
 static sn_status fft_floor(void *context) {
@@ -169,18 +172,25 @@ static sn_status prepare_lu(solving *s) {
 /* The floor of a kind, on one rank. */
 static sn_status prepare_floor(const sn_benchmark *b, sn_solver_kind kind, solving *s) {
   if (kind == SN_SOLVER_FFT) return transforms_create(b->app, s->order, s->columns, 1, &s->floor);
-  return kind == SN_SOLVER_BANDED ? prepare_band(b, s) : prepare_lu(s);
+  if (kind == SN_SOLVER_BANDED) return prepare_band(b, s);
+  return kind == SN_SOLVER_DENSE ? prepare_lu(s) : SN_OK;
 }
 
 static sn_status measure_solver(sn_benchmark *b, sn_solver_kind kind, solving *s) {
   static const struct {
     const char *solve, *factor, *floor_name;
     sn_benchmark_call floor;
-  } words[] = {[SN_SOLVER_FFT] = {"solve fft", "factor and solve fft", "two real transforms", fft_floor},
-               [SN_SOLVER_BANDED] = {"solve banded", "factor and solve banded", "dpbtrs", band_floor},
-               [SN_SOLVER_DENSE] = {"solve dense", "factor and solve dense", "dgetrs", lu_floor}};
+  } words[] = {[SN_SOLVER_FFT] = {"solve_fft", "factor_fft", "two real transforms", fft_floor},
+               [SN_SOLVER_BANDED] = {"solve_banded", "factor_banded", "dpbtrs", band_floor},
+               [SN_SOLVER_DENSE] = {"solve_dense", "factor_dense", "dgetrs", lu_floor},
+               [SN_SOLVER_GMRES] = {"solve_gmres", "", "", NULL}};
   if (!sn_benchmark_wants(b, words[kind].solve) && !sn_benchmark_wants(b, words[kind].factor)) return SN_OK;
-  const sn_solver_options options = {.kind = kind, .effort = (sn_fourier_effort)b->app->config.fft.plan};
+  const sn_config *c = &b->app->config;
+  const sn_solver_options options = {.kind = kind,
+                                     .effort = (sn_fourier_effort)c->fft.plan,
+                                     .tolerance = c->integrator.solver.tolerance,
+                                     .max_iterations = (int)c->integrator.solver.max_iterations,
+                                     .precondition = c->integrator.solver.precondition};
   sn_status status = sn_solver_create(b->grid, s->linear, &options, 1, &s->gamma, &s->solver);
   if (status && sn_error_get_code(status) == SN_ERROR_USAGE) {
     sn_log_line(b->app->log, "%s: left out: %s", words[kind].solve, sn_error_get_message(status));
@@ -191,11 +201,15 @@ static sn_status measure_solver(sn_benchmark *b, sn_solver_kind kind, solving *s
   if (!status) status = sn_solver_reserve(s->solver, s->samples);
   if (!status && alone) status = sn_agree(b->app->world, prepare_floor(b, kind, s));
   fill(b->grid, s->samples, s->x);
-  const sn_benchmark_case solve = {words[kind].solve, words[kind].floor_name, solve_once,
-                                   alone ? words[kind].floor : NULL, s};
-  const sn_benchmark_case factor = {words[kind].factor, NULL, factor_once, NULL, s};
+  const sn_benchmark_case solve = {.name = words[kind].solve,
+                                   .floor_name = words[kind].floor_name,
+                                   .batch = c->train.batch,
+                                   .work = solve_once,
+                                   .floor = alone ? words[kind].floor : NULL,
+                                   .context = s};
+  const sn_benchmark_case factor = {.name = words[kind].factor, .work = factor_once, .context = s};
   if (!status) status = sn_benchmark_measure(b, &solve);
-  if (!status) status = sn_benchmark_measure(b, &factor);
+  if (!status && *factor.name) status = sn_benchmark_measure(b, &factor);
   transforms_destroy(&s->floor);
   s->floor = (transforms){0};
   sn_memory_give(&s->matrix);
@@ -218,8 +232,8 @@ sn_status sn_benchmark_solvers(sn_benchmark *b) {
   if (!status) status = sn_agree(b->app->world, SN_NEW(s.samples * s.points, &s.x));
   if (!status) status = sn_linear_set_ks(s.linear);
   if (!status) status = sn_linear_update(s.linear);
-  const sn_solver_kind kinds[] = {SN_SOLVER_FFT, SN_SOLVER_BANDED, SN_SOLVER_DENSE};
-  for (int k = 0; k < 3 && !status; k++) status = measure_solver(b, kinds[k], &s);
+  const sn_solver_kind kinds[] = {SN_SOLVER_FFT, SN_SOLVER_BANDED, SN_SOLVER_DENSE, SN_SOLVER_GMRES};
+  for (size_t k = 0; k < sizeof kinds / sizeof kinds[0] && !status; k++) status = measure_solver(b, kinds[k], &s);
   sn_memory_give(&s.x);
   sn_linear_destroy(&s.linear);
   sn_parameters_destroy(&parameters);

@@ -127,7 +127,7 @@ typedef struct {
     char model[SN_CONFIG_PATH], data[SN_CONFIG_PATH], file[SN_CONFIG_PATH];
   } gradient;
   struct {
-    char file[SN_CONFIG_PATH], only[SN_CONFIG_PATH];
+    char only[SN_CONFIG_PATH]; /* names, a space behind each; empty: all */
     int64_t repeats;
     double seconds;
   } benchmark;

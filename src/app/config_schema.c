@@ -54,8 +54,9 @@ static const sn_key_choice resumes[] = {
 #define LEARNS (SN_FOR_BENCHMARK | SN_FOR_TRAIN | SN_FOR_GRADIENT)
 
 static const sn_config_key keys[] = {
-    {"run.directory", SN_KEY_PATH, AT(run.directory), .fallback = "run", .commands = SN_FOR_TRAIN | SN_FOR_GENERATE,
-     .help = "where checkpoints, models, history and status of the run go"},
+    {"run.directory", SN_KEY_PATH, AT(run.directory), .fallback = "run",
+     .commands = SN_FOR_TRAIN | SN_FOR_GENERATE | SN_FOR_BENCHMARK,
+     .help = "where checkpoints, models, history, status and measurements of the run go"},
     {"run.seed", SN_KEY_INTEGER, AT(run.seed), .fallback = "1", FROM(0), .commands = SN_FOR_ALL,
      .help = "of all random numbers: weights, shuffles, perturbations; results do not depend on the ranks"},
     {"grid.points", SN_KEY_INTEGER, AT(grid.points), .fallback = "64", WITHIN(4, 2147483647), .commands = SN_FOR_ALL,
@@ -221,10 +222,8 @@ static const sn_config_key keys[] = {
      .required = SN_FOR_GRADIENT, .help = "trajectory file; every member is one sample"},
     {"gradient.file", SN_KEY_PATH, AT(gradient.file), .fallback = "gradient.h5", .commands = SN_FOR_GRADIENT,
      .help = "gradient file to write"},
-    {"benchmark.file", SN_KEY_PATH, AT(benchmark.file), .fallback = "benchmark.h5", .commands = SN_FOR_BENCHMARK,
-     .help = "benchmark file to write"},
-    {"benchmark.only", SN_KEY_PATH, AT(benchmark.only), .fallback = "all", .commands = SN_FOR_BENCHMARK,
-     .help = "the measurements whose names begin so, such as solve or training; all of them"},
+    {"benchmark.only", SN_KEY_NAMES, AT(benchmark.only), .fallback = "[]", .example = "[train_iteration, solve_fft]",
+     .commands = SN_FOR_BENCHMARK, .help = "measurements to make; none named: all of them"},
     {"benchmark.repeats", SN_KEY_INTEGER, AT(benchmark.repeats), .fallback = "5", WITHIN(1, 101),
      .commands = SN_FOR_BENCHMARK, .help = "of each measurement; the median counts"},
     {"benchmark.seconds", SN_KEY_REAL, AT(benchmark.seconds), .fallback = "0.2", WITHIN(0.001, 100), .unit = "s",
@@ -320,6 +319,9 @@ void sn_config_expected(const sn_config_key *key, char *text, size_t size) {
       break;
     case SN_KEY_COEFFICIENTS:
       snprintf(text, size, "ks, or a list of an odd number (at most %d) of numbers", SN_CONFIG_TAPS_MOST);
+      break;
+    case SN_KEY_NAMES:
+      snprintf(text, size, "a list of names, such as %s", key->example);
       break;
     case SN_KEY_CHOICE:
       used = (size_t)snprintf(text, size, "one of");

@@ -12,12 +12,13 @@ enum { SN_CONFIG_KEYS_MOST = 128, SN_CONFIG_KEY_LENGTH = 128 };
 typedef enum {
   SN_KEY_INTEGER,
   SN_KEY_REAL,
-  SN_KEY_SWITCH,      /* true | false */
-  SN_KEY_PATH,        /* char[SN_CONFIG_PATH]; may be empty only if the default is */
-  SN_KEY_CHOICE,      /* one of a list of names; stored as an int */
-  SN_KEY_SCHEME,      /* the name of a tableau; char[32] */
-  SN_KEY_WIDTHS,      /* list of positive integers; its length is stored at count_offset */
-  SN_KEY_COEFFICIENTS /* ks, or a list of an odd number of reals */
+  SN_KEY_SWITCH,       /* true | false */
+  SN_KEY_PATH,         /* char[SN_CONFIG_PATH]; may be empty only if the default is */
+  SN_KEY_CHOICE,       /* one of a list of names; stored as an int */
+  SN_KEY_SCHEME,       /* the name of a tableau; char[32] */
+  SN_KEY_WIDTHS,       /* list of positive integers; its length is stored at count_offset */
+  SN_KEY_COEFFICIENTS, /* ks, or a list of an odd number of reals */
+  SN_KEY_NAMES         /* a list of words, or one; char[SN_CONFIG_PATH] with a space behind each */
 } sn_key_type;
 
 typedef struct {

@@ -98,10 +98,24 @@ static bool set_coefficients(const sn_value *value, sn_config *config) {
   return true;
 }
 
+static bool set_names(const sn_value *value, char *to) {
+  size_t used = 0;
+  memset(to, 0, SN_CONFIG_PATH);
+  if (value->count > SN_VALUE_WORDS) return false;
+  for (int k = 0; k < value->count; k++) {
+    const size_t length = strlen(value->words[k]);
+    if (length == 0 || strpbrk(value->words[k], " ,[]") || used + length + 2 > SN_CONFIG_PATH) return false;
+    memcpy(to + used, value->words[k], length);
+    to[used + length] = ' ';
+    used += length + 1;
+  }
+  return true;
+}
+
 /* Whether a word in quotation marks will do. */
 static bool takes_text(const sn_config_key *key, const sn_value *value) {
   return key->type == SN_KEY_PATH || key->type == SN_KEY_CHOICE || key->type == SN_KEY_SCHEME ||
-         (key->type == SN_KEY_COEFFICIENTS && !value->is_list);
+         key->type == SN_KEY_NAMES || (key->type == SN_KEY_COEFFICIENTS && !value->is_list);
 }
 
 static bool may_be_empty(const sn_config_key *key) { return key->fallback && strcmp(key->fallback, "''") == 0; }
@@ -110,6 +124,7 @@ static bool set(const sn_config_key *key, const sn_value *value, sn_config *conf
   if (value->quoted && !takes_text(key, value)) return false;
   if (key->type == SN_KEY_WIDTHS) return set_widths(key, value, config);
   if (key->type == SN_KEY_COEFFICIENTS) return set_coefficients(value, config);
+  if (key->type == SN_KEY_NAMES) return set_names(value, member(key, config));
   if (value->is_list) return false;
   const char *word = value->words[0];
   switch (key->type) {
@@ -183,6 +198,14 @@ static void print_text(const char *word, char *text, size_t size) {
   text[used] = '\0';
 }
 
+static void print_names(const char *names, char *text, size_t size) {
+  size_t used = (size_t)snprintf(text, size, "[");
+  for (const char *word = names; *word; word += strcspn(word, " ") + 1)
+    used +=
+        (size_t)snprintf(text + used, size - used, "%s%.*s", word == names ? "" : ", ", (int)strcspn(word, " "), word);
+  snprintf(text + used, size - used, "]");
+}
+
 static const char *name_of(const sn_config_key *key, int value) {
   const sn_key_choice *c = key->choices;
   while (c->name && c->value != value) c++;
@@ -209,6 +232,9 @@ void sn_value_print(const sn_config_key *key, const sn_config *config, char *tex
     case SN_KEY_PATH:
     case SN_KEY_SCHEME:
       print_text(at, text, size);
+      break;
+    case SN_KEY_NAMES:
+      print_names(at, text, size);
       break;
     case SN_KEY_WIDTHS:
       used = (size_t)snprintf(text, size, "[");

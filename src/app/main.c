@@ -29,8 +29,9 @@ static const sn_command commands[] = {
      "  --check   compares the gradient with central differences in random directions",
      SN_FOR_GRADIENT, sn_command_gradient},
     {"benchmark", "CONFIG.yaml", "times kernels and whole steps, each beside its bare floor",
-     "Reads the sections grid, parallel, model, integrator and train; needs no data. Prints medians, floors and ratios\n"
-     "and writes benchmark.file.",
+     "Reads the sections grid, parallel, model, integrator and train; needs no data. Prints medians, floors and "
+     "ratios,\n"
+     "messages and bytes, and writes benchmark.csv into run.directory.",
      SN_FOR_BENCHMARK, sn_command_benchmark},
     {"check", "CONFIG.yaml", "dry run: process grid, memory, solver, messages; runs nothing",
      "Validates the parameters and says what a run on this number of ranks would do and need.", SN_FOR_ALL,

@@ -112,7 +112,8 @@ sn_status sn_solver_refuse_lossy(const sn_solver *solver, double gamma, double n
                                                              : "use a coarser grid or a smaller step");
 }
 
-static sn_status factor(sn_solver *solver, int which) {
+sn_status sn_solver_factor(sn_solver *solver, int which) {
+  if (solver->version[which] == sn_linear_version(solver->linear)) return SN_OK;
   sn_timer *timer = sn_grid_timer(solver->grid);
   sn_timer_start(timer, SN_TIME_FACTOR);
   sn_status status = solver->operations->factor(solver, which);
@@ -124,7 +125,7 @@ static sn_status factor(sn_solver *solver, int which) {
 }
 
 static sn_status solve(sn_solver *solver, int which, bool transpose, ptrdiff_t samples, double *x) {
-  if (solver->version[which] != sn_linear_version(solver->linear)) SN_TRY(factor(solver, which));
+  SN_TRY(sn_solver_factor(solver, which));
   sn_timer *timer = sn_grid_timer(solver->grid);
   sn_timer_start(timer, SN_TIME_SOLVE);
   sn_status status = solver->operations->solve(solver, which, transpose, samples, x);

@@ -64,8 +64,10 @@ static sn_status none_create(const sn_network *base, sn_network **out) {
   return SN_OK;
 }
 
-static sn_status (*const creators[])(const sn_network *base, sn_network **out) = {
-    [SN_NETWORK_NONE] = none_create, [SN_NETWORK_MLP] = sn_mlp_create, [SN_NETWORK_CONV] = sn_conv_create, [SN_NETWORK_KS] = sn_ks_term_create};
+static sn_status (*const creators[])(const sn_network *base, sn_network **out) = {[SN_NETWORK_NONE] = none_create,
+                                                                                  [SN_NETWORK_MLP] = sn_mlp_create,
+                                                                                  [SN_NETWORK_CONV] = sn_conv_create,
+                                                                                  [SN_NETWORK_KS] = sn_ks_term_create};
 
 sn_status sn_network_create(const sn_grid *grid, const sn_network_shape *shape, ptrdiff_t samples,
                             sn_parameters *parameters, sn_network **out) {

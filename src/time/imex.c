@@ -292,8 +292,7 @@ sn_status sn_imex_create(sn_model *model, const sn_stepper_options *options, sn_
   int count = find_gammas(scheme, gammas);
   sn_status status = take_memory(scheme, options->adjoint);
   if (!status && count)
-    status = sn_solver_create(grid, sn_model_linear(model), &options->solver, count, gammas,
-                              &scheme->base.solver);
+    status = sn_solver_create(grid, sn_model_linear(model), &options->solver, count, gammas, &scheme->base.solver);
   if (status) destroy(out);
   return status;
 }

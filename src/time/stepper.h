@@ -37,8 +37,8 @@ struct sn_stepper {
 typedef struct {
   const sn_tableau *tableau;
   double dt;
-  bool estimate;         /* whether an error estimate is wanted, where there is an embedded method */
-  bool adjoint;          /* whether there will be backward passes */
+  bool estimate;            /* whether an error estimate is wanted, where there is an embedded method */
+  bool adjoint;             /* whether there will be backward passes */
   sn_solver_options solver; /* of the implicit stages */
   sn_newton_control newton; /* fully implicit */
   sn_step_control control;  /* adaptive: then dt is the interval it steps through */

@@ -1,0 +1,86 @@
+/* Halo exchange and gradient reduction beside bare exchanges of the same bytes between two ranks. */
+#include "benchmark.h"
+#include "setup.h"
+#include "sinode/halo.h"
+#include "sinode/memory.h"
+
+enum { HALO = 2 }; /* of the 5-tap stencil */
+
+typedef struct {
+  const sn_grid *grid;
+  sn_model *model;
+  sn_halo *halo;
+  ptrdiff_t samples, points;
+  double *values, *received; /* as many as the larger of the fields and the gradient */
+} exchange;
+
+static sn_status exchange_halo(void *context) {
+  const exchange *e = context;
+  SN_TRY(sn_halo_begin(e->halo, e->samples, e->values, e->points));
+  return sn_halo_end(e->halo);
+}
+
+/* What it sends to the left and to the right, without packing. */
+static sn_status halo_floor(void *context) {
+  const exchange *e = context;
+  const int ranks = sn_grid_space_size(e->grid), rank = sn_grid_space_rank(e->grid);
+  const int count = (int)(HALO * e->samples), left = (rank + ranks - 1) % ranks, right = (rank + 1) % ranks;
+  const MPI_Comm space = sn_grid_space(e->grid);
+  MPI_Sendrecv(e->values, count, MPI_DOUBLE, left, 0, e->received, count, MPI_DOUBLE, right, 0, space,
+               MPI_STATUS_IGNORE);
+  MPI_Sendrecv(e->values, count, MPI_DOUBLE, right, 1, e->received, count, MPI_DOUBLE, left, 1, space,
+               MPI_STATUS_IGNORE);
+  return SN_OK;
+}
+
+static sn_status reduce_gradient(void *context) {
+  const exchange *e = context;
+  return sn_parameters_reduce(sn_model_parameters(e->model), e->values);
+}
+
+/* The whole gradient to another replica and back from there: what two ranks cannot do with less. */
+static sn_status reduction_floor(void *context) {
+  const exchange *e = context;
+  const int replica = sn_grid_replica(e->grid), other = replica ^ 1;
+  if (other >= sn_grid_replica_count(e->grid)) return SN_OK;
+  const int count = (int)sn_parameters_size(sn_model_parameters(e->model));
+  MPI_Sendrecv(e->values, count, MPI_DOUBLE, other, 0, e->received, count, MPI_DOUBLE, other, 0,
+               sn_grid_replicas(e->grid), MPI_STATUS_IGNORE);
+  return SN_OK;
+}
+
+static sn_status measure(sn_benchmark *b, exchange *e) {
+  const sn_config *c = &b->app->config;
+  e->samples = (c->train.batch + sn_grid_replica_count(b->grid) - 1) / sn_grid_replica_count(b->grid);
+  e->points = sn_grid_range(b->grid).count;
+  SN_TRY(sn_setup_model(b->app, b->grid, 1, &e->model));
+  SN_TRY(sn_halo_create(b->grid, HALO, e->samples, &e->halo));
+  const ptrdiff_t gradient = sn_parameters_size(sn_model_parameters(e->model)), field = e->samples * e->points;
+  const ptrdiff_t most = gradient > field ? gradient : field;
+  sn_status status = SN_NEW(most, &e->values);
+  if (!status) status = SN_NEW(most, &e->received);
+  SN_TRY(sn_agree(b->app->world, status));
+  const sn_benchmark_case halo = {.name = "halo",
+                                  .floor_name = "bare messages of its bytes",
+                                  .batch = c->train.batch,
+                                  .work = exchange_halo,
+                                  .floor = sn_grid_space_size(b->grid) > 1 ? halo_floor : NULL,
+                                  .context = e};
+  const sn_benchmark_case reduction = {.name = "reduction",
+                                       .floor_name = "a bare exchange of its bytes",
+                                       .work = reduce_gradient,
+                                       .floor = sn_grid_replica_count(b->grid) > 1 ? reduction_floor : NULL,
+                                       .context = e};
+  SN_TRY(sn_benchmark_measure(b, &halo));
+  return sn_benchmark_measure(b, &reduction);
+}
+
+sn_status sn_benchmark_communication(sn_benchmark *b) {
+  exchange e = {.grid = b->grid};
+  sn_status status = measure(b, &e);
+  sn_memory_give(&e.values);
+  sn_memory_give(&e.received);
+  sn_halo_destroy(&e.halo);
+  sn_model_destroy(&e.model);
+  return status;
+}
