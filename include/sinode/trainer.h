@@ -80,6 +80,12 @@ const sn_trainer_state *sn_trainer_peek_state(const sn_trainer *trainer);
  */
 sn_status sn_trainer_run(sn_trainer *trainer, const sn_trainer_hooks *hooks, bool *stopped);
 
+/*
+ * Makes the optimizer's vectors whole on all replicas, each of which keeps only its parts up to date: before a
+ * checkpoint. Collective over world.
+ */
+void sn_trainer_gather(sn_trainer *trainer);
+
 /* Mean loss over a set at the present parameters; NaN if it is empty. Collective over world. */
 sn_status sn_trainer_evaluate(sn_trainer *trainer, sn_set set, double *loss);
 

@@ -94,6 +94,7 @@ static sn_status write_checkpoint(training *t) {
   contents c;
   const sn_model_description description = sn_setup_describe(t->app, t->model);
   const sn_provenance provenance = sn_setup_provenance(t->app, "checkpoint of training");
+  sn_trainer_gather(t->trainer);
   list_contents(t, &c);
   sn_run_checkpoint_path(t->app, sn_trainer_peek_state(t->trainer)->iteration, t->checkpoint);
   sn_timer_start(t->app->timer, SN_TIME_WRITE);

@@ -4,6 +4,7 @@
 
 #include "sinode/memory.h"
 #include "sinode/random.h"
+#include "sinode/reduction.h"
 
 struct sn_trainer {
   const sn_grid *grid;
@@ -16,6 +17,7 @@ struct sn_trainer {
   ptrdiff_t windows;      /* of the training set */
   ptrdiff_t *permutation; /* (windows) of the epoch under way */
   double *gradient;
+  sn_reduction *reduction;
 };
 
 sn_status sn_trainer_create(sn_model *model, sn_objective *objective, const sn_dataset *dataset,
@@ -31,10 +33,12 @@ sn_status sn_trainer_create(sn_model *model, sn_objective *objective, const sn_d
                           .optimizer = optimizer,
                           .options = *options,
                           .windows = sn_dataset_windows(dataset, SN_SET_TRAINING)};
+  sn_objective_skip_initial_bar(objective);
   trainer->state = (sn_trainer_state){.best = INFINITY, .schedule = sn_schedule_start(learning_rate)};
   sn_status status = SN_NEW(trainer->windows, &trainer->permutation);
   if (!status) status = SN_NEW(sn_parameters_size(sn_model_parameters(model)), &trainer->gradient);
   status = sn_agree(sn_grid_world(grid), status);
+  if (!status) status = sn_reduction_create(sn_model_parameters(model), &trainer->reduction);
   if (status) sn_trainer_destroy(out);
   return status;
 }
@@ -43,6 +47,7 @@ void sn_trainer_destroy(sn_trainer **trainer) {
   if (!*trainer) return;
   sn_memory_give(&(*trainer)->permutation);
   sn_memory_give(&(*trainer)->gradient);
+  sn_reduction_destroy(&(*trainer)->reduction);
   sn_memory_give(trainer);
 }
 
@@ -107,10 +112,12 @@ sn_status sn_trainer_evaluate(sn_trainer *trainer, sn_set set, double *loss) {
   return SN_OK;
 }
 
+/* Not beyond this, so that sums over the replicas are finite as well. */
 static bool is_finite(ptrdiff_t count, const double *values) {
-  double sum = 0; /* x * 0 is 0, or NaN for infinities and NaN */
-  for (ptrdiff_t k = 0; k < count; k++) sum += values[k] * 0;
-  return sum == 0;
+  static const double most = 1e300;
+  int beyond = 0;
+  for (ptrdiff_t k = 0; k < count; k++) beyond |= !(fabs(values[k]) <= most);
+  return !beyond;
 }
 
 static sn_status blow_up(sn_trainer *trainer, ptrdiff_t samples, double scale, double loss) {
@@ -121,11 +128,29 @@ static sn_status blow_up(sn_trainer *trainer, ptrdiff_t samples, double scale, d
                       loss);
 }
 
-/* One batch: gradient, reduction, optimizer step. One more reduction of three numbers agrees on loss, health and stop.
- */
+/* Each replica updates its parts of the parameters and gets the others. */
+static void update(sn_trainer *trainer) {
+  double *values = sn_parameters_values(sn_model_parameters(trainer->model));
+  sn_timer *timer = sn_grid_timer(trainer->grid);
+  sn_timer_start(timer, SN_TIME_OPTIMIZER);
+  sn_optimizer_begin_step(trainer->optimizer);
+  for (int k = 0; k < sn_reduction_parts(trainer->reduction); k++) {
+    sn_optimizer_update(trainer->optimizer, trainer->state.schedule.rate, trainer->gradient,
+                        sn_reduction_part(trainer->reduction, k));
+    sn_reduction_share(trainer->reduction, k, values);
+  }
+  sn_reduction_complete(trainer->reduction);
+  sn_timer_stop(timer, SN_TIME_OPTIMIZER);
+}
+
+void sn_trainer_gather(sn_trainer *trainer) {
+  for (int v = 0; v < sn_optimizer_vectors(trainer->optimizer); v++)
+    sn_reduction_gather(trainer->reduction, sn_optimizer_vector(trainer->optimizer, v));
+}
+
+/* One batch: gradient, reduction, optimizer step. With the gradient the ranks agree on loss, health and stop. */
 static sn_status iterate(sn_trainer *trainer, bool stop_here, double *batch_loss, bool *stop) {
   sn_trainer_state *state = &trainer->state;
-  sn_timer *timer = sn_grid_timer(trainer->grid);
   const sn_range batch = batch_range(trainer, state->position);
   const sn_range share = sn_grid_share(trainer->grid, batch.count);
   const double scale = 1 / values_of(trainer, batch.count);
@@ -133,20 +158,17 @@ static sn_status iterate(sn_trainer *trainer, bool stop_here, double *batch_loss
   double sum = 0;
   sn_dataset_gather(trainer->dataset, SN_SET_TRAINING, share.count, trainer->permutation + batch.start + share.start, 0,
                     sn_objective_initial(trainer->objective), sn_objective_targets(trainer->objective));
+  sn_reduction_begin(trainer->reduction, trainer->gradient);
   SN_TRY(sn_objective_gradient(trainer->objective, share.count, scale, &sum, trainer->gradient));
-  SN_TRY(sn_parameters_reduce(parameters, trainer->gradient));
-
   const bool healthy =
       sn_objective_is_sound(trainer->objective) && is_finite(sn_parameters_size(parameters), trainer->gradient);
   double agreed[3] = {sum, !healthy, stop_here};
-  MPI_Allreduce(MPI_IN_PLACE, agreed, 3, MPI_DOUBLE, MPI_SUM, sn_grid_world(trainer->grid));
+  sn_reduction_finish(trainer->reduction, 3, agreed);
   *batch_loss = scale * agreed[0];
   *stop = agreed[2] > 0;
   if (!isfinite(*batch_loss) || agreed[1] > 0) return blow_up(trainer, share.count, scale, *batch_loss);
 
-  sn_timer_start(timer, SN_TIME_OPTIMIZER);
-  sn_optimizer_step(trainer->optimizer, state->schedule.rate, trainer->gradient);
-  sn_timer_stop(timer, SN_TIME_OPTIMIZER);
+  update(trainer);
   SN_TRY(sn_model_stepped(trainer->model));
   state->loss_sum += *batch_loss * (double)batch.count;
   state->iteration++;
