@@ -59,12 +59,11 @@ double *sn_parameters_values(sn_parameters *parameters);
 
 /*
  * Sums the replicated blocks of a gradient over world (partial ones over all ranks, others over the replicas), and up
- * to SN_PARAMETERS_NUMBERS numbers with them; the latter call puts the sums in their place. For sinode/reduction.h.
- * Collective over world.
+ * to SN_PARAMETERS_NUMBERS numbers with them. Two steps, since what is packed (local) may change before the sums
+ * (collective over world) take its place. For sinode/reduction.h.
  */
-void sn_parameters_begin_replicated(const sn_parameters *parameters, const double *gradient, int count,
-                                    const double *numbers);
-void sn_parameters_end_replicated(const sn_parameters *parameters, double *gradient, int count, double *numbers);
+void sn_parameters_pack_replicated(const sn_parameters *parameters, const double *gradient);
+void sn_parameters_sum_replicated(const sn_parameters *parameters, double *gradient, int count, double *numbers);
 
 /*
  * Someone who wants to know while a backward pass goes on what of the gradient is settled: everything from `offset` on.

@@ -14,6 +14,7 @@
 #ifndef SINODE_REDUCTION_H
 #define SINODE_REDUCTION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "sinode/error.h"
@@ -34,9 +35,10 @@ void sn_reduction_begin(sn_reduction *reduction, double *gradient);
 
 /*
  * The pass is over: sends what is left and sums. Then gradient holds the sums on this replica's parts, replicated
- * blocks everywhere, and numbers[0 .. count-1] their sums over world. Collective over world.
+ * blocks everywhere, and numbers[0 .. count-1], fewer than SN_PARAMETERS_NUMBERS, their sums over world. Returns whether
+ * all of the gradient is finite, the same on all ranks. Collective over world.
  */
-void sn_reduction_finish(sn_reduction *reduction, int count, double *numbers);
+bool sn_reduction_finish(sn_reduction *reduction, int count, double *numbers);
 
 /* The parts of this replica, one a bucket; some may be empty. */
 int sn_reduction_parts(const sn_reduction *reduction);

@@ -112,14 +112,6 @@ sn_status sn_trainer_evaluate(sn_trainer *trainer, sn_set set, double *loss) {
   return SN_OK;
 }
 
-/* Not beyond this, so that sums over the replicas are finite as well. */
-static bool is_finite(ptrdiff_t count, const double *values) {
-  static const double most = 1e300;
-  int beyond = 0;
-  for (ptrdiff_t k = 0; k < count; k++) beyond |= !(fabs(values[k]) <= most);
-  return !beyond;
-}
-
 static sn_status blow_up(sn_trainer *trainer, ptrdiff_t samples, double scale, double loss) {
   SN_TRY(sn_objective_diagnose(trainer->objective, samples, scale, trainer->gradient));
   return SN_ERROR_ALL(SN_ERROR_RUN,
@@ -154,19 +146,16 @@ static sn_status iterate(sn_trainer *trainer, bool stop_here, double *batch_loss
   const sn_range batch = batch_range(trainer, state->position);
   const sn_range share = sn_grid_share(trainer->grid, batch.count);
   const double scale = 1 / values_of(trainer, batch.count);
-  sn_parameters *parameters = sn_model_parameters(trainer->model);
   double sum = 0;
   sn_dataset_gather(trainer->dataset, SN_SET_TRAINING, share.count, trainer->permutation + batch.start + share.start, 0,
                     sn_objective_initial(trainer->objective), sn_objective_targets(trainer->objective));
   sn_reduction_begin(trainer->reduction, trainer->gradient);
   SN_TRY(sn_objective_gradient(trainer->objective, share.count, scale, &sum, trainer->gradient));
-  const bool healthy =
-      sn_objective_is_sound(trainer->objective) && is_finite(sn_parameters_size(parameters), trainer->gradient);
-  double agreed[3] = {sum, !healthy, stop_here};
-  sn_reduction_finish(trainer->reduction, 3, agreed);
+  double agreed[3] = {sum, !sn_objective_is_sound(trainer->objective), stop_here};
+  const bool finite = sn_reduction_finish(trainer->reduction, 3, agreed);
   *batch_loss = scale * agreed[0];
   *stop = agreed[2] > 0;
-  if (!isfinite(*batch_loss) || agreed[1] > 0) return blow_up(trainer, share.count, scale, *batch_loss);
+  if (!finite || !isfinite(*batch_loss) || agreed[1] > 0) return blow_up(trainer, share.count, scale, *batch_loss);
 
   update(trainer);
   SN_TRY(sn_model_stepped(trainer->model));

@@ -106,7 +106,7 @@ sn_status sn_parameters_allocate(sn_parameters *parameters) {
 double *sn_parameters_values(sn_parameters *parameters) { return parameters->values; }
 
 /* Space ranks other than 0 have nothing to add to a block of which each has it all. */
-static void pack_replicated(const sn_parameters *parameters, const double *gradient) {
+static void pack(const sn_parameters *parameters, const double *gradient) {
   bool owner = sn_grid_space_rank(parameters->grid) == 0;
   double *to = parameters->packed;
   for (int i = 0; i < parameters->count; i++) {
@@ -118,7 +118,7 @@ static void pack_replicated(const sn_parameters *parameters, const double *gradi
   }
 }
 
-static void unpack_replicated(const sn_parameters *parameters, double *gradient) {
+static void unpack(const sn_parameters *parameters, double *gradient) {
   const double *from = parameters->packed;
   for (int i = 0; i < parameters->count; i++) {
     const sn_parameter_block *block = &parameters->blocks[i];
@@ -129,23 +129,20 @@ static void unpack_replicated(const sn_parameters *parameters, double *gradient)
   }
 }
 
-void sn_parameters_begin_replicated(const sn_parameters *parameters, const double *gradient, int count,
-                                    const double *numbers) {
+void sn_parameters_pack_replicated(const sn_parameters *parameters, const double *gradient) {
+  if (sn_grid_space_size(parameters->grid) > 1) pack(parameters, gradient);
+}
+
+void sn_parameters_sum_replicated(const sn_parameters *parameters, double *gradient, int count, double *numbers) {
   const bool splits = sn_grid_space_size(parameters->grid) > 1;
   const ptrdiff_t size = splits ? packed_size(parameters) : 0;
-  if (splits) pack_replicated(parameters, gradient);
   for (int k = 0; k < count; k++) parameters->packed[size + k] = numbers[k];
   for (ptrdiff_t first = 0; first < size + count; first += MESSAGE_MOST) {
     ptrdiff_t rest = size + count - first;
     MPI_Allreduce(MPI_IN_PLACE, parameters->packed + first, (int)(rest < MESSAGE_MOST ? rest : MESSAGE_MOST),
                   MPI_DOUBLE, MPI_SUM, sn_grid_world(parameters->grid));
   }
-}
-
-void sn_parameters_end_replicated(const sn_parameters *parameters, double *gradient, int count, double *numbers) {
-  const bool splits = sn_grid_space_size(parameters->grid) > 1;
-  const ptrdiff_t size = splits ? packed_size(parameters) : 0;
-  if (splits) unpack_replicated(parameters, gradient);
+  if (splits) unpack(parameters, gradient);
   for (int k = 0; k < count; k++) numbers[k] = parameters->packed[size + k];
 }
 

@@ -1,5 +1,7 @@
 #include "sinode/reduction.h"
 
+#include <float.h>
+#include <math.h>
 #include <string.h>
 
 #include "sinode/memory.h"
@@ -147,9 +149,19 @@ static void add(ptrdiff_t count, const double *restrict a, double *restrict sum)
   for (ptrdiff_t k = 0; k < count; k++) sum[k] += a[k];
 }
 
-/* own := the parts of replicas 0, 1, ... added in this order, in pieces that stay in the cache. */
-static void add_parts(const sn_reduction *r, ptrdiff_t count, const double *incoming, double *own) {
+static bool is_finite(ptrdiff_t count, const double *values) {
+  int beyond = 0;
+  for (ptrdiff_t k = 0; k < count; k++) beyond |= !(fabs(values[k]) <= DBL_MAX);
+  return !beyond;
+}
+
+/*
+ * own := the parts of replicas 0, 1, ... added in this order, in pieces that stay in the cache; whether all sums are
+ * finite.
+ */
+static bool add_parts(const sn_reduction *r, ptrdiff_t count, const double *incoming, double *own) {
   enum { PIECE = 512 };
+  bool finite = true;
   for (ptrdiff_t first = 0; first < count; first += PIECE) {
     const ptrdiff_t length = count - first < PIECE ? count - first : PIECE;
     double sum[PIECE] = {0};
@@ -157,23 +169,35 @@ static void add_parts(const sn_reduction *r, ptrdiff_t count, const double *inco
       const double *part = replica == r->replica ? own : incoming + (replica - (replica > r->replica)) * count;
       add(length, part + first, sum);
     }
+    finite &= is_finite(length, sum);
     memcpy(own + first, sum, (size_t)length * sizeof *own);
   }
+  return finite;
 }
 
-void sn_reduction_finish(sn_reduction *r, int count, double *numbers) {
+bool sn_reduction_finish(sn_reduction *r, int count, double *numbers) {
+  double extended[SN_PARAMETERS_NUMBERS] = {0};
+  bool finite = true;
   sn_parameters_listen(r->parameters, NULL, NULL);
   sn_timer_start(sn_grid_timer(r->grid), SN_TIME_REDUCE);
   if (r->replicas > 1)
     while (r->started < r->buckets) start(r, r->started++);
-  sn_parameters_begin_replicated(r->parameters, r->gradient, count, numbers); /* before the sums change the gradient */
-  for (int b = 0; b < r->buckets && r->replicas > 1; b++) {
+  sn_parameters_pack_replicated(r->parameters, r->gradient);
+  for (int b = 0; b < r->buckets; b++) {
     const sn_range own = part_of(r, b, r->replica);
-    wait_for(r, b);
-    add_parts(r, own.count, r->incoming + r->place[b], r->gradient + own.start);
+    if (r->replicas > 1) {
+      wait_for(r, b);
+      finite &= add_parts(r, own.count, r->incoming + r->place[b], r->gradient + own.start);
+    } else {
+      finite &= is_finite(own.count, r->gradient + own.start);
+    }
   }
-  sn_parameters_end_replicated(r->parameters, r->gradient, count, numbers);
+  for (int k = 0; k < count; k++) extended[k] = numbers[k];
+  extended[count] = !finite;
+  sn_parameters_sum_replicated(r->parameters, r->gradient, count + 1, extended);
+  for (int k = 0; k < count; k++) numbers[k] = extended[k];
   sn_timer_stop(sn_grid_timer(r->grid), SN_TIME_REDUCE);
+  return extended[count] == 0;
 }
 
 int sn_reduction_parts(const sn_reduction *r) { return r->buckets; }
