@@ -190,7 +190,8 @@ sn_status sn_setup_read(const sn_app *app, const sn_grid *grid, const char *path
   sn_timer_start(app->timer, SN_TIME_READ);
   SN_TRY(sn_trajectory_read(reader, members, snapshots, points, *values));
   sn_timer_stop(app->timer, SN_TIME_READ);
-  return sn_agree(app->world, see_that_it_is_finite(path, members, snapshots, points, *values));
+  SN_TRY(sn_agree(app->world, see_that_it_is_finite(path, members, snapshots, points, *values)));
+  return sn_trajectory_verify(reader, members, snapshots, points, *values);
 }
 
 double sn_setup_libraries(void) { return (double)(sn_memory_resident_peak() - sn_memory_peak_bytes()); }
