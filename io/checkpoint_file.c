@@ -199,13 +199,11 @@ sn_status sn_checkpoint_file_read_numbers(const sn_grid *grid, const char *path,
   return status;
 }
 
-sn_status sn_checkpoint_file_count(const sn_grid *grid, const char *path, const char *name, ptrdiff_t *count) {
-  char place[96];
+sn_status sn_checkpoint_file_count(const sn_grid *grid, const char *path, const char *dataset, ptrdiff_t *count) {
   hsize_t shape = 0;
   sn_file *file;
-  snprintf(place, sizeof place, "/progress/%s", name);
   SN_TRY(sn_file_open(sn_grid_world(grid), path, "checkpoint", &file));
-  sn_status status = sn_file_shape(file, place, 1, &shape);
+  sn_status status = sn_file_shape(file, dataset, 1, &shape);
   sn_file_close(&file);
   *count = (ptrdiff_t)shape;
   return status;

@@ -60,8 +60,7 @@ sn_status sn_file_make_directory(const char *path) {
   return SN_OK;
 }
 
-/* The folder a file is in, made if it is not there. */
-static sn_status make_folder_of(const char *path) {
+sn_status sn_file_make_folder_of(const char *path) {
   char folder[PATH_MOST];
   const char *slash = strrchr(path, '/');
   if (!slash || slash == path) return SN_OK;
@@ -123,7 +122,7 @@ static sn_status write_provenance(sn_file *file, const char *kind, const sn_prov
 
 /* Whether the file can be written at all; HDF5's own message for this says little. */
 static sn_status try_to_write(const char *temporary) {
-  SN_TRY(make_folder_of(temporary));
+  SN_TRY(sn_file_make_folder_of(temporary));
   const int descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0666);
   if (descriptor < 0) return SN_ERROR(SN_ERROR_FILE, "%s: cannot be written: %s", temporary, strerror(errno));
   close(descriptor);

@@ -33,13 +33,13 @@ typedef struct {
   products floor;
 } bench;
 
-static bool always(void *context) {
+static sn_wish always_stop(void *context) {
   (void)context;
-  return true;
+  return SN_WISH_STOP;
 }
 
-static sn_status after_iteration(void *context, const sn_trainer *trainer, double loss) {
-  (void)context, (void)trainer, (void)loss;
+static sn_status after_iteration(void *context, const sn_trainer *trainer, double loss, sn_wish wish) {
+  (void)context, (void)trainer, (void)loss, (void)wish;
   return SN_OK;
 }
 
@@ -50,7 +50,7 @@ static sn_status after_epoch(void *context, const sn_trainer *trainer, const sn_
 
 /* One iteration: the trainer is asked to stop after each. */
 static sn_status iterate(void *context) {
-  const sn_trainer_hooks hooks = {NULL, always, after_iteration, after_epoch};
+  const sn_trainer_hooks hooks = {NULL, always_stop, after_iteration, after_epoch};
   bool stopped;
   return sn_trainer_run(((bench *)context)->trainer, &hooks, &stopped);
 }

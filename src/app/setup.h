@@ -48,9 +48,27 @@ double sn_setup_peak_memory(const sn_grid *grid, const sn_parameters *parameters
 double sn_setup_libraries(void);
 
 /*
+ * Takes a lock file until the program ends; `what` it protects and what else the user can do are for the message.
+ * Collective over world. Error SN_ERROR_FILE: another run has it.
+ */
+sn_status sn_setup_lock(sn_app *app, const char *path, const char *what, const char *advice);
+
+/*
+ * The same for an output file, FILE.lock beside it, for which `key` stands. Collective over world.
+ */
+sn_status sn_setup_lock_file(sn_app *app, const char *path, const char *key);
+
+/*
  * Refuses to go on if a file exists that another run made, unless --overwrite was given. Collective over world.
  */
 sn_status sn_setup_claim(const sn_app *app, const char *path, const char *key);
+
+/*
+ * Sees that a checkpoint was written with the same values of the decisive keys or sections: error SN_ERROR_USAGE naming
+ * the first that differs; `key` is what the user may change instead. Collective over world.
+ */
+sn_status sn_setup_same_run(const sn_app *app, const sn_grid *grid, const char *path, sn_config_command command,
+                            const char *const *decisive, size_t count, const char *key);
 
 /* Where files come from, for their attributes. */
 sn_provenance sn_setup_provenance(const sn_app *app, const char *title);

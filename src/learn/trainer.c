@@ -148,8 +148,23 @@ void sn_trainer_gather(sn_trainer *trainer) {
     sn_reduction_gather(trainer->reduction, sn_optimizer_vector(trainer->optimizer, v));
 }
 
-/* One batch: gradient, reduction, optimizer step. With the gradient the ranks agree on loss, health and stop. */
-static sn_status iterate(sn_trainer *trainer, bool stop_here, double *batch_loss, bool *stop) {
+/* Does without a batch, as options.on_nonfinite says; *left_out is false where it must not. */
+static void leave_out(sn_trainer *trainer, ptrdiff_t windows, bool *left_out) {
+  sn_trainer_state *state = &trainer->state;
+  *left_out = trainer->options.on_nonfinite != SN_NONFINITE_STOP && state->in_a_row < SN_NONFINITE_MOST;
+  if (!*left_out) return;
+  if (trainer->options.on_nonfinite == SN_NONFINITE_HALVE) state->schedule.rate *= 0.5;
+  state->left_out += windows;
+  state->in_a_row++;
+  state->iteration++;
+  state->position++;
+}
+
+/*
+ * One batch: gradient, reduction, optimizer step. With the gradient the ranks agree on loss, health and the wishes for
+ * what comes next.
+ */
+static sn_status iterate(sn_trainer *trainer, sn_wish *wish, double *batch_loss) {
   sn_trainer_state *state = &trainer->state;
   const sn_range batch = batch_range(trainer, state->position);
   const sn_range share = sn_grid_share(trainer->grid, batch.count);
@@ -162,14 +177,20 @@ static sn_status iterate(sn_trainer *trainer, bool stop_here, double *batch_loss
   SN_TRY(sn_objective_gradient(trainer->objective, share.count, scale, &sum, trainer->gradient));
   const bool healthy =
       sn_objective_is_sound(trainer->objective) && is_finite(sn_parameters_size(parameters), trainer->gradient);
-  double agreed[3] = {sum, !healthy, stop_here};
-  sn_reduction_finish(trainer->reduction, 3, agreed);
-  *batch_loss = scale * agreed[0];
-  *stop = agreed[2] > 0;
-  if (!isfinite(*batch_loss) || agreed[1] > 0) return blow_up(trainer, share.count, scale, *batch_loss);
+  double agreed[2 + SN_WISH_COUNTS] = {sum, !healthy};
+  sn_wish_count(*wish, agreed + 2);
+  sn_reduction_finish(trainer->reduction, 2 + SN_WISH_COUNTS, agreed);
+  *batch_loss = agreed[1] > 0 ? NAN : scale * agreed[0];
+  *wish = sn_wish_agreed(agreed + 2);
+  if (!isfinite(*batch_loss)) {
+    bool left_out;
+    leave_out(trainer, batch.count, &left_out);
+    return left_out ? SN_OK : blow_up(trainer, share.count, scale, scale * agreed[0]);
+  }
 
   update(trainer);
   SN_TRY(sn_model_stepped(trainer->model));
+  state->in_a_row = 0;
   state->loss_sum += *batch_loss * (double)batch.count;
   state->iteration++;
   state->position++;
@@ -183,7 +204,7 @@ static sn_status finish_epoch(sn_trainer *trainer, sn_trainer_record *record) {
   MPI_Allreduce(MPI_IN_PLACE, &memory, 1, MPI_DOUBLE, MPI_MAX, sn_grid_world(trainer->grid));
   *record = (sn_trainer_record){.iteration = state->iteration,
                                 .seconds = state->seconds,
-                                .train_loss = state->loss_sum / (double)trainer->windows,
+                                .train_loss = state->loss_sum / (double)(trainer->windows - state->left_out),
                                 .learning_rate = state->schedule.rate,
                                 .peak_memory_mib = memory};
   sn_timer_start(timer, SN_TIME_VALIDATION);
@@ -197,6 +218,7 @@ static sn_status finish_epoch(sn_trainer *trainer, sn_trainer_record *record) {
   sn_schedule_step(&state->schedule, &trainer->options.schedule, judged);
   state->position = 0;
   state->loss_sum = 0;
+  state->left_out = 0;
   record->epoch = ++state->epoch;
   return SN_OK;
 }
@@ -209,9 +231,11 @@ sn_status sn_trainer_run(sn_trainer *trainer, const sn_trainer_hooks *hooks, boo
     while (state->position < sn_trainer_batches(trainer) && !*stopped) {
       double loss = 0;
       const double started = sn_clock();
-      SN_TRY(iterate(trainer, hooks->wants_stop(hooks->context), &loss, stopped));
+      sn_wish wish = hooks->wish(hooks->context);
+      SN_TRY(iterate(trainer, &wish, &loss));
+      *stopped = wish == SN_WISH_STOP;
       state->seconds += sn_clock() - started;
-      SN_TRY(hooks->after_iteration(hooks->context, trainer, loss));
+      SN_TRY(hooks->after_iteration(hooks->context, trainer, loss, wish));
     }
     if (state->position < sn_trainer_batches(trainer)) break;
     sn_trainer_record record;

@@ -79,16 +79,16 @@ typedef struct {
   double best;
 } witness;
 
-static bool wants_stop(void *context) {
+static sn_wish wish(void *context) {
   const witness *w = context;
   int rank;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-  return w->iterations + 1 == w->stop_after && rank == 0; /* one rank's wish is everyone's */
+  return w->iterations + 1 == w->stop_after && rank == 0 ? SN_WISH_STOP : SN_WISH_GO_ON; /* one's is everyone's */
 }
 
-static sn_status after_iteration(void *context, const sn_trainer *trainer, double loss) {
+static sn_status after_iteration(void *context, const sn_trainer *trainer, double loss, sn_wish agreed) {
   witness *w = context;
-  (void)trainer;
+  (void)trainer, (void)agreed;
   w->losses[w->iterations++] = loss;
   return SN_OK;
 }
@@ -103,7 +103,7 @@ static sn_status after_epoch(void *context, const sn_trainer *trainer, const sn_
 
 static sn_trainer_hooks hooks_for(witness *w) {
   return (sn_trainer_hooks){
-      .context = w, .wants_stop = wants_stop, .after_iteration = after_iteration, .after_epoch = after_epoch};
+      .context = w, .wish = wish, .after_iteration = after_iteration, .after_epoch = after_epoch};
 }
 
 static int batches(void) { return (MEMBERS * (16 - WINDOW) + BATCH - 1) / BATCH; }
