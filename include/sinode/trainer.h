@@ -31,6 +31,7 @@ typedef struct {
   ptrdiff_t window;
   sn_schedule_options schedule;
   sn_nonfinite on_nonfinite;
+  ptrdiff_t slice; /* 0, or windows: the same bits on any number of replicas (sinode/sliced.h) */
 } sn_trainer_options;
 
 /* Where training stands. */
@@ -70,8 +71,8 @@ sn_status sn_trainer_create(sn_model *model, sn_objective *objective, const sn_d
                             sn_trainer **out);
 void sn_trainer_destroy(sn_trainer **trainer);
 
-/* Most samples of one replica in a batch: what the model must have room for. Local. */
-ptrdiff_t sn_trainer_samples(const sn_grid *grid, const sn_dataset *dataset, ptrdiff_t batch);
+/* Most samples of one replica at a time (slice: as in the options): what the model must have room for. Local. */
+ptrdiff_t sn_trainer_samples(const sn_grid *grid, const sn_dataset *dataset, ptrdiff_t batch, ptrdiff_t slice);
 
 /* Reserves the integrator for every number of samples that training and validation will bring. Collective over space.
  */

@@ -39,6 +39,8 @@ typedef struct {
   struct {
     int64_t space;   /* ranks per replica */
     int64_t threads; /* of the BLAS, per rank */
+    bool reproducible;
+    int64_t slice; /* windows */
   } parallel;
   struct {
     int plan; /* sn_fourier_effort: estimate | measure */

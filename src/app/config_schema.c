@@ -68,7 +68,7 @@ static const sn_config_key keys[] = {
              "SLURM sets to a job counts too"},
     {"run.checkpoint_interval", SN_KEY_DURATION, AT(run.checkpoint_interval), .fallback = "15m", WITHIN(0, 1e9),
      .commands = SN_FOR_TRAIN | SN_FOR_GENERATE | SN_FOR_PREDICT,
-     .help = "a checkpoint whenever the last one is so old (train: besides those of train.checkpoint.every); 0s: none"},
+     .help = "a checkpoint whenever the last one is so old, besides those of train.checkpoint.every; 0s: none"},
     {"grid.points", SN_KEY_INTEGER, AT(grid.points), .fallback = "64", WITHIN(4, 2147483647), .commands = SN_FOR_ALL,
      .help = "grid points N of the periodic domain"},
     {"grid.length", SN_KEY_REAL, AT(grid.length), .fallback = "22.0", ABOVE(0), .unit = "nondimensional length",
@@ -78,6 +78,13 @@ static const sn_config_key keys[] = {
      .help = "ranks that share one replica's grid; the world divided by this is the number of replicas"},
     {"parallel.threads", SN_KEY_INTEGER, AT(parallel.threads), .fallback = "1", WITHIN(1, 1024), .unit = "threads",
      .commands = SN_FOR_ALL, .help = "of the BLAS in each rank"},
+    {"parallel.reproducible", SN_KEY_SWITCH, AT(parallel.reproducible), .fallback = "false",
+     .commands = SN_FOR_TRAIN | SN_FOR_BENCHMARK,
+     .help = "training gives the same bits on any number of replicas: batches go in slices, whose gradients are summed "
+             "in one order whatever ranks hold them"},
+    {"parallel.slice", SN_KEY_INTEGER, AT(parallel.slice), .fallback = "32", WITHIN(1, 1e9), .unit = "windows",
+     .commands = SN_FOR_TRAIN | SN_FOR_BENCHMARK,
+     .help = "of such a slice; at most train.batch over this many replicas have work"},
     {"fft.plan", SN_KEY_CHOICE, AT(fft.plan), .fallback = "estimate", .choices = plans, .commands = SN_FOR_ALL,
      .help = "how FFTW plans: estimate gives the same bits in every run, measure is faster on large grids"},
 

@@ -9,6 +9,10 @@
 #include "sinode/memory.h"
 #include "sinode/model_file.h"
 
+ptrdiff_t sn_setup_slice(const sn_app *app) {
+  return app->config.parallel.reproducible ? (ptrdiff_t)app->config.parallel.slice : 0;
+}
+
 sn_status sn_setup_grid(sn_app *app, sn_grid **grid) {
   const sn_config *c = &app->config;
   SN_TRY(sn_grid_create(app->world, (int)c->parallel.space, c->grid.points, app->timer, grid));

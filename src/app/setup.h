@@ -9,6 +9,9 @@
 #include "sinode/model_file.h"
 #include "sinode/trajectory_file.h"
 
+/* The slice of training batches, or 0 (sn_trainer_options). Local. */
+ptrdiff_t sn_setup_slice(const sn_app *app);
+
 /* The process grid of the parameters; says what it is. Collective over world. */
 sn_status sn_setup_grid(sn_app *app, sn_grid **grid);
 

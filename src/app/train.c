@@ -129,7 +129,7 @@ static sn_status prepare(sn_training *t) {
   sn_timer_start(app->timer, SN_TIME_SETUP);
   SN_TRY(sn_setup_grid(app, &t->grid));
   SN_TRY(load_data(t, &interval));
-  const ptrdiff_t samples = sn_trainer_samples(t->grid, t->dataset, c->train.batch);
+  const ptrdiff_t samples = sn_trainer_samples(t->grid, t->dataset, c->train.batch, sn_setup_slice(t->app));
   SN_TRY(sn_setup_model(app, t->grid, samples, &t->model));
   SN_TRY(sn_setup_integrator(app, t->model, interval, c->train.window, true, &t->integrator));
   SN_TRY(sn_suitability_check(app, t->model, t->speed, sn_integrator_steps(t->integrator, c->train.window)));
@@ -150,7 +150,8 @@ static sn_status prepare(sn_training *t) {
                                                    .patience = c->train.schedule.patience,
                                                    .threshold = c->train.schedule.threshold,
                                                    .minimum = c->train.schedule.minimum},
-                                      .on_nonfinite = (sn_nonfinite)c->train.on_nonfinite};
+                                      .on_nonfinite = (sn_nonfinite)c->train.on_nonfinite,
+                                      .slice = sn_setup_slice(app)};
   SN_TRY(sn_trainer_create(t->model, t->objective, t->dataset, t->optimizer, &options, c->train.optimizer.learning_rate,
                            &t->trainer));
   SN_TRY(sn_trainer_reserve(t->trainer, t->integrator));

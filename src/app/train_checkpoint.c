@@ -87,7 +87,7 @@ sn_status sn_training_save(sn_training *t, double loss) {
 /* A run goes on with what decides its results; how long it trains and how often it saves may change. */
 static const char *const decisive[] = {
     "run.seed",   "grid",             "model",       "integrator",          "train.window", "train.batch",
-    "train.loss", "train.validation", "train.split", "train.optimizer.kind"};
+    "train.loss", "train.validation", "train.split", "train.optimizer.kind", "parallel.reproducible", "parallel.slice"};
 
 /* The data may have moved, but must be the same. */
 static sn_status see_that_the_data_are(const sn_training *t, const char *path) {

@@ -5,6 +5,7 @@
 #include "sinode/memory.h"
 #include "sinode/random.h"
 #include "sinode/reduction.h"
+#include "sinode/sliced.h"
 
 struct sn_trainer {
   const sn_grid *grid;
@@ -18,7 +19,14 @@ struct sn_trainer {
   ptrdiff_t *permutation; /* (windows) of the epoch under way */
   double *gradient;
   sn_reduction *reduction;
+  sn_sliced *sliced; /* NULL unless options.slice */
 };
+
+/* The windows [start, start + count) of batch number `position` in the epoch's order. */
+static sn_range batch_range(const sn_trainer *trainer, ptrdiff_t position) {
+  const ptrdiff_t start = position * trainer->options.batch, left = trainer->windows - start;
+  return (sn_range){.start = start, .count = left < trainer->options.batch ? left : trainer->options.batch};
+}
 
 sn_status sn_trainer_create(sn_model *model, sn_objective *objective, const sn_dataset *dataset,
                             sn_optimizer *optimizer, const sn_trainer_options *options, double learning_rate,
@@ -39,6 +47,8 @@ sn_status sn_trainer_create(sn_model *model, sn_objective *objective, const sn_d
   if (!status) status = SN_NEW(sn_parameters_size(sn_model_parameters(model)), &trainer->gradient);
   status = sn_agree(sn_grid_world(grid), status);
   if (!status) status = sn_reduction_create(sn_model_parameters(model), &trainer->reduction);
+  if (!status && options->slice)
+    status = sn_sliced_create(model, objective, dataset, batch_range(trainer, 0).count, &trainer->sliced);
   if (status) sn_trainer_destroy(out);
   return status;
 }
@@ -48,15 +58,17 @@ void sn_trainer_destroy(sn_trainer **trainer) {
   sn_memory_give(&(*trainer)->permutation);
   sn_memory_give(&(*trainer)->gradient);
   sn_reduction_destroy(&(*trainer)->reduction);
+  sn_sliced_destroy(&(*trainer)->sliced);
   sn_memory_give(trainer);
 }
 
 sn_trainer_state *sn_trainer_get_state(sn_trainer *trainer) { return &trainer->state; }
 const sn_trainer_state *sn_trainer_peek_state(const sn_trainer *trainer) { return &trainer->state; }
 
-ptrdiff_t sn_trainer_samples(const sn_grid *grid, const sn_dataset *dataset, ptrdiff_t batch) {
+ptrdiff_t sn_trainer_samples(const sn_grid *grid, const sn_dataset *dataset, ptrdiff_t batch, ptrdiff_t slice) {
   const ptrdiff_t windows = sn_dataset_windows(dataset, SN_SET_TRAINING);
   const ptrdiff_t most = batch < windows ? batch : windows, replicas = sn_grid_replica_count(grid);
+  if (slice) return slice < most ? slice : most;
   return (most + replicas - 1) / replicas;
 }
 
@@ -64,14 +76,21 @@ ptrdiff_t sn_trainer_batches(const sn_trainer *trainer) {
   return (trainer->windows + trainer->options.batch - 1) / trainer->options.batch;
 }
 
-/* The windows [start, start + count) of batch number `position` in the epoch's order. */
-static sn_range batch_range(const sn_trainer *trainer, ptrdiff_t position) {
-  const ptrdiff_t start = position * trainer->options.batch, left = trainer->windows - start;
-  return (sn_range){.start = start, .count = left < trainer->options.batch ? left : trainer->options.batch};
+/* Whole slices, and what is left behind them of a batch, of the last batch and of the sets. */
+static sn_status reserve_slices(const sn_trainer *trainer, sn_integrator *integrator) {
+  const ptrdiff_t slice = sn_model_samples(trainer->model);
+  const ptrdiff_t counts[] = {slice, batch_range(trainer, 0).count,
+                              batch_range(trainer, sn_trainer_batches(trainer) - 1).count, trainer->windows,
+                              sn_dataset_windows(trainer->dataset, SN_SET_VALIDATION)};
+  SN_TRY(sn_integrator_reserve(integrator, slice));
+  for (size_t k = 0; k < sizeof counts / sizeof counts[0]; k++)
+    if (counts[k] % slice) SN_TRY(sn_integrator_reserve(integrator, counts[k] % slice));
+  return SN_OK;
 }
 
 sn_status sn_trainer_reserve(const sn_trainer *trainer, sn_integrator *integrator) {
   const ptrdiff_t most = sn_model_samples(trainer->model);
+  if (trainer->sliced) return reserve_slices(trainer, integrator);
   const sn_range ends[2] = {batch_range(trainer, 0), batch_range(trainer, sn_trainer_batches(trainer) - 1)};
   for (int k = 0; k < 2; k++) {
     const ptrdiff_t share = sn_grid_share(trainer->grid, ends[k].count).count;
@@ -99,6 +118,12 @@ sn_status sn_trainer_evaluate(sn_trainer *trainer, sn_set set, double *loss) {
   const ptrdiff_t windows = sn_dataset_windows(trainer->dataset, set), most = sn_model_samples(trainer->model);
   const sn_range share = sn_grid_share(trainer->grid, windows);
   double total = 0;
+  if (trainer->sliced && windows) {
+    bool sound;
+    sn_status status = sn_sliced_evaluate(trainer->sliced, set, windows, NULL, 1, &total, NULL, &sound);
+    *loss = total / values_of(trainer, windows);
+    return sn_agree(sn_grid_world(trainer->grid), status);
+  }
   for (ptrdiff_t done = 0; done < share.count; done += most) {
     const ptrdiff_t samples = share.count - done < most ? share.count - done : most;
     double sum;
@@ -120,7 +145,11 @@ static bool is_finite(ptrdiff_t count, const double *values) {
   return !beyond;
 }
 
-static sn_status blow_up(sn_trainer *trainer, ptrdiff_t samples, double scale, double loss) {
+/* Finds the words for a batch that failed; `status` is this rank's failure, if it had one. Collective over world. */
+static sn_status blow_up(sn_trainer *trainer, ptrdiff_t windows, sn_status status, double scale, double loss) {
+  SN_TRY(sn_agree(sn_grid_world(trainer->grid), status));
+  const ptrdiff_t samples =
+      trainer->sliced ? sn_sliced_recall(trainer->sliced) : sn_grid_share(trainer->grid, windows).count;
   SN_TRY(sn_objective_diagnose(trainer->objective, samples, scale, trainer->gradient));
   return SN_ERROR_ALL(SN_ERROR_RUN,
                       "the gradient is not finite although states and adjoints are (loss %g); lower "
@@ -160,6 +189,33 @@ static void leave_out(sn_trainer *trainer, ptrdiff_t windows, bool *left_out) {
   state->position++;
 }
 
+/* Loss of a batch and its gradient, which is complete in slices and to be summed (agree) else; *sum: this rank's share. */
+static sn_status differentiate(sn_trainer *trainer, sn_range batch, double scale, double *sum, bool *sound) {
+  const ptrdiff_t *index = trainer->permutation + batch.start;
+  *sum = 0;
+  if (trainer->sliced) {
+    sn_status status = sn_sliced_evaluate(trainer->sliced, SN_SET_TRAINING, batch.count, index, scale, sum,
+                                          trainer->gradient, sound);
+    if (sn_grid_rank(trainer->grid)) *sum = 0;
+    return status;
+  }
+  const sn_range share = sn_grid_share(trainer->grid, batch.count);
+  sn_dataset_gather(trainer->dataset, SN_SET_TRAINING, share.count, index + share.start, 0,
+                    sn_objective_initial(trainer->objective), sn_objective_targets(trainer->objective));
+  sn_reduction_begin(trainer->reduction, trainer->gradient);
+  sn_status status = sn_objective_gradient(trainer->objective, share.count, scale, sum, trainer->gradient);
+  *sound = sn_objective_is_sound(trainer->objective);
+  return status;
+}
+
+/* Sums numbers over world, and with them the gradient, if that is still to be done. */
+static void agree(sn_trainer *trainer, int count, double *numbers) {
+  if (trainer->sliced)
+    MPI_Allreduce(MPI_IN_PLACE, numbers, count, MPI_DOUBLE, MPI_SUM, sn_grid_world(trainer->grid));
+  else
+    sn_reduction_finish(trainer->reduction, count, numbers);
+}
+
 /*
  * One batch: gradient, reduction, optimizer step. With the gradient the ranks agree on loss, health and the wishes for
  * what comes next.
@@ -167,25 +223,24 @@ static void leave_out(sn_trainer *trainer, ptrdiff_t windows, bool *left_out) {
 static sn_status iterate(sn_trainer *trainer, sn_wish *wish, double *batch_loss) {
   sn_trainer_state *state = &trainer->state;
   const sn_range batch = batch_range(trainer, state->position);
-  const sn_range share = sn_grid_share(trainer->grid, batch.count);
   const double scale = 1 / values_of(trainer, batch.count);
-  sn_parameters *parameters = sn_model_parameters(trainer->model);
-  double sum = 0;
-  sn_dataset_gather(trainer->dataset, SN_SET_TRAINING, share.count, trainer->permutation + batch.start + share.start, 0,
-                    sn_objective_initial(trainer->objective), sn_objective_targets(trainer->objective));
-  sn_reduction_begin(trainer->reduction, trainer->gradient);
-  SN_TRY(sn_objective_gradient(trainer->objective, share.count, scale, &sum, trainer->gradient));
-  const bool healthy =
-      sn_objective_is_sound(trainer->objective) && is_finite(sn_parameters_size(parameters), trainer->gradient);
+  double sum;
+  bool sound;
+  /* One replica may fail alone (in a solve): the others learn of it where they all agree, below. */
+  sn_status status = differentiate(trainer, batch, scale, &sum, &sound);
+  const ptrdiff_t size = sn_parameters_size(sn_model_parameters(trainer->model));
+  const bool healthy = !status && sound && is_finite(size, trainer->gradient);
   double agreed[2 + SN_WISH_COUNTS] = {sum, !healthy};
   sn_wish_count(*wish, agreed + 2);
-  sn_reduction_finish(trainer->reduction, 2 + SN_WISH_COUNTS, agreed);
+  agree(trainer, 2 + SN_WISH_COUNTS, agreed);
   *batch_loss = agreed[1] > 0 ? NAN : scale * agreed[0];
   *wish = sn_wish_agreed(agreed + 2);
   if (!isfinite(*batch_loss)) {
     bool left_out;
     leave_out(trainer, batch.count, &left_out);
-    return left_out ? SN_OK : blow_up(trainer, share.count, scale, scale * agreed[0]);
+    if (!left_out) return blow_up(trainer, batch.count, status, scale, scale * agreed[0]);
+    if (status) sn_error_destroy(&status);
+    return SN_OK;
   }
 
   update(trainer);

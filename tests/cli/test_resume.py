@@ -267,8 +267,8 @@ class Lock(harness.Case):
     """Two runs do not write the same directory or file."""
 
     def under_way(self, command, *arguments, ranks=2):
-        process = harness.start(self.folder, [command, "c.yaml", "--set", "train.epochs=100000000", "--set",
-                                              "generate.span=100000000", *arguments], ranks=ranks)
+        process = harness.start(self.folder, [command, "c.yaml", "--set", "train.epochs=100000", "--set",
+                                              "generate.span=1000000", *arguments], ranks=ranks)
         self.addCleanup(self.end, process)
         return process
 
