@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "config.h"
+#include "lock.h"
 #include "sinode/error.h"
 #include "sinode/file.h"
 #include "sinode/log.h"
@@ -25,6 +26,8 @@ typedef struct {
   const char *argument;    /* the operand: parameter file, or what the command takes instead */
   bool overwrite;          /* --overwrite: replace files of other runs */
   bool check;              /* --check, for gradient */
+  double started;          /* on sn_clock */
+  sn_lock locks[2];        /* of the directory and the file being written; rank 0's */
 } sn_app;
 
 typedef struct {

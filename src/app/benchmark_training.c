@@ -33,13 +33,13 @@ typedef struct {
   products floor;
 } bench;
 
-static bool always(void *context) {
+static sn_wish always_stop(void *context) {
   (void)context;
-  return true;
+  return SN_WISH_STOP;
 }
 
-static sn_status after_iteration(void *context, const sn_trainer *trainer, double loss) {
-  (void)context, (void)trainer, (void)loss;
+static sn_status after_iteration(void *context, const sn_trainer *trainer, double loss, sn_wish wish) {
+  (void)context, (void)trainer, (void)loss, (void)wish;
   return SN_OK;
 }
 
@@ -50,7 +50,7 @@ static sn_status after_epoch(void *context, const sn_trainer *trainer, const sn_
 
 /* One iteration: the trainer is asked to stop after each. */
 static sn_status iterate(void *context) {
-  const sn_trainer_hooks hooks = {NULL, always, after_iteration, after_epoch};
+  const sn_trainer_hooks hooks = {NULL, always_stop, after_iteration, after_epoch};
   bool stopped;
   return sn_trainer_run(((bench *)context)->trainer, &hooks, &stopped);
 }
@@ -148,7 +148,7 @@ static sn_status make_data(const sn_app *app, bench *t) {
 
 static sn_status prepare_training(sn_app *app, bench *t) {
   const sn_config *c = &app->config;
-  t->samples = sn_trainer_samples(t->grid, t->dataset, c->train.batch);
+  t->samples = sn_trainer_samples(t->grid, t->dataset, c->train.batch, sn_setup_slice(app));
   SN_TRY(sn_setup_model(app, t->grid, t->samples, &t->model));
   SN_TRY(sn_setup_integrator(app, t->model, c->generate.interval, c->train.window, true, &t->integrator));
   SN_TRY(sn_objective_create(t->model, t->integrator, (sn_loss_kind)c->train.loss, c->train.window, &t->objective));
@@ -158,7 +158,8 @@ static sn_status prepare_training(sn_app *app, bench *t) {
                                       .epochs = INT64_MAX,
                                       .seed = 1,
                                       .window = c->train.window,
-                                      .schedule = {.kind = SN_SCHEDULE_CONSTANT}};
+                                      .schedule = {.kind = SN_SCHEDULE_CONSTANT},
+                                      .slice = sn_setup_slice(app)};
   SN_TRY(sn_trainer_create(t->model, t->objective, t->dataset, t->optimizer, &options, 1e-6, &t->trainer));
   SN_TRY(sn_trainer_reserve(t->trainer, t->integrator));
   t->steps = sn_integrator_steps(t->integrator, 1);

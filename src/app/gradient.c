@@ -241,6 +241,7 @@ static sn_status evaluate(evaluation *e) {
                                      .parameters = parameters,
                                      .gradient = e->gradient};
   const sn_provenance provenance = sn_setup_provenance(e->app, "loss and gradient");
+  SN_TRY(sn_setup_lock_file(e->app, c->gradient.file, "gradient.file"));
   SN_TRY(sn_setup_claim(e->app, c->gradient.file, "gradient.file"));
   SN_TRY(sn_gradient_file_write(e->grid, c->gradient.file, &result, &provenance));
   sn_log_line(e->app->log, "loss %.15e, norm of the gradient %.15e", loss, norm);

@@ -61,7 +61,7 @@ static void print_usage(FILE *stream) {
       "  --quiet                   prints warnings and errors only\n"
       "  --overwrite               replaces existing output files of another run\n\n"
       "exit status: 0 done; 1 the run failed; 2 bad usage or parameter; 3 a file cannot be read or written;\n"
-      "75 stopped by a signal after a checkpoint: run the same command again to go on\n\n"
+      "75 stopped by a signal or the time limit after a checkpoint: run the same command again to go on\n\n"
       "Start with `sinode template train > train.yaml`.\n",
       stream);
 }
@@ -230,11 +230,12 @@ int main(int argc, char **argv) {
   /* OpenMPI's default way of writing files in parallel (fcoll/vulcan) has corrupted data in 4.1; this one has not. */
   setenv("OMPI_MCA_fcoll", "dynamic_gen2", 0);
   MPI_Init(&argc, &argv);
-  sn_app app = {.world = MPI_COMM_WORLD};
+  sn_app app = {.world = MPI_COMM_WORLD, .started = sn_clock()};
   MPI_Comm_rank(app.world, &app.rank);
   MPI_Comm_size(app.world, &app.ranks);
   sn_status status = run(&app, argc, argv);
   int code = status ? report(&app, &status) : 0;
+  for (int k = 0; k < 2; k++) sn_lock_release(&app.locks[k]);
   free(app.echo);
   sn_timer_destroy(&app.timer);
   sn_log_destroy(&app.log);
