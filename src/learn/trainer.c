@@ -99,21 +99,32 @@ sn_status sn_trainer_evaluate(sn_trainer *trainer, sn_set set, double *loss) {
   const ptrdiff_t windows = sn_dataset_windows(trainer->dataset, set), most = sn_model_samples(trainer->model);
   const sn_range share = sn_grid_share(trainer->grid, windows);
   double total = 0;
-  for (ptrdiff_t done = 0; done < share.count; done += most) {
+  sn_status status = SN_OK;
+  for (ptrdiff_t done = 0; done < share.count && !status; done += most) {
     const ptrdiff_t samples = share.count - done < most ? share.count - done : most;
-    double sum;
+    double sum = 0;
     sn_dataset_gather(trainer->dataset, set, samples, NULL, share.start + done,
                       sn_objective_initial(trainer->objective), sn_objective_targets(trainer->objective));
-    SN_TRY(sn_objective_value(trainer->objective, samples, &sum));
+    status = sn_objective_value(trainer->objective, samples, &sum);
     total += sum;
   }
+  SN_TRY(sn_agree(sn_grid_world(trainer->grid), status));
   MPI_Allreduce(MPI_IN_PLACE, &total, 1, MPI_DOUBLE, MPI_SUM, sn_grid_world(trainer->grid));
   *loss = windows ? total / values_of(trainer, windows) : NAN;
   return SN_OK;
 }
 
-static sn_status blow_up(sn_trainer *trainer, ptrdiff_t samples, double scale, double loss) {
+/*
+ * Looks into a batch in which some replica failed (`status` is this one's part) or saw a state, an adjoint or a
+ * gradient out of bounds. The error names the step. SN_OK if what one rank saw is within bounds for all of them
+ * together: the gradient is then there once more. Collective over world.
+ */
+static sn_status examine(sn_trainer *trainer, sn_status status, ptrdiff_t samples, double scale, double loss) {
+  SN_TRY(sn_agree(sn_grid_world(trainer->grid), status));
   SN_TRY(sn_objective_diagnose(trainer->objective, samples, scale, trainer->gradient));
+  sn_reduction_begin(trainer->reduction, trainer->gradient);
+  const bool finite = sn_reduction_finish(trainer->reduction, 0, NULL);
+  if (finite && isfinite(loss)) return SN_OK;
   return SN_ERROR_ALL(SN_ERROR_RUN,
                       "the gradient is not finite although states and adjoints are (loss %g); lower "
                       "train.optimizer.learning_rate",
@@ -149,13 +160,15 @@ static sn_status iterate(sn_trainer *trainer, bool stop_here, double *batch_loss
   double sum = 0;
   sn_dataset_gather(trainer->dataset, SN_SET_TRAINING, share.count, trainer->permutation + batch.start + share.start, 0,
                     sn_objective_initial(trainer->objective), sn_objective_targets(trainer->objective));
+  /* One replica may fail alone (a solve, a stiff sample): the others learn of it where they all agree. */
   sn_reduction_begin(trainer->reduction, trainer->gradient);
-  SN_TRY(sn_objective_gradient(trainer->objective, share.count, scale, &sum, trainer->gradient));
-  double agreed[3] = {sum, !sn_objective_is_sound(trainer->objective), stop_here};
+  sn_status status = sn_objective_gradient(trainer->objective, share.count, scale, &sum, trainer->gradient);
+  double agreed[3] = {sum, status || !sn_objective_is_sound(trainer->objective), stop_here};
   const bool finite = sn_reduction_finish(trainer->reduction, 3, agreed);
   *batch_loss = scale * agreed[0];
   *stop = agreed[2] > 0;
-  if (!finite || !isfinite(*batch_loss) || agreed[1] > 0) return blow_up(trainer, share.count, scale, *batch_loss);
+  if (!finite || !isfinite(*batch_loss) || agreed[1] > 0)
+    SN_TRY(examine(trainer, status, share.count, scale, *batch_loss));
 
   update(trainer);
   SN_TRY(sn_model_stepped(trainer->model));
