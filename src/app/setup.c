@@ -224,7 +224,7 @@ double sn_setup_peak_memory(const sn_grid *grid, const sn_parameters *parameters
     written = fmax(written, fmin(size, 32 * mebibyte));
   }
   const double gradient = sizeof(double) * (double)sn_parameters_size(parameters);
-  return libraries + arrays + 9 * mebibyte + written + (replicas > 1 ? gradient / replicas : 0);
+  return libraries + arrays + 8 * mebibyte + written + (replicas > 1 ? gradient / replicas : 0);
 }
 
 sn_status sn_setup_claim(const sn_app *app, const char *path, const char *key) {
