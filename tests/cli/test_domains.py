@@ -1,4 +1,4 @@
-"""A model of convolutions and stencils trained on one domain runs on others of the same spacing; no other model does."""
+"""A model of convolutions and stencils trained on one domain runs on others of the same spacing; others do not."""
 import unittest
 
 import h5py
@@ -42,14 +42,15 @@ class DomainTest(Case):
             file.attrs["domain_length"], file["x"][...] = 22.0, 22 / 32 * np.arange(32)
         _, err = self.sinode("predict", *DOUBLE, "--set", "grid.length=22", status=2)
         self.assertEqual(err, ["sinode: error: run/model.h5 is for points 1.375 apart (16 on [0, 22)), but grid.length "
-                               "over grid.points is 0.6875; its weights do not depend on the domain, but on the spacing"])
+                               "over grid.points is 0.6875; its weights do not depend on the domain, but on the "
+                               "spacing"])
 
     def test_perceptrons_and_matrices_are_of_one_grid(self):
         for words in ((), (*CONV, "--set", "model.linear.kind=dense")):
             self.sinode("train", *words, "--overwrite")
             _, err = self.sinode("predict", *DOUBLE, status=2)
-            self.assertEqual(err, ["sinode: error: run/model.h5 is for 16 grid points, but grid.points is 32; they must "
-                                   "agree"])
+            self.assertEqual(err, ["sinode: error: run/model.h5 is for 16 grid points, but grid.points is 32; they "
+                                   "must agree"])
 
 
 if __name__ == "__main__":

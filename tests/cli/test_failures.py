@@ -1,5 +1,5 @@
-"""What is said and done when a computation goes wrong: explicit schemes beyond their limit, stiff and implicit steps that
-fail, adjoints that explode, one replica failing alone. And what a user sees beforehand: warnings, error estimates."""
+"""What is said and done when a computation goes wrong: explicit schemes beyond their limit, stiff and implicit steps
+that fail, adjoints that explode, one replica failing alone. And what a user sees beforehand: warnings, error estimates."""
 import unittest
 
 import h5py
@@ -55,7 +55,7 @@ class FailureTest(Case):
             self.assertIn("warning", err[0])
 
     def test_steps_are_counted_from_the_start_of_a_prediction(self):
-        """u' = u / 2 by euler with dt 0.2 grows by 1.1 a step: past 1e6 in step 145, which is not in the first piece."""
+        """u' = u / 2 by euler with dt 0.2 grows by 1.1 a step: past 1e6 in step 145, not in the first piece."""
         write_data(self.folder / "data.h5", np.ones((1, 3, 16)))
         write_linear_model(self.folder / "model.h5", [0.5])
         step = int(np.ceil(np.log(1e6) / np.log(1.1)))
@@ -73,9 +73,9 @@ class FailureTest(Case):
         newton = ("--set", "integrator.scheme=cn", "--set", "integrator.newton.max_iterations=2")
         for ranks in (1, 2):
             self.fails("predict", *EXACT, *stiff, "--set", "predict.span=0.4", ranks=ranks,
-                       words=("stiff: the step of dopri5-adaptive fell below 0.0001 at t = ", "an IMEX scheme would do"))
+                       words=("stiff: the step of dopri5-adaptive fell below 0.0001 at t = ", "an IMEX scheme would"))
             self.fails("predict", *EXACT, *newton, "--set", "predict.span=0.4", ranks=ranks,
-                       words=("did not converge in step 1 of cn, at t = 0 (relative residuals: ", "lower integrator.dt"))
+                       words=("did not converge in step 1 of cn, at t = 0 (relative residuals: ", "lower integrator"))
             train = ("--set", "model.nonlinear.kind=ks", "--set", "model.linear.trainable=true", "--set",
                      "train.validation=0")
             self.fails("train", *train, *stiff, ranks=ranks, words=("stiff: ",))
@@ -106,7 +106,8 @@ class FailureTest(Case):
             found[dt] = estimate.max()
         order = np.log2(found[0.05] / found[0.025])
         self.assertTrue(3.5 < order < 4.5, found)
-        out, _ = self.sinode("predict", *EXACT, "--set", "integrator.scheme=rk4", "--set", "integrator.dt=0.01", "--overwrite")
+        out, _ = self.sinode("predict", *EXACT, "--set", "integrator.scheme=rk4", "--set", "integrator.dt=0.01",
+                             "--overwrite")
         self.assertNotIn("estimate", out)  # no embedded method
 
     def test_exploding_adjoint(self):
@@ -120,8 +121,8 @@ class FailureTest(Case):
                  "--set", "model.linear.coefficients=[0.0, 50.0, 0.0]", "--set", "model.nonlinear.kind=none")
         for ranks, space in ((1, 1), (2, 2), (2, 1)):
             # The last of what is given is the largest; 8 steps back from step 12 it has grown by 11^8 > 1e8.
-            self.fails("gradient", *words, "--set", "gradient.model=run_model.h5", "--overwrite", ranks=ranks, space=space,
-                       words=("the adjoint of euler blew up going back through step 5 (t = 0.8)", "train.window"))
+            self.fails("gradient", *words, "--set", "gradient.model=run_model.h5", "--overwrite", ranks=ranks,
+                       space=space, words=("the adjoint of euler blew up going back through step 5 (t = 0.8)", "train.window"))
             with h5py.File(self.folder / "gradient.h5") as file:
                 norms = file["adjoint_norm"][()]
             self.assertEqual(norms.shape, (12,))

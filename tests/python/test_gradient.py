@@ -1,4 +1,4 @@
-"""sinode gradient against PyTorch's automatic differentiation, on combinations of scheme, network, linear part and split.
+"""sinode gradient against PyTorch's automatic differentiation: combinations of scheme, network, linear part and split.
 
 The reference is written from the formulas alone: tableaux from tests/golden/tableaux.json, A as a full matrix, stage
 equations by a general solve, the nonlinear equations of beuler and cn by Newton's method with the full Jacobian and the
@@ -30,7 +30,8 @@ PROGRAM, MPIEXEC = os.environ.get("SINODE_PROGRAM"), os.environ.get("MPIEXEC", "
 TABLEAUX = json.loads((pathlib.Path(__file__).resolve().parents[1] / "golden" / "tableaux.json").read_text())
 IMPLICIT = {"beuler": 1.0, "cn": 0.5}  # the weight of the new state
 LENGTH, INTERVAL, MEMBERS = 22.0, 0.1, 3
-ASYMMETRIC = {1: [-0.7], 3: [-0.5, 0.9, -0.1], 5: [-0.5, 1.5, -2.2, 1.0, -0.1], 7: [0.05, -0.6, 1.6, -2.3, 1.1, -0.2, 0.1],
+ASYMMETRIC = {1: [-0.7], 3: [-0.5, 0.9, -0.1], 5: [-0.5, 1.5, -2.2, 1.0, -0.1],
+              7: [0.05, -0.6, 1.6, -2.3, 1.1, -0.2, 0.1],
               9: [0.02, 0.1, -0.6, 1.6, -2.3, 1.1, -0.2, -0.1, 0.04]}
 
 # scheme, network, linear part, other settings; splits as (ranks, space ranks)
@@ -53,7 +54,8 @@ CASES = [
      dict(points=16, window=2, substeps=3, solver="banded"), [(1, 1), (2, 2)]),
     ("rk4", dict(kind="conv", channels=[4], kernel=1, activation="tanh"), dict(kind="spectral"),
      dict(points=9, window=2, substeps=20), [(2, 1), (3, 3)]),
-    ("2c", dict(kind="none"), dict(kind="dense", trainable=True), dict(points=12, window=3, loss="mae"), [(2, 2), (4, 1)]),
+    ("2c", dict(kind="none"), dict(kind="dense", trainable=True), dict(points=12, window=3, loss="mae"),
+     [(2, 2), (4, 1)]),
     ("beuler", dict(kind="mlp", hidden=[7], activation="tanh"), dict(kind="stencil", taps=1, trainable=True),
      dict(points=8, window=2), [(1, 1), (4, 4)]),
     ("dopri5", dict(kind="mlp", hidden=[5], activation="sigmoid"), dict(kind="dense", trainable=True),
@@ -111,7 +113,8 @@ class Model:
             taps = ASYMMETRIC[linear["taps"]] if "taps" in linear else ks_stencil(points, LENGTH)
             self.add("linear/stencil", np.array(taps))
         elif kind == "dense":
-            self.add("linear/matrix", circulant(ASYMMETRIC[5], points).numpy() + 0.2 * random.normal(size=(points,) * 2))
+            self.add("linear/matrix", circulant(ASYMMETRIC[5], points).numpy() +
+                     0.2 * random.normal(size=(points, points)))
         self.trained = [] if not linear.get("trainable") else list(self.leaves)
         self.kind = kind
         sizes = ([points, *network["hidden"], points] if network["kind"] == "mlp" else
@@ -145,7 +148,8 @@ class Model:
                 a = a @ weight.T + bias
             else:
                 reach, wide = weight.shape[2] // 2, a if layer else a[:, None]
-                a = bias[:, None] + sum(torch.einsum("oi,sij->soj", weight[:, :, t], torch.roll(wide, reach - t, dims=2))
+                a = bias[:, None] + sum(torch.einsum("oi,sij->soj", weight[:, :, t],
+                                                     torch.roll(wide, reach - t, dims=2))
                                         for t in range(weight.shape[2]))
             a = activation(a) if layer < self.layers - 1 else a
         return a if a.dim() == 2 else a[:, 0]
@@ -216,8 +220,8 @@ class GradientTest(unittest.TestCase):
         points, window, substeps = other["points"], other["window"], other.get("substeps", 1)
         model = Model(network, linear, points, random)
         x = LENGTH / points * np.arange(points)
-        data = np.array([[np.cos(2 * np.pi * x / LENGTH + m) + 0.3 * random.normal(size=points) for _ in range(window + 1)]
-                         for m in range(MEMBERS)])
+        data = np.array([[np.cos(2 * np.pi * x / LENGTH + m) + 0.3 * random.normal(size=points)
+                          for _ in range(window + 1)] for m in range(MEMBERS)])
         u0 = torch.tensor(data[:, 0], requires_grad=True)
         loss, states = evaluate(model, scheme, u0, torch.from_numpy(data[:, 1:]), INTERVAL / substeps, substeps,
                                 other.get("loss", "mse"))
