@@ -244,7 +244,7 @@ class GradientTest(unittest.TestCase):
                 "gradient: {model: model.h5, data: data.h5, file: gradient.h5}\n")
             for ranks, space in splits:
                 run = subprocess.run([MPIEXEC, "-n", str(ranks), PROGRAM, "gradient", "case.yaml", "--quiet",
-                                      "--overwrite", "--set", f"parallel.space={space}"], cwd=folder, timeout=120,
+                                      "--overwrite", "--set", f"parallel.space={space}"], cwd=folder, timeout=240,
                                      stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
                 self.assertEqual(run.returncode, 0, run.stdout)
                 self.compare(folder / "gradient.h5", expected, 1e-8 if scheme in IMPLICIT else 1e-9, f"{ranks}/{space}")
