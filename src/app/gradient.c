@@ -45,7 +45,7 @@ static double scale_of(const evaluation *e) {
 /* The loss at the present parameters and initial states. Collective over world. */
 static sn_status evaluate_loss(evaluation *e, double *loss) {
   double sum = 0;
-  if (e->own.count) SN_TRY(sn_objective_value(e->objective, e->own.count, &sum));
+  SN_TRY(sn_agree(e->app->world, sn_objective_value(e->objective, e->own.count, &sum)));
   MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_DOUBLE, MPI_SUM, e->app->world);
   *loss = scale_of(e) * sum;
   return SN_OK;
@@ -211,12 +211,22 @@ static void keep_trajectory(evaluation *e) {
       memcpy(e->states + (s * (window + 1) + k) * n, states + (k * e->own.count + s) * n, (size_t)n * sizeof *states);
 }
 
+static void say_effort(const evaluation *e) {
+  char effort[SN_EFFORT_LENGTH];
+  sn_integrator_effort(e->integrator, effort, sizeof effort);
+  sn_log_line(e->app->log, "solver: %s; factorizations: %ld", sn_integrator_solver_reason(e->integrator),
+              sn_integrator_factorizations(e->integrator));
+  if (*effort) sn_log_line(e->app->log, "%s", effort);
+  sn_log_line(e->app->log, "adjoint storage: %s; %td forward steps for %td",
+              sn_integrator_storage_reason(e->integrator), sn_integrator_forward_steps(e->integrator), e->steps);
+}
+
 static sn_status evaluate(evaluation *e) {
   const sn_config *c = &e->app->config;
   sn_parameters *parameters = sn_model_parameters(e->model);
   double sum = 0;
   fill(e);
-  SN_TRY(sn_objective_gradient(e->objective, e->own.count, scale_of(e), &sum, e->gradient));
+  SN_TRY(sn_agree(e->app->world, sn_objective_gradient(e->objective, e->own.count, scale_of(e), &sum, e->gradient)));
   sn_reduction *reduction;
   SN_TRY(sn_reduction_create(parameters, &reduction));
   sn_reduction_sum(reduction, e->gradient);
@@ -227,7 +237,6 @@ static sn_status evaluate(evaluation *e) {
     SN_TRY(sn_objective_diagnose(e->objective, e->own.count, scale_of(e), e->gradient));
     return SN_ERROR_ALL(SN_ERROR_RUN, "loss %g and norm of the gradient %g are not finite", loss, norm);
   }
-  SN_TRY(sn_integrator_check(e->integrator, e->own.count, 0)); /* a finite adjoint may have exploded all the same */
   sn_integrator_norms(e->integrator, e->norms);
   keep_trajectory(e);
   const sn_gradient_result result = {.loss = loss,
@@ -245,9 +254,9 @@ static sn_status evaluate(evaluation *e) {
   SN_TRY(sn_setup_claim(e->app, c->gradient.file, "gradient.file"));
   SN_TRY(sn_gradient_file_write(e->grid, c->gradient.file, &result, &provenance));
   sn_log_line(e->app->log, "loss %.15e, norm of the gradient %.15e", loss, norm);
-  sn_log_line(e->app->log, "solver: %s; factorizations: %ld", sn_integrator_solver_reason(e->integrator),
-              sn_integrator_factorizations(e->integrator));
+  say_effort(e);
   sn_log_line(e->app->log, "written: %s", c->gradient.file);
+  SN_TRY(sn_integrator_check(e->integrator, e->own.count)); /* a finite adjoint may have exploded all the same */
   return e->app->check ? check(e) : SN_OK;
 }
 

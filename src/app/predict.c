@@ -29,6 +29,7 @@ typedef struct {
   double *relative;       /* (members): nrmse at one time */
   double *estimate;       /* (chunk + 1, members): largest error estimate of a step in each interval; row 0 stays 0 */
   double *squares;        /* (steps of a chunk, members): sums behind it */
+  double worst_estimate;  /* of the members of this replica so far */
   double *valid_time;     /* (members): NaN while the prediction is still valid */
 } prediction;
 
@@ -117,6 +118,7 @@ static void measure_estimates(prediction *p, ptrdiff_t count) {
       double most = 0;
       for (ptrdiff_t k = i * each; k < (i + 1) * each; k++) most = fmax(most, p->squares[k * members + m]);
       p->estimate[(i + 1) * members + m] = sqrt(most / (double)sn_grid_points(p->grid));
+      p->worst_estimate = fmax(p->worst_estimate, p->estimate[(i + 1) * members + m]);
     }
 }
 
@@ -128,8 +130,10 @@ static sn_status roll_out(prediction *p) {
   sn_log_progress_start(p->app->log, 0);
   for (ptrdiff_t done = 0; done < p->intervals;) {
     const ptrdiff_t left = p->intervals - done, count = left < p->chunk ? left : p->chunk;
-    SN_TRY(sn_integrator_forward(p->integrator, members, count, p->states, false));
-    SN_TRY(sn_integrator_check(p->integrator, members, p->start + (double)done * p->interval));
+    sn_integrator_begin_at(p->integrator, p->start + (double)done * p->interval,
+                           sn_integrator_steps(p->integrator, done));
+    SN_TRY(sn_agree(p->app->world, sn_integrator_forward(p->integrator, members, count, p->states, false)));
+    SN_TRY(sn_integrator_check(p->integrator, members));
     measure_estimates(p, count);
     SN_TRY(write_states(p, done + 1, count, p->states + state, p->estimate ? p->estimate + members : NULL));
     memmove(p->states, p->states + count * state, (size_t)state * sizeof *p->states);
@@ -221,7 +225,7 @@ static sn_status open_file(prediction *p) {
 /* The mean of the valid times over all members, those that never end counted as the span; and how many those are. */
 static sn_status summarize(prediction *p) {
   const sn_config *c = &p->app->config;
-  char effort[120];
+  char effort[SN_EFFORT_LENGTH];
   sn_integrator_effort(p->integrator, effort, sizeof effort);
   if (*effort) sn_log_line(p->app->log, "%s", effort);
   const double span = (double)p->intervals * p->interval, exponent = c->predict.lyapunov_exponent;
@@ -232,6 +236,11 @@ static sn_status summarize(prediction *p) {
     sums[2] += isnan(p->valid_time[m]);
   }
   MPI_Allreduce(MPI_IN_PLACE, sums, 3, MPI_DOUBLE, MPI_SUM, p->app->world);
+  double estimate = p->worst_estimate;
+  MPI_Allreduce(MPI_IN_PLACE, &estimate, 1, MPI_DOUBLE, MPI_MAX, p->app->world);
+  if (p->estimate)
+    sn_log_line(p->app->log, "error estimate of a step by the embedded method: at most %.2e (rms over x); dt %g",
+                estimate, c->integrator.dt);
   const double mean = sums[1] / sums[0];
   sn_log_line(p->app->log, "valid time (nrmse <= %g): %g, that is %.2f Lyapunov times (exponent %g)%s",
               c->predict.threshold, mean, mean * exponent, exponent, sums[0] > 1 ? ", mean over the members" : "");

@@ -99,14 +99,31 @@ static sn_status same_grid(const sn_app *app, const char *path, ptrdiff_t points
   return SN_OK;
 }
 
+/*
+ * A perceptron and a dense matrix are of one grid. Convolutions and stencils do not know how many points there are, but
+ * their coefficients are for one spacing.
+ */
+static sn_status suits_grid(const sn_app *app, const char *path, const sn_model_description *d) {
+  const sn_config *c = &app->config;
+  if (strcmp(d->nonlinear_kind, "mlp") == 0 || strcmp(d->linear_kind, "dense") == 0)
+    return same_grid(app, path, d->grid_points, d->domain_length);
+  const double theirs = d->domain_length / (double)d->grid_points, ours = c->grid.length / (double)c->grid.points;
+  if (!(fabs(theirs - ours) <= 1e-9 * ours))
+    return SN_ERROR_ALL(SN_ERROR_USAGE,
+                        "%s is for points %.12g apart (%td on [0, %.12g)), but grid.length over grid.points is %.12g; "
+                        "its weights do not depend on the domain, but on the spacing",
+                        path, theirs, d->grid_points, d->domain_length, ours);
+  return SN_OK;
+}
+
 sn_status sn_setup_model_from_file(const sn_app *app, const sn_grid *grid, const char *path, ptrdiff_t samples,
                                    sn_model **model) {
   sn_model_description description;
   sn_linear_shape linear;
   sn_network_shape network;
   SN_TRY(sn_model_file_describe(app->world, path, &description));
-  /* Convolutions do not depend on the grid: only the linear part would, and its coefficients say for which dx. */
-  SN_TRY(same_grid(app, path, description.grid_points, description.domain_length));
+  SN_TRY(suits_grid(app, path, &description));
+  description.domain_length = app->config.grid.length;
   SN_TRY(to_shapes(path, &description, &linear, &network));
   SN_TRY(build_model(app, grid, &linear, &network, samples, model));
   sn_parameters *parameters = sn_model_parameters(*model);
@@ -213,7 +230,7 @@ double sn_setup_peak_memory(const sn_grid *grid, const sn_parameters *parameters
     written = fmax(written, fmin(size, 32 * mebibyte));
   }
   const double gradient = sizeof(double) * (double)sn_parameters_size(parameters);
-  return libraries + arrays + 9 * mebibyte + written + (replicas > 1 ? gradient / replicas : 0);
+  return libraries + arrays + 8 * mebibyte + written + (replicas > 1 ? gradient / replicas : 0);
 }
 
 sn_status sn_setup_lock(sn_app *app, const char *path, const char *what, const char *advice) {

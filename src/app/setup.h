@@ -18,7 +18,9 @@ sn_status sn_setup_grid(sn_app *app, sn_grid **grid);
 /* The model the parameters describe; its values are the initial ones. Collective over world. */
 sn_status sn_setup_model(const sn_app *app, const sn_grid *grid, ptrdiff_t samples, sn_model **model);
 
-/* The model a file describes, with the file's values. Error: it is not for the parameters' grid. Collective over world.
+/*
+ * The model a file describes, with the file's values, on the parameters' grid. Error: it is for another one; of models
+ * of convolutions and stencils, for one of other spacing. Collective over world.
  */
 sn_status sn_setup_model_from_file(const sn_app *app, const sn_grid *grid, const char *path, ptrdiff_t samples,
                                    sn_model **model);

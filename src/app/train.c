@@ -173,7 +173,7 @@ static sn_status finish(sn_training *t) {
   sn_log_line(t->app->log, "trained %lld epochs, %lld iterations in %.1f s (%.3f s an epoch)", (long long)state->epoch,
               (long long)state->iteration, state->seconds, state->seconds / (double)state->epoch);
   sn_log_line(t->app->log, "training loss %.4e, validation loss %.4e, best %.4e", last[3], last[4], state->best);
-  char effort[120];
+  char effort[SN_EFFORT_LENGTH];
   sn_integrator_effort(t->integrator, effort, sizeof effort);
   sn_log_line(t->app->log, "factorizations: %ld%s%s", sn_integrator_factorizations(t->integrator), *effort ? "; " : "",
               effort);

@@ -63,9 +63,10 @@ sn_status sn_objective_gradient(sn_objective *o, ptrdiff_t samples, double scale
 }
 
 sn_status sn_objective_diagnose(sn_objective *o, ptrdiff_t samples, double scale, double *gradient) {
+  const MPI_Comm world = sn_grid_world(sn_model_grid(o->model));
   double sum;
-  if (samples) SN_TRY(sn_objective_value(o, samples, &sum));
-  SN_TRY(sn_integrator_check(o->integrator, samples, 0));
-  if (samples) SN_TRY(sn_objective_gradient(o, samples, scale, &sum, gradient));
-  return sn_integrator_check(o->integrator, samples, 0);
+  SN_TRY(sn_agree(world, sn_objective_value(o, samples, &sum)));
+  SN_TRY(sn_integrator_check(o->integrator, samples));
+  SN_TRY(sn_agree(world, sn_objective_gradient(o, samples, scale, &sum, gradient)));
+  return sn_integrator_check(o->integrator, samples);
 }

@@ -119,35 +119,25 @@ sn_status sn_trainer_evaluate(sn_trainer *trainer, sn_set set, double *loss) {
   const ptrdiff_t windows = sn_dataset_windows(trainer->dataset, set), most = sn_model_samples(trainer->model);
   const sn_range share = sn_grid_share(trainer->grid, windows);
   double total = 0;
+  sn_status status = SN_OK;
   if (trainer->sliced && windows) {
     bool sound;
-    sn_status status = sn_sliced_evaluate(trainer->sliced, set, windows, NULL, 1, &total, NULL, &sound);
+    status = sn_sliced_evaluate(trainer->sliced, set, windows, NULL, 1, &total, NULL, &sound);
     *loss = total / values_of(trainer, windows);
     return sn_agree(sn_grid_world(trainer->grid), status);
   }
-  for (ptrdiff_t done = 0; done < share.count; done += most) {
+  for (ptrdiff_t done = 0; done < share.count && !status; done += most) {
     const ptrdiff_t samples = share.count - done < most ? share.count - done : most;
-    double sum;
+    double sum = 0;
     sn_dataset_gather(trainer->dataset, set, samples, NULL, share.start + done,
                       sn_objective_initial(trainer->objective), sn_objective_targets(trainer->objective));
-    SN_TRY(sn_objective_value(trainer->objective, samples, &sum));
+    status = sn_objective_value(trainer->objective, samples, &sum);
     total += sum;
   }
+  SN_TRY(sn_agree(sn_grid_world(trainer->grid), status));
   MPI_Allreduce(MPI_IN_PLACE, &total, 1, MPI_DOUBLE, MPI_SUM, sn_grid_world(trainer->grid));
   *loss = windows ? total / values_of(trainer, windows) : NAN;
   return SN_OK;
-}
-
-/* Finds the words for a batch that failed; `status` is this rank's failure, if it had one. Collective over world. */
-static sn_status blow_up(sn_trainer *trainer, ptrdiff_t windows, sn_status status, double scale, double loss) {
-  SN_TRY(sn_agree(sn_grid_world(trainer->grid), status));
-  const ptrdiff_t samples =
-      trainer->sliced ? sn_sliced_recall(trainer->sliced) : sn_grid_share(trainer->grid, windows).count;
-  SN_TRY(sn_objective_diagnose(trainer->objective, samples, scale, trainer->gradient));
-  return SN_ERROR_ALL(SN_ERROR_RUN,
-                      "the gradient is not finite although states and adjoints are (loss %g); lower "
-                      "train.optimizer.learning_rate",
-                      loss);
 }
 
 /* Each replica updates its parts of the parameters and gets the others. */
@@ -170,16 +160,16 @@ void sn_trainer_gather(sn_trainer *trainer) {
     sn_reduction_gather(trainer->reduction, sn_optimizer_vector(trainer->optimizer, v));
 }
 
-/* Does without a batch, as options.on_nonfinite says; *left_out is false where it must not. */
-static void leave_out(sn_trainer *trainer, ptrdiff_t windows, bool *left_out) {
+/* Does without a batch, as options.on_nonfinite says; false where it must not. */
+static bool leave_out(sn_trainer *trainer, ptrdiff_t windows) {
   sn_trainer_state *state = &trainer->state;
-  *left_out = trainer->options.on_nonfinite != SN_NONFINITE_STOP && state->in_a_row < SN_NONFINITE_MOST;
-  if (!*left_out) return;
+  if (trainer->options.on_nonfinite == SN_NONFINITE_STOP || state->in_a_row >= SN_NONFINITE_MOST) return false;
   if (trainer->options.on_nonfinite == SN_NONFINITE_HALVE) state->schedule.rate *= 0.5;
   state->left_out += windows;
   state->in_a_row++;
   state->iteration++;
   state->position++;
+  return true;
 }
 
 /* Loss of a batch and its gradient, which is complete in slices and to be summed (agree) else; *sum: this rank's share. */
@@ -195,6 +185,7 @@ static sn_status differentiate(sn_trainer *trainer, sn_range batch, double scale
   const sn_range share = sn_grid_share(trainer->grid, batch.count);
   sn_dataset_gather(trainer->dataset, SN_SET_TRAINING, share.count, index + share.start, 0,
                     sn_objective_initial(trainer->objective), sn_objective_targets(trainer->objective));
+  /* One replica may fail alone (a solve, a stiff sample): the others learn of it where they all agree. */
   sn_reduction_begin(trainer->reduction, trainer->gradient);
   sn_status status = sn_objective_gradient(trainer->objective, share.count, scale, sum, trainer->gradient);
   *sound = sn_objective_is_sound(trainer->objective);
@@ -219,6 +210,27 @@ static bool agree(sn_trainer *trainer, int count, double *numbers) {
 }
 
 /*
+ * Looks into a batch in which some replica failed (`status` is this one's part) or saw a state, an adjoint or a
+ * gradient out of bounds. The error names the step. SN_OK if what one rank saw is within bounds for all of them
+ * together: the gradient is then there once more. Collective over world.
+ */
+static sn_status examine(sn_trainer *trainer, sn_range batch, sn_status status, double scale, double loss) {
+  const MPI_Comm world = sn_grid_world(trainer->grid);
+  SN_TRY(sn_agree(world, status));
+  const ptrdiff_t samples =
+      trainer->sliced ? sn_sliced_recall(trainer->sliced) : sn_grid_share(trainer->grid, batch.count).count;
+  SN_TRY(sn_objective_diagnose(trainer->objective, samples, scale, trainer->gradient));
+  double again, none[1];
+  bool sound;
+  SN_TRY(sn_agree(world, differentiate(trainer, batch, scale, &again, &sound)));
+  if (agree(trainer, 0, none) && isfinite(loss)) return SN_OK;
+  return SN_ERROR_ALL(SN_ERROR_RUN,
+                      "the gradient is not finite although states and adjoints are (loss %g); lower "
+                      "train.optimizer.learning_rate",
+                      loss);
+}
+
+/*
  * One batch: gradient, reduction, optimizer step. With the gradient the ranks agree on loss, health and the wishes for
  * what comes next.
  */
@@ -228,19 +240,19 @@ static sn_status iterate(sn_trainer *trainer, sn_wish *wish, double *batch_loss)
   const double scale = 1 / values_of(trainer, batch.count);
   double sum;
   bool sound;
-  /* One replica may fail alone (in a solve): the others learn of it where they all agree, below. */
   sn_status status = differentiate(trainer, batch, scale, &sum, &sound);
   double agreed[2 + SN_WISH_COUNTS + 1] = {sum, status || !sound};
   sn_wish_count(*wish, agreed + 2);
   const bool finite = agree(trainer, 2 + SN_WISH_COUNTS, agreed);
-  *batch_loss = agreed[1] > 0 || !finite ? NAN : scale * agreed[0];
+  *batch_loss = scale * agreed[0];
   *wish = sn_wish_agreed(agreed + 2);
-  if (!isfinite(*batch_loss)) {
-    bool left_out;
-    leave_out(trainer, batch.count, &left_out);
-    if (!left_out) return blow_up(trainer, batch.count, status, scale, scale * agreed[0]);
-    if (status) sn_error_destroy(&status);
-    return SN_OK;
+  if (!finite || !isfinite(*batch_loss) || agreed[1] > 0) {
+    if (leave_out(trainer, batch.count)) {
+      if (status) sn_error_destroy(&status);
+      *batch_loss = NAN;
+      return SN_OK;
+    }
+    SN_TRY(examine(trainer, batch, status, scale, *batch_loss));
   }
 
   update(trainer);

@@ -87,18 +87,6 @@ class MainJob(harness.Case):
             out, _ = self.sinode("gradient", "--check", "--overwrite", ranks=split[0], space=split[1])
             self.assertIn("they agree", out)
 
-    def test_memory_is_foreseen(self):
-        """Within a tenth, where arrays outweigh what the libraries hold."""
-        settings = [word for setting in ("model.nonlinear.hidden=[1200, 1200]", "train.batch=32", "train.epochs=3")
-                    for word in ("--set", setting)]
-        self.sinode("generate", "--quiet")
-        for ranks in (1, 2):
-            out, _ = self.sinode("train", *settings, "--set", f"run.directory=run{ranks}", ranks=ranks)
-            measured, foreseen = map(float, re.search(r"memory: (\d+) MiB a rank at its peak, (\d+) foreseen",
-                                                      out).groups())
-            self.assertGreater(measured, 60)
-            self.assertLess(abs(foreseen / measured - 1), 0.1, out)
-
 
 BENCHMARK_HEADER = ("name,ranks,space,points,batch,seconds_median,seconds_min,seconds_max,floor_seconds,ratio,bytes,"
                     "messages")
