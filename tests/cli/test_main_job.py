@@ -72,7 +72,7 @@ class MainJob(harness.Case):
         with h5py.File(self.folder / "data.h5", "a") as data:
             split = int(re.search(r"split by time at (\d+)", self.sinode(
                 "train", "--set", "run.directory=other")[0]).group(1))
-            data["u"][:, split + 1:] = 1.0
+            data["u"][:, split:] = 1.0
             del data["u_checksum"]
         self.sinode("train", "--quiet", "--set", "run.directory=spoilt")
         one, other = harness.datasets(self.folder / "run/model.h5"), harness.datasets(self.folder / "spoilt/model.h5")
@@ -190,6 +190,14 @@ class Words(harness.Case):
         out, err = self.sinode("generate", "--quiet")
         self.assertEqual(out, "")
         self.assertTrue(all("warning" in line for line in err), err)
+
+    def test_closing_table_has_each_region_once(self):
+        for ranks in (1, 4):  # some of them without a member
+            out, _ = self.sinode("generate", "--overwrite", ranks=ranks)
+            table = out.partition("region  ")[2]
+            for region in ("ETDRK4 step", "reduction", "writing", "whole run"):
+                self.assertEqual(len(re.findall(rf"^{region} ", table, flags=re.MULTILINE)), 1, out)
+            self.assertNotRegex(table, r"\n +ETDRK4 step", "a region within itself")
 
     def test_resolution_is_judged(self):
         _, err = self.sinode("generate", "--quiet")
