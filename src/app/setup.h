@@ -62,7 +62,9 @@ sn_status sn_setup_lock(sn_app *app, const char *path, const char *what, const c
 sn_status sn_setup_lock_file(sn_app *app, const char *path, const char *key);
 
 /*
- * Refuses to go on if a file exists that another run made, unless --overwrite was given. Collective over world.
+ * Refuses to go on if the file that `key` has made exists already, from another run, unless --overwrite was given; and
+ * always if it is a directory, the parameter file, or a file that another key of the same section names. Collective
+ * over world.
  */
 sn_status sn_setup_claim(const sn_app *app, const char *path, const char *key);
 
