@@ -165,8 +165,12 @@ class Words(harness.Case):
         self.assertRegex(out, r"\Asinode \d+\.\d+\.\d+ \(.*\)\n\Z")
 
     def test_templates_are_valid(self):
-        for command in ("generate", "train", "predict", "gradient", "benchmark"):
+        sections = {"generate": "generate", "train": "model integrator train", "predict": "model integrator predict",
+                    "gradient": "integrator gradient", "benchmark": "model integrator train benchmark",
+                    "check": "generate model integrator adjoint train predict gradient"}
+        for command, wanted in sections.items():
             out, _ = self.sinode("template", config=command)
+            self.assertLessEqual({"grid", "parallel", *wanted.split()}, set(re.findall(r"^([a-z]+):", out, re.MULTILINE)))
             (self.folder / "template.yaml").write_text(out)
             found, _, err = harness.run(self.folder, command, "template.yaml", "--set", "run.directory=/proc/nope/run")
             self.assertNotEqual(found, 2, err)  # files are missing, but no parameter is wrong
@@ -179,6 +183,10 @@ class Words(harness.Case):
         out, _ = self.sinode("explain", config="train.batch")
         for word in ("integer", "256"):
             self.assertIn(word, out)
+        for key, words in (("train.data", "must be given"), ("model.linear.kind", "train predict benchmark"),
+                           ("benchmark.repeats", "read by:  benchmark")):
+            out, _ = self.sinode("explain", config=key)
+            self.assertIn(words, out)
 
     def test_set_takes_the_place_of_the_file(self):
         self.sinode("generate", "--set", "generate.members=3", "--set=generate.file=three.h5", "--quiet")
