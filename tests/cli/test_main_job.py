@@ -81,6 +81,17 @@ class MainJob(harness.Case):
         self.assertFalse(np.array_equal(harness.history(self.folder / "run")[:, 4],
                                         harness.history(self.folder / "spoilt")[:, 4]))
 
+    def test_files_tell_what_was_held_out(self):
+        self.sinode("generate", "--quiet")
+        for case, words in (("train.split=time", "snapshots 17 to 20 of every member"),
+                            ("train.split=member", "members 1 to 1"), ("train.validation=0", "none")):
+            self.sinode("train", "--quiet", "--set", case, "--set", f"run.directory={case}")
+            files = sorted((self.folder / case).rglob("*.h5"))
+            self.assertGreater(len(files), 2)
+            for path in files:
+                with h5py.File(path) as file:
+                    self.assertEqual(file.attrs["validation_data"].decode(), words)
+
     def test_gradient_check(self):
         self.job(ranks=1)
         for split in ((1, 1), (4, 2)):
