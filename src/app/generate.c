@@ -194,13 +194,12 @@ static sn_trajectory_spec spec_of(const generation *g) {
 /* Goes on from a checkpoint and from the snapshots that it counts on. */
 static sn_status pick_up(void *context, const char *path) {
   static const char *const decisive[] = {
-      "run.seed",           "grid",          "generate.initial", "generate.initial_file", "generate.members",
-      "generate.dt",        "generate.span", "generate.interval", "generate.transient",   "generate.perturbation",
+      "run.seed",        "grid",          "generate.initial",  "generate.initial_file", "generate.members",
+      "generate.dt",     "generate.span", "generate.interval", "generate.transient",    "generate.perturbation",
       "generate.dealias"};
   generation *g = context;
   contents c;
-  SN_TRY(sn_setup_same_run(g->app, g->grid, path, SN_FOR_GENERATE, decisive, sizeof decisive / sizeof decisive[0],
-                           "generate.file"));
+  SN_TRY(sn_setup_same_run(g->app, g->grid, path, decisive, sizeof decisive / sizeof decisive[0], "generate.file"));
   SN_TRY(read_checkpoint(g, path, &c));
   const int64_t expected = c.recorded ? g->transient + (c.recorded - 1) * g->interval : c.steps;
   if (c.recorded < 0 || c.recorded > g->snapshots || c.steps != expected || c.steps < 0 ||

@@ -221,8 +221,7 @@ sn_status sn_setup_lock(sn_app *app, const char *path, const char *what, const c
   bool supported = true;
   sn_lock *lock = app->locks[0].descriptor ? &app->locks[1] : &app->locks[0];
   SN_TRY(sn_agree(app->world, app->rank == 0 ? sn_lock_take(lock, path, what, advice, &supported) : SN_OK));
-  if (!supported)
-    sn_log_warning(app->log, "%s: the file system has no locks: see that no other run writes it", what);
+  if (!supported) sn_log_warning(app->log, "%s: the file system has no locks: see that no other run writes it", what);
   return SN_OK;
 }
 
@@ -273,12 +272,12 @@ sn_status sn_setup_claim(const sn_app *app, const char *path, const char *key) {
   return sn_agree(app->world, app->rank == 0 ? claim(app, path, key) : SN_OK);
 }
 
-sn_status sn_setup_same_run(const sn_app *app, const sn_grid *grid, const char *path, sn_config_command command,
-                            const char *const *decisive, size_t count, const char *key) {
+sn_status sn_setup_same_run(const sn_app *app, const sn_grid *grid, const char *path, const char *const *decisive,
+                            size_t count, const char *key) {
   char text[16384];
   sn_config theirs;
   SN_TRY(sn_checkpoint_file_config(grid, path, text, sizeof text));
-  SN_TRY(sn_config_parse(path, text, strlen(text), NULL, 0, command, &theirs));
+  SN_TRY(sn_config_parse_kept(path, text, strlen(text), &theirs));
   for (size_t k = 0; k < count; k++) {
     char before[256], now[256];
     const char *differs = sn_config_difference(&theirs, &app->config, decisive[k], before, now, sizeof now);

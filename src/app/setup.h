@@ -72,8 +72,8 @@ sn_status sn_setup_claim(const sn_app *app, const char *path, const char *key);
  * Sees that a checkpoint was written with the same values of the decisive keys or sections: error SN_ERROR_USAGE naming
  * the first that differs; `key` is what the user may change instead. Collective over world.
  */
-sn_status sn_setup_same_run(const sn_app *app, const sn_grid *grid, const char *path, sn_config_command command,
-                            const char *const *decisive, size_t count, const char *key);
+sn_status sn_setup_same_run(const sn_app *app, const sn_grid *grid, const char *path, const char *const *decisive,
+                            size_t count, const char *key);
 
 /* Where files come from, for their attributes. */
 sn_provenance sn_setup_provenance(const sn_app *app, const char *title);
