@@ -117,6 +117,7 @@ static sn_status write_provenance(sn_file *file, const char *kind, const sn_prov
   SN_TRY(sn_file_set_string(file, file->id, "sinode_kind", kind));
   SN_TRY(sn_file_set_int(file, file->id, "sinode_format", FORMAT));
   SN_TRY(sn_file_set_int(file, file->id, "mpi_ranks", ranks));
+  if (provenance->held_out) SN_TRY(sn_file_set_string(file, file->id, "validation_data", provenance->held_out));
   return sn_file_set_string(file, file->id, "config", provenance->config);
 }
 

@@ -84,12 +84,13 @@ begin "Figures"
 end
 
 stage="Summary"
-PYTHONPATH=io/python "$PYTHON" - "$run" "$config" "$SECONDS" <<'END'
+PYTHONPATH=io/python "$PYTHON" - "$run" "$config" "$ranks" "$SECONDS" <<'END'
 import math
+import os
 import sys
 from sinode_plot import read_history, read_trajectory
 
-run, config, seconds = sys.argv[1:]
+run, config, ranks, seconds = sys.argv[1:]
 history = read_history(run)
 prediction = read_trajectory(f"{run}/prediction.h5", field=False)
 valid = float(prediction.valid_time[0])
@@ -108,9 +109,11 @@ print(f"""
   prediction  xarray.open_dataset("{run}/prediction.h5")
 
 What next:
-  train on from here   mpirun -n 2 build/release/sinode train {config} --set train.epochs=200
-  then predict again   mpirun -n 2 build/release/sinode predict {config} --overwrite
+  train on from here   mpirun -n {ranks} build/release/sinode train {config} --set train.epochs=200
+  then predict again   mpirun -n {ranks} build/release/sinode predict {config} --overwrite
   your own run         build/release/sinode template train > my.yaml
   all tests            tests/run.sh
 """)
+if os.getuid() == 0:
+    print("As root, first: export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1\n")
 END

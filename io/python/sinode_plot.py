@@ -24,6 +24,7 @@ from matplotlib.figure import Figure
 KS_EXPONENT = 0.043  # leading Lyapunov exponent of Kuramoto-Sivashinsky at L = 22
 KS_THRESHOLD = 0.5   # of nrmse, where a prediction stops being valid
 MOST_CELLS = 1000    # drawn per axis of a heat map; longer axes are thinned out
+DATA_SPAN = 10       # Lyapunov times of plain data in a heat map; more would be stripes too thin to follow
 
 # Okabe and Ito's colours, told apart with every kind of colour vision.
 ORANGE, SKY, GREEN, BLUE, VERMILION, PURPLE = "#E69F00", "#56B4E9", "#009E73", "#0072B2", "#D55E00", "#CC79A7"
@@ -56,6 +57,7 @@ class Trajectory:
     length: float                       # of the domain
     points: int                         # of the grid
     members: int                        # in the file
+    duration: float                     # of the file, from its first snapshot to its last
     u: np.ndarray | None                # (T, N) of one member; None if the field was not asked for
     reference: np.ndarray | None        # the same, where the file has one
     nrmse: np.ndarray | None            # (members, T), where the file has it
@@ -92,8 +94,8 @@ def _open(path):
 
 
 def _thinned(size):
-    """The indices along an axis that are drawn."""
-    return slice(None, None, max(1, -(-size // MOST_CELLS)))
+    """The indices of the first `size` along an axis that are drawn."""
+    return slice(None, size, max(1, -(-size // MOST_CELLS)))
 
 
 def _check_trajectory(path, file):
@@ -110,10 +112,11 @@ def _check_trajectory(path, file):
         raise PlotError(f"{path}: holds {shape[1]} snapshot(s); at least 2 are needed for a figure")
 
 
-def read_trajectory(path, member=0, exponent=None, field=True):
+def read_trajectory(path, member=0, exponent=None, field=True, span=None):
     """A member of a trajectory or prediction file (thinned out to MOST_CELLS per axis) and the metrics of all members.
 
     exponent: the leading Lyapunov exponent; None takes the file's, or KS_EXPONENT. field=False reads the metrics only.
+    span: time from the first snapshot that is read of the fields; None: all, of plain data DATA_SPAN Lyapunov times.
     """
     with _open(path) as file:
         _check_trajectory(path, file)
@@ -122,7 +125,11 @@ def read_trajectory(path, member=0, exponent=None, field=True):
             raise PlotError(f"{path}: there is no member {member}; the file has 0 to {members - 1}", status=2)
         time = np.asarray(file["time"], dtype=float)
         x = np.asarray(file["x"], dtype=float)
-        rows, columns = (_thinned(time.size), _thinned(x.size)) if field else (slice(None), slice(None))
+        exponent = float(exponent if exponent is not None else file.attrs.get("lyapunov_exponent", KS_EXPONENT))
+        if span is None:
+            span = np.inf if "reference" in file else DATA_SPAN / exponent
+        drawn = max(2, np.count_nonzero(time - time[0] <= span * (1 + 1e-9)))
+        rows, columns = (_thinned(drawn), _thinned(x.size)) if field else (slice(None), slice(None))
 
         def read(name, *part):
             return np.asarray(file[name][part], dtype=float) if name in file else None
@@ -133,12 +140,13 @@ def read_trajectory(path, member=0, exponent=None, field=True):
             length=float(file.attrs.get("domain_length", x.size * (x[1] - x[0]) if x.size > 1 else 1.0)),
             points=x.size,
             members=members,
+            duration=float(time[-1] - time[0]),
             u=read("u", member, rows, columns) if field else None,
             reference=read("reference", member, rows, columns) if field else None,
             nrmse=read("nrmse"),
             valid_time=read("valid_time"),
             threshold=float(file.attrs.get("nrmse_threshold", KS_THRESHOLD)),
-            exponent=float(exponent if exponent is not None else file.attrs.get("lyapunov_exponent", KS_EXPONENT)),
+            exponent=exponent,
         )
 
 
@@ -201,8 +209,10 @@ def draw_heatmap(trajectory, member=0):
     if trajectory.reference is None:
         figure = Figure(figsize=(5.0, 5.6), constrained_layout=True)
         axes = figure.subplots()
-        mesh = _panel(axes, trajectory, trajectory.u, f"$L = {trajectory.length:g}$, $N = {trajectory.points}$",
-                      _largest(trajectory.u), "cividis")
+        title = f"$L = {trajectory.length:g}$, $N = {trajectory.points}$"
+        if trajectory.time[-1] < 0.98 * trajectory.duration:
+            title += f", the first {trajectory.time[-1]:.3g} of {trajectory.duration:.4g}"
+        mesh = _panel(axes, trajectory, trajectory.u, title, _largest(trajectory.u), "cividis")
         axes.set_ylabel("time $t$")
         _add_lyapunov_axis(axes, trajectory.exponent)
         figure.colorbar(mesh, ax=axes, label="$u$", location="bottom", aspect=30, shrink=0.9)
@@ -302,8 +312,8 @@ def _stem(path, name):
     return pathlib.Path(path).with_suffix("").with_name(f"{pathlib.Path(path).stem}_{name}")
 
 
-def plot_heatmap(path, stem=None, member=0, exponent=None):
-    figure = draw_heatmap(read_trajectory(path, member, exponent), member)
+def plot_heatmap(path, stem=None, member=0, exponent=None, span=None):
+    figure = draw_heatmap(read_trajectory(path, member, exponent, span=span), member)
     return save(figure, stem or _stem(path, "heatmap"))
 
 
@@ -372,8 +382,10 @@ def _parser():
 
     stem = "STEM:writes STEM.png and STEM.pdf (default: beside the file)"
     heatmap = command("heatmap", "FILE.h5", "truth, prediction and error over space and time", stem,
-                      lambda o: plot_heatmap(o.path, o.output, o.member, o.exponent))
+                      lambda o: plot_heatmap(o.path, o.output, o.member, o.exponent, o.span))
     heatmap.add_argument("--member", type=int, default=0, metavar="M", help="trajectory to draw (default 0)")
+    heatmap.add_argument("--span", type=_positive, metavar="TIME", help="draw that much from the first snapshot on "
+                         f"(default: all of a prediction, {DATA_SPAN} Lyapunov times of plain data)")
     command("error", "PREDICTION.h5", "normalized error against time", stem,
             lambda o: plot_error(o.path, o.output, o.exponent))
     command("history", "RUN_DIRECTORY|history.csv", "losses and learning rate of a training run", stem,

@@ -150,6 +150,12 @@ typedef enum { SN_RESUME_AUTO, SN_RESUME_NEVER, SN_RESUME_REQUIRED } sn_resume;
 sn_status sn_config_parse(const char *path, const char *text, size_t length, const char *const *settings, int count,
                           sn_config_command command, sn_config *config);
 
+/*
+ * Reads the parameters that a file of ours keeps, perhaps of another version: keys that this one does not know are
+ * passed over, those that it does not give have their defaults. Local, errors as above.
+ */
+sn_status sn_config_parse_kept(const char *path, const char *text, size_t length, sn_config *config);
+
 /* The parameters in force as YAML, every default spelt out. The caller frees *text with free(). Local. */
 sn_status sn_config_echo(const sn_config *config, char **text);
 

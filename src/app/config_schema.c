@@ -54,6 +54,7 @@ static const sn_key_choice resumes[] = {
 #define ABOVE(least) .low = (least), .high = INFINITY, .above_low = true
 #define WITHIN(least, most) .low = (least), .high = (most)
 #define ROLLS (SN_FOR_BENCHMARK | SN_FOR_TRAIN | SN_FOR_PREDICT | SN_FOR_GRADIENT)
+#define BUILDS (SN_FOR_BENCHMARK | SN_FOR_TRAIN | SN_FOR_PREDICT) /* predict: where predict.model is none */
 #define LEARNS (SN_FOR_BENCHMARK | SN_FOR_TRAIN | SN_FOR_GRADIENT)
 
 static const sn_config_key keys[] = {
@@ -111,31 +112,31 @@ static const sn_config_key keys[] = {
      .help = "two-thirds rule on the quadratic term"},
 
     {"model.linear.kind", SN_KEY_CHOICE, AT(model.linear.kind), .fallback = "stencil", .choices = linears,
-     .commands = SN_FOR_TRAIN, .help = "linear part A: periodic stencil, dense matrix, or the symbol k^2 - k^4"},
+     .commands = BUILDS, .help = "linear part A: periodic stencil, dense matrix, or the symbol k^2 - k^4"},
     {"model.linear.coefficients", SN_KEY_COEFFICIENTS, AT(model.linear.coefficients), .fallback = "ks",
-     .example = "[-0.5, 1.5, -2.2, 1.0, -0.1]", .commands = SN_FOR_TRAIN,
+     .example = "[-0.5, 1.5, -2.2, 1.0, -0.1]", .commands = BUILDS,
      .help = "of the stencil, or where a dense matrix begins: ks = -(d2/dx2 + d4/dx4) by central differences"},
-    {"model.linear.trainable", SN_KEY_SWITCH, AT(model.linear.trainable), .fallback = "false", .commands = SN_FOR_TRAIN,
+    {"model.linear.trainable", SN_KEY_SWITCH, AT(model.linear.trainable), .fallback = "false", .commands = BUILDS,
      .help = "whether A is trained too (stencil or dense)"},
     {"model.nonlinear.kind", SN_KEY_CHOICE, AT(model.nonlinear.kind), .fallback = "mlp", .choices = networks,
-     .commands = SN_FOR_TRAIN,
+     .commands = BUILDS,
      .help = "network F of du/dt = -F(u) + A u: perceptron, periodic convolutions; ks: the exact (u^2/2)_x, dealiased, "
              "not learned; none"},
     {"model.nonlinear.hidden", SN_KEY_WIDTHS, AT(model.nonlinear.hidden),
      .count_offset = offsetof(sn_config, model.nonlinear.hidden_count), .fallback = "[200, 200, 200, 200]",
-     .unit = "units", .commands = SN_FOR_TRAIN, .help = "widths of the hidden layers of a perceptron; [] for none"},
+     .unit = "units", .commands = BUILDS, .help = "widths of the hidden layers of a perceptron; [] for none"},
     {"model.nonlinear.channels", SN_KEY_WIDTHS, AT(model.nonlinear.channels),
      .count_offset = offsetof(sn_config, model.nonlinear.channel_count), .fallback = "[8, 8]", .unit = "channels",
-     .commands = SN_FOR_TRAIN, .help = "of the hidden layers of a convolutional network"},
+     .commands = BUILDS, .help = "of the hidden layers of a convolutional network"},
     {"model.nonlinear.kernel", SN_KEY_INTEGER, AT(model.nonlinear.kernel), .fallback = "5", WITHIN(1, 9999),
-     .unit = "points", .commands = SN_FOR_TRAIN, .help = "width of the convolutions; odd"},
+     .unit = "points", .commands = BUILDS, .help = "width of the convolutions; odd"},
     {"model.nonlinear.activation", SN_KEY_CHOICE, AT(model.nonlinear.activation), .fallback = "relu",
-     .choices = activations, .commands = SN_FOR_TRAIN, .help = "after every hidden layer"},
+     .choices = activations, .commands = BUILDS, .help = "after every hidden layer"},
     {"model.nonlinear.init.kind", SN_KEY_CHOICE, AT(model.nonlinear.init.kind), .fallback = "normal", .choices = inits,
-     .commands = SN_FOR_TRAIN,
+     .commands = BUILDS,
      .help = "initial weights: normal (biases 0), xavier uniform (biases 0), or PyTorch's default for its layers"},
     {"model.nonlinear.init.std", SN_KEY_REAL, AT(model.nonlinear.init.std), .fallback = "0.01", FROM(0),
-     .commands = SN_FOR_TRAIN, .help = "standard deviation, for normal"},
+     .commands = BUILDS, .help = "standard deviation, for normal"},
 
     {"integrator.scheme", SN_KEY_SCHEME, AT(integrator.scheme), .fallback = "l2", .commands = ROLLS,
      .help = "time integrator; l2, 3, 4, 5 are the paper's IMEX-RK2 to 5"},
@@ -176,7 +177,7 @@ static const sn_config_key keys[] = {
     {"train.window", SN_KEY_INTEGER, AT(train.window), .fallback = "1", WITHIN(1, 1e9), .unit = "intervals",
      .commands = LEARNS, .help = "how far a sample is rolled out and fitted"},
     {"train.batch", SN_KEY_INTEGER, AT(train.batch), .fallback = "256", WITHIN(1, 1e9), .unit = "windows",
-     .commands = SN_FOR_TRAIN, .help = "global batch, shared out over the replicas"},
+     .commands = SN_FOR_BENCHMARK | SN_FOR_TRAIN, .help = "global batch, shared out over the replicas"},
     {"train.epochs", SN_KEY_INTEGER, AT(train.epochs), .fallback = "200", WITHIN(0, 1e9), .commands = SN_FOR_TRAIN,
      .help = "passes over the training windows"},
     {"train.optimizer.kind", SN_KEY_CHOICE, AT(train.optimizer.kind), .fallback = "adamw", .choices = optimizers,

@@ -171,6 +171,8 @@ static sn_status prepare(evaluation *e) {
   const ptrdiff_t window = c->train.window;
   sn_trajectory_reader *reader;
   double interval;
+  SN_TRY(sn_setup_lock_file(e->app, c->gradient.file, "gradient.file"));
+  SN_TRY(sn_setup_claim(e->app, c->gradient.file, "gradient.file"));
   SN_TRY(sn_setup_grid(e->app, &e->grid));
   SN_TRY(sn_setup_trajectory(e->app, c->gradient.data, &reader));
   const ptrdiff_t snapshots = sn_trajectory_snapshots(reader);
@@ -250,8 +252,6 @@ static sn_status evaluate(evaluation *e) {
                                      .parameters = parameters,
                                      .gradient = e->gradient};
   const sn_provenance provenance = sn_setup_provenance(e->app, "loss and gradient");
-  SN_TRY(sn_setup_lock_file(e->app, c->gradient.file, "gradient.file"));
-  SN_TRY(sn_setup_claim(e->app, c->gradient.file, "gradient.file"));
   SN_TRY(sn_gradient_file_write(e->grid, c->gradient.file, &result, &provenance));
   sn_log_line(e->app->log, "loss %.15e, norm of the gradient %.15e", loss, norm);
   say_effort(e);

@@ -48,9 +48,14 @@ sn_status sn_command_template(sn_app *app) {
       if (app->rank == 0) sn_config_template((sn_config_command)(1 << k));
       return SN_OK;
     }
-  return SN_ERROR_ALL(SN_ERROR_USAGE,
-                      "there is no template for '%s'; there is one for generate, train, predict, gradient, benchmark",
-                      app->argument);
+  if (strcmp(app->argument, "check") == 0) {
+    if (app->rank == 0) sn_config_template(SN_FOR_ALL);
+    return SN_OK;
+  }
+  return SN_ERROR_ALL(
+      SN_ERROR_USAGE,
+      "there is no template for '%s'; there is one for generate, train, predict, gradient, benchmark, check",
+      app->argument);
 }
 
 sn_status sn_command_explain(sn_app *app) {

@@ -39,7 +39,8 @@ static const sn_command commands[] = {
     {"info", "FILE|RUN_DIRECTORY", "says what a file or a run directory is", "Prints kind, shapes and provenance.", 0,
      sn_command_info},
     {"template", "COMMAND", "a complete commented parameter file for a command",
-     "Prints every key that generate, train, predict or gradient reads, with its default.", 0, sn_command_template},
+     "Prints every key that the command reads, with its default; for check, those of all commands.", 0,
+     sn_command_template},
     {"explain", "SECTION.KEY", "one key of the parameter file: type, unit, range, default, example",
      "Takes a key such as train.batch, or a section.", 0, sn_command_explain},
 };
@@ -74,7 +75,7 @@ static void print_command_help(const sn_command *command) {
         "  --quiet                   prints warnings and errors only\n"
         "  --overwrite               replaces existing output files of another run\n\n"
         "`sinode template %s` prints the parameters with their defaults, `sinode explain KEY` one of them.\n",
-        command->reads == SN_FOR_ALL ? "train" : command->name);
+        command->name);
 }
 
 static const sn_command *find_command(const char *name) {

@@ -152,6 +152,17 @@ static ptrdiff_t chunk_of(const prediction *p, ptrdiff_t members) {
   return fits < 1 ? 1 : fits < (double)most ? (ptrdiff_t)fits : most;
 }
 
+static sn_status count_intervals(prediction *p) {
+  const double ratio = p->app->config.predict.span / p->interval, whole = fmax(1, round(ratio));
+  if (!(fabs(ratio - whole) <= 1e-6 * ratio))
+    return SN_ERROR_ALL(SN_ERROR_USAGE,
+                        "predict.span is %.12g, which is not a multiple of the %.12g between the snapshots of %s; "
+                        "%.12g would be",
+                        p->app->config.predict.span, p->interval, p->app->config.predict.data, whole * p->interval);
+  p->intervals = (ptrdiff_t)whole;
+  return SN_OK;
+}
+
 static sn_status open_data(prediction *p) {
   const sn_config *c = &p->app->config;
   SN_TRY(sn_setup_grid(p->app, &p->grid));
@@ -161,7 +172,7 @@ static sn_status open_data(prediction *p) {
   if (c->predict.start >= snapshots)
     return SN_ERROR_ALL(SN_ERROR_USAGE, "predict.start is snapshot %lld, but %s has only %td (0 to %td)",
                         (long long)c->predict.start, c->predict.data, snapshots, snapshots - 1);
-  p->intervals = (ptrdiff_t)llround(c->predict.span / p->interval);
+  SN_TRY(count_intervals(p));
   p->chunk = chunk_of(p, sn_trajectory_members(p->reader));
   p->known = snapshots - c->predict.start;
   if (p->known > p->intervals + 1) p->known = p->intervals + 1;

@@ -3,8 +3,9 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
+#include "config_schema.h"
 #include "sinode/checkpoint_file.h"
 #include "sinode/memory.h"
 #include "sinode/model_file.h"
@@ -237,8 +238,7 @@ sn_status sn_setup_lock(sn_app *app, const char *path, const char *what, const c
   bool supported = true;
   sn_lock *lock = app->locks[0].descriptor ? &app->locks[1] : &app->locks[0];
   SN_TRY(sn_agree(app->world, app->rank == 0 ? sn_lock_take(lock, path, what, advice, &supported) : SN_OK));
-  if (!supported)
-    sn_log_warning(app->log, "%s: the file system has no locks: see that no other run writes it", what);
+  if (!supported) sn_log_warning(app->log, "%s: the file system has no locks: see that no other run writes it", what);
   return SN_OK;
 }
 
@@ -250,22 +250,51 @@ sn_status sn_setup_lock_file(sn_app *app, const char *path, const char *key) {
   return sn_setup_lock(app, lock, path, advice);
 }
 
-sn_status sn_setup_claim(const sn_app *app, const char *path, const char *key) {
-  sn_status status = SN_OK;
-  if (app->rank == 0 && !app->overwrite && access(path, F_OK) == 0)
-    status = SN_ERROR(SN_ERROR_FILE,
-                      "%s: is there already, from another run; choose another %s, or replace it with "
-                      "--overwrite",
-                      path, key);
-  return sn_agree(app->world, status);
+/* Whether two paths lead to the same file. */
+static bool same_file(const char *one, const char *other) {
+  struct stat a, b;
+  return stat(one, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-sn_status sn_setup_same_run(const sn_app *app, const sn_grid *grid, const char *path, sn_config_command command,
-                            const char *const *decisive, size_t count, const char *key) {
+/* Whether a file is the parameter file, or one that the other keys of `key`'s section name: what its command reads. */
+static bool is_read(const sn_app *app, const char *path, const char *key) {
+  const size_t section = strcspn(key, ".") + 1;
+  bool found = same_file(path, app->argument);
+  for (int k = 0; k < sn_config_keys() && !found; k++) {
+    const sn_config_key *other = sn_config_key_at(k);
+    if (other->type == SN_KEY_PATH && strncmp(other->path, key, section) == 0 && strcmp(other->path, key) != 0)
+      found = same_file(path, (const char *)&app->config + other->offset);
+  }
+  return found;
+}
+
+/* Rank 0's part. */
+static sn_status claim(const sn_app *app, const char *path, const char *key) {
+  const size_t length = strlen(path);
+  struct stat found;
+  const bool there = stat(path, &found) == 0;
+  if ((there && S_ISDIR(found.st_mode)) || (length && path[length - 1] == '/'))
+    return SN_ERROR(SN_ERROR_FILE, "%s: is a directory, but %s must name a file", path, key);
+  if (!there) return SN_OK;
+  if (!app->overwrite)
+    return SN_ERROR(SN_ERROR_FILE,
+                    "%s: is there already, from another run; choose another %s, or replace it with --overwrite", path,
+                    key);
+  if (is_read(app, path, key))
+    return SN_ERROR(SN_ERROR_USAGE, "%s is %s, which this command reads; choose another file to write", key, path);
+  return SN_OK;
+}
+
+sn_status sn_setup_claim(const sn_app *app, const char *path, const char *key) {
+  return sn_agree(app->world, app->rank == 0 ? claim(app, path, key) : SN_OK);
+}
+
+sn_status sn_setup_same_run(const sn_app *app, const sn_grid *grid, const char *path, const char *const *decisive,
+                            size_t count, const char *key) {
   char text[16384];
   sn_config theirs;
   SN_TRY(sn_checkpoint_file_config(grid, path, text, sizeof text));
-  SN_TRY(sn_config_parse(path, text, strlen(text), NULL, 0, command, &theirs));
+  SN_TRY(sn_config_parse_kept(path, text, strlen(text), &theirs));
   for (size_t k = 0; k < count; k++) {
     char before[256], now[256];
     const char *differs = sn_config_difference(&theirs, &app->config, decisive[k], before, now, sizeof now);

@@ -64,7 +64,9 @@ sn_status sn_setup_lock(sn_app *app, const char *path, const char *what, const c
 sn_status sn_setup_lock_file(sn_app *app, const char *path, const char *key);
 
 /*
- * Refuses to go on if a file exists that another run made, unless --overwrite was given. Collective over world.
+ * Refuses to go on if the file that `key` has made exists already, from another run, unless --overwrite was given; and
+ * always if it is a directory, the parameter file, or a file that another key of the same section names. Collective
+ * over world.
  */
 sn_status sn_setup_claim(const sn_app *app, const char *path, const char *key);
 
@@ -72,8 +74,8 @@ sn_status sn_setup_claim(const sn_app *app, const char *path, const char *key);
  * Sees that a checkpoint was written with the same values of the decisive keys or sections: error SN_ERROR_USAGE naming
  * the first that differs; `key` is what the user may change instead. Collective over world.
  */
-sn_status sn_setup_same_run(const sn_app *app, const sn_grid *grid, const char *path, sn_config_command command,
-                            const char *const *decisive, size_t count, const char *key);
+sn_status sn_setup_same_run(const sn_app *app, const sn_grid *grid, const char *path, const char *const *decisive,
+                            size_t count, const char *key);
 
 /* Where files come from, for their attributes. */
 sn_provenance sn_setup_provenance(const sn_app *app, const char *title);

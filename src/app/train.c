@@ -24,8 +24,9 @@ static sn_status say_status(const sn_training *t, sn_run_state state, const char
 static sn_status write_model(sn_training *t, const char *name) {
   char path[SN_RUN_PATH];
   const sn_model_description description = sn_setup_describe(t->app, t->model);
-  const sn_provenance provenance = sn_setup_provenance(t->app, "semi-implicit neural ODE");
+  sn_provenance provenance = sn_setup_provenance(t->app, "semi-implicit neural ODE");
   sn_parameters *parameters = sn_model_parameters(t->model);
+  provenance.held_out = t->held_out;
   sn_run_path(t->app, name, path);
   sn_timer_start(t->app->timer, SN_TIME_WRITE);
   SN_TRY(sn_model_file_write(t->grid, path, &description, parameters, sn_parameters_values(parameters), &provenance));
@@ -104,6 +105,17 @@ static void identify(sn_training *t, ptrdiff_t members, ptrdiff_t snapshots) {
   t->data = (sn_training_data){members, snapshots, (int64_t)sum};
 }
 
+static void describe_held_out(sn_training *t, ptrdiff_t members, ptrdiff_t snapshots) {
+  const ptrdiff_t first = sn_dataset_boundary(t->dataset);
+  const bool in_time = t->app->config.train.split == SN_SPLIT_TIME;
+  const ptrdiff_t last = (in_time ? snapshots : members) - 1;
+  if (first > last)
+    snprintf(t->held_out, sizeof t->held_out, "none");
+  else
+    snprintf(t->held_out, sizeof t->held_out, "%s %td to %td%s", in_time ? "snapshots" : "members", first, last,
+             in_time ? " of every member" : "");
+}
+
 static sn_status load_data(sn_training *t, double *interval) {
   const sn_config *c = &t->app->config;
   sn_trajectory_reader *reader;
@@ -117,8 +129,10 @@ static sn_status load_data(sn_training *t, double *interval) {
   if (status) return status;
   identify(t, members, snapshots);
   t->speed = sn_suitability_speed(t->app, members * snapshots * sn_grid_range(t->grid).count, t->values);
-  return sn_dataset_create(members, snapshots, sn_grid_range(t->grid).count, t->values, c->train.window,
-                           (sn_split_kind)c->train.split, c->train.validation, &t->dataset);
+  SN_TRY(sn_dataset_create(members, snapshots, sn_grid_range(t->grid).count, t->values, c->train.window,
+                           (sn_split_kind)c->train.split, c->train.validation, &t->dataset));
+  describe_held_out(t, members, snapshots);
+  return SN_OK;
 }
 
 static sn_status prepare(sn_training *t) {

@@ -22,16 +22,17 @@ typedef struct {
   sn_grid *grid;
   double *values; /* this rank's part of the data */
   sn_training_data data;
-  double speed;   /* the largest |u| in them */
+  double speed; /* the largest |u| in them */
   sn_dataset *dataset;
   sn_model *model;
   sn_integrator *integrator;
   sn_objective *objective;
   sn_optimizer *optimizer;
   sn_trainer *trainer;
-  double *history;              /* (epochs, columns) */
-  double libraries, foreseen;   /* bytes resident beside the arrays at the start; the most that will be */
-  bool begun;                   /* the run directory is ours */
+  char held_out[160];         /* what no training window has, for the files */
+  double *history;            /* (epochs, columns) */
+  double libraries, foreseen; /* bytes resident beside the arrays at the start; the most that will be */
+  bool begun;                 /* the run directory is ours */
   sn_watch watch;
   char checkpoint[SN_RUN_PATH]; /* the newest, or "" */
   int64_t spared;               /* iteration of the checkpoint with the lowest loss, which is kept; -1: none yet */
