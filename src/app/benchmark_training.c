@@ -175,6 +175,16 @@ static sn_status count_evaluations(sn_app *app, bench *t) {
   return SN_OK;
 }
 
+/* The last step of the rollout, whose state is the trainer's first sample or follows from it. */
+static void say_estimate(const sn_app *app, const bench *t) {
+  const double *estimates = sn_integrator_estimates(t->rollout);
+  if (!estimates) return;
+  double square = estimates[t->steps - 1];
+  MPI_Allreduce(MPI_IN_PLACE, &square, 1, MPI_DOUBLE, MPI_SUM, sn_grid_space(t->grid));
+  sn_log_line(app->log, "%-16s error estimate of a step by the embedded method: %.2e (rms over x); dt %g", "",
+              sqrt(square / (double)sn_grid_points(t->grid)), app->config.integrator.dt);
+}
+
 static sn_status measure(sn_benchmark *b, bench *t) {
   const sn_config *c = &b->app->config;
   SN_TRY(make_data(b->app, t));
@@ -189,6 +199,7 @@ static sn_status measure(sn_benchmark *b, bench *t) {
                                      .floor = products_matter ? rollout_floor : NULL,
                                      .context = t};
   SN_TRY(sn_benchmark_measure(b, &rollout));
+  if (sn_benchmark_wants(b, "predict_step")) say_estimate(b->app, t);
   t->floor.evaluations *= t->steps * c->train.window; /* of a window */
   const sn_benchmark_case iteration = {.name = "train_iteration",
                                        .floor_name = "its matrix products",

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app.h"
 #include "sinode/memory.h"
@@ -180,6 +181,21 @@ static void keep_command_line(sn_app *app, int argc, char **argv) {
                              i ? argv[i] : "sinode");
 }
 
+/* Threads of the BLAS in this rank; more than the node has cores for make everything slower. */
+static void set_threads(sn_app *app) {
+  const int64_t threads = app->config.parallel.threads;
+  const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+  MPI_Comm node;
+  int ranks;
+  openblas_set_num_threads((int)threads);
+  MPI_Comm_split_type(app->world, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node);
+  MPI_Comm_size(node, &ranks);
+  MPI_Comm_free(&node);
+  if (threads > 1 && ranks * threads > cores)
+    sn_log_warning(app->log, "%d ranks on a node of %ld cores with parallel.threads %lld each: %ld would do", ranks,
+                   cores, (long long)threads, cores / ranks > 1 ? cores / ranks : 1);
+}
+
 static sn_status run(sn_app *app, int argc, char **argv) {
   command_line line;
   SN_TRY(parse_command_line(argc, argv, &line));
@@ -201,7 +217,7 @@ static sn_status run(sn_app *app, int argc, char **argv) {
   SN_TRY(sn_timer_create(&app->timer));
   if (line.command->reads) {
     SN_TRY(read_config(app, &line));
-    openblas_set_num_threads((int)app->config.parallel.threads);
+    set_threads(app);
   }
   SN_TRY(line.command->run(app));
   if (line.command->reads && sn_log_speaks(app->log)) putchar('\n');
