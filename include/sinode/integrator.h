@@ -47,6 +47,7 @@ typedef struct {
   sn_newton_control newton;
   ptrdiff_t intervals; /* the most one pass takes */
   bool adjoint;        /* whether there will be backward passes */
+  bool tangent;        /* whether there will be tangents */
   bool estimate;       /* whether the error of every step is estimated, where the scheme has an embedded method */
   sn_storage_kind storage;
   ptrdiff_t snapshots;      /* revolve: states in memory, >= 1 */
@@ -58,7 +59,7 @@ typedef struct sn_integrator sn_integrator;
 
 /*
  * For up to the model's samples at once. The model is kept, not owned. Collective over space. Errors: as of
- * sn_solver_create; no memory for the tape.
+ * sn_solver_create; no memory for the tape; tangents of an adaptive or fully implicit scheme, which has none.
  */
 sn_status sn_integrator_create(sn_model *model, const sn_integrator_options *options, sn_integrator **out);
 void sn_integrator_destroy(sn_integrator **integrator);
@@ -86,6 +87,16 @@ sn_status sn_integrator_backward(sn_integrator *integrator, ptrdiff_t samples, p
 
 /* From now on backward passes leave the derivative by the initial state undefined, which saves some work. Local. */
 void sn_integrator_skip_initial_bar(sn_integrator *integrator);
+
+/*
+ * A forward pass together with the derivatives of its states along `directions` directions: tangents (intervals + 1,
+ * directions, samples, local points), the first, derivatives of the initial state, given, the others computed.
+ * parameters (directions, size of the parameters): the directions of the parameters, replicated blocks alike on all
+ * ranks; NULL: they stand still. Exact for the recursion, as backward, whose transpose it is; a direction costs about
+ * as much as the pass itself, and no adjoint storage is used. Needs options.tangent. Collective over space.
+ */
+sn_status sn_integrator_tangent(sn_integrator *integrator, ptrdiff_t samples, ptrdiff_t intervals, double *states,
+                                ptrdiff_t directions, const double *parameters, double *tangents);
 
 /*
  * From where messages count times and steps: the next passes begin at `time`, after `steps` steps. 0 and 0 at first.

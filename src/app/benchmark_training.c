@@ -150,7 +150,7 @@ static sn_status prepare_training(sn_app *app, bench *t) {
   const sn_config *c = &app->config;
   t->samples = sn_trainer_samples(t->grid, t->dataset, c->train.batch, sn_setup_slice(app));
   SN_TRY(sn_setup_model(app, t->grid, t->samples, &t->model));
-  SN_TRY(sn_setup_integrator(app, t->model, c->generate.interval, c->train.window, true, &t->integrator));
+  SN_TRY(sn_setup_integrator(app, t->model, c->generate.interval, c->train.window, SN_PASSES_ADJOINT, &t->integrator));
   SN_TRY(sn_objective_create(t->model, t->integrator, (sn_loss_kind)c->train.loss, c->train.window, &t->objective));
   const sn_optimizer_options optimizer = {.kind = SN_OPTIMIZER_ADAMW, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8};
   SN_TRY(sn_optimizer_create(sn_model_parameters(t->model), &optimizer, &t->optimizer));
@@ -163,7 +163,7 @@ static sn_status prepare_training(sn_app *app, bench *t) {
   SN_TRY(sn_trainer_create(t->model, t->objective, t->dataset, t->optimizer, &options, 1e-6, &t->trainer));
   SN_TRY(sn_trainer_reserve(t->trainer, t->integrator));
   t->steps = sn_integrator_steps(t->integrator, 1);
-  SN_TRY(sn_setup_integrator(app, t->model, c->generate.interval, 1, false, &t->rollout));
+  SN_TRY(sn_setup_integrator(app, t->model, c->generate.interval, 1, SN_PASSES_FORWARD, &t->rollout));
   return sn_integrator_reserve(t->rollout, 1);
 }
 

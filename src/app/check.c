@@ -47,6 +47,11 @@ static void say_network_traffic(const sn_app *app, const sn_grid *grid, const sn
     sn_log_line(app->log, "network: none; 4 transforms and 2 redistributions a pair of samples an evaluation");
     return;
   }
+  if (shape->kind == SN_NETWORK_PRODUCT) {
+    sn_log_line(app->log, "network: 2 halo exchanges of %d points with each neighbour an evaluation, as many back",
+                shape->kernel / 2);
+    return;
+  }
   if (shape->kind == SN_NETWORK_CONV) {
     sn_log_line(app->log, "network: %d halo exchanges of %d points with each neighbour an evaluation, as many back",
                 layers, shape->kernel / 2);
@@ -98,7 +103,7 @@ static sn_status say_integration(const sn_app *app, const sn_grid *grid, sn_mode
                                  ptrdiff_t samples, double data, double libraries) {
   const sn_config *c = &app->config;
   sn_integrator *integrator;
-  SN_TRY(sn_setup_integrator(app, model, interval, c->train.window, true, &integrator));
+  SN_TRY(sn_setup_integrator(app, model, interval, c->train.window, sn_setup_training_passes(app), &integrator));
   sn_status status = sn_integrator_reserve(integrator, samples);
   if (!status) status = sn_suitability_check(app, model, usual_speed, sn_integrator_steps(integrator, c->train.window));
   const double window = (double)c->train.window * round(interval / c->integrator.dt);

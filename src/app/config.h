@@ -68,6 +68,7 @@ typedef struct {
       int64_t hidden[SN_NETWORK_HIDDEN_MOST];
       int channel_count;
       int64_t channels[SN_NETWORK_HIDDEN_MOST];
+      int64_t products;
       int64_t kernel;
       int activation; /* sn_activation */
       struct {
@@ -101,16 +102,22 @@ typedef struct {
     char data[SN_CONFIG_PATH];
     int64_t window, batch, epochs;
     struct {
-      int kind; /* sn_optimizer_kind: adamw | sgd */
-      double learning_rate, weight_decay, beta1, beta2, epsilon, momentum;
+      int kind; /* sn_optimizer_kind */
+      double learning_rate, weight_decay, beta1, beta2, epsilon, momentum, clip, damping;
+      int64_t history;
     } optimizer;
     struct {
-      int kind; /* sn_schedule_kind: plateau | constant */
+      int kind; /* sn_schedule_kind */
       double factor;
       int64_t patience;
       double threshold; /* relative */
       double minimum;
+      int64_t period; /* epochs; 0: train.epochs */
+      double growth;
     } schedule;
+    struct {
+      int64_t window, epochs; /* window 0: none */
+    } curriculum;
     int loss; /* sn_loss_kind: mse | mae */
     double validation;
     int split; /* sn_split_kind: time | member */
@@ -122,7 +129,7 @@ typedef struct {
   } train;
   struct {
     char model[SN_CONFIG_PATH], data[SN_CONFIG_PATH], file[SN_CONFIG_PATH];
-    int64_t start;
+    int64_t start, starts;
     double span;
     double threshold;         /* of nrmse, for the valid time */
     double lyapunov_exponent; /* leading one, for times in Lyapunov times */

@@ -189,7 +189,7 @@ static sn_status prepare(evaluation *e) {
   SN_TRY(status);
   const ptrdiff_t room = e->own.count ? e->own.count : 1;
   SN_TRY(sn_setup_model_from_file(e->app, e->grid, c->gradient.model, room, &e->model));
-  SN_TRY(sn_setup_integrator(e->app, e->model, interval, window, true, &e->integrator));
+  SN_TRY(sn_setup_integrator(e->app, e->model, interval, window, SN_PASSES_ADJOINT, &e->integrator));
   SN_TRY(sn_integrator_reserve(e->integrator, room));
   const ptrdiff_t values = e->own.count * (window + 1) * sn_grid_range(e->grid).count;
   SN_TRY(sn_suitability_check(e->app, e->model, sn_suitability_speed(e->app, values, e->values),

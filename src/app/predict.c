@@ -1,5 +1,7 @@
-/* sinode predict: rolls a model out from a snapshot of the data and measures it against what follows in the data. */
+/* sinode predict: rolls a model out from snapshots of the data and measures it against what follows them in the data.
+ */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "app.h"
@@ -15,12 +17,15 @@ typedef struct {
   sn_model *model;
   sn_integrator *integrator;
   sn_trajectory_writer *writer;
-  sn_range members;       /* of this replica */
+  ptrdiff_t starts;       /* predictions from each trajectory, */
+  ptrdiff_t stride;       /* this many snapshots apart */
+  ptrdiff_t total;        /* predictions in all, the members of the file */
+  sn_range members;       /* those of this replica: number starts * trajectory + start */
   ptrdiff_t points;       /* local */
   ptrdiff_t intervals;    /* to predict */
   ptrdiff_t chunk;        /* intervals between two looks at the state */
   ptrdiff_t known;        /* snapshots of the reference, the initial one included */
-  double interval, start; /* between snapshots; time of the initial one */
+  double interval, start; /* between snapshots; time of the initial one, 0 where there are several */
   double *states;         /* (chunk + 1, members, points) */
   double *reference;      /* (members, known, points) */
   double *frame;          /* (members, points): the reference at one time, NaN where there is none */
@@ -31,6 +36,7 @@ typedef struct {
   double *squares;        /* (steps of a chunk, members): sums behind it */
   double worst_estimate;  /* of the members of this replica so far */
   double *valid_time;     /* (members): NaN while the prediction is still valid */
+  double *start_time;     /* (members): of the initial snapshot */
 } prediction;
 
 static void sum_over_space(const prediction *p, double *values, ptrdiff_t count) {
@@ -102,7 +108,7 @@ static sn_status write_states(prediction *p, ptrdiff_t step, ptrdiff_t count, co
     }
     const double *fields[] = {states + i * members * p->points, p->frame},
                  *scalars[] = {rmse, p->relative, estimates ? estimates + i * members : NULL};
-    SN_TRY(sn_trajectory_append(p->writer, p->start + time, fields, scalars));
+    if (p->writer) SN_TRY(sn_trajectory_append(p->writer, p->start + time, fields, scalars));
   }
   return SN_OK;
 }
@@ -163,6 +169,44 @@ static sn_status count_intervals(prediction *p) {
   return SN_OK;
 }
 
+/* Several starts are spread over the snapshots that have a reference for the whole span behind them. */
+static sn_status spread_starts(prediction *p, ptrdiff_t snapshots) {
+  const sn_config *c = &p->app->config;
+  const ptrdiff_t room = snapshots - 1 - c->predict.start - p->intervals;
+  p->starts = c->predict.starts;
+  if (p->starts == 1) return SN_OK;
+  if (room < p->starts - 1)
+    return SN_ERROR_ALL(
+        SN_ERROR_USAGE,
+        "predict.starts is %td, but behind predict.start %s has only %td snapshots with a reference for "
+        "predict.span %g; generate more, or lower one of these",
+        p->starts, c->predict.data, room < 0 ? 0 : room + 1, c->predict.span);
+  p->stride = room / (p->starts - 1);
+  return SN_OK;
+}
+
+/* The part of the data that holds the references of this replica, and from it those references. */
+static sn_status read_references(prediction *p) {
+  const sn_config *c = &p->app->config;
+  const ptrdiff_t starts = p->starts, first = p->members.start / starts;
+  const ptrdiff_t last = p->members.count ? (p->members.start + p->members.count - 1) / starts : first - 1;
+  const ptrdiff_t length = p->known + (starts - 1) * p->stride, size = p->known * p->points;
+  double *all = NULL;
+  SN_TRY(sn_setup_read(p->app, p->grid, c->predict.data, p->reader, (sn_range){first, last - first + 1},
+                       (sn_range){c->predict.start, length}, &all));
+  sn_status status = SN_NEW(p->members.count * size, &p->reference);
+  if (!status) status = SN_NEW(p->members.count, &p->start_time);
+  status = sn_agree(p->app->world, status);
+  for (ptrdiff_t m = 0; m < p->members.count && !status; m++) {
+    const ptrdiff_t number = p->members.start + m, shift = number % starts * p->stride;
+    const double *from = all + ((number / starts - first) * length + shift) * p->points;
+    memcpy(p->reference + m * size, from, (size_t)size * sizeof *from);
+    p->start_time[m] = sn_trajectory_time(p->reader, c->predict.start + shift);
+  }
+  sn_memory_give(&all);
+  return status;
+}
+
 static sn_status open_data(prediction *p) {
   const sn_config *c = &p->app->config;
   SN_TRY(sn_setup_grid(p->app, &p->grid));
@@ -173,18 +217,19 @@ static sn_status open_data(prediction *p) {
     return SN_ERROR_ALL(SN_ERROR_USAGE, "predict.start is snapshot %lld, but %s has only %td (0 to %td)",
                         (long long)c->predict.start, c->predict.data, snapshots, snapshots - 1);
   SN_TRY(count_intervals(p));
-  p->chunk = chunk_of(p, sn_trajectory_members(p->reader));
+  SN_TRY(spread_starts(p, snapshots));
+  p->total = sn_trajectory_members(p->reader) * p->starts;
+  p->chunk = chunk_of(p, p->total);
   p->known = snapshots - c->predict.start;
   if (p->known > p->intervals + 1) p->known = p->intervals + 1;
   if (p->known <= p->intervals)
     sn_log_warning(p->app->log, "%s ends %g before the prediction does: there is no reference after t = %g",
                    c->predict.data, (double)(p->intervals + 1 - p->known) * p->interval,
                    sn_trajectory_time(p->reader, snapshots - 1));
-  p->start = sn_trajectory_time(p->reader, c->predict.start);
-  p->members = sn_grid_share(p->grid, sn_trajectory_members(p->reader));
+  p->start = p->starts > 1 ? 0 : sn_trajectory_time(p->reader, c->predict.start);
+  p->members = sn_grid_share(p->grid, p->total);
   p->points = sn_grid_range(p->grid).count;
-  return sn_setup_read(p->app, p->grid, c->predict.data, p->reader, p->members, (sn_range){c->predict.start, p->known},
-                       &p->reference);
+  return read_references(p);
 }
 
 static sn_status take_memory(prediction *p) {
@@ -201,6 +246,7 @@ static sn_status take_memory(prediction *p) {
 
 static sn_status open_file(prediction *p) {
   const sn_config *c = &p->app->config;
+  if (strcmp(c->predict.file, "none") == 0) return SN_OK;
   static const sn_trajectory_variable fields[] = {
       {"u", "predicted field"},
       {"reference", "field of the data at the same time"},
@@ -213,10 +259,11 @@ static sn_status open_file(prediction *p) {
   };
   static const sn_trajectory_variable finals[] = {
       {"valid_time", "time after the start at which nrmse first exceeds nrmse_threshold; NaN if it never does"},
+      {"start_time", "time of the initial snapshot in the data"},
   };
   const sn_provenance provenance = sn_setup_provenance(p->app, "prediction of the Kuramoto-Sivashinsky equation");
   const sn_trajectory_spec spec = {
-      .members = sn_trajectory_members(p->reader),
+      .members = p->total,
       .own_members = p->members,
       .length = c->grid.length,
       .snapshots = p->intervals + 1,
@@ -224,7 +271,7 @@ static sn_status open_file(prediction *p) {
       .field = fields,
       .scalars = p->estimate ? 3 : 2,
       .scalar = scalars,
-      .finals = 1,
+      .finals = 2,
       .final = finals,
       .numbers = 2,
       .number = {{"lyapunov_exponent", c->predict.lyapunov_exponent}, {"nrmse_threshold", c->predict.threshold}}};
@@ -233,31 +280,64 @@ static sn_status open_file(prediction *p) {
   return sn_trajectory_create(p->grid, c->predict.file, &spec, &provenance, &p->writer);
 }
 
-/* The mean of the valid times over all members, those that never end counted as the span; and how many those are. */
+static int by_size(const void *a, const void *b) {
+  const double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
+/* Of sorted values, by linear interpolation. */
+static double quantile(ptrdiff_t count, const double *sorted, double part) {
+  const double place = part * (double)(count - 1);
+  const ptrdiff_t below = (ptrdiff_t)place, above = below + 1 < count ? below + 1 : below;
+  return sorted[below] + (place - (double)below) * (sorted[above] - sorted[below]);
+}
+
+/* Says how long the predictions were valid; those that never end count as the span. Returns how many those are. */
+static ptrdiff_t say_valid_times(const prediction *p, double *sorted) {
+  const sn_config *c = &p->app->config;
+  const double span = (double)p->intervals * p->interval, exponent = c->predict.lyapunov_exponent;
+  double mean = 0;
+  ptrdiff_t endless = 0;
+  for (ptrdiff_t m = 0; m < p->total; m++) {
+    endless += sorted[m] >= span;
+    mean += sorted[m] / (double)p->total;
+  }
+  qsort(sorted, (size_t)p->total, sizeof *sorted, by_size);
+  const double median = quantile(p->total, sorted, 0.5), low = quantile(p->total, sorted, 0.25),
+               high = quantile(p->total, sorted, 0.75);
+  if (p->total == 1)
+    sn_log_line(p->app->log, "valid time (nrmse <= %g): %g, that is %.2f Lyapunov times (exponent %g)",
+                c->predict.threshold, median, median * exponent, exponent);
+  else
+    sn_log_line(p->app->log,
+                "valid time (nrmse <= %g) of %td predictions: median %g, that is %.2f Lyapunov times (exponent %g); "
+                "quartiles %.2f and %.2f, mean %.2f, least %.2f",
+                c->predict.threshold, p->total, median, median * exponent, exponent, low * exponent, high * exponent,
+                mean * exponent, sorted[0] * exponent);
+  return endless;
+}
+
 static sn_status summarize(prediction *p) {
   const sn_config *c = &p->app->config;
   char effort[SN_EFFORT_LENGTH];
   sn_integrator_effort(p->integrator, effort, sizeof effort);
   if (*effort) sn_log_line(p->app->log, "%s", effort);
-  const double span = (double)p->intervals * p->interval, exponent = c->predict.lyapunov_exponent;
-  double sums[3] = {0}; /* members, sum of valid times, members valid to the end; space rank 0 of each replica counts */
-  for (ptrdiff_t m = 0; m < p->members.count && sn_grid_space_rank(p->grid) == 0; m++) {
-    sums[0] += 1;
-    sums[1] += isnan(p->valid_time[m]) ? span : p->valid_time[m];
-    sums[2] += isnan(p->valid_time[m]);
-  }
-  MPI_Allreduce(MPI_IN_PLACE, sums, 3, MPI_DOUBLE, MPI_SUM, p->app->world);
   double estimate = p->worst_estimate;
   MPI_Allreduce(MPI_IN_PLACE, &estimate, 1, MPI_DOUBLE, MPI_MAX, p->app->world);
   if (p->estimate)
     sn_log_line(p->app->log, "error estimate of a step by the embedded method: at most %.2e (rms over x); dt %g",
                 estimate, c->integrator.dt);
-  const double mean = sums[1] / sums[0];
-  sn_log_line(p->app->log, "valid time (nrmse <= %g): %g, that is %.2f Lyapunov times (exponent %g)%s",
-              c->predict.threshold, mean, mean * exponent, exponent, sums[0] > 1 ? ", mean over the members" : "");
-  if (sums[2] > 0)
-    sn_log_line(p->app->log, "%g of %g members are valid to the end of the span or of the reference", sums[2], sums[0]);
-  sn_log_line(p->app->log, "written: %s", c->predict.file);
+  double *times; /* of all members; space rank 0 of each replica brings its own */
+  SN_TRY(sn_agree(p->app->world, SN_NEW(p->total, &times)));
+  for (ptrdiff_t m = 0; m < p->members.count && sn_grid_space_rank(p->grid) == 0; m++)
+    times[p->members.start + m] = isnan(p->valid_time[m]) ? (double)p->intervals * p->interval : p->valid_time[m];
+  MPI_Allreduce(MPI_IN_PLACE, times, (int)p->total, MPI_DOUBLE, MPI_SUM, p->app->world);
+  const ptrdiff_t endless = say_valid_times(p, times);
+  sn_memory_give(&times);
+  if (endless > 0)
+    sn_log_line(p->app->log, "%td of %td predictions are valid to the end of the span or of the reference", endless,
+                p->total);
+  if (strcmp(c->predict.file, "none") != 0) sn_log_line(p->app->log, "written: %s", c->predict.file);
   return SN_OK;
 }
 
@@ -272,7 +352,7 @@ static sn_status predict(prediction *p) {
     SN_TRY(sn_setup_model(p->app, p->grid, samples, &p->model));
   else
     SN_TRY(sn_setup_model_from_file(p->app, p->grid, c->predict.model, samples, &p->model));
-  SN_TRY(sn_setup_integrator(p->app, p->model, p->interval, p->chunk, false, &p->integrator));
+  SN_TRY(sn_setup_integrator(p->app, p->model, p->interval, p->chunk, SN_PASSES_FORWARD, &p->integrator));
   SN_TRY(sn_integrator_reserve(p->integrator, samples));
   const double speed = sn_suitability_speed(p->app, p->members.count * p->known * p->points, p->reference);
   SN_TRY(sn_suitability_check(p->app, p->model, speed, sn_integrator_steps(p->integrator, p->intervals)));
@@ -285,8 +365,8 @@ static sn_status predict(prediction *p) {
   SN_TRY(open_file(p));
   sn_timer_stop(p->app->timer, SN_TIME_SETUP);
   SN_TRY(roll_out(p));
-  const double *finals[] = {p->valid_time};
-  SN_TRY(sn_trajectory_finish(&p->writer, finals));
+  const double *finals[] = {p->valid_time, p->start_time};
+  if (p->writer) SN_TRY(sn_trajectory_finish(&p->writer, finals));
   return summarize(p);
 }
 
@@ -297,8 +377,8 @@ sn_status sn_command_predict(sn_app *app) {
   sn_integrator_destroy(&p.integrator);
   sn_model_destroy(&p.model);
   sn_trajectory_close(&p.reader);
-  double **arrays[] = {&p.states,   &p.reference,  &p.frame,    &p.spread, &p.errors,
-                       &p.relative, &p.valid_time, &p.estimate, &p.squares};
+  double **arrays[] = {&p.states,   &p.reference,  &p.frame,      &p.spread,   &p.errors,
+                       &p.relative, &p.valid_time, &p.start_time, &p.estimate, &p.squares};
   for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) sn_memory_give(arrays[k]);
   sn_grid_destroy(&p.grid);
   return status;

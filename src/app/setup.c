@@ -9,6 +9,7 @@
 #include "sinode/checkpoint_file.h"
 #include "sinode/memory.h"
 #include "sinode/model_file.h"
+#include "sinode/optimizer.h"
 
 ptrdiff_t sn_setup_slice(const sn_app *app) {
   return app->config.parallel.reproducible ? (ptrdiff_t)app->config.parallel.slice : 0;
@@ -49,10 +50,12 @@ sn_status sn_setup_model(const sn_app *app, const sn_grid *grid, ptrdiff_t sampl
                               .activation = (sn_activation)c->model.nonlinear.activation,
                               .kernel = (int)c->model.nonlinear.kernel,
                               .length = c->grid.length};
-  const bool convolves = network.kind == SN_NETWORK_CONV;
-  network.hidden = convolves ? c->model.nonlinear.channel_count : c->model.nonlinear.hidden_count;
+  const bool convolves = network.kind == SN_NETWORK_CONV, multiplies = network.kind == SN_NETWORK_PRODUCT;
+  network.hidden = multiplies ? 1 : convolves ? c->model.nonlinear.channel_count : c->model.nonlinear.hidden_count;
   for (int k = 0; k < network.hidden; k++)
-    network.width[k] = convolves ? c->model.nonlinear.channels[k] : c->model.nonlinear.hidden[k];
+    network.width[k] = multiplies  ? c->model.nonlinear.products
+                       : convolves ? c->model.nonlinear.channels[k]
+                                   : c->model.nonlinear.hidden[k];
   const sn_init init = {.kind = (sn_init_kind)c->model.nonlinear.init.kind, .std = c->model.nonlinear.init.std};
   SN_TRY(build_model(app, grid, &linear, &network, samples, model));
   SN_TRY(set_linear(app, *model));
@@ -60,11 +63,11 @@ sn_status sn_setup_model(const sn_app *app, const sn_grid *grid, ptrdiff_t sampl
   return sn_model_loaded(*model);
 }
 
-/* From the words of a file to the shapes of a model. */
-static sn_status to_shapes(const char *path, const sn_model_description *d, sn_linear_shape *linear,
+/* From the words of a file to the shapes of a model on a domain of this length. */
+static sn_status to_shapes(const char *path, const sn_model_description *d, double length, sn_linear_shape *linear,
                            sn_network_shape *network) {
   const int kind = sn_network_kind_from_name(d->nonlinear_kind), activation = sn_activation_from_name(d->activation);
-  *linear = (sn_linear_shape){.taps = d->taps, .length = d->domain_length, .trainable = d->linear_trainable};
+  *linear = (sn_linear_shape){.taps = d->taps, .length = length, .trainable = d->linear_trainable};
   if (strcmp(d->linear_kind, "stencil") == 0)
     linear->kind = SN_LINEAR_STENCIL;
   else if (strcmp(d->linear_kind, "dense") == 0)
@@ -76,9 +79,9 @@ static sn_status to_shapes(const char *path, const sn_model_description *d, sn_l
                         d->linear_kind);
   if (linear->kind == SN_LINEAR_SPECTRAL) linear->trainable = false;
   if (kind < 0)
-    return SN_ERROR_ALL(SN_ERROR_FILE, "%s: nonlinear_kind is '%s', but must be mlp, conv, ks or none", path,
+    return SN_ERROR_ALL(SN_ERROR_FILE, "%s: nonlinear_kind is '%s', but must be mlp, conv, product, ks or none", path,
                         d->nonlinear_kind);
-  *network = (sn_network_shape){.kind = (sn_network_kind)kind, .kernel = d->kernel, .length = d->domain_length};
+  *network = (sn_network_shape){.kind = (sn_network_kind)kind, .kernel = d->kernel, .length = length};
   if (kind == SN_NETWORK_NONE || kind == SN_NETWORK_KS) return SN_OK;
   if (activation < 0)
     return SN_ERROR_ALL(SN_ERROR_FILE, "%s: activation is '%s', but must be relu, tanh, sigmoid or gelu", path,
@@ -86,6 +89,12 @@ static sn_status to_shapes(const char *path, const sn_model_description *d, sn_l
   network->activation = (sn_activation)activation;
   network->hidden = d->layers - 1;
   for (int k = 0; k < network->hidden; k++) network->width[k] = d->outputs[k];
+  if (kind == SN_NETWORK_PRODUCT) {
+    if (d->layers != 2 || d->outputs[0] % 2)
+      return SN_ERROR_ALL(SN_ERROR_FILE,
+                          "%s: a product network has two layers, the first of an even number of channels", path);
+    network->width[0] /= 2; /* both factors */
+  }
   return SN_OK;
 }
 
@@ -124,8 +133,7 @@ sn_status sn_setup_model_from_file(const sn_app *app, const sn_grid *grid, const
   sn_network_shape network;
   SN_TRY(sn_model_file_describe(app->world, path, &description));
   SN_TRY(suits_grid(app, path, &description));
-  description.domain_length = app->config.grid.length;
-  SN_TRY(to_shapes(path, &description, &linear, &network));
+  SN_TRY(to_shapes(path, &description, app->config.grid.length, &linear, &network));
   SN_TRY(build_model(app, grid, &linear, &network, samples, model));
   sn_parameters *parameters = sn_model_parameters(*model);
   SN_TRY(sn_model_file_read(grid, path, parameters, sn_parameters_values(parameters)));
@@ -143,8 +151,12 @@ sn_model_description sn_setup_describe(const sn_app *app, const sn_model *model)
   return d;
 }
 
-sn_status sn_setup_integrator(const sn_app *app, sn_model *model, double interval, ptrdiff_t intervals, bool adjoint,
-                              sn_integrator **integrator) {
+sn_passes sn_setup_training_passes(const sn_app *app) {
+  return app->config.train.optimizer.kind == SN_OPTIMIZER_LM ? SN_PASSES_TANGENT : SN_PASSES_ADJOINT;
+}
+
+sn_status sn_setup_integrator(const sn_app *app, sn_model *model, double interval, ptrdiff_t intervals,
+                              sn_passes passes, sn_integrator **integrator) {
   const sn_config *c = &app->config;
   const sn_tableau *tableau = sn_tableau_find(c->integrator.scheme);
   const double ratio = tableau->adaptive ? 1 : interval / c->integrator.dt;
@@ -159,8 +171,9 @@ sn_status sn_setup_integrator(const sn_app *app, sn_model *model, double interva
                                          .dt = interval / (double)substeps,
                                          .substeps = substeps,
                                          .intervals = intervals,
-                                         .adjoint = adjoint,
-                                         .estimate = !adjoint,
+                                         .adjoint = passes == SN_PASSES_ADJOINT,
+                                         .tangent = passes == SN_PASSES_TANGENT,
+                                         .estimate = passes == SN_PASSES_FORWARD,
                                          .control = {.rtol = c->integrator.rtol,
                                                      .atol = c->integrator.atol,
                                                      .first_step = c->integrator.dt,

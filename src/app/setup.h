@@ -28,12 +28,18 @@ sn_status sn_setup_model_from_file(const sn_app *app, const sn_grid *grid, const
 /* What a file says about a model. Local. */
 sn_model_description sn_setup_describe(const sn_app *app, const sn_model *model);
 
+/* What is wanted of an integrator beside states. */
+typedef enum { SN_PASSES_FORWARD, SN_PASSES_ADJOINT, SN_PASSES_TANGENT } sn_passes;
+
+/* What the optimizer of the parameters wants. Local. */
+sn_passes sn_setup_training_passes(const sn_app *app);
+
 /*
  * The integrator of the parameters for data with one snapshot every `interval`. Error: integrator.dt does not divide
  * interval. Collective over world.
  */
-sn_status sn_setup_integrator(const sn_app *app, sn_model *model, double interval, ptrdiff_t intervals, bool adjoint,
-                              sn_integrator **integrator);
+sn_status sn_setup_integrator(const sn_app *app, sn_model *model, double interval, ptrdiff_t intervals,
+                              sn_passes passes, sn_integrator **integrator);
 
 /* Opens a trajectory and sees that it is for the parameters' grid. Collective over world. */
 sn_status sn_setup_trajectory(const sn_app *app, const char *path, sn_trajectory_reader **reader);

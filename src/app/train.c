@@ -139,13 +139,20 @@ static sn_status prepare(sn_training *t) {
   sn_app *app = t->app;
   const sn_config *c = &app->config;
   double interval;
+  if (c->train.optimizer.kind == SN_OPTIMIZER_LM && c->train.loss != SN_LOSS_MSE)
+    return SN_ERROR_ALL(SN_ERROR_USAGE,
+                        "train.optimizer.kind is lm, which minimizes squares; set train.loss to mse, or use lbfgs");
+  if (sn_setup_slice(app) && sn_optimizer_kind_sees_all((sn_optimizer_kind)c->train.optimizer.kind))
+    return SN_ERROR_ALL(SN_ERROR_USAGE,
+                        "parallel.reproducible sums batches in slices, but lbfgs and lm take no batches; set it to "
+                        "false, or use adamw or sgd");
   t->libraries = sn_setup_libraries();
   sn_timer_start(app->timer, SN_TIME_SETUP);
   SN_TRY(sn_setup_grid(app, &t->grid));
   SN_TRY(load_data(t, &interval));
   const ptrdiff_t samples = sn_trainer_samples(t->grid, t->dataset, c->train.batch, sn_setup_slice(t->app));
   SN_TRY(sn_setup_model(app, t->grid, samples, &t->model));
-  SN_TRY(sn_setup_integrator(app, t->model, interval, c->train.window, true, &t->integrator));
+  SN_TRY(sn_setup_integrator(app, t->model, interval, c->train.window, sn_setup_training_passes(app), &t->integrator));
   SN_TRY(sn_suitability_check(app, t->model, t->speed, sn_integrator_steps(t->integrator, c->train.window)));
   SN_TRY(sn_objective_create(t->model, t->integrator, (sn_loss_kind)c->train.loss, c->train.window, &t->objective));
   const sn_optimizer_options optimizer = {.kind = (sn_optimizer_kind)c->train.optimizer.kind,
@@ -153,19 +160,28 @@ static sn_status prepare(sn_training *t) {
                                           .beta1 = c->train.optimizer.beta1,
                                           .beta2 = c->train.optimizer.beta2,
                                           .epsilon = c->train.optimizer.epsilon,
-                                          .momentum = c->train.optimizer.momentum};
+                                          .momentum = c->train.optimizer.momentum,
+                                          .history = (int)c->train.optimizer.history,
+                                          .damping = c->train.optimizer.damping};
   SN_TRY(sn_optimizer_create(sn_model_parameters(t->model), &optimizer, &t->optimizer));
-  const sn_trainer_options options = {.batch = c->train.batch,
-                                      .epochs = c->train.epochs,
-                                      .seed = (uint64_t)c->run.seed,
-                                      .window = c->train.window,
-                                      .schedule = {.kind = (sn_schedule_kind)c->train.schedule.kind,
-                                                   .factor = c->train.schedule.factor,
-                                                   .patience = c->train.schedule.patience,
-                                                   .threshold = c->train.schedule.threshold,
-                                                   .minimum = c->train.schedule.minimum},
-                                      .on_nonfinite = (sn_nonfinite)c->train.on_nonfinite,
-                                      .slice = sn_setup_slice(app)};
+  const sn_trainer_options options = {
+      .batch = c->train.batch,
+      .epochs = c->train.epochs,
+      .seed = (uint64_t)c->run.seed,
+      .window = c->train.window,
+      .first_window = c->train.curriculum.window,
+      .window_epochs = c->train.curriculum.epochs,
+      .clip = c->train.optimizer.clip,
+      .schedule = {.kind = (sn_schedule_kind)c->train.schedule.kind,
+                   .factor = c->train.schedule.factor,
+                   .patience = c->train.schedule.patience,
+                   .threshold = c->train.schedule.threshold,
+                   .minimum = c->train.schedule.minimum,
+                   .start = c->train.optimizer.learning_rate,
+                   .period = c->train.schedule.period > 0 ? c->train.schedule.period : c->train.epochs,
+                   .growth = c->train.schedule.growth},
+      .on_nonfinite = (sn_nonfinite)c->train.on_nonfinite,
+      .slice = sn_setup_slice(app)};
   SN_TRY(sn_trainer_create(t->model, t->objective, t->dataset, t->optimizer, &options, c->train.optimizer.learning_rate,
                            &t->trainer));
   SN_TRY(sn_trainer_reserve(t->trainer, t->integrator));

@@ -11,11 +11,11 @@
 #include "train.h"
 
 /* What a checkpoint holds besides the parameters: the optimizer's vectors and these numbers. */
-enum { NUMBERS = 19 };
+enum { NUMBERS = 20 };
 
 typedef struct {
   sn_checkpoint_number number[NUMBERS];
-  sn_checkpoint_vector vector[2];
+  sn_checkpoint_vector vector[SN_OPTIMIZER_VECTORS_MOST];
   sn_checkpoint whole;
 } contents;
 
@@ -42,6 +42,8 @@ static void list_contents(sn_training *t, contents *c) {
       {"learning_rate", SN_CHECKPOINT_FLOAT64, 1, &state->schedule.rate},
       {"schedule_best", SN_CHECKPOINT_FLOAT64, 1, &state->schedule.best},
       {"history", SN_CHECKPOINT_FLOAT64, state->epoch * SN_HISTORY_COLUMNS, t->history},
+      {"optimizer_numbers", SN_CHECKPOINT_FLOAT64, sn_optimizer_numbers(t->optimizer),
+       sn_optimizer_number(t->optimizer)},
   };
   memcpy(c->number, numbers, sizeof numbers);
   for (int v = 0; v < sn_optimizer_vectors(t->optimizer); v++)
@@ -52,7 +54,7 @@ static void list_contents(sn_training *t, contents *c) {
                              .values = sn_parameters_values(parameters),
                              .vectors = sn_optimizer_vectors(t->optimizer),
                              .vector = c->vector,
-                             .numbers = NUMBERS,
+                             .numbers = sn_optimizer_numbers(t->optimizer) ? NUMBERS : NUMBERS - 1, /* the last */
                              .number = c->number};
 }
 
@@ -91,11 +93,13 @@ static const char *const decisive[] = {"run.seed",
                                        "model",
                                        "integrator",
                                        "train.window",
+                                       "train.curriculum",
                                        "train.batch",
                                        "train.loss",
                                        "train.validation",
                                        "train.split",
                                        "train.optimizer.kind",
+                                       "train.optimizer.history",
                                        "parallel.reproducible",
                                        "parallel.slice"};
 

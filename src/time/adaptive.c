@@ -202,17 +202,23 @@ static sn_status forward(sn_stepper *stepper, ptrdiff_t samples, const double *u
   return SN_OK;
 }
 
+/* For a stage's value, then the network's tape. */
+static ptrdiff_t stage_tape_size(const adaptive *a) {
+  return sn_stepper_aligned(a->samples * a->points) +
+         sn_stepper_aligned(sn_network_tape_size(sn_model_network(a->model), a->samples));
+}
+
 /* The transpose of one recorded attempt, whose stages are recomputed with their tapes. */
 static sn_status backward_record(adaptive *a, ptrdiff_t samples, const double *record, double *lambda,
                                  double *gradient) {
   const int stages = a->tableau->stages - 1; /* the last is the solution, whose slope the solution does not depend on */
   const ptrdiff_t count = samples * a->points, n = a->points;
-  const ptrdiff_t tape_size = a->samples * n + sn_network_tape_size(sn_model_network(a->model), a->samples);
+  const ptrdiff_t tape_size = stage_tape_size(a), values = sn_stepper_aligned(count);
   const double *dt = record, *state = record + a->samples;
   for (int i = 0; i < stages; i++) {
     double *stage = a->step_tape + i * tape_size;
     combine(a, samples, state, dt, a->tableau->a[i], i, stage);
-    SN_TRY(evaluate_slope(a, samples, stage, a->slope[i], stage + count));
+    SN_TRY(evaluate_slope(a, samples, stage, a->slope[i], stage + values));
   }
   for (int i = stages - 1; i >= 0; i--) {
     const double *stage = a->step_tape + i * tape_size;
@@ -223,7 +229,7 @@ static sn_status backward_record(adaptive *a, ptrdiff_t samples, const double *r
         a->k_bar[k] = dt[s] * sum;
         a->scratch[k] = -a->k_bar[k];
       }
-    SN_TRY(sn_network_backward(sn_model_network(a->model), samples, stage, stage + count, a->scratch, a->r_bar[i],
+    SN_TRY(sn_network_backward(sn_model_network(a->model), samples, stage, stage + values, a->scratch, a->r_bar[i],
                                gradient));
     if (gradient) SN_TRY(sn_linear_gradient(sn_model_linear(a->model), samples, 1, a->k_bar, stage, gradient));
     SN_TRY(sn_linear_apply_transpose(sn_model_linear(a->model), samples, a->k_bar, a->scratch));
@@ -309,8 +315,7 @@ static sn_status take_memory(adaptive *a, bool adjoint) {
   for (int k = 0; k < 5; k++) SN_TRY(SN_NEW(a->samples, numbers[k]));
   for (int i = 0; i < stages; i++) SN_TRY(SN_NEW(count, &a->slope[i]));
   if (!adjoint) return SN_OK;
-  const ptrdiff_t stage_tape = count + sn_network_tape_size(sn_model_network(a->model), a->samples);
-  SN_TRY(SN_NEW((stages - 1) * stage_tape, &a->step_tape));
+  SN_TRY(SN_NEW((stages - 1) * stage_tape_size(a), &a->step_tape));
   for (int i = 0; i < stages - 1; i++) SN_TRY(SN_NEW(count, &a->r_bar[i]));
   SN_TRY(SN_NEW(count, &a->k_bar));
   return SN_NEW(count, &a->scratch);

@@ -102,7 +102,7 @@ static sn_status complete(implicit *scheme, ptrdiff_t samples, bool transposed, 
 
 static sn_status newton_operator(void *context, ptrdiff_t samples, const double *x, double *y) {
   implicit *scheme = context;
-  SN_TRY(sn_network_tangent(sn_model_network(scheme->model), samples, scheme->at, scheme->at_tape, x, y));
+  SN_TRY(sn_network_tangent(sn_model_network(scheme->model), samples, scheme->at, scheme->at_tape, x, NULL, y));
   return complete(scheme, samples, false, x, y);
 }
 

@@ -17,6 +17,7 @@ struct sn_integrator {
   sn_storage storage;
   ptrdiff_t points;   /* local */
   double *buffer[3];  /* states on the way; the third is the adjoint */
+  double *tape;       /* of the step whose tangents are taken */
   double *square;     /* (capacity) local sum of squares after every step of the last pass */
   double *estimate;   /* (capacity, samples) of the last forward pass; NULL: none */
   double *total;      /* (capacity) summed over the ranks */
@@ -27,8 +28,8 @@ struct sn_integrator {
   ptrdiff_t before;
   bool backward;      /* whether the last was a backward pass */
   bool skips_initial; /* backward passes need not give the derivative by the initial state */
-  double given;  /* local sum of squares of the derivatives that the last backward pass was given */
-  bool sound;    /* whether the last pass, or pair of them, stayed within bounds on this rank */
+  double given;       /* local sum of squares of the derivatives that the last backward pass was given */
+  bool sound;         /* whether the last pass, or pair of them, stayed within bounds on this rank */
 };
 
 typedef sn_status (*stepper_creator)(sn_model *model, const sn_stepper_options *options, sn_stepper **out);
@@ -60,6 +61,10 @@ static sn_status build(sn_integrator *it) {
     SN_TRY(sn_storage_create(options, sn_grid_world(sn_model_grid(it->model)), it->capacity, &sizes, &it->storage));
     if (ops->reserve) SN_TRY(ops->reserve(it->stepper, sn_storage_tapes(&it->storage)));
   }
+  if (options->tangent && !ops->tangent)
+    return SN_ERROR_ALL(SN_ERROR_USAGE, "%s has no tangents; use an IMEX or an explicit scheme with a fixed step",
+                        options->tableau->name);
+  if (options->tangent) SN_TRY(SN_NEW(ops->tape_size(it->stepper, samples), &it->tape));
   SN_TRY(SN_NEW(it->capacity, &it->square));
   SN_TRY(SN_NEW(it->capacity, &it->total));
   if (it->stepper->estimate) SN_TRY(SN_NEW(it->capacity * samples, &it->estimate));
@@ -80,6 +85,7 @@ void sn_integrator_destroy(sn_integrator **integrator) {
   if (!it) return;
   if (it->stepper) it->stepper->ops->destroy(&it->stepper);
   sn_storage_destroy(&it->storage);
+  sn_memory_give(&it->tape);
   sn_memory_give(&it->square);
   sn_memory_give(&it->total);
   sn_memory_give(&it->estimate);
@@ -111,20 +117,31 @@ static sn_status step_forward(sn_integrator *it, ptrdiff_t step, ptrdiff_t sampl
   return it->stepper->ops->forward(it->stepper, samples, u, next, tape);
 }
 
+/* A pass over so many intervals, for which the integrator must have been made. */
+static sn_status begin_forward(sn_integrator *it, ptrdiff_t intervals, bool prepared, const char *what) {
+  it->steps = intervals * it->options.substeps;
+  if (it->steps > it->capacity || !prepared)
+    return SN_ERROR_ALL(SN_ERROR_RUN, "an integrator made for %td steps%s was asked for %td%s%s", it->capacity,
+                        prepared ? "" : " alone", it->steps, *what ? " with " : "", what);
+  it->backward = false;
+  it->sound = true;
+  it->made = it->storage.held = 0;
+  if (it->stepper->ops->begin_pass) it->stepper->ops->begin_pass(it->stepper);
+  memset(it->square, 0, (size_t)it->steps * sizeof *it->square);
+  return SN_OK;
+}
+
+static void take_norm(sn_integrator *it, ptrdiff_t step, ptrdiff_t count, const double *u) {
+  it->square[step] = sum_of_squares(count, u);
+  it->sound &= it->square[step] < rms_limit * rms_limit * (double)count;
+}
+
 sn_status sn_integrator_forward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t intervals, double *states, bool tape) {
   const ptrdiff_t count = samples * it->points, substeps = it->options.substeps;
   sn_storage *storage = &it->storage;
   sn_timer *timer = sn_grid_timer(sn_model_grid(it->model));
-  it->steps = intervals * substeps;
-  if (it->steps > it->capacity || (tape && !it->options.adjoint))
-    return SN_ERROR_ALL(SN_ERROR_RUN, "an integrator made for %td steps%s was asked for %td%s", it->capacity,
-                        it->options.adjoint ? " with adjoint" : "", it->steps, tape ? " with adjoint" : "");
+  SN_TRY(begin_forward(it, intervals, !tape || it->options.adjoint, tape ? "adjoint" : ""));
   sn_timer_start(timer, SN_TIME_FORWARD);
-  it->backward = false;
-  it->sound = true;
-  it->made = storage->held = 0;
-  if (it->stepper->ops->begin_pass) it->stepper->ops->begin_pass(it->stepper);
-  memset(it->square, 0, (size_t)it->steps * sizeof *it->square);
   const bool takes_snapshots = tape && !storage->keeps_all;
   const double *u = states;
   for (ptrdiff_t step = 0; step < it->steps && samples; step++) {
@@ -134,10 +151,40 @@ sn_status sn_integrator_forward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t 
       memcpy(sn_storage_push(storage, step), u, (size_t)count * sizeof *u);
     const bool tapes = tape && (storage->keeps_all || step == it->steps - 1);
     SN_TRY(step_forward(it, step, samples, u, next, tapes ? sn_storage_tape(storage, step) : NULL));
-    it->square[step] = sum_of_squares(count, next);
-    it->sound &= it->square[step] < rms_limit * rms_limit * (double)count;
+    take_norm(it, step, count, next);
     if (it->estimate)
       memcpy(it->estimate + step * samples, it->stepper->estimate, (size_t)samples * sizeof *it->estimate);
+    u = next;
+  }
+  sn_timer_stop(timer, SN_TIME_FORWARD);
+  return SN_OK;
+}
+
+/* One step from u to next, and all tangents with it, in place. */
+static sn_status step_tangents(sn_integrator *it, ptrdiff_t step, ptrdiff_t samples, const double *u, double *next,
+                               ptrdiff_t directions, const double *parameters, double *tangents) {
+  const ptrdiff_t count = samples * it->points, size = sn_parameters_size(sn_model_parameters(it->model));
+  SN_TRY(step_forward(it, step, samples, u, next, it->tape));
+  for (ptrdiff_t d = 0; d < directions; d++)
+    SN_TRY(it->stepper->ops->tangent(it->stepper, samples, it->tape, tangents + d * count,
+                                     parameters ? parameters + d * size : NULL));
+  return SN_OK;
+}
+
+sn_status sn_integrator_tangent(sn_integrator *it, ptrdiff_t samples, ptrdiff_t intervals, double *states,
+                                ptrdiff_t directions, const double *parameters, double *tangents) {
+  const ptrdiff_t count = samples * it->points, substeps = it->options.substeps;
+  sn_timer *timer = sn_grid_timer(sn_model_grid(it->model));
+  SN_TRY(begin_forward(it, intervals, it->options.tangent, "tangents"));
+  sn_timer_start(timer, SN_TIME_FORWARD);
+  const double *u = states;
+  for (ptrdiff_t step = 0; step < it->steps && samples; step++) {
+    double *own = tangents + step / substeps * directions * count;
+    const bool ends_interval = (step + 1) % substeps == 0;
+    double *next = ends_interval ? states + (step + 1) / substeps * count : it->buffer[step % 2];
+    if (step % substeps == 0) memcpy(own + directions * count, own, (size_t)(directions * count) * sizeof *own);
+    SN_TRY(step_tangents(it, step, samples, u, next, directions, parameters, own + directions * count));
+    take_norm(it, step, count, next);
     u = next;
   }
   sn_timer_stop(timer, SN_TIME_FORWARD);

@@ -27,6 +27,11 @@ typedef struct {
   sn_status (*backward)(sn_stepper *stepper, ptrdiff_t samples, const double *tape, double *lambda, double *gradient);
   /* What its inner iterations came to so far, for the user. NULL: there are none. */
   void (*effort)(const sn_stepper *stepper, char *text, size_t size);
+  /*
+   * du := (d next / d u) du + (d next / d parameters) dtheta, at the step that left the tape; dtheta may be NULL for 0.
+   * It must come before the next forward step. NULL: the scheme has none.
+   */
+  sn_status (*tangent)(sn_stepper *stepper, ptrdiff_t samples, const double *tape, double *du, const double *dtheta);
 } sn_stepper_ops;
 
 /* First member of every stepper. */
@@ -40,6 +45,9 @@ struct sn_stepper {
      not wanted. */
   bool settles, skips_lambda;
 };
+
+/* Doubles up to the next 64 bytes: networks give their tapes to FFTW, which relies on their alignment. */
+static inline ptrdiff_t sn_stepper_aligned(ptrdiff_t count) { return (count + 7) / 8 * 8; }
 
 /* What every scheme is made from. */
 typedef struct {
