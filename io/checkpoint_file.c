@@ -113,8 +113,8 @@ static uint64_t checksum(const sn_grid *grid, const sn_checkpoint *c) {
 /* Compares with the attribute of the file. */
 static sn_status compare(sn_file *file, uint64_t sum) {
   char expected[24], found[24];
-  SN_TRY(sn_agree(sn_file_comm(file),
-                  sn_file_get_string(file, sn_file_id(file), "checksum", expected, sizeof expected)));
+  SN_TRY(
+      sn_agree(sn_file_comm(file), sn_file_get_string(file, sn_file_id(file), "checksum", expected, sizeof expected)));
   snprintf(found, sizeof found, "%016llx", (unsigned long long)sum);
   if (strcmp(found, expected) == 0) return SN_OK;
   return SN_ERROR_ALL(SN_ERROR_FILE, "%s: the checksum of the contents is %s, but should be %s: the file is damaged",

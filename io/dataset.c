@@ -94,7 +94,8 @@ sn_status sn_file_write(sn_file *file, const char *path, hid_t memory_type, hid_
 static sn_status missing(const sn_file *file, const char *what, const char *path) {
   H5Eclear2(H5E_DEFAULT);
   if (sn_file_met_external_link(file))
-    return SN_ERROR_ALL(SN_ERROR_FILE, "%s: %s is in another file, to which links are not followed; copy it into this one",
+    return SN_ERROR_ALL(SN_ERROR_FILE,
+                        "%s: %s is in another file, to which links are not followed; copy it into this one",
                         sn_file_path(file), path);
   return SN_ERROR_ALL(SN_ERROR_FILE, "%s: has no %s %s", sn_file_path(file), what, path);
 }
@@ -161,7 +162,8 @@ static sn_status see_that_it_fits(const sn_file *file, const char *path, int dim
   for (int d = 0; d < dimensions; d++) bytes *= (double)shape[d];
   if (bytes <= 16777216 || bytes <= 1100 * sn_file_bytes(file)) return SN_OK;
   print_shape(dimensions, shape, text, sizeof text);
-  return SN_ERROR_ALL(SN_ERROR_FILE, "%s: dataset %s has shape %s, more than a file of %.0f bytes can hold: it is damaged",
+  return SN_ERROR_ALL(SN_ERROR_FILE,
+                      "%s: dataset %s has shape %s, more than a file of %.0f bytes can hold: it is damaged",
                       sn_file_path(file), path, text, sn_file_bytes(file));
 }
 

@@ -201,8 +201,7 @@ static sn_status settle(sn_file *file) {
 static sn_status open_with(sn_file *file, const char *path, unsigned flags) {
   hid_t access = access_by(file->comm);
   file->id = H5Fopen(path, flags, access);
-  sn_status status =
-      file->id < 0 ? sn_file_error(file, "cannot be opened; it is truncated or damaged") : SN_OK;
+  sn_status status = file->id < 0 ? sn_file_error(file, "cannot be opened; it is truncated or damaged") : SN_OK;
   H5Pclose(access);
   struct stat found;
   if (file->rank == 0 && stat(path, &found) == 0) file->bytes = (double)found.st_size;
@@ -220,8 +219,7 @@ sn_status sn_file_commit(sn_file **out) {
   sn_status status = file->settled ? SN_OK : settle(file);
   if (file->id >= 0) H5Fclose(file->id);
   file->id = H5I_INVALID_HID;
-  if (!status)
-    status = sn_agree(file->comm, file->rank == 0 ? sn_file_rename(file->temporary, file->path) : SN_OK);
+  if (!status) status = sn_agree(file->comm, file->rank == 0 ? sn_file_rename(file->temporary, file->path) : SN_OK);
   if (!status) file->writing = false;
   sn_file_close(out);
   return status;

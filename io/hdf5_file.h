@@ -23,7 +23,8 @@ sn_status sn_file_commit(sn_file **file);
 /* Has all that was written so far on disk, still under the temporary name. */
 sn_status sn_file_flush(sn_file *file);
 
-/* Has a file on disk and opens it again for reading, to see whether it is there as it was written. Commit comes next. */
+/* Has a file on disk and opens it again for reading, to see whether it is there as it was written. Commit comes next.
+ */
 sn_status sn_file_reread(sn_file *file);
 
 /* Opens NAME.tmp, which an earlier run left, to write more into it. */

@@ -5,8 +5,8 @@
 
 #include "hdf5_file.h"
 #include "sinode/memory.h"
-#include "trajectory_sums.h"
 #include "sinode/trajectory_file.h"
+#include "trajectory_sums.h"
 
 enum { VARIABLES_MOST = 8 };
 
@@ -21,7 +21,7 @@ struct sn_trajectory_writer {
   const sn_grid *grid;
   sn_file *file;
   sn_range members;
-  ptrdiff_t member_count, room; /* room: snapshots the buffers hold */
+  ptrdiff_t member_count, room;       /* room: snapshots the buffers hold */
   ptrdiff_t written, waiting, extent; /* extent: snapshots the datasets have room for */
   hid_t time, sums, scales[3];
   double *times;
@@ -212,8 +212,10 @@ sn_status sn_trajectory_create(const sn_grid *grid, const char *path, const sn_t
   sn_status status = sn_agree(world, prepare(grid, file, spec, out));
   if (!status) status = sn_agree(world, build(*out, spec));
   if (!status) status = sn_file_flush(file);
-  if (status && *out) sn_trajectory_abandon(out);
-  else if (status) sn_file_close(&file);
+  if (status && *out)
+    sn_trajectory_abandon(out);
+  else if (status)
+    sn_file_close(&file);
   return status;
 }
 
@@ -281,8 +283,10 @@ sn_status sn_trajectory_continue(const sn_grid *grid, const char *path, const sn
   SN_TRY(sn_file_continue(world, path, "trajectory", &file));
   sn_status status = sn_agree(world, prepare(grid, file, spec, out));
   if (!status) status = sn_agree(world, pick_up(*out, spec, snapshots));
-  if (status && *out) sn_trajectory_leave(out);
-  else if (status) sn_file_leave(&file);
+  if (status && *out)
+    sn_trajectory_leave(out);
+  else if (status)
+    sn_file_leave(&file);
   return status;
 }
 
@@ -334,8 +338,8 @@ sn_status sn_trajectory_append(sn_trajectory_writer *w, double time, const doubl
                                const double *const *scalars) {
   w->times[w->waiting] = time;
   w->waiting_sums[w->waiting] =
-      sn_trajectory_share(time, sn_grid_rank(w->grid) == 0, w->members, sn_grid_range(w->grid),
-                          sn_grid_points(w->grid), fields[0], w->field[0].width);
+      sn_trajectory_share(time, sn_grid_rank(w->grid) == 0, w->members, sn_grid_range(w->grid), sn_grid_points(w->grid),
+                          fields[0], w->field[0].width);
   for (int i = 0; i < w->fields; i++) keep(w, &w->field[i], fields[i]);
   for (int i = 0; i < w->scalars; i++) keep(w, &w->scalar[i], scalars[i]);
   w->waiting++;

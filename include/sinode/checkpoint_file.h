@@ -1,9 +1,9 @@
 /*
- * Checkpoint files: a model and the optimizer's vectors (/optimizer/NAME/..., one dataset a block), or arrays of another
- * computation (/state/NAME), and numbers (/progress). A checksum over all of it is an attribute. It is verified when the
- * file is read, and already before a new file takes its name: by then the file has been synced and read back. It depends
- * on the contents only, so a checkpoint can be read on another number of ranks. Collective over the grid's world; errors
- * are those of sinode/file.h.
+ * Checkpoint files: a model and the optimizer's vectors (/optimizer/NAME/..., one dataset a block), or arrays of
+ * another computation (/state/NAME), and numbers (/progress). A checksum over all of it is an attribute. It is verified
+ * when the file is read, and already before a new file takes its name: by then the file has been synced and read back.
+ * It depends on the contents only, so a checkpoint can be read on another number of ranks. Collective over the grid's
+ * world; errors are those of sinode/file.h.
  */
 #ifndef SINODE_CHECKPOINT_FILE_H
 #define SINODE_CHECKPOINT_FILE_H

@@ -37,6 +37,12 @@ typedef enum { SN_NETWORK_NONE, SN_NETWORK_MLP, SN_NETWORK_CONV, SN_NETWORK_KS, 
 /* gelu is the exact one, x Phi(x), as PyTorch's default. */
 typedef enum { SN_ACTIVATION_RELU, SN_ACTIVATION_TANH, SN_ACTIVATION_SIGMOID, SN_ACTIVATION_GELU } sn_activation;
 
+/*
+ * What an mlp computes in: double; mixed: its products, values and slopes are single, states, parameters and the sums
+ * of gradients double; single: its parameters are rounded to single besides.
+ */
+typedef enum { SN_PRECISION_DOUBLE, SN_PRECISION_MIXED, SN_PRECISION_SINGLE } sn_precision;
+
 enum { SN_NETWORK_HIDDEN_MOST = 16 };
 
 typedef struct {
@@ -46,6 +52,7 @@ typedef struct {
   ptrdiff_t width[SN_NETWORK_HIDDEN_MOST]; /* of each hidden layer: units (mlp) or channels (conv; product: width[0]) */
   int kernel;                              /* conv, product: odd */
   double length;                           /* ks: of the domain */
+  sn_precision precision;                  /* other than double: mlp only */
 } sn_network_shape;
 
 /* How weights begin; biases begin at 0 (normal, xavier) or as PyTorch's default (pytorch: uniform +-1/sqrt(fan in)). */
@@ -70,6 +77,9 @@ int sn_activation_from_name(const char *name);
 sn_status sn_network_create(const sn_grid *grid, const sn_network_shape *shape, ptrdiff_t samples,
                             sn_parameters *parameters, sn_network **out);
 void sn_network_destroy(sn_network **network);
+/* Takes note that the parameters' values have changed. Local. */
+void sn_network_update(sn_network *network);
+
 const sn_network_shape *sn_network_get_shape(const sn_network *network);
 
 /* Initial weights into the parameters' values, from the counter-based generator: independent of the ranks. Local. */
@@ -82,8 +92,8 @@ ptrdiff_t sn_network_tape_size(const sn_network *network, ptrdiff_t samples);
 sn_status sn_network_forward(sn_network *network, ptrdiff_t samples, const double *u, double *f, double *tape);
 
 /*
- * u_bar = (dF/du)^T f_bar, and gradient += (dF/dtheta)^T f_bar (layout of the parameters), at the u and tape of a forward
- * pass with the same parameters; either may be NULL: not wanted. Layers whose gradient is done are announced by
+ * u_bar = (dF/du)^T f_bar, and gradient += (dF/dtheta)^T f_bar (layout of the parameters), at the u and tape of a
+ * forward pass with the same parameters; either may be NULL: not wanted. Layers whose gradient is done are announced by
  * sn_parameters_settled. Collective over space.
  */
 sn_status sn_network_backward(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,

@@ -63,8 +63,8 @@ bool sn_optimizer_sees_all(const sn_optimizer *optimizer);
 bool sn_optimizer_wants_tangents(const sn_optimizer *optimizer);
 
 /*
- * First kind: a step: begin, then one update for each part of the parameters' local vector that is to change, in one pass
- * over it; gradients come reduced, and a rank may update only its part (sinode/reduction.h). Parts hold trainable
+ * First kind: a step: begin, then one update for each part of the parameters' local vector that is to change, in one
+ * pass over it; gradients come reduced, and a rank may update only its part (sinode/reduction.h). Parts hold trainable
  * blocks; the gaps between them stay 0. Local.
  */
 void sn_optimizer_begin_step(sn_optimizer *optimizer);

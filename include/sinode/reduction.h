@@ -35,8 +35,8 @@ void sn_reduction_begin(sn_reduction *reduction, double *gradient);
 
 /*
  * The pass is over: sends what is left and sums. Then gradient holds the sums on this replica's parts, replicated
- * blocks everywhere, and numbers[0 .. count-1], fewer than SN_PARAMETERS_NUMBERS, their sums over world. Returns whether
- * all of the gradient is finite, the same on all ranks. Collective over world.
+ * blocks everywhere, and numbers[0 .. count-1], fewer than SN_PARAMETERS_NUMBERS, their sums over world. Returns
+ * whether all of the gradient is finite, the same on all ranks. Collective over world.
  */
 bool sn_reduction_finish(sn_reduction *reduction, int count, double *numbers);
 

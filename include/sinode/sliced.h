@@ -20,8 +20,8 @@ typedef struct sn_sliced sn_sliced;
  * For up to windows_most windows with gradients. Slices are as large as the model has samples. Everything is kept, not
  * owned. Collective over world.
  */
-sn_status sn_sliced_create(sn_model *model, sn_objective *objective, const sn_dataset *dataset,
-                           ptrdiff_t windows_most, sn_sliced **out);
+sn_status sn_sliced_create(sn_model *model, sn_objective *objective, const sn_dataset *dataset, ptrdiff_t windows_most,
+                           sn_sliced **out);
 void sn_sliced_destroy(sn_sliced **sliced);
 
 /*

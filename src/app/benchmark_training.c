@@ -11,7 +11,8 @@
 
 enum { BATCHES = 8, LAYERS = SN_NETWORK_HIDDEN_MOST + 1 };
 
-/* The products of the layers as this rank makes them, (samples, in) times (in, out), each layer with its own operands. */
+/* The products of the layers as this rank makes them, (samples, in) times (in, out), each layer with its own operands.
+ */
 typedef struct {
   int layers;
   int in[LAYERS], out[LAYERS];

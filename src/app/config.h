@@ -76,6 +76,7 @@ typedef struct {
         double std;
       } init;
     } nonlinear;
+    int precision; /* sn_precision */
   } model;
   struct {
     char scheme[32];
@@ -125,7 +126,7 @@ typedef struct {
       int64_t every, keep; /* epochs, files */
     } checkpoint;
     int on_nonfinite; /* sn_nonfinite: stop | skip | halve */
-    int resume; /* auto | never | required, as enum sn_resume below */
+    int resume;       /* auto | never | required, as enum sn_resume below */
   } train;
   struct {
     char model[SN_CONFIG_PATH], data[SN_CONFIG_PATH], file[SN_CONFIG_PATH];

@@ -32,6 +32,8 @@ static const sn_key_choice activations[] = {{"relu", SN_ACTIVATION_RELU},
                                             {NULL, 0}};
 static const sn_key_choice inits[] = {
     {"normal", SN_INIT_NORMAL}, {"xavier", SN_INIT_XAVIER}, {"pytorch", SN_INIT_PYTORCH}, {NULL, 0}};
+static const sn_key_choice precisions[] = {
+    {"double", SN_PRECISION_DOUBLE}, {"mixed", SN_PRECISION_MIXED}, {"single", SN_PRECISION_SINGLE}, {NULL, 0}};
 static const sn_key_choice solvers[] = {{"auto", SN_SOLVER_AUTO},     {"fft", SN_SOLVER_FFT},
                                         {"banded", SN_SOLVER_BANDED}, {"dense", SN_SOLVER_DENSE},
                                         {"gmres", SN_SOLVER_GMRES},   {NULL, 0}};
@@ -148,6 +150,10 @@ static const sn_config_key keys[] = {
      .help = "initial weights: normal (biases 0), xavier uniform (biases 0), or PyTorch's default for its layers"},
     {"model.nonlinear.init.std", SN_KEY_REAL, AT(model.nonlinear.init.std), .fallback = "0.01", FROM(0),
      .commands = BUILDS, .help = "standard deviation, for normal"},
+    {"model.precision", SN_KEY_CHOICE, AT(model.precision), .fallback = "double", .choices = precisions,
+     .commands = BUILDS,
+     .help = "of a perceptron: double; mixed: its products in single, states, solves, sums and weights in double; "
+             "single: its weights in single as well"},
 
     {"integrator.scheme", SN_KEY_SCHEME, AT(integrator.scheme), .fallback = "l2", .commands = ROLLS,
      .help = "time integrator; l2, 3, 4, 5 are the paper's IMEX-RK2 to 5"},

@@ -6,9 +6,9 @@
 #include "setup.h"
 #include "sinode/gradient_file.h"
 #include "sinode/memory.h"
-#include "sinode/reduction.h"
 #include "sinode/objective.h"
 #include "sinode/random.h"
+#include "sinode/reduction.h"
 #include "suitability.h"
 
 typedef struct {

@@ -37,7 +37,9 @@ static sn_status set_linear(const sn_app *app, sn_model *model) {
 
 static sn_status build_model(const sn_app *app, const sn_grid *grid, const sn_linear_shape *linear,
                              const sn_network_shape *network, ptrdiff_t samples, sn_model **model) {
-  return sn_agree(app->world, sn_model_create(grid, linear, network, samples, model));
+  sn_network_shape shape = *network;
+  shape.precision = (sn_precision)app->config.model.precision;
+  return sn_agree(app->world, sn_model_create(grid, linear, &shape, samples, model));
 }
 
 sn_status sn_setup_model(const sn_app *app, const sn_grid *grid, ptrdiff_t samples, sn_model **model) {

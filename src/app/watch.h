@@ -9,11 +9,11 @@
 #include "sinode/wish.h"
 
 typedef struct {
-  double deadline; /* on sn_clock; INFINITY without one */
-  bool by_job;     /* it is the batch job's end, not run.time_limit */
-  double every;    /* seconds between checkpoints; 0: none by the clock */
-  double saved, asked;                /* when that was last done or asked for */
-  double slowest_save, slowest_step;  /* seconds */
+  double deadline;                   /* on sn_clock; INFINITY without one */
+  bool by_job;                       /* it is the batch job's end, not run.time_limit */
+  double every;                      /* seconds between checkpoints; 0: none by the clock */
+  double saved, asked;               /* when that was last done or asked for */
+  double slowest_save, slowest_step; /* seconds */
 } sn_watch;
 
 /*

@@ -14,7 +14,8 @@
 /* Each array carries its size in front of it, one cache line so that the data stay aligned. */
 enum { ALIGNMENT = 64 };
 
-/* Arrays of some of them ask for huge pages: fewer misses of the TLB, and MPI pins fewer pages to copy between ranks. */
+/* Arrays of some of them ask for huge pages: fewer misses of the TLB, and MPI pins fewer pages to copy between ranks.
+ */
 enum { HUGE_PAGE = 1 << 21, HUGE_LEAST = 2 * HUGE_PAGE };
 
 /* The one process-wide record besides MPI's own: bookkeeping of the allocator, not state of the computation. */

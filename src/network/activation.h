@@ -13,8 +13,11 @@ bool sn_activation_keeps_slope(sn_activation activation);
 
 /* a = f(a); slope gets f' if the activation keeps it and slope is not NULL. */
 void sn_activation_apply(sn_activation activation, ptrdiff_t count, double *a, double *slope);
+void sn_activation_apply_single(sn_activation activation, ptrdiff_t count, float *a, float *slope);
 
 /* delta *= f'(z), from values a, or slopes where they are kept. */
 void sn_activation_pull(sn_activation activation, ptrdiff_t count, const double *a, const double *slope, double *delta);
+void sn_activation_pull_single(sn_activation activation, ptrdiff_t count, const float *a, const float *slope,
+                               float *delta);
 
 #endif

@@ -7,6 +7,8 @@
 typedef struct {
   void (*destroy)(sn_network *network); /* what `create` took; the struct itself is network.c's */
   ptrdiff_t (*tape_size)(const sn_network *network, ptrdiff_t samples);
+  /* The parameters' values have changed; NULL: nothing to do. */
+  void (*update)(sn_network *network);
   sn_status (*forward)(sn_network *network, ptrdiff_t samples, const double *u, double *f, double *tape);
   sn_status (*backward)(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
                         const double *f_bar, double *u_bar, double *gradient);

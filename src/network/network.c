@@ -77,6 +77,11 @@ sn_status sn_network_create(const sn_grid *grid, const sn_network_shape *shape, 
                             sn_parameters *parameters, sn_network **out) {
   const sn_network base = {
       .grid = grid, .shape = *shape, .parameters = parameters, .samples = samples, .points = sn_grid_range(grid).count};
+  if (shape->precision != SN_PRECISION_DOUBLE && shape->kind != SN_NETWORK_MLP)
+    return SN_ERROR_ALL(SN_ERROR_USAGE,
+                        "model.precision is not double, but a network of kind %s comes in double precision only; a "
+                        "perceptron (mlp) in single, too",
+                        sn_network_kind_name(shape->kind));
   return creators[shape->kind](&base, out);
 }
 
@@ -84,6 +89,10 @@ void sn_network_destroy(sn_network **network) {
   if (!*network) return;
   (*network)->ops->destroy(*network);
   sn_memory_give(network);
+}
+
+void sn_network_update(sn_network *network) {
+  if (network->ops->update) network->ops->update(network);
 }
 
 const sn_network_shape *sn_network_get_shape(const sn_network *network) { return &network->shape; }

@@ -41,7 +41,8 @@ static void put(ptrdiff_t start, ptrdiff_t end, int *count, sn_range *bucket) {
   (*count)++;
 }
 
-/* Cuts the runs of trainable blocks, at the ends of blocks where these are not too large. Returns how many there are. */
+/* Cuts the runs of trainable blocks, at the ends of blocks where these are not too large. Returns how many there are.
+ */
 static int cut(const sn_parameters *p, sn_range *bucket) {
   const ptrdiff_t size = sn_parameters_size(p), share = size / BUCKET_SHARE;
   const ptrdiff_t least = share > BUCKET_LEAST ? share : BUCKET_LEAST;
@@ -77,7 +78,8 @@ static void start(sn_reduction *r, int bucket) {
   }
 }
 
-/* Called while the pass goes on: everything from `offset` on is settled. Gives MPI a chance to move what is under way. */
+/* Called while the pass goes on: everything from `offset` on is settled. Gives MPI a chance to move what is under way.
+ */
 static void settled(void *context, ptrdiff_t offset) {
   sn_reduction *r = context;
   sn_timer_start(sn_grid_timer(r->grid), SN_TIME_REDUCE);

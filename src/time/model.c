@@ -41,8 +41,12 @@ sn_network *sn_model_network(const sn_model *model) { return model->network; }
 sn_parameters *sn_model_parameters(const sn_model *model) { return model->parameters; }
 ptrdiff_t sn_model_samples(const sn_model *model) { return model->samples; }
 
-sn_status sn_model_loaded(sn_model *model) { return sn_linear_update(model->linear); }
+sn_status sn_model_loaded(sn_model *model) {
+  sn_network_update(model->network);
+  return sn_linear_update(model->linear);
+}
 
 sn_status sn_model_stepped(sn_model *model) {
+  sn_network_update(model->network);
   return sn_linear_is_trainable(model->linear) ? sn_linear_update(model->linear) : SN_OK;
 }

@@ -208,7 +208,8 @@ static inline void for_each_mlp(void (*visit)(const network_case *)) {
     for (int activation = SN_ACTIVATION_RELU; activation <= SN_ACTIVATION_GELU; activation++)
       for (int hidden = 0; hidden <= 4; hidden++)
         for (int narrow = 0; narrow < (hidden ? 2 : 1); narrow++) {
-          network_case c = {points[n], {SN_NETWORK_MLP, (sn_activation)activation, hidden, {0}, 0, 0}};
+          network_case c = {points[n],
+                            {SN_NETWORK_MLP, (sn_activation)activation, hidden, {0}, 0, 0, SN_PRECISION_DOUBLE}};
           memcpy(c.shape.width, widths[narrow], sizeof widths[narrow]);
           visit(&c);
         }
@@ -222,9 +223,14 @@ static inline void for_each_conv(void (*visit)(const network_case *)) {
   } cases[] = {{7, 1, 2}, {15, 3, 1}, {16, 5, 0}, {31, 5, 3}, {7, 7, 1}, {16, 15, 2}, {31, 31, 1}, {31, 17, 4}};
   for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++)
     for (int activation = SN_ACTIVATION_RELU; activation <= SN_ACTIVATION_GELU; activation++) {
-      const network_case c = {
-          cases[k].points,
-          {SN_NETWORK_CONV, (sn_activation)activation, cases[k].hidden, {3, 1, 4, 2}, cases[k].kernel, 0}};
+      const network_case c = {cases[k].points,
+                              {SN_NETWORK_CONV,
+                               (sn_activation)activation,
+                               cases[k].hidden,
+                               {3, 1, 4, 2},
+                               cases[k].kernel,
+                               0,
+                               SN_PRECISION_DOUBLE}};
       visit(&c);
     }
 }

@@ -176,9 +176,10 @@ static void what_is_no_trajectory_is_refused(void **state) {
 }
 
 /* Networks and what their files say. */
-static const network_case models[] = {{15, {SN_NETWORK_MLP, SN_ACTIVATION_GELU, 3, {5, 8, 3}, 0, 0}},
-                                      {16, {SN_NETWORK_CONV, SN_ACTIVATION_TANH, 2, {3, 2}, 5, 0}},
-                                      {16, {.kind = SN_NETWORK_NONE}}};
+static const network_case models[] = {
+    {15, {SN_NETWORK_MLP, SN_ACTIVATION_GELU, 3, {5, 8, 3}, 0, 0, SN_PRECISION_DOUBLE}},
+    {16, {SN_NETWORK_CONV, SN_ACTIVATION_TANH, 2, {3, 2}, 5, 0, SN_PRECISION_DOUBLE}},
+    {16, {.kind = SN_NETWORK_NONE}}};
 enum { MODELS = sizeof models / sizeof *models };
 
 static sn_model_description describe(const network_case *c) {

@@ -7,13 +7,16 @@
 enum { LENGTH = 5, MOST = 40 };
 
 /* Of sizes so different that every order of adding shows in the bits. */
-static double number(ptrdiff_t leaf, int k) { return sin((double)(1 + leaf * LENGTH + k)) * pow(2, (double)(leaf % 7) * 9); }
+static double number(ptrdiff_t leaf, int k) {
+  return sin((double)(1 + leaf * LENGTH + k)) * pow(2, (double)(leaf % 7) * 9);
+}
 
 static double in_order(ptrdiff_t leaves, int k) {
   double nodes[MOST];
   for (ptrdiff_t i = 0; i < leaves; i++) nodes[i] = number(i, k);
   for (ptrdiff_t count = leaves; count > 1; count = (count + 1) / 2)
-    for (ptrdiff_t i = 0; i < (count + 1) / 2; i++) nodes[i] = nodes[2 * i] + (2 * i + 1 < count ? nodes[2 * i + 1] : 0);
+    for (ptrdiff_t i = 0; i < (count + 1) / 2; i++)
+      nodes[i] = nodes[2 * i] + (2 * i + 1 < count ? nodes[2 * i + 1] : 0);
   return nodes[0];
 }
 

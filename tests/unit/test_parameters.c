@@ -1,6 +1,6 @@
 /* Blocks of parameters: layout, reduction over space and replicas, inner product, at every split of the ranks. */
-#include "unit.h"
 #include "sinode/reduction.h"
+#include "unit.h"
 
 #include "sinode/memory.h"
 #include "sinode/parameters.h"

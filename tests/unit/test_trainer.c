@@ -36,9 +36,12 @@ static setting make_sliced(int space, const char *scheme, double rate, ptrdiff_t
       .kind = SN_NETWORK_MLP, .activation = SN_ACTIVATION_TANH, .hidden = 2, .width = {7, 6}};
   const sn_init init = {.kind = SN_INIT_NORMAL, .std = 0.1};
   const sn_optimizer_options adamw = {.kind = SN_OPTIMIZER_ADAMW, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8};
-  const sn_trainer_options options = {
-      .batch = BATCH, .epochs = EPOCHS, .seed = 4, .window = WINDOW, .schedule = {.kind = SN_SCHEDULE_CONSTANT},
-      .slice = slice};
+  const sn_trainer_options options = {.batch = BATCH,
+                                      .epochs = EPOCHS,
+                                      .seed = 4,
+                                      .window = WINDOW,
+                                      .schedule = {.kind = SN_SCHEDULE_CONSTANT},
+                                      .slice = slice};
   assert_ok(sn_grid_create(MPI_COMM_WORLD, space, POINTS, NULL, &s.grid));
   s.values = make_values(s.grid);
   assert_ok(sn_dataset_create(MEMBERS, SNAPSHOTS, sn_grid_range(s.grid).count, s.values, WINDOW, SN_SPLIT_TIME, 0.3,
@@ -61,9 +64,7 @@ static setting make_sliced(int space, const char *scheme, double rate, ptrdiff_t
   return s;
 }
 
-static setting make_setting(int space, const char *scheme, double rate) {
-  return make_sliced(space, scheme, rate, 0);
-}
+static setting make_setting(int space, const char *scheme, double rate) { return make_sliced(space, scheme, rate, 0); }
 
 static void end_setting(setting *s) {
   sn_trainer_destroy(&s->trainer);
@@ -107,8 +108,7 @@ static sn_status after_epoch(void *context, const sn_trainer *trainer, const sn_
 }
 
 static sn_trainer_hooks hooks_for(witness *w) {
-  return (sn_trainer_hooks){
-      .context = w, .wish = wish, .after_iteration = after_iteration, .after_epoch = after_epoch};
+  return (sn_trainer_hooks){.context = w, .wish = wish, .after_iteration = after_iteration, .after_epoch = after_epoch};
 }
 
 static int batches(void) { return (MEMBERS * (16 - WINDOW) + BATCH - 1) / BATCH; }

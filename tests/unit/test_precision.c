@@ -1,0 +1,132 @@
+/*
+ * The perceptron in single precision: what it computes is the double one's to single round-off, in every split; sums of
+ * gradients are double; parameters are rounded only where that is asked for.
+ */
+#include "network_case.h"
+#include "sinode/reduction.h"
+
+typedef struct {
+  double *u, *bar, *f, *u_bar, *tangent, *gradient;
+  ptrdiff_t size;
+} passes;
+
+static passes run(const network_case *c, fixture *x) {
+  passes p = {.size = x->share.count * x->range.count};
+  const ptrdiff_t size = sn_parameters_size(x->parameters);
+  sn_reduction *reduction;
+  double *tape = new_doubles(sn_network_tape_size(x->network, x->share.count)), *directions = new_doubles(size);
+  p.u = new_states(c, x, STREAM_STATE);
+  p.bar = new_states(c, x, STREAM_BAR);
+  p.f = new_doubles(p.size);
+  p.u_bar = new_doubles(p.size);
+  p.tangent = new_doubles(p.size);
+  p.gradient = new_doubles(size);
+  for (ptrdiff_t k = 0; k < size; k++) directions[k] = 0.1 * sn_parameters_values(x->parameters)[k];
+  sn_network_update(x->network);
+  assert_ok(sn_network_forward(x->network, x->share.count, p.u, p.f, tape));
+  assert_ok(sn_network_backward(x->network, x->share.count, p.u, tape, p.bar, p.u_bar, p.gradient));
+  assert_ok(sn_network_tangent(x->network, x->share.count, p.u, tape, p.bar, directions, p.tangent));
+  assert_ok(sn_reduction_create(x->parameters, &reduction));
+  sn_reduction_sum(reduction, p.gradient);
+  sn_reduction_destroy(&reduction);
+  sn_memory_give(&tape);
+  sn_memory_give(&directions);
+  return p;
+}
+
+static void free_passes(passes *p) {
+  double **arrays[] = {&p->u, &p->bar, &p->f, &p->u_bar, &p->tangent, &p->gradient};
+  for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) sn_memory_give(arrays[k]);
+}
+
+/* Relative to the norm over all ranks; not the same, or nothing would be single. */
+static double distance(ptrdiff_t count, const double *a, const double *b) {
+  double sums[2] = {0};
+  for (ptrdiff_t k = 0; k < count; k++) {
+    sums[0] += (a[k] - b[k]) * (a[k] - b[k]);
+    sums[1] += b[k] * b[k];
+  }
+  MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
+  return sqrt(sums[0] / sums[1]);
+}
+
+/* A dozen operations deep, each with 6e-8. relu and its kink are left out: a sign may flip. */
+static void check(const network_case *c) {
+  const double most = 3e-6, least = 1e-9;
+  FOR_EACH_SPLIT(space, c->points) {
+    network_case single = *c;
+    single.shape.precision = SN_PRECISION_MIXED;
+    fixture x = fixture_create(MPI_COMM_WORLD, space, c, CASE_SAMPLES),
+            y = fixture_create(MPI_COMM_WORLD, space, &single, CASE_SAMPLES);
+    passes p = run(c, &x), q = run(&single, &y);
+    const struct {
+      ptrdiff_t count;
+      const double *exact, *found;
+    } pairs[] = {{p.size, p.f, q.f},
+                 {p.size, p.u_bar, q.u_bar},
+                 {p.size, p.tangent, q.tangent},
+                 {sn_parameters_size(x.parameters), p.gradient, q.gradient}};
+    for (size_t k = 0; k < sizeof pairs / sizeof pairs[0]; k++) {
+      const double found = distance(pairs[k].count, pairs[k].found, pairs[k].exact);
+      assert_that(found < most && found > least);
+    }
+    assert_memory_equal(sn_parameters_values(x.parameters), sn_parameters_values(y.parameters),
+                        (size_t)sn_parameters_size(x.parameters) * sizeof(double));
+    free_passes(&p);
+    free_passes(&q);
+    fixture_destroy(&x);
+    fixture_destroy(&y);
+  }
+}
+
+static void single_passes_agree_with_double_ones(void **state) {
+  (void)state;
+  const sn_network_shape shapes[] = {
+      {SN_NETWORK_MLP, SN_ACTIVATION_TANH, 2, {17, 9}, 0, 0, SN_PRECISION_DOUBLE},
+      {SN_NETWORK_MLP, SN_ACTIVATION_GELU, 3, {5, 12, 3}, 0, 0, SN_PRECISION_DOUBLE},
+      {SN_NETWORK_MLP, SN_ACTIVATION_SIGMOID, 1, {11}, 0, 0, SN_PRECISION_DOUBLE},
+      {SN_NETWORK_MLP, SN_ACTIVATION_RELU, 0, {0}, 0, 0, SN_PRECISION_DOUBLE},
+  };
+  for (size_t k = 0; k < sizeof shapes / sizeof shapes[0]; k++) {
+    const network_case c = {15, shapes[k]};
+    check(&c);
+  }
+}
+
+static void parameters_are_rounded_where_that_is_asked_for(void **state) {
+  (void)state;
+  for (int precision = SN_PRECISION_MIXED; precision <= SN_PRECISION_SINGLE; precision++) {
+    const network_case c = {12, {SN_NETWORK_MLP, SN_ACTIVATION_TANH, 1, {4}, 0, 0, (sn_precision)precision}};
+    fixture x = fixture_create(MPI_COMM_WORLD, 1, &c, CASE_SAMPLES);
+    double *values = sn_parameters_values(x.parameters);
+    values[0] = 1 + 1e-12;
+    sn_network_update(x.network);
+    assert_that((values[0] == 1) == (precision == SN_PRECISION_SINGLE));
+    fixture_destroy(&x);
+  }
+}
+
+static void other_networks_refuse(void **state) {
+  (void)state;
+  sn_grid *grid;
+  sn_parameters *parameters;
+  sn_network *network = NULL;
+  const sn_network_shape shape = {SN_NETWORK_CONV, SN_ACTIVATION_TANH, 1, {3}, 5, 0, SN_PRECISION_MIXED};
+  assert_ok(sn_grid_create(MPI_COMM_WORLD, 1, 16, NULL, &grid));
+  assert_ok(sn_parameters_create(grid, &parameters));
+  sn_status status = sn_network_create(grid, &shape, 1, parameters, &network);
+  assert_that(status && sn_error_get_code(status) == SN_ERROR_USAGE);
+  assert_non_null(strstr(sn_error_get_message(status), "model.precision"));
+  sn_error_destroy(&status);
+  sn_parameters_destroy(&parameters);
+  sn_grid_destroy(&grid);
+}
+
+int main(int argc, char **argv) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(single_passes_agree_with_double_ones),
+      cmocka_unit_test(parameters_are_rounded_where_that_is_asked_for),
+      cmocka_unit_test(other_networks_refuse),
+  };
+  return unit_run(argc, argv, tests);
+}
