@@ -32,7 +32,10 @@ static bool is_our_rank(void) {
 
 static bool wants(const char *what) { return strcmp(setting("SINODE_FAULT", ""), what) == 0 && is_our_rank(); }
 
-static bool path_matches(const char *path) { return strstr(path, setting("SINODE_FAULT_PATH", "/")) != NULL; }
+/* The files that Open MPI keeps for its ranks in memory are named after ours, and are not what is meant. */
+static bool path_matches(const char *path) {
+  return strstr(path, setting("SINODE_FAULT_PATH", "/")) && !strstr(path, "/ompi.") && !strstr(path, ".sm");
+}
 
 static bool file_matches(int descriptor) {
   char link[64], path[4096];
