@@ -245,6 +245,7 @@ static sn_status try_to_read(const char *path) {
   struct stat found;
   if (stat(path, &found) != 0) return SN_ERROR(SN_ERROR_FILE, "%s: cannot be read: %s", path, strerror(errno));
   if (S_ISDIR(found.st_mode)) return SN_ERROR(SN_ERROR_FILE, "%s: is a directory, not a file", path);
+  if (!S_ISREG(found.st_mode)) return SN_ERROR(SN_ERROR_FILE, "%s: is not a regular file", path);
   const int descriptor = open(path, O_RDONLY);
   unsigned char head[8] = {0};
   if (descriptor < 0) return SN_ERROR(SN_ERROR_FILE, "%s: cannot be read: %s", path, strerror(errno));

@@ -1,5 +1,6 @@
 #include "sinode/model_file.h"
 
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
@@ -109,6 +110,9 @@ static sn_status read_shapes(sn_file *file, sn_model_description *d) {
   const bool convolves = strcmp(d->nonlinear_kind, "conv") == 0 || strcmp(d->nonlinear_kind, "product") == 0;
   if (strcmp(d->linear_kind, "stencil") == 0) {
     SN_TRY(sn_file_shape(file, "/model/linear/stencil", 1, shape));
+    if (shape[0] % 2 == 0 || shape[0] > INT_MAX || (ptrdiff_t)shape[0] > d->grid_points)
+      return SN_ERROR_ALL(SN_ERROR_FILE, "%s: /model/linear/stencil has %llu points, but must have an odd number, at most "
+                          "as many as the grid", sn_file_path(file), (unsigned long long)shape[0]);
     d->taps = (int)shape[0];
   }
   for (; has_layers(d); d->layers++) {
@@ -120,6 +124,9 @@ static sn_status read_shapes(sn_file *file, sn_model_description *d) {
     snprintf(path, sizeof path, "/model/nonlinear/layer_%d/weight", d->layers);
     SN_TRY(sn_file_shape(file, path, convolves ? 3 : 2, shape));
     d->outputs[d->layers] = (ptrdiff_t)shape[0];
+    if (convolves && (shape[2] % 2 == 0 || shape[2] > INT_MAX))
+      return SN_ERROR_ALL(SN_ERROR_FILE, "%s: %s has a kernel of %llu points, but their number must be odd",
+                          sn_file_path(file), path, (unsigned long long)shape[2]);
     if (convolves) d->kernel = (int)shape[2];
   }
   return SN_OK;

@@ -1,11 +1,12 @@
 /*
  * sinode check: what a run of these parameters on this number of ranks would do and need. It builds the objects of the
- * run and asks them, so that what it says is what a run gets; nothing is computed and no file is written.
+ * run and asks them, so that what it says is what a run gets; nothing is computed and, but for --io, no file is written.
  */
 #include <math.h>
 #include <unistd.h>
 
 #include "app.h"
+#include "check_io.h"
 #include "setup.h"
 #include "sinode/dataset.h"
 #include "sinode/memory.h"
@@ -165,6 +166,7 @@ sn_status sn_command_check(sn_app *app) {
   SN_TRY(sn_setup_grid(app, &grid));
   check_generation(app, grid);
   sn_status status = check_training(app, grid);
+  if (!status && app->io) status = sn_check_io(app, grid);
   if (!status) sn_log_line(app->log, "the parameters are valid");
   sn_grid_destroy(&grid);
   return status;

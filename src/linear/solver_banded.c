@@ -354,7 +354,7 @@ static sn_status factor_matrix(sn_solver *solver, int which) {
   MPI_Comm space = sn_grid_space(solver->grid);
   SN_TRY(refuse_lossy(solver, which, SN_ERROR_RUN));
   SN_TRY(sn_agree(space, make_room(state, is_local(solver), state->corner)));
-  for (int transpose = 0; transpose <= !state->definite; transpose++) {
+  for (int transpose = 0; transpose < (state->definite ? 1 : 2); transpose++) {
     factor *one = &state->factors[2 * which + transpose];
     int info = 0;
     if (one->band) {

@@ -83,7 +83,7 @@ sn_status sn_stability_limit(const sn_linear *linear, const sn_grid *grid, const
 static double complex imex_amplification(const sn_tableau *tableau, double complex w, double complex z) {
   const int stages = tableau->stages, last = stages - 1;
   const bool from_last = sn_tableau_is_stiffly_accurate(tableau);
-  double complex stage[SN_TABLEAU_STAGES], derivative[SN_TABLEAU_STAGES]; /* derivative: z times the stage */
+  double complex stage[SN_TABLEAU_STAGES] = {0}, derivative[SN_TABLEAU_STAGES] = {0}; /* derivative: z times it */
   for (int i = 0; i < stages; i++) {
     double complex right = 1;
     for (int j = 0; j < i; j++) right += w * tableau->a[i][j] * stage[j] + tableau->at[i][j] * derivative[j];

@@ -1,0 +1,92 @@
+"""What the tests of faults share. The docstring of a test is a row of the table: "fault -> what must follow"."""
+import os
+import pathlib
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "cli"))
+import harness  # noqa: E402
+
+LONG = bool(os.environ.get("SINODE_FAULT_LONG"))
+LIBRARY = os.environ["SINODE_FAULT_LIBRARY"]
+harness.TIMEOUT = 120  # what takes longer hangs, also on a machine that has other things to do
+SPLITS = ((1, 1), (2, 2))  # (ranks, space ranks)
+RANDOM = random.Random(int(os.environ.get("SINODE_FAULT_SEED", "1")))
+
+
+class Case(harness.Case):
+    """A folder with data, a model, and a run of three epochs with its checkpoints, made once a class."""
+
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.pristine = pathlib.Path(folder.name)
+        (cls.pristine / "c.yaml").write_text(harness.CONFIG)
+        for command in ("generate", "train"):
+            status, out, err = harness.run(cls.pristine, command, "c.yaml", "--quiet")
+            assert status == 0, out + err
+        shutil.copy(cls.pristine / "run" / "model.h5", cls.pristine / "model.h5")
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name) / "work"
+        shutil.copytree(self.pristine, self.folder)
+
+    def refused(self, status, words, command, *settings, edit=None, splits=SPLITS):
+        """On every split: that status, one line of an error with these words, and not a byte on the disk is changed."""
+        for ranks, space in splits:
+            with self.subTest(ranks=ranks, space=space, words=words):
+                shutil.rmtree(self.folder)
+                shutil.copytree(self.pristine, self.folder)
+                if edit:
+                    edit(self.folder)
+                before = harness.tree(self.folder)
+                arguments = [word for setting in settings for word in ("--set", setting)]
+                found, out, err = harness.run(self.folder, command, "c.yaml", *arguments, ranks=ranks, space=space)
+                lines = harness.without_launcher(err)
+                self.assertEqual(found, status, out + err)
+                self.assertEqual(len([line for line in lines if line.startswith("sinode: error: ")]), 1, err)
+                for word in (words,) if isinstance(words, str) else words:
+                    self.assertIn(word, lines[-1])
+                self.assertEqual(harness.tree(self.folder), before)
+
+    def injected(self, fault, command, *settings, ranks=2, at=1, error=None, path=".h5", rank=None, folder=None):
+        """Runs a command with a fault; (status, stdout, stderr)."""
+        environment = dict(os.environ, LD_PRELOAD=LIBRARY, SINODE_FAULT=fault, SINODE_FAULT_AT=str(at),
+                           SINODE_FAULT_PATH=path)
+        if error is not None:
+            environment["SINODE_FAULT_ERROR"] = str(error)
+        if rank is not None:
+            environment["SINODE_FAULT_RANK"] = str(rank)
+        launcher = [] if ranks == 1 else [harness.MPIEXEC, "-n", str(ranks)]
+        words = [word for setting in settings for word in ("--set", setting)]
+        process = subprocess.Popen([*launcher, harness.PROGRAM, command, "c.yaml", *words], cwd=folder or self.folder,
+                                   env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
+        return harness.finish(process)
+
+    def assert_error(self, result, status, *words):
+        found, out, err = result
+        self.assertEqual(found, status, out + err)
+        lines = [line for line in harness.without_launcher(err) if line.startswith("sinode: error: ")]
+        self.assertEqual(len(lines), 1, err)
+        for word in words:
+            self.assertIn(word, lines[0])
+
+    def assert_nothing_unfinished(self, folder=None):
+        self.assertEqual(list((folder or self.folder).rglob("*.tmp")), [])
+
+    def assert_same_run(self, one, other):
+        for name in ("model.h5", "best.h5"):
+            self.assert_same_data(one / name, other / name)
+        a, b = harness.history(one), harness.history(other)
+        self.assertEqual(a[:, [0, 1, 3, 4, 5]].tobytes(), b[:, [0, 1, 3, 4, 5]].tobytes())
+
+
+main = unittest.main

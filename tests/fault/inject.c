@@ -1,0 +1,155 @@
+/*
+ * Preloaded into the program, makes the system fail as the environment says:
+ *
+ *   SINODE_FAULT       error | short | lose | flip: what happens to a write; sync, rename: these calls fail;
+ *                      exit: the process leaves quietly
+ *   SINODE_FAULT_ERROR errno, for error, sync and rename
+ *   SINODE_FAULT_PATH  only files with this in their path
+ *   SINODE_FAULT_AT    from the how-manieth such call on (1; error stays, the others happen once); exit: milliseconds
+ *   SINODE_FAULT_RANK  only on this rank
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+static const char *setting(const char *name, const char *fallback) {
+  const char *value = getenv(name);
+  return value ? value : fallback;
+}
+
+static bool is_our_rank(void) {
+  const char *rank = getenv("SINODE_FAULT_RANK");
+  return !rank || strcmp(rank, setting("OMPI_COMM_WORLD_RANK", "0")) == 0;
+}
+
+static bool wants(const char *what) { return strcmp(setting("SINODE_FAULT", ""), what) == 0 && is_our_rank(); }
+
+/* The files that Open MPI keeps for its ranks in memory are named after ours, and are not what is meant. */
+static bool path_matches(const char *path) {
+  return strstr(path, setting("SINODE_FAULT_PATH", "/")) && !strstr(path, "/ompi.") && !strstr(path, ".sm");
+}
+
+static bool file_matches(int descriptor) {
+  char link[64], path[4096];
+  snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+  const ssize_t length = readlink(link, path, sizeof path - 1);
+  if (length < 0) return false;
+  path[length] = '\0';
+  return path_matches(path);
+}
+
+/* Whether this call is one to fail. */
+static bool is_due(bool stays) {
+  static long calls;
+  const long at = atol(setting("SINODE_FAULT_AT", "1"));
+  calls++;
+  return stays ? calls >= at : calls == at;
+}
+
+static int failure(void) {
+  errno = atoi(setting("SINODE_FAULT_ERROR", "5"));
+  return -1;
+}
+
+/* What becomes of a write: *done says that it is over, with the result. `length` may be cut. */
+static ssize_t meddle(int descriptor, const void **data, size_t *length, bool *done) {
+  static char changed[1 << 22];
+  *done = false;
+  if (!file_matches(descriptor)) return 0;
+  if (wants("error") && is_due(true)) {
+    *done = true;
+    return failure();
+  }
+  if (wants("lose") && is_due(false)) {
+    *done = true;
+    return (ssize_t)*length;
+  }
+  if (wants("short") && *length > 1 && is_due(false)) *length /= 2;
+  if (wants("flip") && *length >= 64 && *length <= sizeof changed && is_due(false)) {
+    memcpy(changed, *data, *length);
+    changed[*length / 2] ^= 8;
+    *data = changed;
+  }
+  return 0;
+}
+
+#define REAL(name) __typeof__(&(name)) real = (__typeof__(&(name)))dlsym(RTLD_NEXT, #name)
+
+ssize_t write(int descriptor, const void *data, size_t length) {
+  REAL(write);
+  bool done;
+  const ssize_t result = meddle(descriptor, &data, &length, &done);
+  return done ? result : real(descriptor, data, length);
+}
+
+ssize_t pwrite(int descriptor, const void *data, size_t length, off_t offset) {
+  REAL(pwrite);
+  bool done;
+  const ssize_t result = meddle(descriptor, &data, &length, &done);
+  return done ? result : real(descriptor, data, length, offset);
+}
+
+ssize_t pwrite64(int descriptor, const void *data, size_t length, off64_t offset) {
+  REAL(pwrite64);
+  bool done;
+  const ssize_t result = meddle(descriptor, &data, &length, &done);
+  return done ? result : real(descriptor, data, length, offset);
+}
+
+/* Of several pieces the first is meddled with, and one that is cut is the last. */
+static ssize_t write_pieces(int descriptor, const struct iovec *piece, int count, off_t offset, bool has_offset) {
+  ssize_t sum = 0;
+  for (int k = 0; k < count; k++) {
+    const ssize_t got = has_offset ? pwrite(descriptor, piece[k].iov_base, piece[k].iov_len, offset + sum)
+                                   : write(descriptor, piece[k].iov_base, piece[k].iov_len);
+    if (got < 0) return sum ? sum : got;
+    sum += got;
+    if ((size_t)got < piece[k].iov_len) break;
+  }
+  return sum;
+}
+
+ssize_t writev(int descriptor, const struct iovec *piece, int count) {
+  REAL(writev);
+  if (!file_matches(descriptor)) return real(descriptor, piece, count);
+  return write_pieces(descriptor, piece, count, 0, false);
+}
+
+ssize_t pwritev(int descriptor, const struct iovec *piece, int count, off_t offset) {
+  return write_pieces(descriptor, piece, count, offset, true);
+}
+
+ssize_t pwritev64(int descriptor, const struct iovec *piece, int count, off64_t offset) {
+  return write_pieces(descriptor, piece, count, offset, true);
+}
+
+int fsync(int descriptor) {
+  REAL(fsync);
+  return wants("sync") && file_matches(descriptor) && is_due(true) ? failure() : real(descriptor);
+}
+
+int rename(const char *from, const char *to) {
+  REAL(rename);
+  return wants("rename") && path_matches(to) && is_due(true) ? failure() : real(from, to);
+}
+
+static void leave(int number) {
+  (void)number;
+  _exit(0);
+}
+
+__attribute__((constructor)) static void begin(void) {
+  if (!wants("exit") || !strstr(program_invocation_short_name, "sinode")) return;
+  const long wait = atol(setting("SINODE_FAULT_AT", "1000"));
+  const struct itimerval once = {.it_value = {.tv_sec = wait / 1000, .tv_usec = wait % 1000 * 1000}};
+  signal(SIGALRM, leave);
+  setitimer(ITIMER_REAL, &once, NULL);
+}

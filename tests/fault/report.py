@@ -1,0 +1,40 @@
+#!/usr/bin/env python3
+"""Runs all faults and prints a table: what was done, what must follow, whether it did. --long: at all places."""
+import os
+import sys
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE]
+
+
+class Table(unittest.TextTestResult):
+    """Keeps the outcome of every test."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.outcomes = []
+
+    def stopTest(self, test):
+        bad = {case.id() for case, _ in self.failures + self.errors}
+        bad |= {case.test_case.id() for case, _ in self.failures + self.errors if hasattr(case, "test_case")}
+        skipped = {case.id(): why for case, why in self.skipped}
+        outcome = "FAILED" if test.id() in bad else f"skipped: {skipped[test.id()]}" if test.id() in skipped else "as it must"
+        self.outcomes.append((test, outcome))
+        super().stopTest(test)
+
+
+def main():
+    if "--long" in sys.argv:
+        os.environ["SINODE_FAULT_LONG"] = "1"
+    tests = unittest.defaultTestLoader.discover(HERE, "test_*.py")
+    result = unittest.TextTestRunner(stream=sys.stderr, resultclass=Table, verbosity=1).run(tests)
+    print("| fault | what must follow | result |\n|---|---|---|")
+    for test, outcome in result.outcomes:
+        fault, _, follows = " ".join((test._testMethodDoc or test.id()).split()).partition(" -> ")
+        print(f"| {fault} | {follows} | {outcome} |")
+    return not result.wasSuccessful()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

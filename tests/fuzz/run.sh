@@ -1,0 +1,18 @@
+#!/bin/bash
+# Fuzzes the reader of the parameter file and the readers of HDF5 files, each for SECONDS (default: 600), with address
+# and undefined-behaviour sanitizers, from the seeds in tests/fuzz/seeds. What is found is left in build/fuzz/found.
+#   tests/fuzz/run.sh [SECONDS]
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+seconds=${1:-600}
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_fcoll=dynamic_gen2 OPENBLAS_NUM_THREADS=1
+export ASAN_OPTIONS=detect_leaks=0
+cmake --preset fuzz >/dev/null
+cmake --build --preset fuzz --target fuzz_config fuzz_file
+mkdir -p build/fuzz/found
+for name in config file; do
+  mkdir -p "build/fuzz/corpus/$name"
+  "build/fuzz/tests/fuzz/fuzz_$name" -max_total_time="$seconds" -timeout=30 -rss_limit_mb=4096 -print_final_stats=1 \
+    -artifact_prefix="build/fuzz/found/$name-" "build/fuzz/corpus/$name" "tests/fuzz/seeds/$name" 2>&1 |
+    grep -E "^(stat::|Done|SUMMARY|==|artifact)" | sed "s/^/$name: /"
+done
