@@ -88,6 +88,7 @@ static sn_status prepare(generation *g) {
                                    .own_members = g->members,
                                    .length = c->grid.length,
                                    .snapshots = g->snapshots,
+                                   .gzip = c->io.compression ? (int)c->io.level : 0,
                                    .fields = 1,
                                    .field = &field};
   return sn_trajectory_create(g->grid, c->generate.file, &spec, &provenance, &g->writer);

@@ -41,16 +41,33 @@ sn_status sn_command_info(sn_app *app) {
   return sn_file_describe(app->world, app->argument, stdout);
 }
 
-sn_status sn_command_template(sn_app *app) {
+/* The bit of a command that reads parameters, or 0. */
+static int find_reader(const char *name) {
   static const char *const names[] = {"generate", "train", "predict", "gradient", "benchmark"};
   for (int k = 0; k < 5; k++)
-    if (strcmp(app->argument, names[k]) == 0) {
-      if (app->rank == 0) sn_config_template((sn_config_command)(1 << k));
-      return SN_OK;
-    }
-  return SN_ERROR_ALL(SN_ERROR_USAGE,
-                      "there is no template for '%s'; there is one for generate, train, predict, gradient, benchmark",
-                      app->argument);
+    if (strcmp(name, names[k]) == 0) return 1 << k;
+  return 0;
+}
+
+sn_status sn_command_template(sn_app *app) {
+  const int command = find_reader(app->argument);
+  if (!command)
+    return SN_ERROR_ALL(SN_ERROR_USAGE,
+                        "there is no template for '%s'; there is one for generate, train, predict, gradient, benchmark",
+                        app->argument);
+  if (app->rank == 0) sn_config_template((sn_config_command)command);
+  return SN_OK;
+}
+
+sn_status sn_command_schema(sn_app *app) {
+  const int command = find_reader(app->argument);
+  if (!command && strcmp(app->argument, "all") != 0)
+    return SN_ERROR_ALL(
+        SN_ERROR_USAGE,
+        "there is no schema for '%s'; there is one for generate, train, predict, gradient, benchmark and for all",
+        app->argument);
+  if (app->rank == 0) sn_config_json_schema(command);
+  return SN_OK;
 }
 
 sn_status sn_command_explain(sn_app *app) {

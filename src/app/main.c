@@ -40,6 +40,11 @@ static const sn_command commands[] = {
      sn_command_info},
     {"template", "COMMAND", "a complete commented parameter file for a command",
      "Prints every key that generate, train, predict or gradient reads, with its default.", 0, sn_command_template},
+    {"schema", "COMMAND|all", "a JSON Schema of the parameter file, for editors",
+     "Prints every key with type, range, default and help; keys that the command requires are required (all: none).\n"
+     "Editors that know YAML complete and check by it: put `# yaml-language-server: $schema=sinode.json` first in the\n"
+     "parameter file.",
+     0, sn_command_schema},
     {"explain", "SECTION.KEY", "one key of the parameter file: type, unit, range, default, example",
      "Takes a key such as train.batch, or a section.", 0, sn_command_explain},
 };

@@ -10,7 +10,7 @@
 
 #include "sinode/file.h"
 #include "sinode/memory.h"
-#include "text_file.h"
+#include "sinode/text_file.h"
 
 void sn_run_path(const sn_app *app, const char *name, char *path) {
   snprintf(path, SN_RUN_PATH, "%s/%s", app->config.run.directory, name);

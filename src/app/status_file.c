@@ -2,7 +2,7 @@
 
 #include <stdio.h>
 
-#include "text_file.h"
+#include "sinode/text_file.h"
 
 static void write_json_string(FILE *file, const char *text) {
   fputc('"', file);

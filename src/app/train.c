@@ -13,7 +13,7 @@
 #include "status_file.h"
 #include "stop.h"
 #include "suitability.h"
-#include "text_file.h"
+#include "sinode/text_file.h"
 
 typedef struct {
   sn_app *app;
