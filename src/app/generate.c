@@ -19,16 +19,29 @@ typedef struct {
   sn_etdrk4 *etdrk4;
   sn_trajectory_writer *writer;
   sn_ks_resolution resolution;
+  double told; /* clock when status.json was written */
   ptrdiff_t transient, interval, snapshots; /* steps, steps, number */
 } generation;
+
+static double steps_in_all(const generation *g) {
+  return (double)(g->transient + (g->snapshots - 1) * g->interval);
+}
+
+static sn_run_progress progress_of(const generation *g) {
+  const int64_t done = g->etdrk4 ? sn_etdrk4_steps_done(g->etdrk4) : 0;
+  return (sn_run_progress){.step = done,
+                           .steps = (int64_t)steps_in_all(g),
+                           .seconds_left = sn_log_seconds_left(g->app->log, (double)done, steps_in_all(g)),
+                           .memory_mib = (double)sn_memory_resident_peak() / 1048576};
+}
 
 static sn_status say_status(const generation *g, sn_run_state state, const char *reason) {
   const sn_app *app = g->app;
   sn_status status = SN_OK;
   if (app->rank == 0) {
     status = sn_file_make_directory(app->config.run.directory);
-    const int64_t steps = g->etdrk4 ? sn_etdrk4_steps_done(g->etdrk4) : 0;
-    if (!status) status = sn_status_file_write(app->config.run.directory, state, steps, "", reason);
+    const sn_run_progress progress = progress_of(g);
+    if (!status) status = sn_status_file_write(app->config.run.directory, state, &progress, "", reason);
   }
   return sn_agree(app->world, status);
 }
@@ -94,9 +107,10 @@ static sn_status prepare(generation *g) {
   return sn_trajectory_create(g->grid, c->generate.file, &spec, &provenance, &g->writer);
 }
 
-static void show(const generation *g) {
-  const double steps = (double)(g->transient + (g->snapshots - 1) * g->interval);
-  sn_log_progress(g->app->log, "generating", (double)sn_etdrk4_steps_done(g->etdrk4), steps, "t %g",
+static void show(generation *g) {
+  const sn_run_progress progress = progress_of(g);
+  if (g->app->rank == 0) sn_status_file_refresh(g->app->config.run.directory, &progress, "", "generating", &g->told);
+  sn_log_progress(g->app->log, "generating", (double)progress.step, steps_in_all(g), "t %g",
                   sn_etdrk4_time(g->etdrk4));
 }
 

@@ -1,4 +1,5 @@
 /* sinode train: from a trajectory file to a model, resuming where an earlier run stopped. */
+#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,6 +28,7 @@ typedef struct {
   sn_optimizer *optimizer;
   sn_trainer *trainer;
   double *history;              /* (epochs, columns) */
+  double loss, told;            /* of the last batch, NaN before the first; clock when status.json was written */
   double libraries, foreseen;   /* bytes resident beside the arrays at the start; the most that will be */
   char checkpoint[SN_RUN_PATH]; /* the newest, or "" */
 } training;
@@ -70,10 +72,25 @@ static void list_contents(training *t, contents *c) {
                              .number = c->number};
 }
 
+static sn_run_progress progress_of(const training *t) {
+  if (!t->trainer) return (sn_run_progress){.loss = NAN, .seconds_left = NAN, .memory_mib = NAN};
+  const sn_trainer_state *state = sn_trainer_peek_state(t->trainer);
+  const int64_t epochs = t->app->config.train.epochs, batches = sn_trainer_batches(t->trainer);
+  return (sn_run_progress){.step = state->iteration,
+                           .steps = epochs * batches,
+                           .epoch = state->epoch + (state->epoch < epochs),
+                           .epochs = epochs,
+                           .loss = t->loss,
+                           .rate = state->schedule.rate,
+                           .seconds_left = sn_log_seconds_left(t->app->log, (double)state->iteration,
+                                                               (double)(epochs * batches)),
+                           .memory_mib = (double)sn_memory_resident_peak() / 1048576};
+}
+
 static sn_status say_status(const training *t, sn_run_state state, const char *reason) {
   const sn_app *app = t->app;
-  const int64_t iteration = t->trainer ? sn_trainer_peek_state(t->trainer)->iteration : 0;
-  return sn_agree(app->world, app->rank == 0 ? sn_status_file_write(app->config.run.directory, state, iteration,
+  const sn_run_progress progress = progress_of(t);
+  return sn_agree(app->world, app->rank == 0 ? sn_status_file_write(app->config.run.directory, state, &progress,
                                                                     t->checkpoint, reason)
                                              : SN_OK);
 }
@@ -215,11 +232,13 @@ static bool wants_stop(void *context) {
 
 static sn_status after_iteration(void *context, const sn_trainer *trainer, double loss) {
   training *t = context;
-  const sn_trainer_state *state = sn_trainer_peek_state(trainer);
-  const double batches = (double)sn_trainer_batches(trainer);
-  sn_log_progress(t->app->log, "training", (double)state->epoch * batches + (double)state->position,
-                  (double)t->app->config.train.epochs * batches, "epoch %lld  loss %.3e  rate %.2e",
-                  (long long)state->epoch + 1, loss, state->schedule.rate);
+  (void)trainer;
+  t->loss = loss;
+  const sn_run_progress now = progress_of(t);
+  if (t->app->rank == 0) sn_status_file_refresh(t->app->config.run.directory, &now, t->checkpoint, "training",
+                                                   &t->told);
+  sn_log_progress(t->app->log, "training", (double)now.step, (double)now.steps, "epoch %lld  loss %.3e  rate %.2e",
+                  (long long)now.epoch, loss, now.rate);
   return SN_OK;
 }
 
@@ -341,9 +360,8 @@ static sn_status train(training *t) {
   sn_stop_install();
   const sn_trainer_hooks hooks = {
       .context = t, .wants_stop = wants_stop, .after_iteration = after_iteration, .after_epoch = after_epoch};
-  const double batches = (double)sn_trainer_batches(t->trainer);
   const sn_trainer_state *state = sn_trainer_peek_state(t->trainer);
-  sn_log_progress_start(app->log, (double)state->epoch * batches + (double)state->position);
+  sn_log_progress_start(app->log, (double)state->iteration);
   SN_TRY(sn_trainer_run(t->trainer, &hooks, &stopped));
   if (!stopped) return finish(t);
 
@@ -356,7 +374,7 @@ static sn_status train(training *t) {
 }
 
 sn_status sn_command_train(sn_app *app) {
-  training t = {.app = app};
+  training t = {.app = app, .loss = NAN};
   sn_status status = train(&t);
   if (status && sn_error_is_collective(status) && sn_error_get_code(status) == SN_ERROR_RUN && t.trainer) {
     sn_status ignored = say_status(&t, SN_RUN_FAILED, sn_error_get_message(status));
