@@ -12,8 +12,11 @@
 
 typedef struct sn_log sn_log;
 
-/* quiet: only warnings are printed. speaks: whether this rank prints at all (rank 0). Local. */
-sn_status sn_log_create(bool speaks, bool quiet, sn_log **out);
+/* Whether standard output is a terminal that shows what is printed as it comes. To be asked before MPI_Init. Local. */
+bool sn_log_is_terminal(void);
+
+/* speaks: whether this rank prints at all (rank 0). quiet: only warnings are printed. terminal: see above. Local. */
+sn_status sn_log_create(bool speaks, bool quiet, bool terminal, sn_log **out);
 void sn_log_destroy(sn_log **log);
 
 void sn_log_line(sn_log *log, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -25,6 +25,7 @@ typedef struct {
   const char *argument;    /* the operand: parameter file, or what the command takes instead */
   bool overwrite;          /* --overwrite: replace files of other runs */
   bool check;              /* --check, for gradient */
+  bool terminal;           /* whether rank 0 prints to one */
 } sn_app;
 
 typedef struct {

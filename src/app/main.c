@@ -201,7 +201,7 @@ static sn_status run(sn_app *app, int argc, char **argv) {
   app->overwrite = line.overwrite;
   app->check = line.check;
   keep_command_line(app, argc, argv);
-  SN_TRY(sn_log_create(app->rank == 0, line.quiet, &app->log));
+  SN_TRY(sn_log_create(app->rank == 0, line.quiet, app->terminal, &app->log));
   SN_TRY(sn_timer_create(&app->timer));
   if (line.command->reads) {
     SN_TRY(read_config(app, &line));
@@ -234,8 +234,9 @@ static int report(const sn_app *app, sn_status *status) {
 int main(int argc, char **argv) {
   /* OpenMPI's default way of writing files in parallel (fcoll/vulcan) has corrupted data in 4.1; this one has not. */
   setenv("OMPI_MCA_fcoll", "dynamic_gen2", 0);
+  const bool terminal = sn_log_is_terminal();
   MPI_Init(&argc, &argv);
-  sn_app app = {.world = MPI_COMM_WORLD};
+  sn_app app = {.world = MPI_COMM_WORLD, .terminal = terminal};
   MPI_Comm_rank(app.world, &app.rank);
   MPI_Comm_size(app.world, &app.ranks);
   sn_status status = run(&app, argc, argv);

@@ -15,17 +15,20 @@ struct sn_log {
   double started, last, before; /* clock at the start and at the last line; what was done before the start */
 };
 
-/* mpirun gives its ranks a terminal of their own even where its output goes into a file: there, lines are better. */
-static bool is_terminal(void) {
+/*
+ * mpirun gives its ranks a terminal of their own even where its output goes into a file: there, lines are better. Its
+ * marks are in the environment of every process once MPI_Init was called.
+ */
+bool sn_log_is_terminal(void) {
   static const char *const launched[] = {"OMPI_UNIVERSE_SIZE", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"};
   for (size_t k = 0; k < sizeof launched / sizeof launched[0]; k++)
     if (getenv(launched[k])) return false;
   return isatty(STDOUT_FILENO) == 1;
 }
 
-sn_status sn_log_create(bool speaks, bool quiet, sn_log **out) {
+sn_status sn_log_create(bool speaks, bool quiet, bool terminal, sn_log **out) {
   SN_TRY(SN_NEW(1, out));
-  **out = (sn_log){.speaks = speaks, .quiet = quiet, .terminal = is_terminal()};
+  **out = (sn_log){.speaks = speaks, .quiet = quiet, .terminal = terminal};
   return SN_OK;
 }
 
