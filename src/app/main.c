@@ -240,10 +240,10 @@ int main(int argc, char **argv) {
   MPI_Comm_rank(app.world, &app.rank);
   MPI_Comm_size(app.world, &app.ranks);
   sn_status status = run(&app, argc, argv);
+  sn_log_destroy(&app.log); /* ends the line it is in before the error is told */
   int code = status ? report(&app, &status) : 0;
   free(app.echo);
   sn_timer_destroy(&app.timer);
-  sn_log_destroy(&app.log);
   MPI_Finalize();
   return code;
 }

@@ -32,13 +32,16 @@ sn_status sn_log_create(bool speaks, bool quiet, bool terminal, sn_log **out) {
   return SN_OK;
 }
 
-void sn_log_destroy(sn_log **log) { sn_memory_give(log); }
-
 bool sn_log_speaks(const sn_log *log) { return log->speaks && !log->quiet; }
 
 static void close_line(sn_log *log) {
   if (log->line_open) putchar('\n');
   log->line_open = false;
+}
+
+void sn_log_destroy(sn_log **log) {
+  if (*log) close_line(*log);
+  sn_memory_give(log);
 }
 
 void sn_log_line(sn_log *log, const char *format, ...) {
