@@ -64,6 +64,9 @@ static void print_type(const sn_config_key *key) {
       printf("\"type\": \"array\", \"items\": {\"type\": \"integer\", \"minimum\": 1}, \"maxItems\": %d",
              SN_NETWORK_HIDDEN_MOST);
       break;
+    case SN_KEY_NAMES:
+      fputs("\"type\": [\"array\", \"string\"], \"items\": {\"type\": \"string\"}", stdout);
+      break;
     case SN_KEY_COEFFICIENTS:
       print_odd_lengths();
       break;
