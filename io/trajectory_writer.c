@@ -314,8 +314,7 @@ sn_status sn_trajectory_finish(sn_trajectory_writer **writer, const double *cons
   sn_timer_start(sn_grid_timer(w->grid), SN_TIME_WRITE);
   release(w);
   status = sn_file_commit(&w->file);
-  if (!status)
-    status = sn_agree(sn_grid_world(w->grid), sn_grid_rank(w->grid) == 0 ? write_page(w, path) : SN_OK);
+  if (!status) status = sn_agree(sn_grid_world(w->grid), sn_grid_rank(w->grid) == 0 ? write_page(w, path) : SN_OK);
   sn_timer_stop(sn_grid_timer(w->grid), SN_TIME_WRITE);
   sn_memory_give(writer);
   return status;

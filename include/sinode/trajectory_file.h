@@ -69,7 +69,8 @@ sn_status sn_trajectory_create(const sn_grid *grid, const char *path, const sn_t
 sn_status sn_trajectory_append(sn_trajectory_writer *writer, double time, const double *const *fields,
                                const double *const *scalars);
 
-/* Writes what is left and finals[i] (own members), puts the file in its place and NAME.xdmf, for ParaView, beside it. */
+/* Writes what is left and finals[i] (own members), puts the file in its place and NAME.xdmf, for ParaView, beside it.
+ */
 sn_status sn_trajectory_finish(sn_trajectory_writer **writer, const double *const *finals);
 
 /* Gives up an unfinished file, which disappears. NULL is allowed. */

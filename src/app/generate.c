@@ -19,13 +19,11 @@ typedef struct {
   sn_etdrk4 *etdrk4;
   sn_trajectory_writer *writer;
   sn_ks_resolution resolution;
-  double told; /* clock when status.json was written */
+  double told;                              /* clock when status.json was written */
   ptrdiff_t transient, interval, snapshots; /* steps, steps, number */
 } generation;
 
-static double steps_in_all(const generation *g) {
-  return (double)(g->transient + (g->snapshots - 1) * g->interval);
-}
+static double steps_in_all(const generation *g) { return (double)(g->transient + (g->snapshots - 1) * g->interval); }
 
 static sn_run_progress progress_of(const generation *g) {
   const int64_t done = g->etdrk4 ? sn_etdrk4_steps_done(g->etdrk4) : 0;
@@ -110,8 +108,7 @@ static sn_status prepare(generation *g) {
 static void show(generation *g) {
   const sn_run_progress progress = progress_of(g);
   if (g->app->rank == 0) sn_status_file_refresh(g->app->config.run.directory, &progress, "", "generating", &g->told);
-  sn_log_progress(g->app->log, "generating", (double)progress.step, steps_in_all(g), "t %g",
-                  sn_etdrk4_time(g->etdrk4));
+  sn_log_progress(g->app->log, "generating", (double)progress.step, steps_in_all(g), "t %g", sn_etdrk4_time(g->etdrk4));
 }
 
 /* In pieces, so that a blow-up is noticed where it happens and progress is shown. */

@@ -351,8 +351,8 @@ sn_status sn_command_predict(sn_app *app) {
   sn_integrator_destroy(&p.integrator);
   sn_model_destroy(&p.model);
   sn_trajectory_close(&p.reader);
-  double **arrays[] = {&p.states, &p.reference, &p.frame,      &p.mean,     &p.spread, &p.errors,
-                       &p.relative, &p.marked,  &p.valid_time, &p.estimate, &p.squares};
+  double **arrays[] = {&p.states,   &p.reference, &p.frame,      &p.mean,     &p.spread, &p.errors,
+                       &p.relative, &p.marked,    &p.valid_time, &p.estimate, &p.squares};
   for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) sn_memory_give(arrays[k]);
   sn_grid_destroy(&p.grid);
   return status;

@@ -38,8 +38,7 @@ sn_status sn_status_file_write(const char *directory, sn_run_state state, const 
   char path[SN_TEXT_PATH];
   sn_text text;
   SN_TRY(sn_text_begin(&text));
-  fprintf(text.stream, "{\"state\": \"%s\", \"step\": %lld, \"checkpoint\": ", names[state],
-          (long long)progress->step);
+  fprintf(text.stream, "{\"state\": \"%s\", \"step\": %lld, \"checkpoint\": ", names[state], (long long)progress->step);
   write_json_string(text.stream, checkpoint);
   fputs(", \"reason\": ", text.stream);
   write_json_string(text.stream, reason);
@@ -65,7 +64,8 @@ void sn_status_file_refresh(const char *directory, const sn_run_progress *progre
   sn_error_destroy(&ignored);
 }
 
-/* Behind `"name": ` in what sn_status_file_write wrote; quotation marks inside its strings are escaped. NULL: not there. */
+/* Behind `"name": ` in what sn_status_file_write wrote; quotation marks inside its strings are escaped. NULL: not
+ * there. */
 static const char *find(const char *text, const char *name) {
   char wanted[40];
   snprintf(wanted, sizeof wanted, "\"%s\": ", name);

@@ -10,11 +10,11 @@
 #include "sinode/checkpoint_file.h"
 #include "sinode/memory.h"
 #include "sinode/model_file.h"
+#include "sinode/text_file.h"
 #include "sinode/trainer.h"
 #include "status_file.h"
 #include "stop.h"
 #include "suitability.h"
-#include "sinode/text_file.h"
 
 typedef struct {
   sn_app *app;
@@ -76,15 +76,15 @@ static sn_run_progress progress_of(const training *t) {
   if (!t->trainer) return (sn_run_progress){.loss = NAN, .seconds_left = NAN, .memory_mib = NAN};
   const sn_trainer_state *state = sn_trainer_peek_state(t->trainer);
   const int64_t epochs = t->app->config.train.epochs, batches = sn_trainer_batches(t->trainer);
-  return (sn_run_progress){.step = state->iteration,
-                           .steps = epochs * batches,
-                           .epoch = state->epoch + (state->epoch < epochs),
-                           .epochs = epochs,
-                           .loss = t->loss,
-                           .rate = state->schedule.rate,
-                           .seconds_left = sn_log_seconds_left(t->app->log, (double)state->iteration,
-                                                               (double)(epochs * batches)),
-                           .memory_mib = (double)sn_memory_resident_peak() / 1048576};
+  return (sn_run_progress){
+      .step = state->iteration,
+      .steps = epochs * batches,
+      .epoch = state->epoch + (state->epoch < epochs),
+      .epochs = epochs,
+      .loss = t->loss,
+      .rate = state->schedule.rate,
+      .seconds_left = sn_log_seconds_left(t->app->log, (double)state->iteration, (double)(epochs * batches)),
+      .memory_mib = (double)sn_memory_resident_peak() / 1048576};
 }
 
 static sn_status say_status(const training *t, sn_run_state state, const char *reason) {
@@ -235,8 +235,8 @@ static sn_status after_iteration(void *context, const sn_trainer *trainer, doubl
   (void)trainer;
   t->loss = loss;
   const sn_run_progress now = progress_of(t);
-  if (t->app->rank == 0) sn_status_file_refresh(t->app->config.run.directory, &now, t->checkpoint, "training",
-                                                   &t->told);
+  if (t->app->rank == 0)
+    sn_status_file_refresh(t->app->config.run.directory, &now, t->checkpoint, "training", &t->told);
   sn_log_progress(t->app->log, "training", (double)now.step, (double)now.steps, "epoch %lld  loss %.3e  rate %.2e",
                   (long long)now.epoch, loss, now.rate);
   return SN_OK;

@@ -83,7 +83,8 @@ void sn_log_progress_start(sn_log *log, double done) {
 }
 
 double sn_log_seconds_left(const sn_log *log, double done, double total) {
-  return log->started > 0 && done > log->before ? (sn_clock() - log->started) * (total - done) / (done - log->before) : NAN;
+  return log->started > 0 && done > log->before ? (sn_clock() - log->started) * (total - done) / (done - log->before)
+                                                : NAN;
 }
 
 static void print_bar(double fraction) {
