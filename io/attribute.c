@@ -4,6 +4,9 @@
 
 #include "hdf5_file.h"
 
+/* The longest text an attribute may hold: hundreds of times what ours do. */
+static const size_t text_most = (size_t)1 << 20;
+
 static sn_status failed(const sn_file *file, const char *verb, const char *name) {
   char what[160];
   snprintf(what, sizeof what, "attribute %s cannot be %s", name, verb);
@@ -68,7 +71,9 @@ sn_status sn_file_get_string(sn_file *file, hid_t object, const char *name, char
   hid_t type = H5Aget_type(attribute), memory = H5Tcopy(H5T_C_S1);
   H5Tset_cset(memory, H5Tget_cset(type));
   sn_status status = SN_OK;
-  if (H5Tis_variable_str(type) > 0) {
+  if (H5Aget_storage_size(attribute) > text_most) {
+    status = SN_ERROR(SN_ERROR_FILE, "%s: attribute %s is longer than %zu bytes", sn_file_path(file), name, text_most);
+  } else if (H5Tis_variable_str(type) > 0) {
     char *text = NULL;
     H5Tset_size(memory, H5T_VARIABLE);
     if (H5Aread(attribute, memory, &text) < 0 || !text)

@@ -4,98 +4,180 @@
 #include <string.h>
 
 #include "model_blocks.h"
+#include "sinode/checksum.h"
+#include "sinode/memory.h"
 
-/* A mixing of 64 bits (the finalizer of SplitMix64; Steele, Lea, Flood 2014). */
-static uint64_t mix(uint64_t z) {
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-  return z ^ (z >> 31);
+/* One dataset of the file: its place, this rank's part, and whether this rank is the one that writes the part. */
+typedef struct {
+  char path[128];
+  bool integer, writes;
+  sn_file_part part;
+  void *values;
+  uint64_t number; /* of the array in the checksum */
+} piece;
+
+static int piece_count(const sn_checkpoint *c) {
+  const int blocks = c->parameters ? sn_parameters_blocks(c->parameters) : 0;
+  return (1 + c->vectors) * blocks + c->arrays + c->numbers;
 }
 
-/* One element's share: bits, where it stands in which array. Shares are summed, so their order does not matter. */
-static uint64_t share(uint64_t bits, uint64_t array, uint64_t index) {
-  return mix(bits ^ mix(index ^ mix(array + 0x9e3779b97f4a7c15u)));
+/* A block of the parameters, or of a vector of their layout. */
+static piece piece_of_block(const sn_grid *grid, const sn_checkpoint *c, int vector, int index) {
+  const sn_parameter_block *block = sn_parameters_block(c->parameters, index);
+  double *values = vector == 0 ? c->values : c->vector[vector - 1].values;
+  piece p = {.writes = sn_model_writes_block(grid, block),
+             .part = sn_model_part_of_block(block),
+             .values = values + block->offset,
+             .number = (uint64_t)(vector * 1000 + index)};
+  if (vector == 0)
+    snprintf(p.path, sizeof p.path, "/model/%s", block->name);
+  else
+    snprintf(p.path, sizeof p.path, "/optimizer/%s/%s", c->vector[vector - 1].name, block->name);
+  return p;
 }
 
-static uint64_t sum_block(const sn_parameter_block *block, uint64_t array, const double *values) {
-  uint64_t sum = 0;
-  ptrdiff_t shape[3] = {1, 1, 1}, start[3] = {0}, count[3] = {1, 1, 1};
-  for (int d = 0; d < block->dimensions; d++) {
-    shape[d] = block->shape[d];
-    start[d] = block->start[d];
-    count[d] = block->count[d];
+static piece piece_of_array(const sn_checkpoint_array *array, int index) {
+  piece p = {.writes = true,
+             .part = {.dimensions = array->dimensions},
+             .values = array->values,
+             .number = (uint64_t)(2000000 + index)};
+  for (int d = 0; d < array->dimensions; d++) {
+    p.part.shape[d] = (hsize_t)array->shape[d];
+    p.part.start[d] = (hsize_t)array->start[d];
+    p.part.count[d] = (hsize_t)array->count[d];
   }
-  for (ptrdiff_t i = 0; i < count[0]; i++)
-    for (ptrdiff_t j = 0; j < count[1]; j++)
-      for (ptrdiff_t k = 0; k < count[2]; k++, values++) {
-        uint64_t bits;
-        memcpy(&bits, values, sizeof bits);
-        sum += share(bits, array, (uint64_t)(((start[0] + i) * shape[1] + start[1] + j) * shape[2] + start[2] + k));
-      }
+  snprintf(p.path, sizeof p.path, "/state/%s", array->name);
+  return p;
+}
+
+static piece piece_of_number(const sn_checkpoint_number *number, bool writes, int index) {
+  piece p = {.writes = writes,
+             .integer = number->type == SN_CHECKPOINT_INT64,
+             .part = {.dimensions = 1, .shape = {(hsize_t)number->count}, .count = {(hsize_t)number->count}},
+             .values = number->values,
+             .number = (uint64_t)(1000000 + index)};
+  snprintf(p.path, sizeof p.path, "/progress/%s", number->name);
+  return p;
+}
+
+static piece piece_at(const sn_grid *grid, const sn_checkpoint *c, int index) {
+  const int blocks = c->parameters ? sn_parameters_blocks(c->parameters) : 0, in_blocks = (1 + c->vectors) * blocks;
+  if (index < in_blocks) return piece_of_block(grid, c, index / blocks, index % blocks);
+  index -= in_blocks;
+  if (index < c->arrays) return piece_of_array(&c->array[index], index);
+  index -= c->arrays;
+  return piece_of_number(&c->number[index], sn_grid_rank(grid) == 0, index);
+}
+
+static hid_t memory_type(const piece *p) { return p->integer ? H5T_NATIVE_INT64 : H5T_NATIVE_DOUBLE; }
+static hid_t disk_type(const piece *p) { return p->integer ? H5T_STD_I64LE : H5T_IEEE_F64LE; }
+
+/* The part with its dimensions filled up to three. */
+static sn_file_part filled(const piece *p) {
+  sn_file_part part = p->part;
+  for (int d = part.dimensions; d < SN_FILE_RANKS; d++) {
+    part.shape[d] = part.count[d] = 1;
+    part.start[d] = 0;
+  }
+  return part;
+}
+
+static ptrdiff_t size_of(const piece *p) {
+  const sn_file_part part = filled(p);
+  return (ptrdiff_t)(part.count[0] * part.count[1] * part.count[2]);
+}
+
+static uint64_t checksum_of(const piece *p, const double *values) {
+  const sn_file_part part = filled(p);
+  const ptrdiff_t run = (ptrdiff_t)part.count[2];
+  uint64_t sum = 0;
+  for (hsize_t i = 0; i < part.count[0]; i++)
+    for (hsize_t j = 0; j < part.count[1]; j++, values += run) {
+      const hsize_t row = (part.start[0] + i) * part.shape[1] + part.start[1] + j;
+      sum += sn_checksum_run(values, run, p->number, row * part.shape[2] + part.start[2]);
+    }
   return sum;
 }
 
 /* Sum over the global arrays: each element once, by the rank that writes it. */
 static uint64_t checksum(const sn_grid *grid, const sn_checkpoint *c) {
   uint64_t sum = 0;
-  const bool first = sn_grid_replica(grid) == 0;
-  for (int v = -1; v < c->vectors && first; v++)
-    for (int i = 0; i < sn_parameters_blocks(c->parameters); i++) {
-      const sn_parameter_block *block = sn_parameters_block(c->parameters, i);
-      const double *values = v < 0 ? c->values : c->vector[v].values;
-      if (block->split || sn_grid_space_rank(grid) == 0)
-        sum += sum_block(block, (uint64_t)((v + 1) * 1000 + i), values + block->offset);
-    }
-  for (int n = 0; n < c->numbers && sn_grid_rank(grid) == 0; n++)
-    for (ptrdiff_t k = 0; k < c->number[n].count; k++) {
-      uint64_t bits;
-      memcpy(&bits, (const char *)c->number[n].values + 8 * k, sizeof bits);
-      sum += share(bits, (uint64_t)(1000000 + n), (uint64_t)k);
-    }
+  for (int k = 0; k < piece_count(c); k++) {
+    const piece p = piece_at(grid, c, k);
+    if (p.writes) sum += checksum_of(&p, p.values);
+  }
   MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_UINT64_T, MPI_SUM, sn_grid_world(grid));
   return sum;
 }
 
-static sn_file_part part_of_number(const sn_checkpoint_number *number) {
-  return (sn_file_part){.dimensions = 1, .shape = {(hsize_t)number->count}, .count = {(hsize_t)number->count}};
+/* Compares with the attribute of the file. */
+static sn_status compare(sn_file *file, uint64_t sum) {
+  char expected[24], found[24];
+  SN_TRY(sn_agree(sn_file_comm(file),
+                  sn_file_get_string(file, sn_file_id(file), "checksum", expected, sizeof expected)));
+  snprintf(found, sizeof found, "%016llx", (unsigned long long)sum);
+  if (strcmp(found, expected) == 0) return SN_OK;
+  return SN_ERROR_ALL(SN_ERROR_FILE, "%s: the checksum of the contents is %s, but should be %s: the file is damaged",
+                      sn_file_path(file), found, expected);
 }
 
-static sn_status write_numbers(sn_file *file, const sn_grid *grid, const sn_checkpoint *c) {
-  for (int n = 0; n < c->numbers; n++) {
-    const sn_checkpoint_number *number = &c->number[n];
-    const bool integer = number->type == SN_CHECKPOINT_INT64;
-    char path[96];
-    snprintf(path, sizeof path, "/progress/%s", number->name);
-    sn_file_part part = part_of_number(number);
-    if (sn_grid_rank(grid) != 0) part.count[0] = 0;
-    SN_TRY(sn_file_write(file, path, integer ? H5T_NATIVE_INT64 : H5T_NATIVE_DOUBLE,
-                         integer ? H5T_STD_I64LE : H5T_IEEE_F64LE, &part, number->values));
+/* What is read back at a time, in doubles, or a row of an array where that is more. */
+enum { READ_AT_ONCE = 1 << 19 };
+
+static ptrdiff_t rows_at_once(const piece *p) {
+  const ptrdiff_t rows = (ptrdiff_t)p->part.count[0], row = rows ? size_of(p) / rows : 0;
+  const ptrdiff_t fit = row ? READ_AT_ONCE / row : 1;
+  return fit < 1 ? 1 : fit < rows ? fit : rows;
+}
+
+/* Reads back what each rank wrote of a piece, some rows at a time, and adds its checksum to *sum. */
+static sn_status sum_again(sn_file *file, const piece *whole, double *scratch, uint64_t *sum) {
+  const ptrdiff_t rows = whole->writes ? (ptrdiff_t)whole->part.count[0] : 0, at_once = rows_at_once(whole);
+  int64_t goes = rows ? (rows + at_once - 1) / at_once : 0;
+  MPI_Allreduce(MPI_IN_PLACE, &goes, 1, MPI_INT64_T, MPI_MAX, sn_file_comm(file));
+  for (ptrdiff_t k = 0; k < goes; k++) {
+    piece p = *whole;
+    const ptrdiff_t first = k * at_once, left = first < rows ? rows - first : 0;
+    p.part.start[0] += (hsize_t)first;
+    p.part.count[0] = (hsize_t)(left < at_once ? left : at_once);
+    if (!left) p.part.start[0] = 0;
+    SN_TRY(sn_file_read(file, p.path, memory_type(&p), &p.part, scratch));
+    *sum += checksum_of(&p, scratch);
   }
   return SN_OK;
 }
 
-static sn_status read_numbers(sn_file *file, int numbers, const sn_checkpoint_number *number) {
-  for (int n = 0; n < numbers; n++) {
-    char path[96];
-    snprintf(path, sizeof path, "/progress/%s", number[n].name);
-    const sn_file_part part = part_of_number(&number[n]);
-    SN_TRY(sn_file_read(file, path, number[n].type == SN_CHECKPOINT_INT64 ? H5T_NATIVE_INT64 : H5T_NATIVE_DOUBLE, &part,
-                        number[n].values));
+/* Reads everything back and compares the checksum. */
+static sn_status verify(sn_file *file, const sn_grid *grid, const sn_checkpoint *c) {
+  ptrdiff_t most = 0;
+  double *scratch;
+  for (int k = 0; k < piece_count(c); k++) {
+    const piece p = piece_at(grid, c, k);
+    const ptrdiff_t rows = (ptrdiff_t)p.part.count[0], size = rows ? size_of(&p) / rows * rows_at_once(&p) : 0;
+    if (p.writes && size > most) most = size;
   }
-  return SN_OK;
+  SN_TRY(sn_agree(sn_grid_world(grid), SN_NEW(most, &scratch)));
+  uint64_t sum = 0;
+  sn_status status = SN_OK;
+  for (int k = 0; k < piece_count(c) && !status; k++) {
+    const piece p = piece_at(grid, c, k);
+    status = sum_again(file, &p, scratch, &sum);
+  }
+  sn_memory_give(&scratch);
+  if (status) return status;
+  MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_UINT64_T, MPI_SUM, sn_grid_world(grid));
+  return compare(file, sum);
 }
 
 static sn_status write_all(sn_file *file, const sn_grid *grid, const sn_model_description *description,
                            const sn_checkpoint *c) {
   char text[24];
-  SN_TRY(sn_agree(sn_grid_world(grid), sn_model_write_description(file, description)));
-  SN_TRY(sn_model_write_blocks(file, grid, "/model/", c->parameters, false, c->values));
-  for (int v = 0; v < c->vectors; v++) {
-    char root[64];
-    snprintf(root, sizeof root, "/optimizer/%s/", c->vector[v].name);
-    SN_TRY(sn_model_write_blocks(file, grid, root, c->parameters, false, c->vector[v].values));
+  if (c->parameters) SN_TRY(sn_agree(sn_grid_world(grid), sn_model_write_description(file, description)));
+  for (int k = 0; k < piece_count(c); k++) {
+    piece p = piece_at(grid, c, k);
+    if (!p.writes) p.part.count[0] = 0;
+    SN_TRY(sn_file_write(file, p.path, memory_type(&p), disk_type(&p), &p.part, p.values));
   }
-  SN_TRY(write_numbers(file, grid, c));
   snprintf(text, sizeof text, "%016llx", (unsigned long long)checksum(grid, c));
   return sn_agree(sn_grid_world(grid), sn_file_set_string(file, sn_file_id(file), "checksum", text));
 }
@@ -105,26 +187,19 @@ sn_status sn_checkpoint_file_write(const sn_grid *grid, const char *path, const 
   sn_file *file;
   SN_TRY(sn_file_create(sn_grid_world(grid), path, "checkpoint", provenance, &file));
   sn_status status = write_all(file, grid, description, checkpoint);
+  if (!status) status = sn_file_reread(file);
+  if (!status) status = verify(file, grid, checkpoint);
   if (!status) return sn_file_commit(&file);
   sn_file_close(&file);
   return status;
 }
 
 static sn_status read_all(sn_file *file, const sn_grid *grid, const sn_checkpoint *c) {
-  char expected[24], found[24];
-  SN_TRY(sn_model_read_blocks(file, "/model/", c->parameters, c->values));
-  for (int v = 0; v < c->vectors; v++) {
-    char root[64];
-    snprintf(root, sizeof root, "/optimizer/%s/", c->vector[v].name);
-    SN_TRY(sn_model_read_blocks(file, root, c->parameters, c->vector[v].values));
+  for (int k = 0; k < piece_count(c); k++) {
+    const piece p = piece_at(grid, c, k);
+    SN_TRY(sn_file_read(file, p.path, memory_type(&p), &p.part, p.values));
   }
-  SN_TRY(read_numbers(file, c->numbers, c->number));
-  SN_TRY(
-      sn_agree(sn_grid_world(grid), sn_file_get_string(file, sn_file_id(file), "checksum", expected, sizeof expected)));
-  snprintf(found, sizeof found, "%016llx", (unsigned long long)checksum(grid, c));
-  if (strcmp(found, expected) == 0) return SN_OK;
-  return SN_ERROR_ALL(SN_ERROR_FILE, "%s: the checksum of the contents is %s, but should be %s: the file is damaged",
-                      sn_file_path(file), found, expected);
+  return compare(file, checksum(grid, c));
 }
 
 sn_status sn_checkpoint_file_read(const sn_grid *grid, const char *path, const sn_checkpoint *checkpoint) {
@@ -137,10 +212,25 @@ sn_status sn_checkpoint_file_read(const sn_grid *grid, const char *path, const s
 
 sn_status sn_checkpoint_file_read_numbers(const sn_grid *grid, const char *path, int numbers,
                                           const sn_checkpoint_number *number) {
+  const sn_checkpoint alone = {.numbers = numbers, .number = number};
   sn_file *file;
   SN_TRY(sn_file_open(sn_grid_world(grid), path, "checkpoint", &file));
-  sn_status status = read_numbers(file, numbers, number);
+  sn_status status = SN_OK;
+  for (int k = 0; k < numbers && !status; k++) {
+    const piece p = piece_at(grid, &alone, k);
+    status = sn_file_read(file, p.path, memory_type(&p), &p.part, p.values);
+  }
   sn_file_close(&file);
+  return status;
+}
+
+sn_status sn_checkpoint_file_count(const sn_grid *grid, const char *path, const char *dataset, ptrdiff_t *count) {
+  hsize_t shape = 0;
+  sn_file *file;
+  SN_TRY(sn_file_open(sn_grid_world(grid), path, "checkpoint", &file));
+  sn_status status = sn_file_shape(file, dataset, 1, &shape);
+  sn_file_close(&file);
+  *count = (ptrdiff_t)shape;
   return status;
 }
 

@@ -91,11 +91,78 @@ sn_status sn_file_write(sn_file *file, const char *path, hid_t memory_type, hid_
   return sn_agree(sn_file_comm(file), status);
 }
 
-static sn_status open_dataset(sn_file *file, const char *path, hid_t *dataset) {
-  *dataset = H5Dopen2(sn_file_id(file), path, H5P_DEFAULT);
-  if (*dataset >= 0) return SN_OK;
+static sn_status missing(const sn_file *file, const char *what, const char *path) {
   H5Eclear2(H5E_DEFAULT);
-  return SN_ERROR_ALL(SN_ERROR_FILE, "%s: has no dataset %s", sn_file_path(file), path);
+  if (sn_file_met_external_link(file))
+    return SN_ERROR_ALL(SN_ERROR_FILE, "%s: %s is in another file, to which links are not followed; copy it into this one",
+                        sn_file_path(file), path);
+  return SN_ERROR_ALL(SN_ERROR_FILE, "%s: has no %s %s", sn_file_path(file), what, path);
+}
+
+sn_status sn_file_open_group(const sn_file *file, const char *path, hid_t *group) {
+  *group = H5Oopen(sn_file_id(file), path, sn_file_links(file));
+  if (*group >= 0 && H5Iget_type(*group) == H5I_GROUP) return SN_OK;
+  if (*group >= 0) H5Oclose(*group);
+  return missing(file, "group", path);
+}
+
+bool sn_file_contains(const sn_file *file, const char *path) {
+  return H5Lexists(sn_file_id(file), path, sn_file_links(file)) > 0;
+}
+
+/* Whether a dataset's contents are in this file and can be read by what is built into HDF5. */
+static sn_status see_that_it_can_be_read(const sn_file *file, const char *path, hid_t dataset) {
+  hid_t type = H5Dget_type(dataset), creation = H5Dget_create_plist(dataset);
+  const H5T_class_t class = H5Tget_class(type);
+  sn_status status = SN_OK;
+  if (class != H5T_FLOAT && class != H5T_INTEGER)
+    status = SN_ERROR_ALL(SN_ERROR_FILE, "%s: dataset %s does not hold numbers", sn_file_path(file), path);
+  else if (H5Pget_layout(creation) == H5D_VIRTUAL || H5Pget_external_count(creation) > 0)
+    status = SN_ERROR_ALL(SN_ERROR_FILE, "%s: the contents of %s are in another file; copy them into this one",
+                          sn_file_path(file), path);
+  const int filters = H5Pget_nfilters(creation);
+  for (int k = 0; k < filters && !status; k++) {
+    char name[64] = "";
+    size_t none = 0;
+    unsigned flags, settings;
+    const H5Z_filter_t filter =
+        H5Pget_filter2(creation, (unsigned)k, &flags, &none, NULL, sizeof name, name, &settings);
+    if (H5Zfilter_avail(filter) <= 0)
+      status = SN_ERROR_ALL(SN_ERROR_FILE,
+                            "%s: dataset %s is written with the filter %d (%.60s), which is not there; write it "
+                            "without, or with gzip",
+                            sn_file_path(file), path, (int)filter, name);
+  }
+  H5Eclear2(H5E_DEFAULT);
+  H5Pclose(creation);
+  H5Tclose(type);
+  return status;
+}
+
+static sn_status open_dataset(sn_file *file, const char *path, hid_t *dataset) {
+  *dataset = H5Dopen2(sn_file_id(file), path, sn_file_links(file));
+  if (*dataset < 0) return missing(file, "dataset", path);
+  sn_status status = see_that_it_can_be_read(file, path, *dataset);
+  if (status) H5Dclose(*dataset);
+  return status;
+}
+
+static void print_shape(int dimensions, const hsize_t *shape, char *text, size_t size) {
+  size_t used = (size_t)snprintf(text, size, "(");
+  for (int d = 0; d < dimensions && used < size; d++)
+    used += (size_t)snprintf(text + used, size - used, "%s%llu", d ? ", " : "", (unsigned long long)shape[d]);
+  if (used < size) snprintf(text + used, size - used, ")");
+}
+
+/* A file that says it holds more than it can would have us take memory for nothing. */
+static sn_status see_that_it_fits(const sn_file *file, const char *path, int dimensions, const hsize_t *shape) {
+  double bytes = sizeof(double);
+  char text[80];
+  for (int d = 0; d < dimensions; d++) bytes *= (double)shape[d];
+  if (bytes <= 16777216 || bytes <= 1100 * sn_file_bytes(file)) return SN_OK;
+  print_shape(dimensions, shape, text, sizeof text);
+  return SN_ERROR_ALL(SN_ERROR_FILE, "%s: dataset %s has shape %s, more than a file of %.0f bytes can hold: it is damaged",
+                      sn_file_path(file), path, text, sn_file_bytes(file));
 }
 
 sn_status sn_file_shape(sn_file *file, const char *path, int dimensions, hsize_t *shape) {
@@ -106,16 +173,10 @@ sn_status sn_file_shape(sn_file *file, const char *path, int dimensions, hsize_t
   if (found == dimensions && dimensions > 0) H5Sget_simple_extent_dims(space, shape, NULL);
   H5Sclose(space);
   H5Dclose(dataset);
-  if (found == dimensions) return SN_OK;
-  return SN_ERROR_ALL(SN_ERROR_FILE, "%s: dataset %s has %d dimensions, expected %d", sn_file_path(file), path, found,
-                      dimensions);
-}
-
-static void print_shape(int dimensions, const hsize_t *shape, char *text, size_t size) {
-  size_t used = (size_t)snprintf(text, size, "(");
-  for (int d = 0; d < dimensions && used < size; d++)
-    used += (size_t)snprintf(text + used, size - used, "%s%llu", d ? ", " : "", (unsigned long long)shape[d]);
-  if (used < size) snprintf(text + used, size - used, ")");
+  if (found != dimensions)
+    return SN_ERROR_ALL(SN_ERROR_FILE, "%s: dataset %s has %d dimensions, expected %d", sn_file_path(file), path, found,
+                        dimensions);
+  return see_that_it_fits(file, path, dimensions, shape);
 }
 
 sn_status sn_file_read(sn_file *file, const char *path, hid_t memory_type, const sn_file_part *part, void *values) {
@@ -130,12 +191,7 @@ sn_status sn_file_read(sn_file *file, const char *path, hid_t memory_type, const
   }
   hid_t dataset;
   SN_TRY(open_dataset(file, path, &dataset));
-  hid_t type = H5Dget_type(dataset);
-  const H5T_class_t class = H5Tget_class(type);
-  H5Tclose(type);
-  sn_status status = class == H5T_FLOAT || class == H5T_INTEGER
-                         ? transfer(file, dataset, memory_type, part, values, false)
-                         : SN_ERROR(SN_ERROR_FILE, "%s: dataset %s does not hold numbers", sn_file_path(file), path);
+  sn_status status = transfer(file, dataset, memory_type, part, values, false);
   H5Dclose(dataset);
   return sn_agree(sn_file_comm(file), status);
 }

@@ -32,7 +32,12 @@ static herr_t visit_attribute(hid_t object, const char *name, const H5A_info_t *
 static herr_t visit_object(hid_t root, const char *name, const H5O_info_t *info, void *context) {
   listing *l = context;
   if (info->type != H5O_TYPE_DATASET) return 0;
-  hid_t dataset = H5Dopen2(root, name, H5P_DEFAULT), space = H5Dget_space(dataset), type = H5Dget_type(dataset);
+  hid_t dataset = H5Dopen2(root, name, sn_file_links(l->file));
+  if (dataset < 0) {
+    fprintf(l->stream, "  /%-36s cannot be opened\n", name);
+    return 0;
+  }
+  hid_t space = H5Dget_space(dataset), type = H5Dget_type(dataset);
   hsize_t shape[H5S_MAX_RANK];
   const int dimensions = H5Sget_simple_extent_dims(space, shape, NULL);
   fprintf(l->stream, "  /%-36s (", name);
@@ -54,11 +59,15 @@ sn_status sn_file_describe(MPI_Comm comm, const char *path, FILE *stream) {
     l.stream = stream;
     fprintf(stream, "%s: sinode %s file\nattributes:\n", path, sn_file_kind(l.file));
     H5Aiterate2(id, H5_INDEX_NAME, H5_ITER_INC, NULL, visit_attribute, &l);
-    if (H5Lexists(id, "model", H5P_DEFAULT) > 0) {
-      hid_t model = H5Gopen2(id, "model", H5P_DEFAULT);
-      fprintf(stream, "model:\n");
-      H5Aiterate2(model, H5_INDEX_NAME, H5_ITER_INC, NULL, visit_attribute, &l);
-      H5Gclose(model);
+    if (sn_file_contains(l.file, "model")) {
+      hid_t model;
+      sn_status status = sn_file_open_group(l.file, "model", &model);
+      if (!status) {
+        fprintf(stream, "model:\n");
+        H5Aiterate2(model, H5_INDEX_NAME, H5_ITER_INC, NULL, visit_attribute, &l);
+        H5Oclose(model);
+      }
+      sn_error_destroy(&status);
     }
     fprintf(stream, "datasets:\n");
     H5Ovisit2(id, H5_INDEX_NAME, H5_ITER_INC, visit_object, &l, H5O_INFO_BASIC);

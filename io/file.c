@@ -16,8 +16,9 @@ enum { PATH_MOST = 1400, FORMAT = 1 };
 struct sn_file {
   MPI_Comm comm;
   int rank;
-  hid_t id;
-  bool writing;
+  hid_t id, links; /* links: how paths are followed when reading */
+  bool writing, settled, met_external_link;
+  double bytes; /* of a file being read */
   char path[PATH_MOST], temporary[PATH_MOST + 4];
   char kind[32];
 };
@@ -26,6 +27,9 @@ hid_t sn_file_id(const sn_file *file) { return file->id; }
 const char *sn_file_path(const sn_file *file) { return file->path; }
 MPI_Comm sn_file_comm(const sn_file *file) { return file->comm; }
 const char *sn_file_kind(const sn_file *file) { return file->kind; }
+hid_t sn_file_links(const sn_file *file) { return file->links; }
+bool sn_file_met_external_link(const sn_file *file) { return file->met_external_link; }
+double sn_file_bytes(const sn_file *file) { return file->bytes; }
 
 static herr_t take_description(unsigned depth, const H5E_error2_t *error, void *text) {
   (void)depth;
@@ -56,8 +60,7 @@ sn_status sn_file_make_directory(const char *path) {
   return SN_OK;
 }
 
-/* The folder a file is in, made if it is not there. */
-static sn_status make_folder_of(const char *path) {
+sn_status sn_file_make_folder_of(const char *path) {
   char folder[PATH_MOST];
   const char *slash = strrchr(path, '/');
   if (!slash || slash == path) return SN_OK;
@@ -65,8 +68,17 @@ static sn_status make_folder_of(const char *path) {
   return sn_file_make_directory(folder);
 }
 
+/* A link into another file is not followed: what is read is what was named. */
+static herr_t refuse_link(const char *parent_file, const char *parent, const char *child_file, const char *child,
+                          unsigned *flags, hid_t access, void *file) {
+  (void)parent_file, (void)parent, (void)child_file, (void)child, (void)flags, (void)access;
+  ((sn_file *)file)->met_external_link = true;
+  return -1;
+}
+
 static sn_status prepare(MPI_Comm comm, const char *path, sn_file **out) {
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* its messages go into ours */
+  H5PLset_loading_state(0);              /* no file makes us load code that reads it */
   *out = NULL;
   if (strlen(path) >= PATH_MOST) return SN_ERROR_ALL(SN_ERROR_FILE, "%.60s...: the path is too long", path);
   SN_TRY(sn_agree(comm, SN_NEW(1, out)));
@@ -74,6 +86,8 @@ static sn_status prepare(MPI_Comm comm, const char *path, sn_file **out) {
   MPI_Comm_rank(comm, &(*out)->rank);
   snprintf((*out)->path, PATH_MOST, "%s", path);
   snprintf((*out)->temporary, sizeof(*out)->temporary, "%s.tmp", path);
+  (*out)->links = H5Pcreate(H5P_DATASET_ACCESS);
+  H5Pset_elink_cb((*out)->links, refuse_link, *out);
   return SN_OK;
 }
 
@@ -108,7 +122,7 @@ static sn_status write_provenance(sn_file *file, const char *kind, const sn_prov
 
 /* Whether the file can be written at all; HDF5's own message for this says little. */
 static sn_status try_to_write(const char *temporary) {
-  SN_TRY(make_folder_of(temporary));
+  SN_TRY(sn_file_make_folder_of(temporary));
   const int descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC, 0666);
   if (descriptor < 0) return SN_ERROR(SN_ERROR_FILE, "%s: cannot be written: %s", temporary, strerror(errno));
   close(descriptor);
@@ -137,20 +151,25 @@ sn_status sn_file_create(MPI_Comm comm, const char *path, const char *kind, cons
   return status;
 }
 
-/* Makes a rename durable: the file's bytes first, then the folder's entry. */
-static sn_status sync_and_rename(const sn_file *file) {
-  const int descriptor = open(file->temporary, O_RDWR);
+/* Has the bytes of a file on disk; what is cached of it is dropped, so that reading it back reads the disk. */
+static sn_status sync_file(const char *path) {
+  const int descriptor = open(path, O_RDWR);
   if (descriptor < 0 || fsync(descriptor) != 0) {
     const int reason = errno;
     if (descriptor >= 0) close(descriptor);
-    return SN_ERROR(SN_ERROR_FILE, "%s: cannot be synced to disk: %s", file->temporary, strerror(reason));
+    return SN_ERROR(SN_ERROR_FILE, "%s: cannot be synced to disk: %s", path, strerror(reason));
   }
+  posix_fadvise(descriptor, 0, 0, POSIX_FADV_DONTNEED);
   close(descriptor);
-  if (rename(file->temporary, file->path) != 0)
-    return SN_ERROR(SN_ERROR_FILE, "%s: cannot be renamed to %s: %s", file->temporary, file->path, strerror(errno));
+  return SN_OK;
+}
+
+sn_status sn_file_rename(const char *from, const char *to) {
   char folder[PATH_MOST];
-  const char *slash = strrchr(file->path, '/');
-  snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - file->path) : 1, slash ? file->path : ".");
+  if (rename(from, to) != 0)
+    return SN_ERROR(SN_ERROR_FILE, "%s: cannot be renamed to %s: %s", from, to, strerror(errno));
+  const char *slash = strrchr(to, '/');
+  snprintf(folder, sizeof folder, "%.*s", slash ? (int)(slash - to) : 1, slash ? to : ".");
   const int directory = open(*folder ? folder : "/", O_RDONLY);
   if (directory >= 0) {
     fsync(directory); /* some file systems cannot; the rename stands all the same */
@@ -159,14 +178,49 @@ static sn_status sync_and_rename(const sn_file *file) {
   return SN_OK;
 }
 
-sn_status sn_file_commit(sn_file **out) {
-  sn_file *file = *out;
+sn_status sn_file_flush(sn_file *file) {
+  sn_status status =
+      H5Fflush(file->id, H5F_SCOPE_GLOBAL) < 0 ? sn_file_error(file, "cannot be flushed to disk") : SN_OK;
+  status = sn_agree(file->comm, status);
+  return status ? status : sn_agree(file->comm, file->rank == 0 ? sync_file(file->temporary) : SN_OK);
+}
+
+/* Closes what was written, all of it on disk, still under its temporary name. */
+static sn_status settle(sn_file *file) {
   sn_status status =
       H5Fflush(file->id, H5F_SCOPE_GLOBAL) < 0 ? sn_file_error(file, "cannot be flushed to disk") : SN_OK;
   if (H5Fclose(file->id) < 0 && !status) status = sn_file_error(file, "cannot be closed (is the disk full?)");
   file->id = H5I_INVALID_HID;
   status = sn_agree(file->comm, status);
-  if (!status) status = sn_agree(file->comm, file->rank == 0 ? sync_and_rename(file) : SN_OK);
+  if (!status) status = sn_agree(file->comm, file->rank == 0 ? sync_file(file->temporary) : SN_OK);
+  file->settled = !status;
+  return status;
+}
+
+static sn_status open_with(sn_file *file, const char *path, unsigned flags) {
+  hid_t access = access_by(file->comm);
+  file->id = H5Fopen(path, flags, access);
+  sn_status status =
+      file->id < 0 ? sn_file_error(file, "cannot be opened; it is truncated or damaged") : SN_OK;
+  H5Pclose(access);
+  struct stat found;
+  if (file->rank == 0 && stat(path, &found) == 0) file->bytes = (double)found.st_size;
+  MPI_Bcast(&file->bytes, 1, MPI_DOUBLE, 0, file->comm);
+  return sn_agree(file->comm, status);
+}
+
+sn_status sn_file_reread(sn_file *file) {
+  SN_TRY(settle(file));
+  return open_with(file, file->temporary, H5F_ACC_RDONLY);
+}
+
+sn_status sn_file_commit(sn_file **out) {
+  sn_file *file = *out;
+  sn_status status = file->settled ? SN_OK : settle(file);
+  if (file->id >= 0) H5Fclose(file->id);
+  file->id = H5I_INVALID_HID;
+  if (!status)
+    status = sn_agree(file->comm, file->rank == 0 ? sn_file_rename(file->temporary, file->path) : SN_OK);
   if (!status) file->writing = false;
   sn_file_close(out);
   return status;
@@ -176,8 +230,15 @@ void sn_file_close(sn_file **out) {
   sn_file *file = *out;
   if (!file) return;
   if (file->id >= 0) H5Fclose(file->id);
+  H5Pclose(file->links);
   if (file->writing && file->rank == 0) unlink(file->temporary);
   sn_memory_give(out);
+}
+
+void sn_file_leave(sn_file **out) {
+  if (!*out) return;
+  (*out)->writing = false;
+  sn_file_close(out);
 }
 
 /* Plain reading first: says what is wrong with a file that is not ours in better words than HDF5. */
@@ -218,14 +279,19 @@ sn_status sn_file_open(MPI_Comm comm, const char *path, const char *kind, sn_fil
   SN_TRY(prepare(comm, path, out));
   sn_file *file = *out;
   sn_status status = sn_agree(comm, file->rank == 0 ? try_to_read(path) : SN_OK);
-  if (!status) {
-    hid_t access = access_by(comm);
-    file->id = H5Fopen(path, H5F_ACC_RDONLY, access);
-    if (file->id < 0) status = sn_file_error(file, "cannot be opened; it is truncated or damaged");
-    H5Pclose(access);
-    status = sn_agree(comm, status);
-  }
+  if (!status) status = open_with(file, path, H5F_ACC_RDONLY);
   if (!status) status = sn_agree(comm, identify(file, kind));
   if (status) sn_file_close(out);
+  return status;
+}
+
+sn_status sn_file_continue(MPI_Comm comm, const char *path, const char *kind, sn_file **out) {
+  SN_TRY(prepare(comm, path, out));
+  sn_file *file = *out;
+  sn_status status = sn_agree(comm, file->rank == 0 ? try_to_read(file->temporary) : SN_OK);
+  if (!status) status = open_with(file, file->temporary, H5F_ACC_RDWR);
+  if (!status) status = sn_agree(comm, identify(file, kind));
+  file->writing = true;
+  if (status) sn_file_leave(out);
   return status;
 }

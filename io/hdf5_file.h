@@ -20,6 +20,18 @@ sn_status sn_file_create(MPI_Comm comm, const char *path, const char *kind, cons
 /* Syncs it to disk and puts it in the place of NAME. The file object is gone afterwards, also on failure. */
 sn_status sn_file_commit(sn_file **file);
 
+/* Has all that was written so far on disk, still under the temporary name. */
+sn_status sn_file_flush(sn_file *file);
+
+/* Has a file on disk and opens it again for reading, to see whether it is there as it was written. Commit comes next. */
+sn_status sn_file_reread(sn_file *file);
+
+/* Opens NAME.tmp, which an earlier run left, to write more into it. */
+sn_status sn_file_continue(MPI_Comm comm, const char *path, const char *kind, sn_file **out);
+
+/* Closes a file that was being written and leaves it for sn_file_continue. NULL is allowed. */
+void sn_file_leave(sn_file **file);
+
 /* Opens an existing file for reading; kind NULL: any of ours. Error: missing, not HDF5, truncated, another kind. */
 sn_status sn_file_open(MPI_Comm comm, const char *path, const char *kind, sn_file **out);
 
@@ -30,6 +42,14 @@ hid_t sn_file_id(const sn_file *file);
 const char *sn_file_path(const sn_file *file);
 MPI_Comm sn_file_comm(const sn_file *file);
 const char *sn_file_kind(const sn_file *file); /* of the file as found */
+double sn_file_bytes(const sn_file *file);     /* of a file opened for reading */
+
+/* The access (of datasets, and of links) by which a path of a file that is read is followed: not into other files. */
+hid_t sn_file_links(const sn_file *file);
+bool sn_file_met_external_link(const sn_file *file);
+
+/* Opens a group of a file that is read. Error: there is none. */
+sn_status sn_file_open_group(const sn_file *file, const char *path, hid_t *group);
 
 /* The error for something that HDF5 refused: "PATH: what: HDF5's own reason". Local. */
 sn_status sn_file_error(const sn_file *file, const char *what);
@@ -58,8 +78,15 @@ typedef struct {
 sn_status sn_file_write(sn_file *file, const char *path, hid_t memory_type, hid_t disk_type, const sn_file_part *part,
                         const void *values);
 
-/* Shape of a dataset. Error: missing, or not of `dimensions` dimensions. */
+/*
+ * Shape of a dataset. Error: missing, in another file, not numbers, written with a filter that is not there, not of
+ * `dimensions` dimensions, or of a size that the file cannot hold: more than 16 MiB and more than 1100 times the file's
+ * own bytes (deflate shrinks at most 1032-fold).
+ */
 sn_status sn_file_shape(sn_file *file, const char *path, int dimensions, hsize_t *shape);
+
+/* Whether there is an object at a path. */
+bool sn_file_contains(const sn_file *file, const char *path);
 
 /* Reads each rank's part; error if the dataset's shape is not part->shape. */
 sn_status sn_file_read(sn_file *file, const char *path, hid_t memory_type, const sn_file_part *part, void *values);

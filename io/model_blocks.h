@@ -5,8 +5,14 @@
 #include "hdf5_file.h"
 #include "sinode/model_file.h"
 
-/* Attributes of /model; blocks below the group `root` ("/model/"). */
+/* The attributes of /model. */
 sn_status sn_model_write_description(sn_file *file, const sn_model_description *description);
+
+/* A block as part of a dataset; and whether this rank writes it: each element has one writer. Local. */
+sn_file_part sn_model_part_of_block(const sn_parameter_block *block);
+bool sn_model_writes_block(const sn_grid *grid, const sn_parameter_block *block);
+
+/* The blocks below the group `root` ("/model/"). Reading: error if a value is not finite. */
 sn_status sn_model_write_blocks(sn_file *file, const sn_grid *grid, const char *root, const sn_parameters *parameters,
                                 bool trainable_only, const double *values);
 sn_status sn_model_read_blocks(sn_file *file, const char *root, const sn_parameters *parameters, double *values);

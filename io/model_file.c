@@ -5,7 +5,7 @@
 
 #include "model_blocks.h"
 
-static sn_file_part part_of(const sn_parameter_block *block) {
+sn_file_part sn_model_part_of_block(const sn_parameter_block *block) {
   sn_file_part part = {.dimensions = block->dimensions};
   for (int d = 0; d < block->dimensions; d++) {
     part.shape[d] = (hsize_t)block->shape[d];
@@ -16,7 +16,7 @@ static sn_file_part part_of(const sn_parameter_block *block) {
 }
 
 /* Each element has one writer: its rank in the first replica; of what is replicated over space, space rank 0. */
-static bool writes(const sn_grid *grid, const sn_parameter_block *block) {
+bool sn_model_writes_block(const sn_grid *grid, const sn_parameter_block *block) {
   return sn_grid_replica(grid) == 0 && (block->split || sn_grid_space_rank(grid) == 0);
 }
 
@@ -27,8 +27,8 @@ sn_status sn_model_write_blocks(sn_file *file, const sn_grid *grid, const char *
     if (trainable_only && !block->trainable) continue;
     char path[128];
     snprintf(path, sizeof path, "%s%s", root, block->name);
-    sn_file_part part = part_of(block);
-    if (!writes(grid, block)) part.count[0] = 0;
+    sn_file_part part = sn_model_part_of_block(block);
+    if (!sn_model_writes_block(grid, block)) part.count[0] = 0;
     SN_TRY(sn_file_write(file, path, H5T_NATIVE_DOUBLE, H5T_IEEE_F64LE, &part, values + block->offset));
   }
   return SN_OK;
@@ -51,7 +51,7 @@ sn_status sn_model_read_blocks(sn_file *file, const char *root, const sn_paramet
     const sn_parameter_block *block = sn_parameters_block(parameters, i);
     char path[128];
     snprintf(path, sizeof path, "%s%s", root, block->name);
-    const sn_file_part part = part_of(block);
+    const sn_file_part part = sn_model_part_of_block(block);
     SN_TRY(sn_file_read(file, path, H5T_NATIVE_DOUBLE, &part, values + block->offset));
   }
   return sn_agree(sn_file_comm(file), see_that_it_is_finite(file, root, parameters, values));
@@ -83,19 +83,16 @@ sn_status sn_model_file_write(const sn_grid *grid, const char *path, const sn_mo
 }
 
 static sn_status read_attributes(sn_file *file, sn_model_description *d) {
-  hid_t model = H5Gopen2(sn_file_id(file), "/model", H5P_DEFAULT);
+  hid_t model;
   long points, trainable;
-  if (model < 0) {
-    H5Eclear2(H5E_DEFAULT);
-    return SN_ERROR(SN_ERROR_FILE, "%s: has no group /model", sn_file_path(file));
-  }
+  SN_TRY(sn_file_open_group(file, "/model", &model));
   sn_status status = sn_file_get_int(file, model, "grid_points", &points);
   if (!status) status = sn_file_get_double(file, model, "domain_length", &d->domain_length);
   if (!status) status = sn_file_get_string(file, model, "activation", d->activation, sizeof d->activation);
   if (!status) status = sn_file_get_string(file, model, "nonlinear_kind", d->nonlinear_kind, sizeof d->nonlinear_kind);
   if (!status) status = sn_file_get_string(file, model, "linear_kind", d->linear_kind, sizeof d->linear_kind);
   if (!status) status = sn_file_get_int(file, model, "linear_trainable", &trainable);
-  H5Gclose(model);
+  H5Oclose(model);
   if (status) return status;
   d->grid_points = points;
   d->linear_trainable = trainable != 0;
@@ -117,7 +114,7 @@ static sn_status read_shapes(sn_file *file, sn_model_description *d) {
   for (; has_layers(d); d->layers++) {
     char path[64];
     snprintf(path, sizeof path, "/model/nonlinear/layer_%d", d->layers);
-    if (d->layers > 0 && H5Lexists(sn_file_id(file), path, H5P_DEFAULT) <= 0) break;
+    if (d->layers > 0 && !sn_file_contains(file, path)) break;
     if (d->layers == SN_MODEL_LAYERS_MOST)
       return SN_ERROR_ALL(SN_ERROR_FILE, "%s: the network has more than %d layers", sn_file_path(file), d->layers);
     snprintf(path, sizeof path, "/model/nonlinear/layer_%d/weight", d->layers);

@@ -2,14 +2,18 @@
 #include <string.h>
 
 #include "hdf5_file.h"
+#include "sinode/checksum.h"
+#include "sinode/count.h"
 #include "sinode/memory.h"
 #include "sinode/trajectory_file.h"
+#include "trajectory_sums.h"
 
 struct sn_trajectory_reader {
   sn_file *file;
   hsize_t shape[3]; /* members, snapshots, points */
   double length;
   double *times;
+  uint64_t *sums; /* NULL: the file has no checksums */
 };
 
 static sn_status inspect(sn_trajectory_reader *r) {
@@ -28,7 +32,10 @@ static sn_status inspect(sn_trajectory_reader *r) {
                         r->length);
   SN_TRY(sn_agree(sn_file_comm(r->file), SN_NEW((ptrdiff_t)snapshots, &r->times)));
   const sn_file_part whole = {.dimensions = 1, .shape = {snapshots}, .count = {snapshots}};
-  return sn_file_read(r->file, "/time", H5T_NATIVE_DOUBLE, &whole, r->times);
+  SN_TRY(sn_file_read(r->file, "/time", H5T_NATIVE_DOUBLE, &whole, r->times));
+  if (!sn_file_contains(r->file, "/" SN_TRAJECTORY_SUMS)) return SN_OK;
+  SN_TRY(sn_agree(sn_file_comm(r->file), SN_NEW((ptrdiff_t)snapshots, &r->sums)));
+  return sn_file_read(r->file, "/" SN_TRAJECTORY_SUMS, H5T_NATIVE_INT64, &whole, r->sums);
 }
 
 sn_status sn_trajectory_open(MPI_Comm comm, const char *path, sn_trajectory_reader **out) {
@@ -50,6 +57,7 @@ void sn_trajectory_close(sn_trajectory_reader **reader) {
   if (!*reader) return;
   sn_file_close(&(*reader)->file);
   sn_memory_give(&(*reader)->times);
+  sn_memory_give(&(*reader)->sums);
   sn_memory_give(reader);
 }
 
@@ -79,4 +87,45 @@ sn_status sn_trajectory_read(sn_trajectory_reader *r, sn_range members, sn_range
                              .start = {(hsize_t)members.start, (hsize_t)snapshots.start, (hsize_t)points.start},
                              .count = {(hsize_t)members.count, (hsize_t)snapshots.count, (hsize_t)points.count}};
   return sn_file_read(r->file, "/u", H5T_NATIVE_DOUBLE, &part, values);
+}
+
+uint64_t sn_trajectory_share(double time, bool adds_time, sn_range members, sn_range points, ptrdiff_t all_points,
+                             const double *u, ptrdiff_t stride) {
+  uint64_t sum = adds_time ? sn_checksum_run(&time, 1, 1, 0) : 0;
+  for (ptrdiff_t m = 0; m < members.count; m++) {
+    const ptrdiff_t place = (members.start + m) * all_points + points.start;
+    sum += sn_checksum_run(u + m * stride, points.count, 0, (uint64_t)place);
+  }
+  return sum;
+}
+
+sn_status sn_trajectory_verify(const sn_trajectory_reader *r, sn_range members, sn_range snapshots, sn_range points,
+                               const double *values) {
+  MPI_Comm comm = sn_file_comm(r->file);
+  const ptrdiff_t all_points = (ptrdiff_t)r->shape[2], stride = snapshots.count * points.count;
+  int64_t values_held = members.count * points.count;
+  uint64_t *sums;
+  if (!r->sums) return SN_OK;
+  MPI_Allreduce(MPI_IN_PLACE, &values_held, 1, MPI_INT64_T, MPI_SUM, comm);
+  const int64_t whole = (int64_t)(r->shape[0] * r->shape[2]), copies = values_held / whole;
+  if (copies * whole != values_held) return SN_OK; /* not all members: there is nothing to compare with */
+  int rank, count;
+  SN_TRY(sn_error_collective(sn_count_to_int(snapshots.count, "snapshots of a trajectory", &count)));
+  SN_TRY(sn_agree(comm, SN_NEW(snapshots.count, &sums)));
+  MPI_Comm_rank(comm, &rank);
+  for (ptrdiff_t s = 0; s < snapshots.count; s++) {
+    const double time = r->times[snapshots.start + s];
+    sums[s] = sn_trajectory_share(time, false, members, points, all_points, values + s * points.count, stride);
+    if (rank) continue;
+    sums[s] += (uint64_t)copies * (sn_checksum_run(&time, 1, 1, 0) - r->sums[snapshots.start + s]);
+  }
+  MPI_Allreduce(MPI_IN_PLACE, sums, count, MPI_UINT64_T, MPI_SUM, comm);
+  ptrdiff_t bad = 0;
+  while (bad < snapshots.count && sums[bad] == 0) bad++;
+  sn_memory_give(&sums);
+  if (bad == snapshots.count) return SN_OK;
+  return SN_ERROR_ALL(SN_ERROR_FILE,
+                      "%s: snapshot %td is not as it was written (its checksum is wrong): the file is damaged; if "
+                      "another program changed it on purpose, remove the variable " SN_TRAJECTORY_SUMS,
+                      sn_file_path(r->file), snapshots.start + bad);
 }

@@ -7,6 +7,7 @@
 #include "sinode/memory.h"
 #include "sinode/text_file.h"
 #include "sinode/trajectory_file.h"
+#include "trajectory_sums.h"
 #include "xdmf.h"
 
 enum { VARIABLES_MOST = 8 };
@@ -23,12 +24,13 @@ struct sn_trajectory_writer {
   const sn_grid *grid;
   sn_file *file;
   sn_range members;
-  ptrdiff_t member_count, room; /* room: snapshots the buffers hold, a multiple of a chunk's */
-  ptrdiff_t written, waiting;
-  hsize_t chunk[3]; /* of fields */
-  int gzip;         /* level; 0: not compressed */
-  hid_t time, scales[3];
+  ptrdiff_t member_count, room;       /* room: snapshots the buffers hold, a multiple of a chunk's */
+  ptrdiff_t written, waiting, extent; /* extent: snapshots the datasets have room for */
+  hsize_t chunk[3];                   /* of fields */
+  int gzip;                           /* level; 0: not compressed */
+  hid_t time, sums, scales[3];
   double *times;
+  uint64_t *waiting_sums; /* (room): this rank's shares of the checksums */
   int fields, scalars, finals;
   variable field[VARIABLES_MOST], scalar[VARIABLES_MOST];
   hid_t final[VARIABLES_MOST];
@@ -73,9 +75,9 @@ static sn_status attach(sn_trajectory_writer *w, hid_t dataset, int first, int c
   return SN_OK;
 }
 
-/* Writes a block of a dataset collectively; count 0 somewhere: nothing from this rank. Rows lie `pitch` apart. */
-static sn_status put(sn_trajectory_writer *w, hid_t dataset, hid_t type, int dimensions, const hsize_t *start,
-                     const hsize_t *count, const hsize_t *memory_shape, const void *values) {
+/* Moves a block of a dataset collectively; count 0 somewhere: nothing from this rank. */
+static sn_status move(sn_trajectory_writer *w, hid_t dataset, hid_t type, int dimensions, const hsize_t *start,
+                      const hsize_t *count, const hsize_t *memory_shape, void *values, bool write) {
   bool empty = false;
   for (int d = 0; d < dimensions; d++) empty |= count[d] == 0;
   const hsize_t one[3] = {1, 1, 1}, origin[3] = {0, 0, 0};
@@ -89,20 +91,29 @@ static sn_status put(sn_trajectory_writer *w, hid_t dataset, hid_t type, int dim
   }
   hid_t transfer = H5Pcreate(H5P_DATASET_XFER);
   H5Pset_dxpl_mpio(transfer, H5FD_MPIO_COLLECTIVE);
-  const herr_t result = H5Dwrite(dataset, type, memory, disk, transfer, values);
+  const herr_t result = write ? H5Dwrite(dataset, type, memory, disk, transfer, values)
+                              : H5Dread(dataset, type, memory, disk, transfer, values);
   H5Pclose(transfer);
   H5Sclose(disk);
   H5Sclose(memory);
-  return result < 0 ? sn_file_error(w->file, "writing failed (is the disk full?)") : SN_OK;
+  if (result >= 0) return SN_OK;
+  return sn_file_error(w->file, write ? "writing failed (is the disk full?)" : "reading failed");
+}
+
+static sn_status put(sn_trajectory_writer *w, hid_t dataset, hid_t type, int dimensions, const hsize_t *start,
+                     const hsize_t *count, const hsize_t *memory_shape, const void *values) {
+  return move(w, dataset, type, dimensions, start, count, memory_shape, (void *)values, true);
 }
 
 /* The coordinates member, time and x, as netCDF's dimension scales. */
 static sn_status create_scales(sn_trajectory_writer *w, double length) {
   const ptrdiff_t points = sn_grid_points(w->grid);
-  const hsize_t members = (hsize_t)w->member_count, none = 0, x_size = (hsize_t)points, time_chunk = 1024;
+  const hsize_t members = (hsize_t)w->member_count, x_size = (hsize_t)points;
+  const hsize_t times = (hsize_t)w->extent, time_chunk = 1024;
   SN_TRY(create(w, "member", H5T_STD_I32LE, 0, 1, &members, NULL, &w->scales[0]));
-  SN_TRY(create(w, "time", H5T_IEEE_F64LE, 1, 1, &none, &time_chunk, &w->scales[1]));
+  SN_TRY(create(w, "time", H5T_IEEE_F64LE, 1, 1, &times, &time_chunk, &w->scales[1]));
   SN_TRY(create(w, "x", H5T_IEEE_F64LE, 2, 1, &x_size, NULL, &w->scales[2]));
+  SN_TRY(create(w, SN_TRAJECTORY_SUMS, H5T_STD_I64LE, 1, 1, &times, &time_chunk, &w->sums));
   w->time = w->scales[1];
   static const char *const names[] = {"member", "time", "x"}, *const axes[] = {NULL, "T", "X"};
   static const char *const meanings[] = {"ensemble member", "nondimensional time", "nondimensional position"};
@@ -111,6 +122,8 @@ static sn_status create_scales(sn_trajectory_writer *w, double length) {
     SN_TRY(describe(w, w->scales[d], meanings[d]));
     if (axes[d]) SN_TRY(sn_file_set_string(w->file, w->scales[d], "axis", axes[d]));
   }
+  SN_TRY(attach(w, w->sums, 1, 1));
+  SN_TRY(describe(w, w->sums, "checksum of u and the time, by which readers see damage"));
   int32_t *numbers;
   double *x;
   SN_TRY(SN_NEW(w->member_count, &numbers));
@@ -133,7 +146,7 @@ static hsize_t within(hsize_t value, hsize_t least, hsize_t most) {
 /*
  * A chunk of a field is one member's, as wide as the widest rank's share of the points or an even part of it, so that
  * a chunk is one rank's work, and about 1 MiB. A whole number of chunks waits before it is written: none is taken up
- * twice.
+ * twice, but where a run is saved in between.
  */
 static void choose_chunk(sn_trajectory_writer *w, const sn_trajectory_spec *spec) {
   const hsize_t mebibyte = 131072; /* in doubles */
@@ -149,24 +162,19 @@ static void choose_chunk(sn_trajectory_writer *w, const sn_trajectory_spec *spec
 static sn_status create_variables(sn_trajectory_writer *w, const sn_trajectory_spec *spec) {
   const hsize_t members = (hsize_t)w->member_count, points = (hsize_t)sn_grid_points(w->grid);
   const hsize_t snapshots = (hsize_t)(spec->snapshots > 0 ? spec->snapshots : 1);
-  const hsize_t field_size[3] = {members, 0, points};
+  const hsize_t field_size[3] = {members, (hsize_t)w->extent, points};
   const hsize_t scalar_chunk[2] = {within(members, 1, 64), within(snapshots, 1, 1024)};
   for (int i = 0; i < spec->fields; i++) {
     variable *v = &w->field[i];
     SN_TRY(create(w, spec->field[i].name, H5T_IEEE_F64LE, 0, 3, field_size, w->chunk, &v->dataset));
-    snprintf(v->name, sizeof v->name, "%s", spec->field[i].name);
     SN_TRY(attach(w, v->dataset, 0, 3));
     SN_TRY(describe(w, v->dataset, spec->field[i].long_name));
-    v->width = sn_grid_range(w->grid).count;
-    SN_TRY(SN_NEW(w->members.count * w->room * v->width, &v->waiting));
   }
   for (int i = 0; i < spec->scalars; i++) {
     variable *v = &w->scalar[i];
     SN_TRY(create(w, spec->scalar[i].name, H5T_IEEE_F64LE, 0, 2, field_size, scalar_chunk, &v->dataset));
     SN_TRY(attach(w, v->dataset, 0, 2));
     SN_TRY(describe(w, v->dataset, spec->scalar[i].long_name));
-    v->width = 1;
-    SN_TRY(SN_NEW(w->members.count * w->room, &v->waiting));
   }
   for (int i = 0; i < spec->finals; i++) {
     SN_TRY(create(w, spec->final[i].name, H5T_IEEE_F64LE, 0, 1, &members, NULL, &w->final[i]));
@@ -180,8 +188,6 @@ static sn_status build(sn_trajectory_writer *w, const sn_trajectory_spec *spec) 
   if (w->gzip && H5Zfilter_avail(H5Z_FILTER_DEFLATE) <= 0)
     return SN_ERROR_ALL(SN_ERROR_USAGE, "%s: this HDF5 was built without gzip; set io.compression to none",
                         sn_file_path(w->file));
-  choose_chunk(w, spec);
-  SN_TRY(SN_NEW(w->room, &w->times));
   SN_TRY(sn_file_set_double(w->file, sn_file_id(w->file), "domain_length", spec->length));
   for (int i = 0; i < spec->numbers; i++)
     SN_TRY(sn_file_set_double(w->file, sn_file_id(w->file), spec->number[i].name, spec->number[i].value));
@@ -189,16 +195,10 @@ static sn_status build(sn_trajectory_writer *w, const sn_trajectory_spec *spec) 
   return create_variables(w, spec);
 }
 
-sn_status sn_trajectory_create(const sn_grid *grid, const char *path, const sn_trajectory_spec *spec,
-                               const sn_provenance *provenance, sn_trajectory_writer **out) {
-  *out = NULL;
-  sn_file *file;
-  SN_TRY(sn_file_create(sn_grid_world(grid), path, "trajectory", provenance, &file));
-  sn_status status = sn_agree(sn_grid_world(grid), SN_NEW(1, out));
-  if (status) {
-    sn_file_close(&file);
-    return status;
-  }
+/* A writer for a file that is open, with its buffers. */
+static sn_status prepare(const sn_grid *grid, sn_file *file, const sn_trajectory_spec *spec,
+                         sn_trajectory_writer **out) {
+  SN_TRY(SN_NEW(1, out));
   /* About 8 MiB a rank of waiting snapshots, the same number on all ranks. */
   const double frame = (double)spec->members * (double)sn_grid_points(grid) * 8;
   int ranks;
@@ -209,6 +209,7 @@ sn_status sn_trajectory_create(const sn_grid *grid, const char *path, const sn_t
                               .file = file,
                               .members = spec->own_members,
                               .member_count = spec->members,
+                              .extent = spec->snapshots,
                               .room = room < 1      ? 1
                                       : room > 4096 ? 4096
                                                     : (ptrdiff_t)room,
@@ -216,34 +217,133 @@ sn_status sn_trajectory_create(const sn_grid *grid, const char *path, const sn_t
                               .fields = spec->fields,
                               .scalars = spec->scalars,
                               .finals = spec->finals};
-  status = sn_agree(sn_grid_world(grid), build(w, spec));
-  if (status) sn_trajectory_abandon(out);
+  choose_chunk(w, spec);
+  for (int i = 0; i < w->fields + w->scalars; i++) {
+    variable *v = i < w->fields ? &w->field[i] : &w->scalar[i - w->fields];
+    snprintf(v->name, sizeof v->name, "%s", i < w->fields ? spec->field[i].name : spec->scalar[i - w->fields].name);
+    v->width = i < w->fields ? sn_grid_range(grid).count : 1;
+    SN_TRY(SN_NEW(w->members.count * w->room * v->width, &v->waiting));
+  }
+  SN_TRY(SN_NEW(w->room, &w->times));
+  return SN_NEW(w->room, &w->waiting_sums);
+}
+
+/*
+ * The datasets have their full size from the beginning and are on disk before the first snapshot: what comes then are
+ * the snapshots' values alone, so a run that is killed leaves a file that can be opened.
+ */
+sn_status sn_trajectory_create(const sn_grid *grid, const char *path, const sn_trajectory_spec *spec,
+                               const sn_provenance *provenance, sn_trajectory_writer **out) {
+  MPI_Comm world = sn_grid_world(grid);
+  sn_file *file;
+  *out = NULL;
+  SN_TRY(sn_file_create(world, path, "trajectory", provenance, &file));
+  sn_status status = sn_agree(world, prepare(grid, file, spec, out));
+  if (!status) status = sn_agree(world, build(*out, spec));
+  if (!status) status = sn_file_flush(file);
+  if (status && *out)
+    sn_trajectory_abandon(out);
+  else if (status)
+    sn_file_close(&file);
   return status;
+}
+
+/* Opens a dataset of an unfinished file; `count` dimensions from `first` of (member, time, x) on, as in create. */
+static sn_status reopen(sn_trajectory_writer *w, const char *name, int first, int count, hid_t *dataset) {
+  const hsize_t wanted[3] = {(hsize_t)w->member_count, (hsize_t)w->extent, (hsize_t)sn_grid_points(w->grid)};
+  hsize_t found[3];
+  SN_TRY(sn_file_shape(w->file, name, count, found));
+  if (memcmp(found, wanted + first, (size_t)count * sizeof *found) != 0)
+    return SN_ERROR(SN_ERROR_FILE, "%s.tmp: %s has not the shape that the parameters say", sn_file_path(w->file), name);
+  *dataset = H5Dopen2(sn_file_id(w->file), name, H5P_DEFAULT);
+  return *dataset < 0 ? sn_file_error(w->file, name) : SN_OK;
+}
+
+static sn_status reopen_all(sn_trajectory_writer *w, const sn_trajectory_spec *spec) {
+  SN_TRY(reopen(w, "time", 1, 1, &w->time));
+  w->scales[1] = w->time;
+  SN_TRY(reopen(w, SN_TRAJECTORY_SUMS, 1, 1, &w->sums));
+  for (int i = 0; i < w->fields; i++) SN_TRY(reopen(w, spec->field[i].name, 0, 3, &w->field[i].dataset));
+  for (int i = 0; i < w->scalars; i++) SN_TRY(reopen(w, spec->scalar[i].name, 0, 2, &w->scalar[i].dataset));
+  for (int i = 0; i < w->finals; i++) SN_TRY(reopen(w, spec->final[i].name, 0, 1, &w->final[i]));
+  return SN_OK;
+}
+
+/* Reads `count` snapshots from number `first` on into the buffers and compares their checksums. */
+static sn_status see_that_they_are_whole(sn_trajectory_writer *w, ptrdiff_t first, ptrdiff_t count, bool *whole) {
+  const sn_range points = sn_grid_range(w->grid);
+  const hsize_t room = (hsize_t)w->room, local = (hsize_t)points.count, own = (hsize_t)w->members.count;
+  const hsize_t start[3] = {(hsize_t)w->members.start, (hsize_t)first, (hsize_t)points.start};
+  const hsize_t counts[3] = {own, (hsize_t)count, local}, shape[3] = {own, room, local};
+  uint64_t expected;
+  SN_TRY(move(w, w->field[0].dataset, H5T_NATIVE_DOUBLE, 3, start, counts, shape, w->field[0].waiting, false));
+  SN_TRY(move(w, w->time, H5T_NATIVE_DOUBLE, 1, &start[1], &counts[1], &room, w->times, false));
+  SN_TRY(move(w, w->sums, H5T_NATIVE_INT64, 1, &start[1], &counts[1], &room, w->waiting_sums, false));
+  for (ptrdiff_t s = 0; s < count; s++) {
+    const double *u = w->field[0].waiting + s * points.count;
+    expected = w->waiting_sums[s];
+    w->waiting_sums[s] = sn_trajectory_share(w->times[s], sn_grid_rank(w->grid) == 0, w->members, points,
+                                             sn_grid_points(w->grid), u, w->room * points.count);
+    if (sn_grid_rank(w->grid) == 0) w->waiting_sums[s] -= expected;
+  }
+  MPI_Allreduce(MPI_IN_PLACE, w->waiting_sums, (int)count, MPI_UINT64_T, MPI_SUM, sn_grid_world(w->grid));
+  for (ptrdiff_t s = 0; s < count; s++) *whole = *whole && w->waiting_sums[s] == 0;
+  return SN_OK;
+}
+
+static sn_status pick_up(sn_trajectory_writer *w, const sn_trajectory_spec *spec, ptrdiff_t snapshots) {
+  bool whole = true;
+  SN_TRY(reopen_all(w, spec));
+  for (; w->written < snapshots && whole; w->written += w->room) {
+    const ptrdiff_t left = snapshots - w->written;
+    SN_TRY(see_that_they_are_whole(w, w->written, left < w->room ? left : w->room, &whole));
+  }
+  w->written = snapshots;
+  if (whole) return SN_OK;
+  return SN_ERROR(SN_ERROR_FILE, "%s.tmp: the checksums of its first %td snapshots are wrong: it is damaged",
+                  sn_file_path(w->file), snapshots);
+}
+
+sn_status sn_trajectory_continue(const sn_grid *grid, const char *path, const sn_trajectory_spec *spec,
+                                 ptrdiff_t snapshots, sn_trajectory_writer **out) {
+  MPI_Comm world = sn_grid_world(grid);
+  sn_file *file;
+  *out = NULL;
+  SN_TRY(sn_file_continue(world, path, "trajectory", &file));
+  sn_status status = sn_agree(world, prepare(grid, file, spec, out));
+  if (!status) status = sn_agree(world, pick_up(*out, spec, snapshots));
+  if (status && *out)
+    sn_trajectory_leave(out);
+  else if (status)
+    sn_file_leave(&file);
+  return status;
+}
+
+static sn_status set_extent(sn_trajectory_writer *w, ptrdiff_t extent) {
+  const hsize_t size[3] = {(hsize_t)w->member_count, (hsize_t)extent, (hsize_t)sn_grid_points(w->grid)};
+  bool bad = H5Dset_extent(w->time, &size[1]) < 0 || H5Dset_extent(w->sums, &size[1]) < 0;
+  for (int i = 0; i < w->fields; i++) bad |= H5Dset_extent(w->field[i].dataset, size) < 0;
+  for (int i = 0; i < w->scalars; i++) bad |= H5Dset_extent(w->scalar[i].dataset, size) < 0;
+  w->extent = extent;
+  return bad ? sn_file_error(w->file, "cannot grow (is the disk full?)") : SN_OK;
 }
 
 /* Writes the waiting snapshots: the variables first, their times last. */
 static sn_status flush(sn_trajectory_writer *w) {
-  const hsize_t after = (hsize_t)(w->written + w->waiting);
   const hsize_t members = (hsize_t)w->members.count, first = (hsize_t)w->members.start;
-  const hsize_t points = (hsize_t)sn_grid_points(w->grid), local = (hsize_t)sn_grid_range(w->grid).count;
+  const hsize_t local = (hsize_t)sn_grid_range(w->grid).count;
   const hsize_t start[3] = {first, (hsize_t)w->written, (hsize_t)sn_grid_range(w->grid).start};
   const hsize_t count[3] = {members, (hsize_t)w->waiting, local}, shape[3] = {members, (hsize_t)w->room, local};
-  for (int i = 0; i < w->fields; i++) {
-    const hsize_t size[3] = {(hsize_t)w->member_count, after, points};
-    if (H5Dset_extent(w->field[i].dataset, size) < 0) return sn_file_error(w->file, "cannot grow (is the disk full?)");
+  if (w->written + w->waiting > w->extent) SN_TRY(set_extent(w, w->written + w->waiting));
+  for (int i = 0; i < w->fields; i++)
     SN_TRY(put(w, w->field[i].dataset, H5T_NATIVE_DOUBLE, 3, start, count, shape, w->field[i].waiting));
-  }
-  const bool writes = sn_grid_space_rank(w->grid) == 0;
-  const hsize_t scalar_count[2] = {writes ? members : 0, (hsize_t)w->waiting};
-  for (int i = 0; i < w->scalars; i++) {
-    const hsize_t size[2] = {(hsize_t)w->member_count, after};
-    if (H5Dset_extent(w->scalar[i].dataset, size) < 0) return sn_file_error(w->file, "cannot grow (is the disk full?)");
+  const hsize_t scalar_count[2] = {sn_grid_space_rank(w->grid) == 0 ? members : 0, (hsize_t)w->waiting};
+  for (int i = 0; i < w->scalars; i++)
     SN_TRY(put(w, w->scalar[i].dataset, H5T_NATIVE_DOUBLE, 2, start, scalar_count, shape, w->scalar[i].waiting));
-  }
-  const hsize_t time_start = (hsize_t)w->written, time_count = sn_grid_rank(w->grid) == 0 ? (hsize_t)w->waiting : 0;
-  const hsize_t time_shape = (hsize_t)w->room;
-  if (H5Dset_extent(w->time, &after) < 0) return sn_file_error(w->file, "cannot grow (is the disk full?)");
-  SN_TRY(put(w, w->time, H5T_NATIVE_DOUBLE, 1, &time_start, &time_count, &time_shape, w->times));
+  const hsize_t time_count = sn_grid_rank(w->grid) == 0 ? (hsize_t)w->waiting : 0, time_shape = (hsize_t)w->room;
+  MPI_Allreduce(MPI_IN_PLACE, w->waiting_sums, (int)w->waiting, MPI_UINT64_T, MPI_SUM, sn_grid_world(w->grid));
+  SN_TRY(put(w, w->sums, H5T_NATIVE_INT64, 1, &start[1], &time_count, &time_shape, w->waiting_sums));
+  SN_TRY(put(w, w->time, H5T_NATIVE_DOUBLE, 1, &start[1], &time_count, &time_shape, w->times));
   w->written += w->waiting;
   w->waiting = 0;
   return SN_OK;
@@ -266,6 +366,9 @@ static void keep(const sn_trajectory_writer *w, const variable *v, const double 
 sn_status sn_trajectory_append(sn_trajectory_writer *w, double time, const double *const *fields,
                                const double *const *scalars) {
   w->times[w->waiting] = time;
+  w->waiting_sums[w->waiting] =
+      sn_trajectory_share(time, sn_grid_rank(w->grid) == 0, w->members, sn_grid_range(w->grid), sn_grid_points(w->grid),
+                          fields[0], w->field[0].width);
   for (int i = 0; i < w->fields; i++) keep(w, &w->field[i], fields[i]);
   for (int i = 0; i < w->scalars; i++) keep(w, &w->scalar[i], scalars[i]);
   w->waiting++;
@@ -291,7 +394,9 @@ static void release(sn_trajectory_writer *w) {
     sn_memory_give(&w->field[i].waiting);
     sn_memory_give(&w->scalar[i].waiting);
   }
+  if (w->sums > 0) H5Dclose(w->sums);
   sn_memory_give(&w->times);
+  sn_memory_give(&w->waiting_sums);
 }
 
 /* The XDMF page beside the file. */
@@ -304,6 +409,7 @@ static sn_status write_page(const sn_trajectory_writer *w, const char *path) {
 sn_status sn_trajectory_finish(sn_trajectory_writer **writer, const double *const *finals) {
   sn_trajectory_writer *w = *writer;
   sn_status status = flush_together(w);
+  if (!status && w->written < w->extent) status = sn_agree(sn_grid_world(w->grid), set_extent(w, w->written));
   if (!status) status = sn_agree(sn_grid_world(w->grid), write_finals(w, finals));
   if (status) {
     sn_trajectory_abandon(writer);
@@ -324,5 +430,17 @@ void sn_trajectory_abandon(sn_trajectory_writer **writer) {
   if (!*writer) return;
   release(*writer);
   sn_file_close(&(*writer)->file);
+  sn_memory_give(writer);
+}
+
+sn_status sn_trajectory_save(sn_trajectory_writer *w) {
+  SN_TRY(flush_together(w));
+  return sn_file_flush(w->file);
+}
+
+void sn_trajectory_leave(sn_trajectory_writer **writer) {
+  if (!*writer) return;
+  release(*writer);
+  sn_file_leave(&(*writer)->file);
   sn_memory_give(writer);
 }

@@ -18,6 +18,7 @@
 #include "sinode/error.h"
 #include "sinode/fourier.h"
 #include "sinode/grid.h"
+#include "sinode/wish.h"
 
 typedef struct {
   double length; /* of the domain */
@@ -62,8 +63,16 @@ sn_ks_balance sn_etdrk4_balance(const sn_etdrk4 *etdrk4);
 
 /*
  * Error SN_ERROR_RUN, the same on all ranks, if the run has blown up: the root mean square of the state is not finite
- * or beyond 1e4 (on the attractor it is about 1.3, whatever the domain). Collective over world.
+ * or beyond 1e4 (on the attractor it is about 1.3, whatever the domain). *wish is this rank's and becomes what all
+ * agree on, in the same reduction; NULL: none has one. Collective over world.
  */
-sn_status sn_etdrk4_check(const sn_etdrk4 *etdrk4);
+sn_status sn_etdrk4_check(const sn_etdrk4 *etdrk4, sn_wish *wish);
+
+/*
+ * The coefficients themselves, `count` doubles of this rank: what a run that goes on to the bit must begin with, where
+ * the state would bring round-off. Their layout is that of the same split only. Local.
+ */
+double *sn_etdrk4_coefficients(sn_etdrk4 *etdrk4, ptrdiff_t *count);
+void sn_etdrk4_set_steps_done(sn_etdrk4 *etdrk4, ptrdiff_t steps_done);
 
 #endif

@@ -23,6 +23,12 @@ typedef struct {
 /* Makes a directory and those above it. Local. Error: it cannot be made, or is a file. */
 sn_status sn_file_make_directory(const char *path);
 
+/* The same for the folder that a file is in. */
+sn_status sn_file_make_folder_of(const char *path);
+
+/* Renames a file that is on disk, and has its new name on disk too. Local: for one rank. */
+sn_status sn_file_rename(const char *from, const char *to);
+
 /* Prints what a file is: kind, provenance, every dataset with shape and attributes. Rank 0 of comm prints. */
 sn_status sn_file_describe(MPI_Comm comm, const char *path, FILE *stream);
 

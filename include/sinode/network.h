@@ -77,8 +77,9 @@ ptrdiff_t sn_network_tape_size(const sn_network *network, ptrdiff_t samples);
 sn_status sn_network_forward(sn_network *network, ptrdiff_t samples, const double *u, double *f, double *tape);
 
 /*
- * u_bar = (dF/du)^T f_bar, and gradient += (dF/dtheta)^T f_bar (layout of the parameters; NULL: not wanted), at the u
- * and tape of a forward pass with the same parameters. Collective over space.
+ * u_bar = (dF/du)^T f_bar, and gradient += (dF/dtheta)^T f_bar (layout of the parameters), at the u and tape of a forward
+ * pass with the same parameters; either may be NULL: not wanted. Layers whose gradient is done are announced by
+ * sn_parameters_settled. Collective over space.
  */
 sn_status sn_network_backward(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
                               const double *f_bar, double *u_bar, double *gradient);

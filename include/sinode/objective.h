@@ -30,10 +30,13 @@ sn_status sn_objective_value(sn_objective *objective, ptrdiff_t samples, double 
 
 /*
  * The same, and gradient = derivative of scale * (sum over all ranks) by the parameters: this rank's part, not yet
- * reduced (sn_parameters_reduce). Collective over space.
+ * summed over the ranks (sinode/reduction.h). Collective over space.
  */
 sn_status sn_objective_gradient(sn_objective *objective, ptrdiff_t samples, double scale, double *sum,
                                 double *gradient);
+
+/* From now on gradients come without the derivative by the initial states, which training does not want. Local. */
+void sn_objective_skip_initial_bar(sn_objective *objective);
 
 /* Whether the last evaluation stayed finite and within bounds on this rank (sn_integrator_is_sound). Local. */
 bool sn_objective_is_sound(const sn_objective *objective);

@@ -1,6 +1,7 @@
 /*
  * Optimizers over the trainable blocks of a parameter vector, with PyTorch's definitions. State vectors have the layout
- * of the parameters, so that a checkpoint stores them by block. All local: gradients come reduced.
+ * of the parameters, so that a checkpoint stores them by block. All local: gradients come reduced, and a rank may update
+ * only its part (sinode/reduction.h).
  */
 #ifndef SINODE_OPTIMIZER_H
 #define SINODE_OPTIMIZER_H
@@ -9,6 +10,7 @@
 
 #include "sinode/error.h"
 #include "sinode/parameters.h"
+#include "sinode/partition.h"
 
 /* adamw: Loshchilov, Hutter 2019 (decoupled weight decay). sgd: with momentum, weight decay added to the gradient. */
 typedef enum { SN_OPTIMIZER_ADAMW, SN_OPTIMIZER_SGD } sn_optimizer_kind;
@@ -26,8 +28,12 @@ typedef struct sn_optimizer sn_optimizer;
 sn_status sn_optimizer_create(sn_parameters *parameters, const sn_optimizer_options *options, sn_optimizer **out);
 void sn_optimizer_destroy(sn_optimizer **optimizer);
 
-/* One step on the values of the parameters, in one pass over each block. */
-void sn_optimizer_step(sn_optimizer *optimizer, double learning_rate, const double *gradient);
+/*
+ * A step: begin, then one update for each part of the parameters' local vector that is to change, in one pass over it.
+ * Parts hold trainable blocks; the gaps between them stay 0.
+ */
+void sn_optimizer_begin_step(sn_optimizer *optimizer);
+void sn_optimizer_update(sn_optimizer *optimizer, double learning_rate, const double *gradient, sn_range part);
 
 /* Its state: named vectors (index 0 .. vectors-1) and the number of steps made. */
 int sn_optimizer_vectors(const sn_optimizer *optimizer);

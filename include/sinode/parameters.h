@@ -16,7 +16,7 @@
 #include "sinode/error.h"
 #include "sinode/grid.h"
 
-enum { SN_PARAMETER_NAME_LENGTH = 64, SN_PARAMETER_RANKS = 3 };
+enum { SN_PARAMETER_NAME_LENGTH = 64, SN_PARAMETER_RANKS = 3, SN_PARAMETERS_NUMBERS = 8 };
 
 typedef struct {
   char name[SN_PARAMETER_NAME_LENGTH]; /* path below the root of the model: "nonlinear/layer_0/weight" */
@@ -39,6 +39,7 @@ void sn_parameters_destroy(sn_parameters **parameters);
 /* Adds a block (copied) behind the others and sets its offset in *block. Local; same order on all ranks. */
 sn_status sn_parameters_add(sn_parameters *parameters, sn_parameter_block *block);
 
+const sn_grid *sn_parameters_grid(const sn_parameters *parameters);
 int sn_parameters_blocks(const sn_parameters *parameters);
 /* Valid until the next block is added. */
 const sn_parameter_block *sn_parameters_block(const sn_parameters *parameters, int index);
@@ -57,12 +58,21 @@ sn_status sn_parameters_allocate(sn_parameters *parameters);
 double *sn_parameters_values(sn_parameters *parameters);
 
 /*
- * Completes a gradient after the backward passes: sums partial blocks over the space ranks, and everything trainable
- * over the replicas. In place, one reduction over the replicas for each run of neighbouring trainable blocks; where
- * space is split, one more over world for the replicated blocks together, which leaves them the same to the last bit
- * on all ranks. Collective over world.
+ * Sums the replicated blocks of a gradient over world (partial ones over all ranks, others over the replicas), and up
+ * to SN_PARAMETERS_NUMBERS numbers with them. Two steps, since what is packed (local) may change before the sums
+ * (collective over world) take its place. For sinode/reduction.h.
  */
-sn_status sn_parameters_reduce(const sn_parameters *parameters, double *gradient);
+void sn_parameters_pack_replicated(const sn_parameters *parameters, const double *gradient);
+void sn_parameters_sum_replicated(const sn_parameters *parameters, double *gradient, int count, double *numbers);
+
+/*
+ * Someone who wants to know while a backward pass goes on what of the gradient is settled: everything from `offset` on.
+ * The integrator says when the last contributions come (settle), those who add them what is settled by them. Local.
+ */
+typedef void (*sn_parameters_listener)(void *context, ptrdiff_t offset);
+void sn_parameters_listen(sn_parameters *parameters, sn_parameters_listener listener, void *context);
+void sn_parameters_settle(sn_parameters *parameters, bool settles);
+void sn_parameters_settled(const sn_parameters *parameters, ptrdiff_t offset);
 
 /* Inner product over the global arrays of trainable blocks (each element once). Collective over the space ranks. */
 double sn_parameters_dot(const sn_parameters *parameters, const double *a, const double *b);

@@ -16,6 +16,13 @@
 #include "sinode/objective.h"
 #include "sinode/optimizer.h"
 #include "sinode/schedule.h"
+#include "sinode/wish.h"
+
+/* What to do about a batch whose loss or gradient is not finite; halve: leave it out and halve the learning rate. */
+typedef enum { SN_NONFINITE_STOP, SN_NONFINITE_SKIP, SN_NONFINITE_HALVE } sn_nonfinite;
+
+/* More such batches in a row than this are an error all the same. */
+enum { SN_NONFINITE_MOST = 10 };
 
 typedef struct {
   ptrdiff_t batch; /* global; the last batch of an epoch holds what is left */
@@ -23,14 +30,18 @@ typedef struct {
   uint64_t seed; /* of the shuffles */
   ptrdiff_t window;
   sn_schedule_options schedule;
+  sn_nonfinite on_nonfinite;
+  ptrdiff_t slice; /* 0, or windows: the same bits on any number of replicas (sinode/sliced.h) */
 } sn_trainer_options;
 
 /* Where training stands. */
 typedef struct {
   int64_t epoch;     /* complete ones */
-  int64_t iteration; /* optimizer steps in all */
+  int64_t iteration; /* batches in all */
   int64_t position;  /* batches done of the epoch under way */
   double loss_sum;   /* over the windows of the epoch under way */
+  int64_t left_out;  /* of these windows, those whose loss or gradient was not finite */
+  int64_t in_a_row;  /* batches left out last, without a good one since */
   double seconds;    /* spent in iterations, over all resumes */
   double best; /* lowest validation loss (training loss if there is no validation set); infinity before the first */
   sn_schedule schedule;
@@ -48,8 +59,9 @@ typedef struct sn_trainer sn_trainer;
 /* What the caller does; called on all ranks at the same points. */
 typedef struct {
   void *context;
-  bool (*wants_stop)(void *context); /* this rank's wish, asked after every iteration; one rank's is everyone's */
-  sn_status (*after_iteration)(void *context, const sn_trainer *trainer, double loss); /* loss of the batch */
+  sn_wish (*wish)(void *context); /* this rank's, asked once an iteration */
+  /* loss of the batch, not finite if it was left out; wish: what all ranks agreed on */
+  sn_status (*after_iteration)(void *context, const sn_trainer *trainer, double loss, sn_wish wish);
   sn_status (*after_epoch)(void *context, const sn_trainer *trainer, const sn_trainer_record *record);
 } sn_trainer_hooks;
 
@@ -59,8 +71,8 @@ sn_status sn_trainer_create(sn_model *model, sn_objective *objective, const sn_d
                             sn_trainer **out);
 void sn_trainer_destroy(sn_trainer **trainer);
 
-/* Most samples of one replica in a batch: what the model must have room for. Local. */
-ptrdiff_t sn_trainer_samples(const sn_grid *grid, const sn_dataset *dataset, ptrdiff_t batch);
+/* Most samples of one replica at a time (slice: as in the options): what the model must have room for. Local. */
+ptrdiff_t sn_trainer_samples(const sn_grid *grid, const sn_dataset *dataset, ptrdiff_t batch, ptrdiff_t slice);
 
 /* Reserves the integrator for every number of samples that training and validation will bring. Collective over space.
  */
@@ -75,10 +87,16 @@ const sn_trainer_state *sn_trainer_peek_state(const sn_trainer *trainer);
 
 /*
  * Trains until all epochs are done or a rank wants to stop (*stopped, the same on all ranks; the state then stands
- * between two iterations). Collective over world. Error SN_ERROR_RUN: loss or gradient not finite; parameters are then
- * those before the iteration that failed.
+ * between two iterations). Collective over world. Error SN_ERROR_RUN: loss or gradient not finite where on_nonfinite is
+ * stop, or too often in a row; parameters are then those before the iteration that failed.
  */
 sn_status sn_trainer_run(sn_trainer *trainer, const sn_trainer_hooks *hooks, bool *stopped);
+
+/*
+ * Makes the optimizer's vectors whole on all replicas, each of which keeps only its parts up to date: before a
+ * checkpoint. Collective over world.
+ */
+void sn_trainer_gather(sn_trainer *trainer);
 
 /* Mean loss over a set at the present parameters; NaN if it is empty. Collective over world. */
 sn_status sn_trainer_evaluate(sn_trainer *trainer, sn_set set, double *loss);

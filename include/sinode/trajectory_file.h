@@ -32,6 +32,14 @@ sn_status sn_trajectory_interval(const sn_trajectory_reader *reader, double *int
 sn_status sn_trajectory_read(sn_trajectory_reader *reader, sn_range members, sn_range snapshots, sn_range points,
                              double *values);
 
+/*
+ * Compares what was read with the checksums that the file has of every snapshot; values and ranges are those given to
+ * sn_trajectory_read, and the ranks together hold all members and points of these snapshots, each value equally often.
+ * SN_OK too if the file has no checksums. Error: snapshot so-and-so is damaged.
+ */
+sn_status sn_trajectory_verify(const sn_trajectory_reader *reader, sn_range members, sn_range snapshots,
+                               sn_range points, const double *values);
+
 typedef struct {
   const char *name, *long_name;
 } sn_trajectory_variable;
@@ -41,7 +49,7 @@ typedef struct {
   ptrdiff_t members;    /* in all */
   sn_range own_members; /* of this replica */
   double length;        /* of the domain */
-  ptrdiff_t snapshots;  /* expected; more or fewer may come */
+  ptrdiff_t snapshots;  /* expected, for which there is room at once; more or fewer may come */
   int gzip;             /* level 1 to 9 of lossless compression of the fields (bytes shuffled first); 0: none */
   int fields;           /* variables (member, time, x); the first is u */
   const sn_trajectory_variable *field;
@@ -72,6 +80,20 @@ sn_status sn_trajectory_append(sn_trajectory_writer *writer, double time, const 
 /* Writes what is left and finals[i] (own members), puts the file in its place and NAME.xdmf, for ParaView, beside it.
  */
 sn_status sn_trajectory_finish(sn_trajectory_writer **writer, const double *const *finals);
+
+/* Has all snapshots appended so far on disk, in NAME.tmp. */
+sn_status sn_trajectory_save(sn_trajectory_writer *writer);
+
+/* Leaves an unfinished file, NAME.tmp, for sn_trajectory_continue. NULL is allowed. */
+void sn_trajectory_leave(sn_trajectory_writer **writer);
+
+/*
+ * Goes on with NAME.tmp, which a run of the same spec has left or was killed over, behind its first `snapshots`, which
+ * were on disk (sn_trajectory_save) and whose checksums are verified. Error: there is none, it has other shapes, or is
+ * damaged.
+ */
+sn_status sn_trajectory_continue(const sn_grid *grid, const char *path, const sn_trajectory_spec *spec,
+                                 ptrdiff_t snapshots, sn_trajectory_writer **out);
 
 /* Gives up an unfinished file, which disappears. NULL is allowed. */
 void sn_trajectory_abandon(sn_trajectory_writer **writer);

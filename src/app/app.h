@@ -9,6 +9,7 @@
 #include <stdbool.h>
 
 #include "config.h"
+#include "lock.h"
 #include "sinode/error.h"
 #include "sinode/file.h"
 #include "sinode/log.h"
@@ -26,6 +27,8 @@ typedef struct {
   bool overwrite;          /* --overwrite: replace files of other runs */
   bool check;              /* --check, for gradient */
   bool terminal;           /* whether rank 0 prints to one */
+  double started;          /* on sn_clock */
+  sn_lock locks[2];        /* of the directory and the file being written; rank 0's */
 } sn_app;
 
 typedef struct {

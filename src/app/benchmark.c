@@ -162,7 +162,7 @@ static sn_status run_all(sn_benchmark *b) {
   SN_TRY(sn_setup_grid(b->app, &b->grid));
   sn_run_path(b->app, "benchmark.csv", path);
   SN_TRY(sn_setup_claim(b->app, path, "run.directory"));
-  SN_TRY(sn_agree(b->app->world, b->app->rank == 0 ? sn_file_make_directory(c->run.directory) : SN_OK));
+  SN_TRY(sn_run_lock(b->app));
   sn_log_line(b->app->log, "%-16s %10s  (%s .. %s)  %8s %10s  %10s  %6s", "a call of", "median, s", "least", "most",
               "messages", "bytes", "floor, s", "ratio");
   for (int g = 0; g < GROUPS; g++)

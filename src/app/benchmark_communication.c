@@ -3,6 +3,7 @@
 #include "setup.h"
 #include "sinode/halo.h"
 #include "sinode/memory.h"
+#include "sinode/reduction.h"
 
 enum { HALO = 2 }; /* of the 5-tap stencil */
 
@@ -10,6 +11,7 @@ typedef struct {
   const sn_grid *grid;
   sn_model *model;
   sn_halo *halo;
+  sn_reduction *reduction;
   ptrdiff_t samples, points;
   double *values, *received; /* as many as the larger of the fields and the gradient */
 } exchange;
@@ -35,7 +37,8 @@ static sn_status halo_floor(void *context) {
 
 static sn_status reduce_gradient(void *context) {
   const exchange *e = context;
-  return sn_parameters_reduce(sn_model_parameters(e->model), e->values);
+  sn_reduction_sum(e->reduction, e->values);
+  return SN_OK;
 }
 
 /* The whole gradient to another replica and back from there: what two ranks cannot do with less. */
@@ -55,6 +58,7 @@ static sn_status measure(sn_benchmark *b, exchange *e) {
   e->points = sn_grid_range(b->grid).count;
   SN_TRY(sn_setup_model(b->app, b->grid, 1, &e->model));
   SN_TRY(sn_halo_create(b->grid, HALO, e->samples, &e->halo));
+  SN_TRY(sn_reduction_create(sn_model_parameters(e->model), &e->reduction));
   const ptrdiff_t gradient = sn_parameters_size(sn_model_parameters(e->model)), field = e->samples * e->points;
   const ptrdiff_t most = gradient > field ? gradient : field;
   sn_status status = SN_NEW(most, &e->values);
@@ -81,6 +85,7 @@ sn_status sn_benchmark_communication(sn_benchmark *b) {
   sn_memory_give(&e.values);
   sn_memory_give(&e.received);
   sn_halo_destroy(&e.halo);
+  sn_reduction_destroy(&e.reduction);
   sn_model_destroy(&e.model);
   return status;
 }

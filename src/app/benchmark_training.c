@@ -11,12 +11,12 @@
 
 enum { BATCHES = 8, LAYERS = SN_NETWORK_HIDDEN_MOST + 1 };
 
-/* The products of one layer as this rank makes them: (samples, in) times (in, out). */
+/* The products of the layers as this rank makes them, (samples, in) times (in, out), each layer with its own operands. */
 typedef struct {
   int layers;
   int in[LAYERS], out[LAYERS];
   long evaluations; /* of the network in a forward pass */
-  double *weight, *left, *right;
+  double *weight[LAYERS], *gradient[LAYERS], *value[LAYERS + 1], *bar[2];
 } products;
 
 typedef struct {
@@ -33,13 +33,13 @@ typedef struct {
   products floor;
 } bench;
 
-static bool always(void *context) {
+static sn_wish always_stop(void *context) {
   (void)context;
-  return true;
+  return SN_WISH_STOP;
 }
 
-static sn_status after_iteration(void *context, const sn_trainer *trainer, double loss) {
-  (void)context, (void)trainer, (void)loss;
+static sn_status after_iteration(void *context, const sn_trainer *trainer, double loss, sn_wish wish) {
+  (void)context, (void)trainer, (void)loss, (void)wish;
   return SN_OK;
 }
 
@@ -50,7 +50,7 @@ static sn_status after_epoch(void *context, const sn_trainer *trainer, const sn_
 
 /* One iteration: the trainer is asked to stop after each. */
 static sn_status iterate(void *context) {
-  const sn_trainer_hooks hooks = {NULL, always, after_iteration, after_epoch};
+  const sn_trainer_hooks hooks = {NULL, always_stop, after_iteration, after_epoch};
   bool stopped;
   return sn_trainer_run(((bench *)context)->trainer, &hooks, &stopped);
 }
@@ -60,21 +60,25 @@ static sn_status roll(void *context) {
   return sn_integrator_forward(t->rollout, 1, 1, t->states, false);
 }
 
-/* C (m, n) = A (m, k) B (n, k)^T, and the two products of its backward pass. */
 static void forward_products(const products *p, int samples) {
   for (int l = 0; l < p->layers; l++)
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, samples, p->out[l], p->in[l], 1, p->left, p->in[l], p->weight,
-                p->in[l], 0, p->right, p->out[l]);
+    if (samples == 1)
+      cblas_dgemv(CblasRowMajor, CblasNoTrans, p->out[l], p->in[l], 1, p->weight[l], p->in[l], p->value[l], 1, 0,
+                  p->value[l + 1], 1);
+    else
+      cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, samples, p->out[l], p->in[l], 1, p->value[l], p->in[l],
+                  p->weight[l], p->in[l], 0, p->value[l + 1], p->out[l]);
 }
 
 /* Nothing depends on the very first stage's input but the initial state, whose derivative training does not want. */
 static void backward_products(const products *p, int samples, bool needs_input) {
   for (int l = p->layers - 1; l >= 0; l--) {
-    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, p->out[l], p->in[l], samples, 1, p->left, p->out[l], p->right,
-                p->in[l], 1, p->weight, p->in[l]);
+    const double *delta = p->bar[l % 2];
+    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, p->out[l], p->in[l], samples, 1, delta, p->out[l], p->value[l],
+                p->in[l], 1, p->gradient[l], p->in[l]);
     if (l == 0 && !needs_input) continue;
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, samples, p->in[l], p->out[l], 1, p->left, p->out[l],
-                p->weight, p->in[l], 0, p->right, p->in[l]);
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, samples, p->in[l], p->out[l], 1, delta, p->out[l],
+                p->weight[l], p->in[l], 0, p->bar[(l + 1) % 2], p->in[l]);
   }
 }
 
@@ -98,20 +102,31 @@ static sn_status prepare_products(bench *t) {
   products *p = &t->floor;
   const sn_network_shape *shape = sn_network_get_shape(sn_model_network(t->model));
   const ptrdiff_t points = sn_grid_points(t->grid);
-  ptrdiff_t most = 0, widest = 0;
+  ptrdiff_t widest = 0;
   p->layers = shape->hidden + 1;
   for (int l = 0; l < p->layers; l++) {
     const ptrdiff_t in = l ? shape->width[l - 1] : points, out = l == shape->hidden ? points : shape->width[l];
     const int ranks = sn_grid_space_size(t->grid), rank = sn_grid_space_rank(t->grid);
     p->in[l] = (int)(l % 2 ? in : sn_partition_range((sn_partition){in, ranks}, rank).count);
     p->out[l] = (int)(l % 2 ? sn_partition_range((sn_partition){out, ranks}, rank).count : out);
-    if (most < (ptrdiff_t)p->in[l] * p->out[l]) most = (ptrdiff_t)p->in[l] * p->out[l];
     if (widest < in) widest = in;
     if (widest < out) widest = out;
+    SN_TRY(SN_NEW((ptrdiff_t)p->in[l] * p->out[l], &p->weight[l]));
+    SN_TRY(SN_NEW((ptrdiff_t)p->in[l] * p->out[l], &p->gradient[l]));
+    SN_TRY(SN_NEW(t->samples * in, &p->value[l]));
   }
-  SN_TRY(SN_NEW(most, &p->weight));
-  SN_TRY(SN_NEW(t->samples * widest, &p->left));
-  return SN_NEW(t->samples * widest, &p->right);
+  SN_TRY(SN_NEW(t->samples * widest, &p->value[p->layers]));
+  SN_TRY(SN_NEW(t->samples * widest, &p->bar[0]));
+  return SN_NEW(t->samples * widest, &p->bar[1]);
+}
+
+static void free_products(products *p) {
+  for (int l = 0; l < LAYERS; l++) {
+    sn_memory_give(&p->weight[l]);
+    sn_memory_give(&p->gradient[l]);
+  }
+  for (int l = 0; l <= LAYERS; l++) sn_memory_give(&p->value[l]);
+  for (int k = 0; k < 2; k++) sn_memory_give(&p->bar[k]);
 }
 
 /* Smooth made-up snapshots, enough for some batches. */
@@ -133,7 +148,7 @@ static sn_status make_data(const sn_app *app, bench *t) {
 
 static sn_status prepare_training(sn_app *app, bench *t) {
   const sn_config *c = &app->config;
-  t->samples = sn_trainer_samples(t->grid, t->dataset, c->train.batch);
+  t->samples = sn_trainer_samples(t->grid, t->dataset, c->train.batch, sn_setup_slice(app));
   SN_TRY(sn_setup_model(app, t->grid, t->samples, &t->model));
   SN_TRY(sn_setup_integrator(app, t->model, c->generate.interval, c->train.window, true, &t->integrator));
   SN_TRY(sn_objective_create(t->model, t->integrator, (sn_loss_kind)c->train.loss, c->train.window, &t->objective));
@@ -143,7 +158,8 @@ static sn_status prepare_training(sn_app *app, bench *t) {
                                       .epochs = INT64_MAX,
                                       .seed = 1,
                                       .window = c->train.window,
-                                      .schedule = {.kind = SN_SCHEDULE_CONSTANT}};
+                                      .schedule = {.kind = SN_SCHEDULE_CONSTANT},
+                                      .slice = sn_setup_slice(app)};
   SN_TRY(sn_trainer_create(t->model, t->objective, t->dataset, t->optimizer, &options, 1e-6, &t->trainer));
   SN_TRY(sn_trainer_reserve(t->trainer, t->integrator));
   t->steps = sn_integrator_steps(t->integrator, 1);
@@ -193,7 +209,8 @@ sn_status sn_benchmark_training(sn_benchmark *b) {
   sn_integrator_destroy(&t.integrator);
   sn_model_destroy(&t.model);
   sn_dataset_destroy(&t.dataset);
-  double **arrays[] = {&t.values, &t.states, &t.floor.weight, &t.floor.left, &t.floor.right};
-  for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) sn_memory_give(arrays[k]);
+  free_products(&t.floor);
+  sn_memory_give(&t.values);
+  sn_memory_give(&t.states);
   return status;
 }

@@ -122,7 +122,7 @@ static sn_status check_training(const sn_app *app, const sn_grid *grid) {
   sn_model *model;
   SN_TRY(sn_dataset_create(members, snapshots, sn_grid_range(grid).count, NULL, c->train.window,
                            (sn_split_kind)c->train.split, c->train.validation, &dataset));
-  const ptrdiff_t samples = sn_trainer_samples(grid, dataset, c->train.batch);
+  const ptrdiff_t samples = sn_trainer_samples(grid, dataset, c->train.batch, sn_setup_slice(app));
   sn_log_line(app->log, "train: %td training and %td validation windows, %td samples of a batch a replica",
               sn_dataset_windows(dataset, SN_SET_TRAINING), sn_dataset_windows(dataset, SN_SET_VALIDATION), samples);
   sn_dataset_destroy(&dataset);

@@ -30,6 +30,7 @@ typedef struct {
   struct {
     char directory[SN_CONFIG_PATH];
     int64_t seed;
+    double time_limit, checkpoint_interval; /* seconds; 0: none */
   } run;
   struct {
     int64_t points;
@@ -38,6 +39,8 @@ typedef struct {
   struct {
     int64_t space;   /* ranks per replica */
     int64_t threads; /* of the BLAS, per rank */
+    bool reproducible;
+    int64_t slice; /* windows */
   } parallel;
   struct {
     int plan; /* sn_fourier_effort: estimate | measure */
@@ -118,6 +121,7 @@ typedef struct {
     struct {
       int64_t every, keep; /* epochs, files */
     } checkpoint;
+    int on_nonfinite; /* sn_nonfinite: stop | skip | halve */
     int resume; /* auto | never | required, as enum sn_resume below */
   } train;
   struct {

@@ -50,6 +50,10 @@ static void print_type(const sn_config_key *key) {
       printf("\"type\": \"%s\"", key->type == SN_KEY_REAL ? "number" : "integer");
       print_range(key);
       break;
+    case SN_KEY_DURATION:
+      fputs("\"type\": \"string\", \"pattern\": \"^([0-9.eE+]+[smhd]|([0-9]+-)?[0-9]+:[0-5]?[0-9]:[0-5]?[0-9])$\"",
+            stdout);
+      break;
     case SN_KEY_SWITCH:
       fputs("\"type\": \"boolean\"", stdout);
       break;
@@ -79,8 +83,8 @@ static void print_default(const sn_config_key *key) {
   fputs(", \"default\": ", stdout);
   if (strcmp(key->fallback, "''") == 0)
     fputs("\"\"", stdout);
-  else if (key->type == SN_KEY_PATH || key->type == SN_KEY_CHOICE || key->type == SN_KEY_SCHEME ||
-           key->type == SN_KEY_COEFFICIENTS)
+  else if (key->type == SN_KEY_PATH || key->type == SN_KEY_DURATION || key->type == SN_KEY_CHOICE ||
+           key->type == SN_KEY_SCHEME || key->type == SN_KEY_COEFFICIENTS)
     print_string(key->fallback);
   else
     fputs(key->fallback, stdout);

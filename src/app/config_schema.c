@@ -11,6 +11,7 @@
 #include "sinode/optimizer.h"
 #include "sinode/schedule.h"
 #include "sinode/tableau.h"
+#include "sinode/trainer.h"
 #include "spelling.h"
 
 static const sn_key_choice plans[] = {{"estimate", SN_FOURIER_ESTIMATE}, {"measure", SN_FOURIER_MEASURE}, {NULL, 0}};
@@ -44,6 +45,8 @@ static const sn_key_choice schedules[] = {
     {"plateau", SN_SCHEDULE_PLATEAU}, {"constant", SN_SCHEDULE_CONSTANT}, {NULL, 0}};
 static const sn_key_choice losses[] = {{"mse", SN_LOSS_MSE}, {"mae", SN_LOSS_MAE}, {NULL, 0}};
 static const sn_key_choice splits[] = {{"time", SN_SPLIT_TIME}, {"member", SN_SPLIT_MEMBER}, {NULL, 0}};
+static const sn_key_choice nonfinites[] = {
+    {"stop", SN_NONFINITE_STOP}, {"skip", SN_NONFINITE_SKIP}, {"halve", SN_NONFINITE_HALVE}, {NULL, 0}};
 static const sn_key_choice resumes[] = {
     {"auto", SN_RESUME_AUTO}, {"never", SN_RESUME_NEVER}, {"required", SN_RESUME_REQUIRED}, {NULL, 0}};
 
@@ -60,6 +63,13 @@ static const sn_config_key keys[] = {
      .help = "where checkpoints, models, history, status and measurements of the run go"},
     {"run.seed", SN_KEY_INTEGER, AT(run.seed), .fallback = "1", FROM(0), .commands = SN_FOR_ALL,
      .help = "of all random numbers: weights, shuffles, perturbations; results do not depend on the ranks"},
+    {"run.time_limit", SN_KEY_DURATION, AT(run.time_limit), .fallback = "0s", .example = "12:00:00", WITHIN(0, 1e9),
+     .commands = SN_FOR_TRAIN | SN_FOR_GENERATE | SN_FOR_PREDICT,
+     .help = "stops with a checkpoint and exit status 75 before so much time has passed; 0s: no limit; the end that "
+             "SLURM sets to a job counts too"},
+    {"run.checkpoint_interval", SN_KEY_DURATION, AT(run.checkpoint_interval), .fallback = "15m", WITHIN(0, 1e9),
+     .commands = SN_FOR_TRAIN | SN_FOR_GENERATE | SN_FOR_PREDICT,
+     .help = "a checkpoint whenever the last one is so old, besides those of train.checkpoint.every; 0s: none"},
     {"grid.points", SN_KEY_INTEGER, AT(grid.points), .fallback = "64", WITHIN(4, 2147483647), .commands = SN_FOR_ALL,
      .help = "grid points N of the periodic domain"},
     {"grid.length", SN_KEY_REAL, AT(grid.length), .fallback = "22.0", ABOVE(0), .unit = "nondimensional length",
@@ -69,6 +79,13 @@ static const sn_config_key keys[] = {
      .help = "ranks that share one replica's grid; the world divided by this is the number of replicas"},
     {"parallel.threads", SN_KEY_INTEGER, AT(parallel.threads), .fallback = "1", WITHIN(1, 1024), .unit = "threads",
      .commands = SN_FOR_ALL, .help = "of the BLAS in each rank"},
+    {"parallel.reproducible", SN_KEY_SWITCH, AT(parallel.reproducible), .fallback = "false",
+     .commands = SN_FOR_TRAIN | SN_FOR_BENCHMARK,
+     .help = "training gives the same bits on any number of replicas: batches go in slices, whose gradients are summed "
+             "in one order whatever ranks hold them"},
+    {"parallel.slice", SN_KEY_INTEGER, AT(parallel.slice), .fallback = "32", WITHIN(1, 1e9), .unit = "windows",
+     .commands = SN_FOR_TRAIN | SN_FOR_BENCHMARK,
+     .help = "of such a slice; at most train.batch over this many replicas have work"},
     {"fft.plan", SN_KEY_CHOICE, AT(fft.plan), .fallback = "estimate", .choices = plans, .commands = SN_FOR_ALL,
      .help = "how FFTW plans: estimate gives the same bits in every run, measure is faster on large grids"},
     {"io.compression", SN_KEY_CHOICE, AT(io.compression), .fallback = "none", .choices = compressions,
@@ -200,7 +217,11 @@ static const sn_config_key keys[] = {
     {"train.checkpoint.every", SN_KEY_INTEGER, AT(train.checkpoint.every), .fallback = "10", WITHIN(1, 1e9),
      .unit = "epochs", .commands = SN_FOR_TRAIN, .help = "between checkpoints"},
     {"train.checkpoint.keep", SN_KEY_INTEGER, AT(train.checkpoint.keep), .fallback = "3", WITHIN(1, 1e6),
-     .unit = "files", .commands = SN_FOR_TRAIN, .help = "newest checkpoints that stay"},
+     .unit = "files", .commands = SN_FOR_TRAIN, .help = "newest checkpoints that stay, besides that of the lowest loss"},
+    {"train.on_nonfinite", SN_KEY_CHOICE, AT(train.on_nonfinite), .fallback = "stop", .choices = nonfinites,
+     .commands = SN_FOR_TRAIN,
+     .help = "when a batch's loss or gradient is not finite: stop; skip the batch; or skip it and halve the learning "
+             "rate (both stop after 10 such batches in a row)"},
     {"train.resume", SN_KEY_CHOICE, AT(train.resume), .fallback = "auto", .choices = resumes, .commands = SN_FOR_TRAIN,
      .help = "go on from the newest checkpoint: auto if there is one, never, or required"},
 
@@ -314,6 +335,9 @@ void sn_config_expected(const sn_config_key *key, char *text, size_t size) {
       break;
     case SN_KEY_REAL:
       expected_number(key, "a number", text, size);
+      break;
+    case SN_KEY_DURATION:
+      snprintf(text, size, "a duration such as 90s, 15m, 2h, 7d, HH:MM:SS or D-HH:MM:SS");
       break;
     case SN_KEY_SWITCH:
       snprintf(text, size, "true or false");

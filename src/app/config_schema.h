@@ -12,6 +12,7 @@ enum { SN_CONFIG_KEYS_MOST = 128, SN_CONFIG_KEY_LENGTH = 128 };
 typedef enum {
   SN_KEY_INTEGER,
   SN_KEY_REAL,
+  SN_KEY_DURATION,     /* 90s, 15m, 2h, HH:MM:SS, D-HH:MM:SS; stored in seconds */
   SN_KEY_SWITCH,       /* true | false */
   SN_KEY_PATH,         /* char[SN_CONFIG_PATH]; may be empty only if the default is */
   SN_KEY_CHOICE,       /* one of a list of names; stored as an int */

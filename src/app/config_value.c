@@ -54,6 +54,39 @@ static bool set_real(const sn_config_key *key, const char *word, double *to) {
   return true;
 }
 
+/* 90s, 1.5h, 7d; HH:MM:SS and D-HH:MM:SS as SLURM writes them. In seconds. */
+static bool parse_duration(const char *word, double *value) {
+  static const char units[] = "smhd";
+  static const double seconds[] = {1, 60, 3600, 86400};
+  char number[40];
+  int days = 0, hours, minutes, rest, used = 0;
+  const size_t length = strlen(word);
+  if (strspn(word, "0123456789:-") == length && strchr(word, ':')) {
+    const bool with_days = strchr(word, '-') != NULL;
+    const char *form = with_days ? "%6d-%2d:%2d:%2d%n" : "%6d:%2d:%2d%n";
+    const int got = with_days ? sscanf(word, form, &days, &hours, &minutes, &rest, &used)
+                              : sscanf(word, form, &hours, &minutes, &rest, &used);
+    if (got != 3 + with_days || (size_t)used != length || days < 0 || hours < 0 || minutes < 0 || minutes > 59 ||
+        rest < 0 || rest > 59 || (with_days && hours > 23))
+      return false;
+    *value = ((days * 24.0 + hours) * 60 + minutes) * 60 + rest;
+    return true;
+  }
+  const char *unit = length ? strchr(units, word[length - 1]) : NULL;
+  if (!unit || length >= sizeof number) return false;
+  snprintf(number, sizeof number, "%.*s", (int)length - 1, word);
+  if (!parse_real(number, value)) return false;
+  *value *= seconds[unit - units];
+  return true;
+}
+
+static bool set_duration(const sn_config_key *key, const char *word, double *to) {
+  double value;
+  if (!parse_duration(word, &value) || !in_range(key, value)) return false;
+  *to = value;
+  return true;
+}
+
 static bool set_switch(const char *word, bool *to) {
   static const char *const yes[] = {"true", "True", "yes", "on", NULL}, *const no[] = {"false", "False", "no", "off",
                                                                                        NULL};
@@ -114,8 +147,9 @@ static bool set_names(const sn_value *value, char *to) {
 
 /* Whether a word in quotation marks will do. */
 static bool takes_text(const sn_config_key *key, const sn_value *value) {
-  return key->type == SN_KEY_PATH || key->type == SN_KEY_CHOICE || key->type == SN_KEY_SCHEME ||
-         key->type == SN_KEY_NAMES || (key->type == SN_KEY_COEFFICIENTS && !value->is_list);
+  return key->type == SN_KEY_PATH || key->type == SN_KEY_DURATION || key->type == SN_KEY_CHOICE ||
+         key->type == SN_KEY_SCHEME || key->type == SN_KEY_NAMES ||
+         (key->type == SN_KEY_COEFFICIENTS && !value->is_list);
 }
 
 static bool may_be_empty(const sn_config_key *key) { return key->fallback && strcmp(key->fallback, "''") == 0; }
@@ -132,6 +166,8 @@ static bool set(const sn_config_key *key, const sn_value *value, sn_config *conf
       return set_integer(key, word, member(key, config));
     case SN_KEY_REAL:
       return set_real(key, word, member(key, config));
+    case SN_KEY_DURATION:
+      return set_duration(key, word, member(key, config));
     case SN_KEY_SWITCH:
       return set_switch(word, member(key, config));
     case SN_KEY_CHOICE:
@@ -222,6 +258,10 @@ void sn_value_print(const sn_config_key *key, const sn_config *config, char *tex
       break;
     case SN_KEY_REAL:
       print_real(*(const double *)at, text, size);
+      break;
+    case SN_KEY_DURATION:
+      print_real(*(const double *)at, text, size - 1);
+      strcat(text, "s");
       break;
     case SN_KEY_SWITCH:
       snprintf(text, size, "%s", *(const bool *)at ? "true" : "false");

@@ -6,6 +6,7 @@
 #include "setup.h"
 #include "sinode/gradient_file.h"
 #include "sinode/memory.h"
+#include "sinode/reduction.h"
 #include "sinode/objective.h"
 #include "sinode/random.h"
 #include "suitability.h"
@@ -216,7 +217,10 @@ static sn_status evaluate(evaluation *e) {
   double sum = 0;
   fill(e);
   SN_TRY(sn_objective_gradient(e->objective, e->own.count, scale_of(e), &sum, e->gradient));
-  SN_TRY(sn_parameters_reduce(parameters, e->gradient));
+  sn_reduction *reduction;
+  SN_TRY(sn_reduction_create(parameters, &reduction));
+  sn_reduction_sum(reduction, e->gradient);
+  sn_reduction_destroy(&reduction);
   MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_DOUBLE, MPI_SUM, e->app->world);
   const double loss = scale_of(e) * sum, norm = sqrt(sn_parameters_dot(parameters, e->gradient, e->gradient));
   if (!isfinite(loss) || !isfinite(norm)) {
@@ -237,6 +241,7 @@ static sn_status evaluate(evaluation *e) {
                                      .parameters = parameters,
                                      .gradient = e->gradient};
   const sn_provenance provenance = sn_setup_provenance(e->app, "loss and gradient");
+  SN_TRY(sn_setup_lock_file(e->app, c->gradient.file, "gradient.file"));
   SN_TRY(sn_setup_claim(e->app, c->gradient.file, "gradient.file"));
   SN_TRY(sn_gradient_file_write(e->grid, c->gradient.file, &result, &provenance));
   sn_log_line(e->app->log, "loss %.15e, norm of the gradient %.15e", loss, norm);

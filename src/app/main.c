@@ -66,7 +66,7 @@ static void print_usage(FILE *stream) {
       "  --quiet                   prints warnings and errors only\n"
       "  --overwrite               replaces existing output files of another run\n\n"
       "exit status: 0 done; 1 the run failed; 2 bad usage or parameter; 3 a file cannot be read or written;\n"
-      "75 stopped by a signal after a checkpoint: run the same command again to go on\n\n"
+      "75 stopped by a signal or the time limit after a checkpoint: run the same command again to go on\n\n"
       "Start with `sinode template train > train.yaml`.\n",
       stream);
 }
@@ -236,12 +236,13 @@ int main(int argc, char **argv) {
   setenv("OMPI_MCA_fcoll", "dynamic_gen2", 0);
   const bool terminal = sn_log_is_terminal();
   MPI_Init(&argc, &argv);
-  sn_app app = {.world = MPI_COMM_WORLD, .terminal = terminal};
+  sn_app app = {.world = MPI_COMM_WORLD, .terminal = terminal, .started = sn_clock()};
   MPI_Comm_rank(app.world, &app.rank);
   MPI_Comm_size(app.world, &app.ranks);
   sn_status status = run(&app, argc, argv);
   sn_log_destroy(&app.log); /* ends the line it is in before the error is told */
   int code = status ? report(&app, &status) : 0;
+  for (int k = 0; k < 2; k++) sn_lock_release(&app.locks[k]);
   free(app.echo);
   sn_timer_destroy(&app.timer);
   MPI_Finalize();

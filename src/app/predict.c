@@ -251,6 +251,7 @@ static sn_status open_file(prediction *p) {
       .final = finals,
       .numbers = 2,
       .number = {{"lyapunov_exponent", c->predict.lyapunov_exponent}, {"nrmse_threshold", c->predict.threshold}}};
+  SN_TRY(sn_setup_lock_file(p->app, c->predict.file, "predict.file"));
   SN_TRY(sn_setup_claim(p->app, c->predict.file, "predict.file"));
   return sn_trajectory_create(p->grid, c->predict.file, &spec, &provenance, &p->writer);
 }

@@ -1,6 +1,5 @@
 /*
- * A run directory: model.h5, best.h5, checkpoints/checkpoint-NNNNNN.h5, history.csv, config.yaml, status.json. Listing
- * and pruning are done by rank 0 and agreed upon.
+ * A run directory: model.h5, best.h5, checkpoints/checkpoint-NNNNNN.h5, history.csv, config.yaml, status.json.
  */
 #ifndef SINODE_APP_RUN_DIRECTORY_H
 #define SINODE_APP_RUN_DIRECTORY_H
@@ -9,22 +8,21 @@
 #include <stdint.h>
 
 #include "app.h"
+#include "series.h"
 #include "sinode/trainer.h"
 
 /* directory/name, in a buffer of SN_RUN_PATH. */
-enum { SN_RUN_PATH = SN_CONFIG_PATH + 64 };
+enum { SN_RUN_PATH = SN_SERIES_PATH };
 void sn_run_path(const sn_app *app, const char *name, char *path);
-void sn_run_checkpoint_path(const sn_app *app, int64_t iteration, char *path);
 
-/* Makes the directory and its folder for checkpoints. Collective over world. Error SN_ERROR_FILE. */
-sn_status sn_run_make(const sn_app *app);
+/* Its checkpoints, numbered by iterations. */
+sn_series sn_run_checkpoints(const sn_app *app);
 
-/* Iterations of the checkpoints there, ascending, taken into *iterations; 0 if there are none. Collective over world.
+/*
+ * Makes the directory and takes it for this run, until the program ends. Collective over world. Error SN_ERROR_FILE:
+ * another run has it.
  */
-sn_status sn_run_checkpoints(const sn_app *app, ptrdiff_t *count, int64_t **iterations);
-
-/* Removes all but the newest `keep` checkpoints. Collective over world. */
-sn_status sn_run_prune(const sn_app *app, int64_t keep);
+sn_status sn_run_lock(sn_app *app);
 
 /* One line an epoch. The history is an array of rows of these columns, which a checkpoint keeps too. */
 enum { SN_HISTORY_COLUMNS = 7 };

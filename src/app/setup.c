@@ -5,8 +5,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "sinode/checkpoint_file.h"
 #include "sinode/memory.h"
 #include "sinode/model_file.h"
+
+ptrdiff_t sn_setup_slice(const sn_app *app) {
+  return app->config.parallel.reproducible ? (ptrdiff_t)app->config.parallel.slice : 0;
+}
 
 sn_status sn_setup_grid(sn_app *app, sn_grid **grid) {
   const sn_config *c = &app->config;
@@ -190,7 +195,8 @@ sn_status sn_setup_read(const sn_app *app, const sn_grid *grid, const char *path
   sn_timer_start(app->timer, SN_TIME_READ);
   SN_TRY(sn_trajectory_read(reader, members, snapshots, points, *values));
   sn_timer_stop(app->timer, SN_TIME_READ);
-  return sn_agree(app->world, see_that_it_is_finite(path, members, snapshots, points, *values));
+  SN_TRY(sn_agree(app->world, see_that_it_is_finite(path, members, snapshots, points, *values)));
+  return sn_trajectory_verify(reader, members, snapshots, points, *values);
 }
 
 double sn_setup_libraries(void) { return (double)(sn_memory_resident_peak() - sn_memory_peak_bytes()); }
@@ -210,6 +216,23 @@ double sn_setup_peak_memory(const sn_grid *grid, const sn_parameters *parameters
   return libraries + arrays + 9 * mebibyte + written + (replicas > 1 ? gradient / replicas : 0);
 }
 
+sn_status sn_setup_lock(sn_app *app, const char *path, const char *what, const char *advice) {
+  bool supported = true;
+  sn_lock *lock = app->locks[0].descriptor ? &app->locks[1] : &app->locks[0];
+  SN_TRY(sn_agree(app->world, app->rank == 0 ? sn_lock_take(lock, path, what, advice, &supported) : SN_OK));
+  if (!supported)
+    sn_log_warning(app->log, "%s: the file system has no locks: see that no other run writes it", what);
+  return SN_OK;
+}
+
+sn_status sn_setup_lock_file(sn_app *app, const char *path, const char *key) {
+  char lock[SN_LOCK_PATH], advice[100];
+  snprintf(lock, sizeof lock, "%s.lock", path);
+  snprintf(advice, sizeof advice, "choose another %s", key);
+  SN_TRY(sn_agree(app->world, app->rank == 0 ? sn_file_make_folder_of(path) : SN_OK));
+  return sn_setup_lock(app, lock, path, advice);
+}
+
 sn_status sn_setup_claim(const sn_app *app, const char *path, const char *key) {
   sn_status status = SN_OK;
   if (app->rank == 0 && !app->overwrite && access(path, F_OK) == 0)
@@ -218,6 +241,23 @@ sn_status sn_setup_claim(const sn_app *app, const char *path, const char *key) {
                       "--overwrite",
                       path, key);
   return sn_agree(app->world, status);
+}
+
+sn_status sn_setup_same_run(const sn_app *app, const sn_grid *grid, const char *path, sn_config_command command,
+                            const char *const *decisive, size_t count, const char *key) {
+  char text[16384];
+  sn_config theirs;
+  SN_TRY(sn_checkpoint_file_config(grid, path, text, sizeof text));
+  SN_TRY(sn_config_parse(path, text, strlen(text), NULL, 0, command, &theirs));
+  for (size_t k = 0; k < count; k++) {
+    char before[256], now[256];
+    const char *differs = sn_config_difference(&theirs, &app->config, decisive[k], before, now, sizeof now);
+    if (differs)
+      return SN_ERROR_ALL(SN_ERROR_USAGE,
+                          "%s is %s, but %s was made with %s; use another %s, or --overwrite to begin anew", differs,
+                          now, path, before, key);
+  }
+  return SN_OK;
 }
 
 sn_provenance sn_setup_provenance(const sn_app *app, const char *title) {

@@ -9,6 +9,9 @@
 #include "sinode/model_file.h"
 #include "sinode/trajectory_file.h"
 
+/* The slice of training batches, or 0 (sn_trainer_options). Local. */
+ptrdiff_t sn_setup_slice(const sn_app *app);
+
 /* The process grid of the parameters; says what it is. Collective over world. */
 sn_status sn_setup_grid(sn_app *app, sn_grid **grid);
 
@@ -48,9 +51,27 @@ double sn_setup_peak_memory(const sn_grid *grid, const sn_parameters *parameters
 double sn_setup_libraries(void);
 
 /*
+ * Takes a lock file until the program ends; `what` it protects and what else the user can do are for the message.
+ * Collective over world. Error SN_ERROR_FILE: another run has it.
+ */
+sn_status sn_setup_lock(sn_app *app, const char *path, const char *what, const char *advice);
+
+/*
+ * The same for an output file, FILE.lock beside it, for which `key` stands. Collective over world.
+ */
+sn_status sn_setup_lock_file(sn_app *app, const char *path, const char *key);
+
+/*
  * Refuses to go on if a file exists that another run made, unless --overwrite was given. Collective over world.
  */
 sn_status sn_setup_claim(const sn_app *app, const char *path, const char *key);
+
+/*
+ * Sees that a checkpoint was written with the same values of the decisive keys or sections: error SN_ERROR_USAGE naming
+ * the first that differs; `key` is what the user may change instead. Collective over world.
+ */
+sn_status sn_setup_same_run(const sn_app *app, const sn_grid *grid, const char *path, sn_config_command command,
+                            const char *const *decisive, size_t count, const char *key);
 
 /* Where files come from, for their attributes. */
 sn_provenance sn_setup_provenance(const sn_app *app, const char *title);

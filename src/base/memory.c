@@ -1,9 +1,11 @@
+#define _DEFAULT_SOURCE /* madvise */
 #include "sinode/memory.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -11,6 +13,9 @@
 
 /* Each array carries its size in front of it, one cache line so that the data stay aligned. */
 enum { ALIGNMENT = 64 };
+
+/* Arrays of some of them ask for huge pages: fewer misses of the TLB, and MPI pins fewer pages to copy between ranks. */
+enum { HUGE_PAGE = 1 << 21, HUGE_LEAST = 2 * HUGE_PAGE };
 
 /* The one process-wide record besides MPI's own: bookkeeping of the allocator, not state of the computation. */
 static atomic_ptrdiff_t calls, bytes, peak;
@@ -21,12 +26,16 @@ sn_status sn_memory_take(ptrdiff_t count, size_t size, void *out) {
   ptrdiff_t need;
   if (!sn_count_multiply(count, (ptrdiff_t)size, &need) || !sn_count_add(need, 2 * ALIGNMENT, &need))
     return SN_ERROR(SN_ERROR_RUN, "an array of %td elements of %zu bytes is more than can be addressed", count, size);
+  const ptrdiff_t alignment = need >= HUGE_LEAST ? HUGE_PAGE : ALIGNMENT;
   need = need / ALIGNMENT * ALIGNMENT;
-  char *block = aligned_alloc(ALIGNMENT, (size_t)need);
+  char *block = aligned_alloc((size_t)alignment, (size_t)need);
   if (!block)
     return SN_ERROR(SN_ERROR_RUN,
                     "out of memory: %.1f MiB wanted beside %.1f MiB held; use more ranks or a smaller batch",
                     (double)need / 1048576.0, (double)bytes / 1048576.0);
+#ifdef MADV_HUGEPAGE
+  if (need >= HUGE_LEAST) (void)madvise(block, (size_t)need, MADV_HUGEPAGE);
+#endif
   memset(block, 0, (size_t)need);
   memcpy(block, &need, sizeof need);
   atomic_fetch_add(&calls, 1);

@@ -225,6 +225,13 @@ sn_status sn_etdrk4_step(sn_etdrk4 *etdrk4, ptrdiff_t steps) {
   return SN_OK;
 }
 
+double *sn_etdrk4_coefficients(sn_etdrk4 *etdrk4, ptrdiff_t *count) {
+  *count = 2 * etdrk4->groups * etdrk4->size;
+  return (double *)etdrk4->state;
+}
+
+void sn_etdrk4_set_steps_done(sn_etdrk4 *etdrk4, ptrdiff_t steps_done) { etdrk4->steps_done = steps_done; }
+
 ptrdiff_t sn_etdrk4_steps_done(const sn_etdrk4 *etdrk4) { return etdrk4->steps_done; }
 double sn_etdrk4_time(const sn_etdrk4 *etdrk4) { return (double)etdrk4->steps_done * etdrk4->options.dt; }
 double sn_etdrk4_dt(const sn_etdrk4 *etdrk4) { return etdrk4->options.dt; }
@@ -248,13 +255,16 @@ static void add_balance(const sn_etdrk4 *etdrk4, const double complex *state, do
   }
 }
 
-sn_ks_balance sn_etdrk4_balance(const sn_etdrk4 *etdrk4) {
-  double sums[5] = {0};
+/* The balance, and in the same reduction the wishes for what comes next. */
+static sn_ks_balance reduce_balance(const sn_etdrk4 *etdrk4, sn_wish *wish) {
+  double sums[5 + SN_WISH_COUNTS] = {0};
+  if (wish) sn_wish_count(*wish, sums + 5);
   for (ptrdiff_t g = 0; g < etdrk4->groups; g++) add_balance(etdrk4, etdrk4->state + g * etdrk4->size, sums);
   sn_timer *timer = sn_grid_timer(etdrk4->grid);
   sn_timer_start(timer, SN_TIME_REDUCE);
-  MPI_Allreduce(MPI_IN_PLACE, sums, 5, MPI_DOUBLE, MPI_SUM, sn_grid_world(etdrk4->grid));
+  MPI_Allreduce(MPI_IN_PLACE, sums, 5 + SN_WISH_COUNTS, MPI_DOUBLE, MPI_SUM, sn_grid_world(etdrk4->grid));
   sn_timer_stop(timer, SN_TIME_REDUCE);
+  if (wish) *wish = sn_wish_agreed(sums + 5);
   if (!etdrk4->members_of_all) return (sn_ks_balance){0};
   const double points = (double)sn_grid_points(etdrk4->grid);
   const double scale = 1 / (points * points * (double)etdrk4->members_of_all);
@@ -264,8 +274,10 @@ sn_ks_balance sn_etdrk4_balance(const sn_etdrk4 *etdrk4) {
                          .tail = sums[3] > 0 ? sums[4] / sums[3] : 0};
 }
 
-sn_status sn_etdrk4_check(const sn_etdrk4 *etdrk4) {
-  const double norm = sqrt(2 * sn_etdrk4_balance(etdrk4).energy);
+sn_ks_balance sn_etdrk4_balance(const sn_etdrk4 *etdrk4) { return reduce_balance(etdrk4, NULL); }
+
+sn_status sn_etdrk4_check(const sn_etdrk4 *etdrk4, sn_wish *wish) {
+  const double norm = sqrt(2 * reduce_balance(etdrk4, wish).energy);
   if (norm < blown_up) return SN_OK;
   return SN_ERROR_ALL(
       SN_ERROR_RUN,

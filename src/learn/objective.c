@@ -42,6 +42,8 @@ double *sn_objective_targets(sn_objective *o) { return o->targets; }
 const double *sn_objective_states(const sn_objective *o) { return o->states; }
 const double *sn_objective_initial_bar(const sn_objective *o) { return o->bars; }
 
+void sn_objective_skip_initial_bar(sn_objective *o) { sn_integrator_skip_initial_bar(o->integrator); }
+
 bool sn_objective_is_sound(const sn_objective *o) { return sn_integrator_is_sound(o->integrator); }
 
 sn_status sn_objective_value(sn_objective *o, ptrdiff_t samples, double *sum) {

@@ -68,17 +68,13 @@ void sn_optimizer_destroy(sn_optimizer **optimizer) {
   sn_memory_give(optimizer);
 }
 
-void sn_optimizer_step(sn_optimizer *optimizer, double learning_rate, const double *gradient) {
-  optimizer->steps++;
-  double *values = sn_parameters_values(optimizer->parameters);
-  for (int i = 0; i < sn_parameters_blocks(optimizer->parameters); i++) {
-    const sn_parameter_block *block = sn_parameters_block(optimizer->parameters, i);
-    if (!block->trainable) continue;
-    const ptrdiff_t at = block->offset;
-    double *second = optimizer->vectors[1] ? optimizer->vectors[1] + at : NULL;
-    optimizer->ops->update(optimizer, learning_rate, sn_parameter_block_size(block), values + at, gradient + at,
-                           optimizer->vectors[0] + at, second);
-  }
+void sn_optimizer_begin_step(sn_optimizer *optimizer) { optimizer->steps++; }
+
+void sn_optimizer_update(sn_optimizer *optimizer, double learning_rate, const double *gradient, sn_range part) {
+  const ptrdiff_t at = part.start;
+  double *second = optimizer->vectors[1] ? optimizer->vectors[1] + at : NULL;
+  optimizer->ops->update(optimizer, learning_rate, part.count, sn_parameters_values(optimizer->parameters) + at,
+                         gradient + at, optimizer->vectors[0] + at, second);
 }
 
 int sn_optimizer_vectors(const sn_optimizer *optimizer) { return optimizer->ops->vectors; }

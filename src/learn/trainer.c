@@ -1,9 +1,12 @@
 #include "sinode/trainer.h"
 
+#include <float.h>
 #include <math.h>
 
 #include "sinode/memory.h"
 #include "sinode/random.h"
+#include "sinode/reduction.h"
+#include "sinode/sliced.h"
 
 struct sn_trainer {
   const sn_grid *grid;
@@ -16,7 +19,15 @@ struct sn_trainer {
   ptrdiff_t windows;      /* of the training set */
   ptrdiff_t *permutation; /* (windows) of the epoch under way */
   double *gradient;
+  sn_reduction *reduction;
+  sn_sliced *sliced; /* NULL unless options.slice */
 };
+
+/* The windows [start, start + count) of batch number `position` in the epoch's order. */
+static sn_range batch_range(const sn_trainer *trainer, ptrdiff_t position) {
+  const ptrdiff_t start = position * trainer->options.batch, left = trainer->windows - start;
+  return (sn_range){.start = start, .count = left < trainer->options.batch ? left : trainer->options.batch};
+}
 
 sn_status sn_trainer_create(sn_model *model, sn_objective *objective, const sn_dataset *dataset,
                             sn_optimizer *optimizer, const sn_trainer_options *options, double learning_rate,
@@ -31,10 +42,14 @@ sn_status sn_trainer_create(sn_model *model, sn_objective *objective, const sn_d
                           .optimizer = optimizer,
                           .options = *options,
                           .windows = sn_dataset_windows(dataset, SN_SET_TRAINING)};
+  sn_objective_skip_initial_bar(objective);
   trainer->state = (sn_trainer_state){.best = INFINITY, .schedule = sn_schedule_start(learning_rate)};
   sn_status status = SN_NEW(trainer->windows, &trainer->permutation);
   if (!status) status = SN_NEW(sn_parameters_size(sn_model_parameters(model)), &trainer->gradient);
   status = sn_agree(sn_grid_world(grid), status);
+  if (!status) status = sn_reduction_create(sn_model_parameters(model), &trainer->reduction);
+  if (!status && options->slice)
+    status = sn_sliced_create(model, objective, dataset, batch_range(trainer, 0).count, &trainer->sliced);
   if (status) sn_trainer_destroy(out);
   return status;
 }
@@ -43,15 +58,18 @@ void sn_trainer_destroy(sn_trainer **trainer) {
   if (!*trainer) return;
   sn_memory_give(&(*trainer)->permutation);
   sn_memory_give(&(*trainer)->gradient);
+  sn_reduction_destroy(&(*trainer)->reduction);
+  sn_sliced_destroy(&(*trainer)->sliced);
   sn_memory_give(trainer);
 }
 
 sn_trainer_state *sn_trainer_get_state(sn_trainer *trainer) { return &trainer->state; }
 const sn_trainer_state *sn_trainer_peek_state(const sn_trainer *trainer) { return &trainer->state; }
 
-ptrdiff_t sn_trainer_samples(const sn_grid *grid, const sn_dataset *dataset, ptrdiff_t batch) {
+ptrdiff_t sn_trainer_samples(const sn_grid *grid, const sn_dataset *dataset, ptrdiff_t batch, ptrdiff_t slice) {
   const ptrdiff_t windows = sn_dataset_windows(dataset, SN_SET_TRAINING);
   const ptrdiff_t most = batch < windows ? batch : windows, replicas = sn_grid_replica_count(grid);
+  if (slice) return slice < most ? slice : most;
   return (most + replicas - 1) / replicas;
 }
 
@@ -59,14 +77,21 @@ ptrdiff_t sn_trainer_batches(const sn_trainer *trainer) {
   return (trainer->windows + trainer->options.batch - 1) / trainer->options.batch;
 }
 
-/* The windows [start, start + count) of batch number `position` in the epoch's order. */
-static sn_range batch_range(const sn_trainer *trainer, ptrdiff_t position) {
-  const ptrdiff_t start = position * trainer->options.batch, left = trainer->windows - start;
-  return (sn_range){.start = start, .count = left < trainer->options.batch ? left : trainer->options.batch};
+/* Whole slices, and what is left behind them of a batch, of the last batch and of the sets. */
+static sn_status reserve_slices(const sn_trainer *trainer, sn_integrator *integrator) {
+  const ptrdiff_t slice = sn_model_samples(trainer->model);
+  const ptrdiff_t counts[] = {slice, batch_range(trainer, 0).count,
+                              batch_range(trainer, sn_trainer_batches(trainer) - 1).count, trainer->windows,
+                              sn_dataset_windows(trainer->dataset, SN_SET_VALIDATION)};
+  SN_TRY(sn_integrator_reserve(integrator, slice));
+  for (size_t k = 0; k < sizeof counts / sizeof counts[0]; k++)
+    if (counts[k] % slice) SN_TRY(sn_integrator_reserve(integrator, counts[k] % slice));
+  return SN_OK;
 }
 
 sn_status sn_trainer_reserve(const sn_trainer *trainer, sn_integrator *integrator) {
   const ptrdiff_t most = sn_model_samples(trainer->model);
+  if (trainer->sliced) return reserve_slices(trainer, integrator);
   const sn_range ends[2] = {batch_range(trainer, 0), batch_range(trainer, sn_trainer_batches(trainer) - 1)};
   for (int k = 0; k < 2; k++) {
     const ptrdiff_t share = sn_grid_share(trainer->grid, ends[k].count).count;
@@ -94,6 +119,12 @@ sn_status sn_trainer_evaluate(sn_trainer *trainer, sn_set set, double *loss) {
   const ptrdiff_t windows = sn_dataset_windows(trainer->dataset, set), most = sn_model_samples(trainer->model);
   const sn_range share = sn_grid_share(trainer->grid, windows);
   double total = 0;
+  if (trainer->sliced && windows) {
+    bool sound;
+    sn_status status = sn_sliced_evaluate(trainer->sliced, set, windows, NULL, 1, &total, NULL, &sound);
+    *loss = total / values_of(trainer, windows);
+    return sn_agree(sn_grid_world(trainer->grid), status);
+  }
   for (ptrdiff_t done = 0; done < share.count; done += most) {
     const ptrdiff_t samples = share.count - done < most ? share.count - done : most;
     double sum;
@@ -107,13 +138,11 @@ sn_status sn_trainer_evaluate(sn_trainer *trainer, sn_set set, double *loss) {
   return SN_OK;
 }
 
-static bool is_finite(ptrdiff_t count, const double *values) {
-  double sum = 0; /* x * 0 is 0, or NaN for infinities and NaN */
-  for (ptrdiff_t k = 0; k < count; k++) sum += values[k] * 0;
-  return sum == 0;
-}
-
-static sn_status blow_up(sn_trainer *trainer, ptrdiff_t samples, double scale, double loss) {
+/* Finds the words for a batch that failed; `status` is this rank's failure, if it had one. Collective over world. */
+static sn_status blow_up(sn_trainer *trainer, ptrdiff_t windows, sn_status status, double scale, double loss) {
+  SN_TRY(sn_agree(sn_grid_world(trainer->grid), status));
+  const ptrdiff_t samples =
+      trainer->sliced ? sn_sliced_recall(trainer->sliced) : sn_grid_share(trainer->grid, windows).count;
   SN_TRY(sn_objective_diagnose(trainer->objective, samples, scale, trainer->gradient));
   return SN_ERROR_ALL(SN_ERROR_RUN,
                       "the gradient is not finite although states and adjoints are (loss %g); lower "
@@ -121,33 +150,102 @@ static sn_status blow_up(sn_trainer *trainer, ptrdiff_t samples, double scale, d
                       loss);
 }
 
-/* One batch: gradient, reduction, optimizer step. One more reduction of three numbers agrees on loss, health and stop.
- */
-static sn_status iterate(sn_trainer *trainer, bool stop_here, double *batch_loss, bool *stop) {
-  sn_trainer_state *state = &trainer->state;
+/* Each replica updates its parts of the parameters and gets the others. */
+static void update(sn_trainer *trainer) {
+  double *values = sn_parameters_values(sn_model_parameters(trainer->model));
   sn_timer *timer = sn_grid_timer(trainer->grid);
-  const sn_range batch = batch_range(trainer, state->position);
-  const sn_range share = sn_grid_share(trainer->grid, batch.count);
-  const double scale = 1 / values_of(trainer, batch.count);
-  sn_parameters *parameters = sn_model_parameters(trainer->model);
-  double sum = 0;
-  sn_dataset_gather(trainer->dataset, SN_SET_TRAINING, share.count, trainer->permutation + batch.start + share.start, 0,
-                    sn_objective_initial(trainer->objective), sn_objective_targets(trainer->objective));
-  SN_TRY(sn_objective_gradient(trainer->objective, share.count, scale, &sum, trainer->gradient));
-  SN_TRY(sn_parameters_reduce(parameters, trainer->gradient));
-
-  const bool healthy =
-      sn_objective_is_sound(trainer->objective) && is_finite(sn_parameters_size(parameters), trainer->gradient);
-  double agreed[3] = {sum, !healthy, stop_here};
-  MPI_Allreduce(MPI_IN_PLACE, agreed, 3, MPI_DOUBLE, MPI_SUM, sn_grid_world(trainer->grid));
-  *batch_loss = scale * agreed[0];
-  *stop = agreed[2] > 0;
-  if (!isfinite(*batch_loss) || agreed[1] > 0) return blow_up(trainer, share.count, scale, *batch_loss);
-
   sn_timer_start(timer, SN_TIME_OPTIMIZER);
-  sn_optimizer_step(trainer->optimizer, state->schedule.rate, trainer->gradient);
+  sn_optimizer_begin_step(trainer->optimizer);
+  for (int k = 0; k < sn_reduction_parts(trainer->reduction); k++) {
+    sn_optimizer_update(trainer->optimizer, trainer->state.schedule.rate, trainer->gradient,
+                        sn_reduction_part(trainer->reduction, k));
+    sn_reduction_share(trainer->reduction, k, values);
+  }
+  sn_reduction_complete(trainer->reduction);
   sn_timer_stop(timer, SN_TIME_OPTIMIZER);
+}
+
+void sn_trainer_gather(sn_trainer *trainer) {
+  for (int v = 0; v < sn_optimizer_vectors(trainer->optimizer); v++)
+    sn_reduction_gather(trainer->reduction, sn_optimizer_vector(trainer->optimizer, v));
+}
+
+/* Does without a batch, as options.on_nonfinite says; *left_out is false where it must not. */
+static void leave_out(sn_trainer *trainer, ptrdiff_t windows, bool *left_out) {
+  sn_trainer_state *state = &trainer->state;
+  *left_out = trainer->options.on_nonfinite != SN_NONFINITE_STOP && state->in_a_row < SN_NONFINITE_MOST;
+  if (!*left_out) return;
+  if (trainer->options.on_nonfinite == SN_NONFINITE_HALVE) state->schedule.rate *= 0.5;
+  state->left_out += windows;
+  state->in_a_row++;
+  state->iteration++;
+  state->position++;
+}
+
+/* Loss of a batch and its gradient, which is complete in slices and to be summed (agree) else; *sum: this rank's share. */
+static sn_status differentiate(sn_trainer *trainer, sn_range batch, double scale, double *sum, bool *sound) {
+  const ptrdiff_t *index = trainer->permutation + batch.start;
+  *sum = 0;
+  if (trainer->sliced) {
+    sn_status status = sn_sliced_evaluate(trainer->sliced, SN_SET_TRAINING, batch.count, index, scale, sum,
+                                          trainer->gradient, sound);
+    if (sn_grid_rank(trainer->grid)) *sum = 0;
+    return status;
+  }
+  const sn_range share = sn_grid_share(trainer->grid, batch.count);
+  sn_dataset_gather(trainer->dataset, SN_SET_TRAINING, share.count, index + share.start, 0,
+                    sn_objective_initial(trainer->objective), sn_objective_targets(trainer->objective));
+  sn_reduction_begin(trainer->reduction, trainer->gradient);
+  sn_status status = sn_objective_gradient(trainer->objective, share.count, scale, sum, trainer->gradient);
+  *sound = sn_objective_is_sound(trainer->objective);
+  return status;
+}
+
+static bool is_finite(ptrdiff_t count, const double *values) {
+  int beyond = 0;
+  for (ptrdiff_t k = 0; k < count; k++) beyond |= !(fabs(values[k]) <= DBL_MAX);
+  return !beyond;
+}
+
+/*
+ * Sums `count` numbers over world, and with them the gradient, if that is still to be done. Whether all of the gradient
+ * is finite on all ranks; numbers has room for one more.
+ */
+static bool agree(sn_trainer *trainer, int count, double *numbers) {
+  if (!trainer->sliced) return sn_reduction_finish(trainer->reduction, count, numbers);
+  numbers[count] = !is_finite(sn_parameters_size(sn_model_parameters(trainer->model)), trainer->gradient);
+  MPI_Allreduce(MPI_IN_PLACE, numbers, count + 1, MPI_DOUBLE, MPI_SUM, sn_grid_world(trainer->grid));
+  return numbers[count] == 0;
+}
+
+/*
+ * One batch: gradient, reduction, optimizer step. With the gradient the ranks agree on loss, health and the wishes for
+ * what comes next.
+ */
+static sn_status iterate(sn_trainer *trainer, sn_wish *wish, double *batch_loss) {
+  sn_trainer_state *state = &trainer->state;
+  const sn_range batch = batch_range(trainer, state->position);
+  const double scale = 1 / values_of(trainer, batch.count);
+  double sum;
+  bool sound;
+  /* One replica may fail alone (in a solve): the others learn of it where they all agree, below. */
+  sn_status status = differentiate(trainer, batch, scale, &sum, &sound);
+  double agreed[2 + SN_WISH_COUNTS + 1] = {sum, status || !sound};
+  sn_wish_count(*wish, agreed + 2);
+  const bool finite = agree(trainer, 2 + SN_WISH_COUNTS, agreed);
+  *batch_loss = agreed[1] > 0 || !finite ? NAN : scale * agreed[0];
+  *wish = sn_wish_agreed(agreed + 2);
+  if (!isfinite(*batch_loss)) {
+    bool left_out;
+    leave_out(trainer, batch.count, &left_out);
+    if (!left_out) return blow_up(trainer, batch.count, status, scale, scale * agreed[0]);
+    if (status) sn_error_destroy(&status);
+    return SN_OK;
+  }
+
+  update(trainer);
   SN_TRY(sn_model_stepped(trainer->model));
+  state->in_a_row = 0;
   state->loss_sum += *batch_loss * (double)batch.count;
   state->iteration++;
   state->position++;
@@ -161,7 +259,7 @@ static sn_status finish_epoch(sn_trainer *trainer, sn_trainer_record *record) {
   MPI_Allreduce(MPI_IN_PLACE, &memory, 1, MPI_DOUBLE, MPI_MAX, sn_grid_world(trainer->grid));
   *record = (sn_trainer_record){.iteration = state->iteration,
                                 .seconds = state->seconds,
-                                .train_loss = state->loss_sum / (double)trainer->windows,
+                                .train_loss = state->loss_sum / (double)(trainer->windows - state->left_out),
                                 .learning_rate = state->schedule.rate,
                                 .peak_memory_mib = memory};
   sn_timer_start(timer, SN_TIME_VALIDATION);
@@ -175,6 +273,7 @@ static sn_status finish_epoch(sn_trainer *trainer, sn_trainer_record *record) {
   sn_schedule_step(&state->schedule, &trainer->options.schedule, judged);
   state->position = 0;
   state->loss_sum = 0;
+  state->left_out = 0;
   record->epoch = ++state->epoch;
   return SN_OK;
 }
@@ -187,9 +286,11 @@ sn_status sn_trainer_run(sn_trainer *trainer, const sn_trainer_hooks *hooks, boo
     while (state->position < sn_trainer_batches(trainer) && !*stopped) {
       double loss = 0;
       const double started = sn_clock();
-      SN_TRY(iterate(trainer, hooks->wants_stop(hooks->context), &loss, stopped));
+      sn_wish wish = hooks->wish(hooks->context);
+      SN_TRY(iterate(trainer, &wish, &loss));
+      *stopped = wish == SN_WISH_STOP;
       state->seconds += sn_clock() - started;
-      SN_TRY(hooks->after_iteration(hooks->context, trainer, loss));
+      SN_TRY(hooks->after_iteration(hooks->context, trainer, loss, wish));
     }
     if (state->position < sn_trainer_batches(trainer)) break;
     sn_trainer_record record;

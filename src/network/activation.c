@@ -20,7 +20,7 @@ int sn_activation_from_name(const char *name) {
 
 bool sn_activation_keeps_slope(sn_activation activation) { return activation == SN_ACTIVATION_GELU; }
 
-static void apply(sn_activation activation, ptrdiff_t count, double *restrict a, double *restrict slope) {
+void sn_activation_apply(sn_activation activation, ptrdiff_t count, double *restrict a, double *restrict slope) {
   switch (activation) {
     case SN_ACTIVATION_RELU:
       for (ptrdiff_t k = 0; k < count; k++) a[k] = a[k] > 0 ? a[k] : (a[k] == a[k] ? 0 : a[k]); /* NaN stays NaN */
@@ -38,25 +38,6 @@ static void apply(sn_activation activation, ptrdiff_t count, double *restrict a,
         a[k] = z * cumulative;
       }
       break;
-  }
-}
-
-void sn_activation_by_column(sn_activation activation, ptrdiff_t rows, ptrdiff_t columns, const double *bias, double *a,
-                             double *slope) {
-  for (ptrdiff_t i = 0; i < rows; i++) {
-    double *restrict row = a + i * columns;
-    for (ptrdiff_t j = 0; j < columns; j++) row[j] += bias[j];
-    apply(activation, columns, row, slope ? slope + i * columns : NULL);
-  }
-}
-
-void sn_activation_by_row(sn_activation activation, ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t period,
-                          const double *bias, double *a, double *slope) {
-  for (ptrdiff_t i = 0; i < rows; i++) {
-    double *restrict row = a + i * columns;
-    const double shift = bias[i % period];
-    for (ptrdiff_t j = 0; j < columns; j++) row[j] += shift;
-    apply(activation, columns, row, slope ? slope + i * columns : NULL);
   }
 }
 

@@ -11,14 +11,8 @@
 /* Whether the derivative does not follow from the value, so that a tape must keep it beside it (gelu). */
 bool sn_activation_keeps_slope(sn_activation activation);
 
-/*
- * (rows, columns) values a = f(a + bias), the bias by column (column_bias) or by row (then rows of a repeat every
- * `period` rows: channel = row % period). slope gets f'(z) if the activation keeps it and slope is not NULL.
- */
-void sn_activation_by_column(sn_activation activation, ptrdiff_t rows, ptrdiff_t columns, const double *bias, double *a,
-                             double *slope);
-void sn_activation_by_row(sn_activation activation, ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t period,
-                          const double *bias, double *a, double *slope);
+/* a = f(a); slope gets f' if the activation keeps it and slope is not NULL. */
+void sn_activation_apply(sn_activation activation, ptrdiff_t count, double *a, double *slope);
 
 /* delta *= f'(z), from values a, or slopes where they are kept. */
 void sn_activation_pull(sn_activation activation, ptrdiff_t count, const double *a, const double *slope, double *delta);

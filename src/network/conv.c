@@ -57,17 +57,23 @@ static sn_status pad(conv *c, ptrdiff_t rows, const double *values, double *padd
   return SN_OK;
 }
 
-/* z (samples, out, points) = W * padded (samples, in, span). No bias. */
-static void correlate(const conv *c, const layer *l, ptrdiff_t samples, const double *padded, double *z) {
+static void fill(ptrdiff_t count, double value, double *z) {
+  for (ptrdiff_t j = 0; j < count; j++) z[j] = value;
+}
+
+/* z (samples, out, points) = W * padded (samples, in, span) + bias; NULL: no bias. */
+static void correlate(const conv *c, const layer *l, ptrdiff_t samples, const double *padded, const double *bias,
+                      double *z) {
   const double *weight = sn_parameters_values(c->base.parameters) + l->weight;
   const ptrdiff_t n = c->base.points;
-  memset(z, 0, (size_t)(samples * l->out * n) * sizeof *z);
   for (ptrdiff_t s = 0; s < samples; s++)
-    for (ptrdiff_t o = 0; o < l->out; o++)
+    for (ptrdiff_t o = 0; o < l->out; o++) {
+      double *row = z + (s * l->out + o) * n;
+      fill(n, bias ? bias[o] : 0, row);
       for (ptrdiff_t i = 0; i < l->in; i++)
         for (ptrdiff_t k = 0; k < c->kernel; k++)
-          add_scaled(n, weight[(o * l->in + i) * c->kernel + k], padded + (s * l->in + i) * c->span + k,
-                     z + (s * l->out + o) * n);
+          add_scaled(n, weight[(o * l->in + i) * c->kernel + k], padded + (s * l->in + i) * c->span + k, row);
+    }
 }
 
 /* The transpose: in_bar (samples, in, points) from the padded derivative by z (samples, out, span). */
@@ -114,14 +120,11 @@ static sn_status conv_forward(sn_network *network, ptrdiff_t samples, const doub
     const layer *l = &c->layer[k];
     double *padded = padded_on(l, tape, samples), *z = l->last ? f : c->value[k % 2];
     SN_TRY(pad(c, samples * l->in, in, padded));
-    correlate(c, l, samples, padded, z);
+    correlate(c, l, samples, padded, parameters + l->bias, z);
     if (!l->last)
-      sn_activation_by_row(network->shape.activation, samples * l->out, n, l->out, parameters + l->bias, z,
-                           slopes_on(c, l, tape, samples));
+      sn_activation_apply(network->shape.activation, samples * l->out * n, z, slopes_on(c, l, tape, samples));
     in = z;
   }
-  const double bias = parameters[c->layer[c->layers - 1].bias];
-  for (ptrdiff_t j = 0; j < samples * n; j++) f[j] += bias;
   return SN_OK;
 }
 
@@ -143,7 +146,11 @@ static sn_status conv_backward(sn_network *network, ptrdiff_t samples, const dou
   for (int k = c->layers - 1; k >= 0; k--) {
     const layer *l = &c->layer[k];
     double *in_bar = k ? c->value[k % 2] : u_bar;
-    if (gradient) add_gradient(c, l, samples, padded_on(l, (double *)tape, samples), delta, gradient);
+    if (gradient) {
+      add_gradient(c, l, samples, padded_on(l, (double *)tape, samples), delta, gradient);
+      sn_parameters_settled(network->parameters, l->weight);
+    }
+    if (!in_bar) break;
     SN_TRY(pad(c, samples * l->out, delta, c->padded));
     correlate_transposed(c, l, samples, c->padded, in_bar);
     if (k) pull(c, k - 1, samples, (double *)tape, in_bar);
@@ -161,7 +168,7 @@ static sn_status conv_tangent(sn_network *network, ptrdiff_t samples, const doub
     const layer *l = &c->layer[k];
     double *dz = l->last ? df : c->value[k % 2];
     SN_TRY(pad(c, samples * l->in, in, c->padded));
-    correlate(c, l, samples, c->padded, dz);
+    correlate(c, l, samples, c->padded, NULL, dz);
     if (!l->last) pull(c, k, samples, (double *)tape, dz);
     in = dz;
   }

@@ -105,6 +105,7 @@ static sn_status backward(sn_network *network, ptrdiff_t samples, const double *
                           const double *f_bar, double *u_bar, double *gradient) {
   (void)u, (void)gradient;
   ks_term *ks = (ks_term *)network;
+  if (!u_bar) return SN_OK;
   return linearized(ks, samples, tape, ks->minus, ks->cut, f_bar, u_bar);
 }
 

@@ -44,16 +44,28 @@ static int ranks_of(const mlp *m) { return sn_grid_space_size(m->base.grid); }
 
 static int leading(ptrdiff_t columns) { return columns > 0 ? (int)columns : 1; }
 
-/* C (m, n) = A (m, k) B (n, k)^T, all row-major with close rows. */
-static void multiply_transposed(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const double *a, const double *b, double *c) {
-  cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)m, (int)n, (int)k, 1, a, leading(k), b, leading(k), 0, c,
-              leading(n));
+/*
+ * Products of row-major matrices with close rows. One row is a product of a matrix and a vector, of which the BLAS makes
+ * less.
+ *
+ * C (m, n) = beta C + A (m, k) B (n, k)^T.
+ */
+static void multiply_transposed(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const double *a, const double *b, double beta,
+                                double *c) {
+  if (m == 1)
+    cblas_dgemv(CblasRowMajor, CblasNoTrans, (int)n, (int)k, 1, b, leading(k), a, 1, beta, c, 1);
+  else
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)m, (int)n, (int)k, 1, a, leading(k), b, leading(k), beta,
+                c, leading(n));
 }
 
 /* C (m, n) = beta C + A (m, k) B (k, n). */
 static void multiply(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const double *a, const double *b, double beta, double *c) {
-  cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)n, (int)k, 1, a, leading(k), b, leading(n), beta,
-              c, leading(n));
+  if (m == 1)
+    cblas_dgemv(CblasRowMajor, CblasTrans, (int)k, (int)n, 1, b, leading(n), a, 1, beta, c, 1);
+  else
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)n, (int)k, 1, a, leading(k), b, leading(n),
+                beta, c, leading(n));
 }
 
 /* C (m, n) += A (k, m)^T B (k, n). */
@@ -62,9 +74,15 @@ static void add_product(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const double *a, 
               leading(n));
 }
 
-static void add_column_sums(ptrdiff_t rows, ptrdiff_t columns, const double *restrict a, double *restrict sums) {
-  for (ptrdiff_t i = 0; i < rows; i++)
-    for (ptrdiff_t j = 0; j < columns; j++) sums[j] += a[i * columns + j];
+static void add_row(ptrdiff_t columns, const double *restrict row, double *restrict sum) {
+  for (ptrdiff_t j = 0; j < columns; j++) sum[j] += row[j];
+}
+
+/* Every row of z := bias, to which a product is then added. Returns the beta for that. */
+static double begin_with(ptrdiff_t rows, ptrdiff_t columns, const double *bias, double *z) {
+  if (!bias) return 0;
+  for (ptrdiff_t i = 0; i < rows; i++) memcpy(z + i * columns, bias, (size_t)columns * sizeof *z);
+  return 1;
 }
 
 static void sum_over_space(const mlp *m, double *values, ptrdiff_t count) {
@@ -84,59 +102,58 @@ static void lay_out_blocks(mlp *m, ptrdiff_t samples) {
   }
 }
 
-/* The last layer where it sums: out (samples, own points) = sum over ranks of their input times their columns of W. */
-static void sum_last(mlp *m, const layer *l, ptrdiff_t samples, const double *weight, const double *in, double *out) {
-  if (ranks_of(m) == 1) {
-    multiply_transposed(samples, l->out, l->given, in, weight, out);
-    return;
-  }
+/*
+ * The last layer where it sums over several ranks: z (samples, own points) = sum over ranks of their input times their
+ * columns of W, + bias.
+ */
+static void sum_last(mlp *m, const layer *l, ptrdiff_t samples, const double *weight, const double *in,
+                     const double *bias, double *z) {
   lay_out_blocks(m, samples);
   for (int rank = 0; rank < ranks_of(m); rank++) {
     const sn_range range = sn_partition_range(sn_grid_partition(m->base.grid), rank);
-    multiply_transposed(samples, range.count, l->given, in, weight + range.start * l->given,
+    multiply_transposed(samples, range.count, l->given, in, weight + range.start * l->given, 0,
                         m->blocks + m->displacements[rank]);
   }
   sn_timer *timer = sn_grid_timer(m->base.grid);
   sn_timer_start(timer, SN_TIME_REDUCE);
-  MPI_Reduce_scatter(m->blocks, out, m->counts, MPI_DOUBLE, MPI_SUM, sn_grid_space(m->base.grid));
+  MPI_Reduce_scatter(m->blocks, z, m->counts, MPI_DOUBLE, MPI_SUM, sn_grid_space(m->base.grid));
   sn_timer_stop(timer, SN_TIME_REDUCE);
+  for (ptrdiff_t i = 0; bias && i < samples; i++) add_row(l->kept, bias, z + i * l->kept);
 }
 
-/* z = W in, summed over the ranks where the layer sums, as this rank keeps it. No bias. */
-static void apply_weight(mlp *m, const layer *l, ptrdiff_t samples, const double *in, double *z) {
-  const double *weight = sn_parameters_values(m->base.parameters) + l->weight;
-  if (l->sums && l->last) {
-    sum_last(m, l, samples, weight, in, z);
-  } else if (l->sums) {
-    multiply_transposed(samples, l->out, l->given, in, weight, z);
-    sum_over_space(m, z, samples * l->out);
-  } else {
-    multiply_transposed(samples, l->part.count, l->in, in, weight, z);
+/* z = W in + b, summed over the ranks where the layer sums, as this rank keeps it. No bias in a tangent. */
+static void apply_layer(mlp *m, const layer *l, ptrdiff_t samples, const double *in, bool with_bias, double *z) {
+  const double *parameters = sn_parameters_values(m->base.parameters), *weight = parameters + l->weight;
+  const double *bias = with_bias ? parameters + l->bias : NULL;
+  if (l->sums && l->last && ranks_of(m) > 1) {
+    sum_last(m, l, samples, weight, in, bias, z);
+    return;
   }
+  /* Where the ranks' products are summed, one of them has the bias. */
+  if (l->sums && sn_grid_space_rank(m->base.grid) > 0) bias = NULL;
+  const double beta = begin_with(samples, l->sums ? l->out : l->part.count, bias, z);
+  multiply_transposed(samples, l->sums ? l->out : l->part.count, l->given, in, weight, beta, z);
+  if (l->sums) sum_over_space(m, z, samples * l->out);
 }
 
 /* Where a hidden layer's values stand on a tape of `samples` samples, and the slopes behind them. */
 static double *values_on(const layer *l, double *tape, ptrdiff_t samples) { return tape + samples * l->tape; }
 
-static const double *slopes_on(const mlp *m, const layer *l, const double *tape, ptrdiff_t samples) {
+static double *slopes_on(const mlp *m, const layer *l, double *tape, ptrdiff_t samples) {
   return sn_activation_keeps_slope(m->base.shape.activation) ? tape + samples * (l->tape + l->kept) : NULL;
 }
 
 static sn_status mlp_forward(sn_network *network, ptrdiff_t samples, const double *u, double *f, double *tape) {
   mlp *m = (mlp *)network;
-  const double *in = u, *parameters = sn_parameters_values(network->parameters);
+  const double *in = u;
   if (!tape) tape = m->own_tape;
   for (const layer *l = m->layer; !l->last; l++) {
     double *a = values_on(l, tape, samples);
-    apply_weight(m, l, samples, in, a);
-    sn_activation_by_column(network->shape.activation, samples, l->kept, parameters + l->bias, a,
-                            (double *)slopes_on(m, l, tape, samples));
+    apply_layer(m, l, samples, in, true, a);
+    sn_activation_apply(network->shape.activation, samples * l->kept, a, slopes_on(m, l, tape, samples));
     in = a;
   }
-  const layer *last = &m->layer[m->layers - 1];
-  apply_weight(m, last, samples, in, f);
-  for (ptrdiff_t i = 0; i < samples; i++)
-    for (ptrdiff_t j = 0; j < last->kept; j++) f[i * last->kept + j] += parameters[last->bias + j];
+  apply_layer(m, &m->layer[m->layers - 1], samples, in, true, f);
   return SN_OK;
 }
 
@@ -159,39 +176,61 @@ static void backward_last_sum(mlp *m, const layer *l, ptrdiff_t samples, const d
     const double *delta = blocks + m->displacements[rank];
     const ptrdiff_t row = range.start * l->given;
     if (gradient) add_product(range.count, l->given, samples, delta, in, gradient + l->weight + row);
-    multiply(samples, l->given, range.count, delta, weight + row, rank > 0, in_bar);
+    if (in_bar) multiply(samples, l->given, range.count, delta, weight + row, rank > 0, in_bar);
   }
 }
 
-/* From delta = derivative by z of this layer to the derivative by its input, as this rank holds that. */
+/*
+ * From delta = derivative by z of this layer to the derivative by its input, as this rank holds that (NULL: not
+ * wanted). Where it is summed over the ranks, that goes on beside the product of the weight's gradient.
+ */
 static void backward_layer(mlp *m, const layer *l, ptrdiff_t samples, const double *in, const double *delta,
                            double *in_bar, double *gradient) {
   const double *weight = sn_parameters_values(m->base.parameters) + l->weight;
-  if (gradient) add_column_sums(samples, l->kept, delta, gradient + l->bias);
   if (l->sums && l->last) {
     backward_last_sum(m, l, samples, in, delta, in_bar, gradient);
     return;
   }
+  const bool reduces = in_bar && !l->sums && ranks_of(m) > 1;
   const ptrdiff_t rows = l->sums ? l->out : l->part.count;
+  sn_timer *timer = sn_grid_timer(m->base.grid);
+  MPI_Request request = MPI_REQUEST_NULL;
+  if (in_bar) multiply(samples, l->given, rows, delta, weight, 0, in_bar);
+  if (reduces)
+    MPI_Iallreduce(MPI_IN_PLACE, in_bar, (int)(samples * l->in), MPI_DOUBLE, MPI_SUM, sn_grid_space(m->base.grid),
+                   &request);
   if (gradient) add_product(rows, l->given, samples, delta, in, gradient + l->weight);
-  multiply(samples, l->given, rows, delta, weight, 0, in_bar);
-  if (!l->sums) sum_over_space(m, in_bar, samples * l->in);
+  if (!reduces) return;
+  sn_timer_start(timer, SN_TIME_REDUCE);
+  MPI_Wait(&request, MPI_STATUS_IGNORE);
+  sn_timer_stop(timer, SN_TIME_REDUCE);
+}
+
+/* delta (samples, kept) *= f'(z), row by row, each added to the bias's gradient while it is at hand. */
+static void pull(const mlp *m, const layer *l, ptrdiff_t samples, const double *tape, double *delta, double *gradient) {
+  const double *values = values_on(l, (double *)tape, samples), *slopes = slopes_on(m, l, (double *)tape, samples);
+  for (ptrdiff_t i = 0; i < samples; i++) {
+    const ptrdiff_t at = i * l->kept;
+    sn_activation_pull(m->base.shape.activation, l->kept, values + at, slopes ? slopes + at : NULL, delta + at);
+    if (gradient) add_row(l->kept, delta + at, gradient + l->bias);
+  }
 }
 
 static sn_status mlp_backward(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
                               const double *f_bar, double *u_bar, double *gradient) {
   mlp *m = (mlp *)network;
+  const layer *last = &m->layer[m->layers - 1];
   const double *delta = f_bar;
-  for (int k = m->layers - 1; k > 0; k--) {
-    const layer *l = &m->layer[k], *before = l - 1;
-    const double *in = values_on(before, (double *)tape, samples);
-    double *in_bar = m->delta[k % 2];
+  for (ptrdiff_t i = 0; gradient && i < samples; i++) add_row(last->kept, f_bar + i * last->kept, gradient + last->bias);
+  for (int k = m->layers - 1; k >= 0; k--) {
+    const layer *l = &m->layer[k];
+    const double *in = k ? values_on(l - 1, (double *)tape, samples) : u;
+    double *in_bar = k ? m->delta[k % 2] : u_bar;
     backward_layer(m, l, samples, in, delta, in_bar, gradient);
-    sn_activation_pull(network->shape.activation, samples * before->kept, in, slopes_on(m, before, tape, samples),
-                       in_bar);
+    if (gradient) sn_parameters_settled(network->parameters, l->weight);
+    if (k) pull(m, l - 1, samples, tape, in_bar, gradient);
     delta = in_bar;
   }
-  backward_layer(m, &m->layer[0], samples, u, delta, u_bar, gradient);
   return SN_OK;
 }
 
@@ -203,12 +242,11 @@ static sn_status mlp_tangent(sn_network *network, ptrdiff_t samples, const doubl
   for (int k = 0; k < m->layers - 1; k++) {
     const layer *l = &m->layer[k];
     double *da = m->delta[k % 2];
-    apply_weight(m, l, samples, in, da);
-    sn_activation_pull(network->shape.activation, samples * l->kept, values_on(l, (double *)tape, samples),
-                       slopes_on(m, l, tape, samples), da);
+    apply_layer(m, l, samples, in, false, da);
+    pull(m, l, samples, tape, da, NULL);
     in = da;
   }
-  apply_weight(m, &m->layer[m->layers - 1], samples, in, df);
+  apply_layer(m, &m->layer[m->layers - 1], samples, in, false, df);
   return SN_OK;
 }
 

@@ -36,7 +36,7 @@ static sn_status none_forward(sn_network *network, ptrdiff_t samples, const doub
 static sn_status none_backward(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
                                const double *f_bar, double *u_bar, double *gradient) {
   (void)f_bar, (void)gradient;
-  return none_forward(network, samples, u, u_bar, (double *)tape);
+  return u_bar ? none_forward(network, samples, u, u_bar, (double *)tape) : SN_OK;
 }
 
 static sn_status none_tangent(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,

@@ -14,7 +14,10 @@ struct sn_parameters {
   int count, room;
   ptrdiff_t size;
   double *values;
-  double *packed; /* the replicated trainable blocks behind each other */
+  double *packed; /* the replicated trainable blocks behind each other, and numbers that travel with them */
+  sn_parameters_listener listener;
+  void *context;
+  bool settles; /* what is added to a gradient now is the last */
 };
 
 sn_status sn_parameters_create(const sn_grid *grid, sn_parameters **out) {
@@ -96,25 +99,14 @@ static ptrdiff_t packed_size(const sn_parameters *parameters) {
 
 sn_status sn_parameters_allocate(sn_parameters *parameters) {
   SN_TRY(SN_NEW(parameters->size, &parameters->values));
-  if (sn_grid_space_size(parameters->grid) > 1) SN_TRY(SN_NEW(packed_size(parameters), &parameters->packed));
-  return SN_OK;
+  const bool splits = sn_grid_space_size(parameters->grid) > 1;
+  return SN_NEW((splits ? packed_size(parameters) : 0) + SN_PARAMETERS_NUMBERS, &parameters->packed);
 }
 
 double *sn_parameters_values(sn_parameters *parameters) { return parameters->values; }
 
-static void sum(MPI_Comm comm, double *values, ptrdiff_t count) {
-  for (ptrdiff_t first = 0; first < count; first += MESSAGE_MOST) {
-    ptrdiff_t rest = count - first;
-    MPI_Allreduce(MPI_IN_PLACE, values + first, (int)(rest < MESSAGE_MOST ? rest : MESSAGE_MOST), MPI_DOUBLE, MPI_SUM,
-                  comm);
-  }
-}
-
-/*
- * Replicated blocks are summed over all ranks in one message of one length, so that every rank ends with the same bits
- * and the copies cannot drift apart. Space ranks other than 0 have nothing to add to a block of which each has it all.
- */
-static void pack_replicated(const sn_parameters *parameters, const double *gradient) {
+/* Space ranks other than 0 have nothing to add to a block of which each has it all. */
+static void pack(const sn_parameters *parameters, const double *gradient) {
   bool owner = sn_grid_space_rank(parameters->grid) == 0;
   double *to = parameters->packed;
   for (int i = 0; i < parameters->count; i++) {
@@ -126,7 +118,7 @@ static void pack_replicated(const sn_parameters *parameters, const double *gradi
   }
 }
 
-static void unpack_replicated(const sn_parameters *parameters, double *gradient) {
+static void unpack(const sn_parameters *parameters, double *gradient) {
   const double *from = parameters->packed;
   for (int i = 0; i < parameters->count; i++) {
     const sn_parameter_block *block = &parameters->blocks[i];
@@ -137,30 +129,36 @@ static void unpack_replicated(const sn_parameters *parameters, double *gradient)
   }
 }
 
-/* In place over each run of neighbouring trainable blocks, gaps included. */
-static void sum_runs(const sn_parameters *parameters, double *gradient) {
-  for (int first = 0, end; first < parameters->count; first = end + 1) {
-    for (end = first; end < parameters->count && parameters->blocks[end].trainable;) end++;
-    if (end == first) continue;
-    ptrdiff_t start = parameters->blocks[first].offset;
-    ptrdiff_t stop = end < parameters->count ? parameters->blocks[end].offset : parameters->size;
-    sum(sn_grid_replicas(parameters->grid), gradient + start, stop - start);
-  }
+void sn_parameters_pack_replicated(const sn_parameters *parameters, const double *gradient) {
+  if (sn_grid_space_size(parameters->grid) > 1) pack(parameters, gradient);
 }
 
-sn_status sn_parameters_reduce(const sn_parameters *parameters, double *gradient) {
-  const sn_grid *grid = parameters->grid;
-  sn_timer_start(sn_grid_timer(grid), SN_TIME_REDUCE);
-  bool replicated = sn_grid_space_size(grid) > 1 && packed_size(parameters) > 0;
-  if (replicated) {
-    pack_replicated(parameters, gradient);
-    sum(sn_grid_world(grid), parameters->packed, packed_size(parameters));
+void sn_parameters_sum_replicated(const sn_parameters *parameters, double *gradient, int count, double *numbers) {
+  const bool splits = sn_grid_space_size(parameters->grid) > 1;
+  const ptrdiff_t size = splits ? packed_size(parameters) : 0;
+  for (int k = 0; k < count; k++) parameters->packed[size + k] = numbers[k];
+  for (ptrdiff_t first = 0; first < size + count; first += MESSAGE_MOST) {
+    ptrdiff_t rest = size + count - first;
+    MPI_Allreduce(MPI_IN_PLACE, parameters->packed + first, (int)(rest < MESSAGE_MOST ? rest : MESSAGE_MOST),
+                  MPI_DOUBLE, MPI_SUM, sn_grid_world(parameters->grid));
   }
-  if (sn_grid_replica_count(grid) > 1) sum_runs(parameters, gradient);
-  if (replicated) unpack_replicated(parameters, gradient);
-  sn_timer_stop(sn_grid_timer(grid), SN_TIME_REDUCE);
-  return SN_OK;
+  if (splits) unpack(parameters, gradient);
+  for (int k = 0; k < count; k++) numbers[k] = parameters->packed[size + k];
 }
+
+void sn_parameters_listen(sn_parameters *parameters, sn_parameters_listener listener, void *context) {
+  parameters->listener = listener;
+  parameters->context = context;
+  parameters->settles = false;
+}
+
+void sn_parameters_settle(sn_parameters *parameters, bool settles) { parameters->settles = settles; }
+
+void sn_parameters_settled(const sn_parameters *parameters, ptrdiff_t offset) {
+  if (parameters->listener && parameters->settles) parameters->listener(parameters->context, offset);
+}
+
+const sn_grid *sn_parameters_grid(const sn_parameters *parameters) { return parameters->grid; }
 
 double sn_parameters_dot(const sn_parameters *parameters, const double *a, const double *b) {
   bool owner = sn_grid_space_rank(parameters->grid) == 0;

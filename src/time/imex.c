@@ -25,6 +25,7 @@ typedef struct {
   bool from_last; /* the solution comes from the last stage, not from u */
   bool estimates; /* the embedded method's difference is wanted */
   bool needs_f[STAGES], needs_h[STAGES], used[STAGES];
+  int first; /* of the stages in use */
   double gamma[STAGES]; /* 0: explicit stage */
   int solve[STAGES];    /* which of the solver's gammas */
   double *f[STAGES], *h[STAGES];
@@ -79,6 +80,11 @@ static void add_row(const imex *scheme, int i, combination *sum) {
   }
 }
 
+/* h := (stage - h) * factor: A U_i from the right-hand side in h. */
+static void take_derivative(ptrdiff_t count, double factor, const double *restrict stage, double *restrict h) {
+  for (ptrdiff_t k = 0; k < count; k++) h[k] = (stage[k] - h[k]) * factor;
+}
+
 static sn_status stage_forward(imex *scheme, int i, ptrdiff_t samples, const double *u, double *stage, double *tape) {
   const ptrdiff_t count = samples * scheme->points;
   combination sum = {0};
@@ -90,8 +96,7 @@ static sn_status stage_forward(imex *scheme, int i, ptrdiff_t samples, const dou
   if (gamma != 0) {
     if (scheme->needs_h[i]) memcpy(h, stage, (size_t)count * sizeof *h);
     SN_TRY(sn_solver_solve(scheme->base.solver, scheme->solve[i], samples, stage));
-    if (scheme->needs_h[i])
-      for (ptrdiff_t k = 0; k < count; k++) h[k] = (stage[k] - h[k]) / gamma;
+    if (scheme->needs_h[i]) take_derivative(count, 1 / gamma, stage, h);
   } else if (scheme->needs_h[i]) {
     SN_TRY(sn_linear_apply(sn_model_linear(scheme->model), samples, stage, h));
   }
@@ -159,22 +164,36 @@ static void add_column(const imex *scheme, int i, double weight, double (*coeffi
     if (scheme->used[j]) add(sum, weight * coefficient(scheme, j, i), scheme->r_bar[j]);
 }
 
+/* The network's part: u_bar = J^T F_bar (NULL: not wanted), and its gradient. */
+static sn_status network_backward(imex *scheme, int i, ptrdiff_t samples, const double *tape, const double *lambda,
+                                  double *u_bar, double *gradient) {
+  const ptrdiff_t count = samples * scheme->points;
+  if (!scheme->needs_f[i]) {
+    if (u_bar) memset(u_bar, 0, (size_t)count * sizeof *u_bar);
+    return SN_OK;
+  }
+  sn_parameters *parameters = sn_model_parameters(scheme->model);
+  combination sum = {0};
+  add_column(scheme, i, -scheme->dt, nonlinear_weight, lambda, &sum);
+  evaluate(&sum, count, scheme->f_bar);
+  sn_parameters_settle(parameters, scheme->base.settles && i == scheme->first);
+  SN_TRY(sn_network_backward(sn_model_network(scheme->model), samples, tape, tape + count, scheme->f_bar, u_bar,
+                             gradient));
+  sn_parameters_settle(parameters, false);
+  return SN_OK;
+}
+
 static sn_status stage_backward(imex *scheme, int i, ptrdiff_t samples, const double *tape, const double *lambda,
                                 double *gradient) {
   const ptrdiff_t count = samples * scheme->points;
-  const double *stage = tape, *network_tape = tape + count;
+  const double *stage = tape;
   const double gamma = scheme->gamma[i];
-  double *r_bar = scheme->r_bar[i], *f_bar = scheme->f_bar, *h_bar = scheme->h_bar;
+  double *r_bar = scheme->r_bar[i], *h_bar = scheme->h_bar;
   sn_linear *linear = sn_model_linear(scheme->model);
 
-  if (scheme->needs_f[i]) {
-    combination sum = {0};
-    add_column(scheme, i, -scheme->dt, nonlinear_weight, lambda, &sum);
-    evaluate(&sum, count, f_bar);
-    SN_TRY(sn_network_backward(sn_model_network(scheme->model), samples, stage, network_tape, f_bar, r_bar, gradient));
-  } else {
-    memset(r_bar, 0, (size_t)count * sizeof *r_bar);
-  }
+  const bool ends_here = scheme->base.skips_lambda && i == scheme->first && !sn_linear_is_trainable(linear);
+  SN_TRY(network_backward(scheme, i, samples, tape, lambda, ends_here ? NULL : r_bar, gradient));
+  if (ends_here) return SN_OK;
   if (scheme->from_last && i == scheme->tableau->stages - 1) add_scaled(count, 1, lambda, r_bar);
   if (scheme->needs_h[i]) {
     combination sum = {0};
@@ -243,6 +262,7 @@ static void find_needs(imex *scheme, bool has_network) {
       scheme->needs_h[j] = true;
     }
     scheme->used[j] = scheme->needs_f[j] || scheme->needs_h[j] || (scheme->from_last && j == stages - 1);
+    if (scheme->used[j]) scheme->first = j;
   }
 }
 

@@ -25,6 +25,7 @@ struct sn_integrator {
   ptrdiff_t steps;    /* of the last pass */
   ptrdiff_t made;     /* forward steps of the last pair of passes */
   bool backward;      /* whether the last was a backward pass */
+  bool skips_initial; /* backward passes need not give the derivative by the initial state */
   bool sound;         /* whether the last forward pass stayed within bounds on this rank */
 };
 
@@ -158,6 +159,8 @@ sn_status sn_integrator_backward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t
   memcpy(lambda, state_bars + intervals * count, (size_t)count * sizeof *lambda);
   for (ptrdiff_t step = steps - 1; step >= 0 && samples; step--) {
     if (!storage->keeps_all && step < steps - 1) SN_TRY(repeat(it, samples, step + 1));
+    it->stepper->settles = step == 0;
+    it->stepper->skips_lambda = step == 0 && it->skips_initial;
     SN_TRY(it->stepper->ops->backward(it->stepper, samples, sn_storage_tape(storage, step), lambda, gradient));
     if (!storage->keeps_all && sn_storage_top_position(storage) == step) storage->held--;
     if (step % substeps == 0) {
@@ -170,6 +173,8 @@ sn_status sn_integrator_backward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t
   sn_timer_stop(timer, SN_TIME_BACKWARD);
   return SN_OK;
 }
+
+void sn_integrator_skip_initial_bar(sn_integrator *it) { it->skips_initial = true; }
 
 bool sn_integrator_is_sound(const sn_integrator *it) { return it->sound; }
 

@@ -29,6 +29,9 @@ struct sn_stepper {
   const sn_stepper_ops *ops;
   sn_solver *solver;       /* of the implicit stages; NULL if there are none */
   double *estimate;        /* (samples) local sums of squares of the last step's error estimate; NULL: there is none */
+  /* Of the next backward step: it is the last of its pass, and what it adds to the gradient settles that; its lambda is
+     not wanted. */
+  bool settles, skips_lambda;
   long accepted, rejected; /* adaptive: steps of samples so far */
   long newton, krylov;     /* fully implicit: iterations so far */
 };

@@ -130,6 +130,8 @@ class Case(unittest.TestCase):
         self.assertEqual(a.keys(), b.keys())
         self.assertGreater(len(a), 0)
         for name in a:
+            if tolerance > 0 and name == "u_checksum":
+                continue  # of bits
             if tolerance == 0:
                 self.assertEqual(np.asarray(a[name]).tobytes(), np.asarray(b[name]).tobytes(), f"{name} of {other}")
             else:

@@ -260,6 +260,9 @@ class Schema(harness.Case):
                 ("train: {data: d.h5}\nmodel: {linear: {coefficients: [1.0, -2.0, 1.0]}}", True),
                 ("train: {data: d.h5}\nmodel: {linear: {coefficients: [1.0, -2.0]}}", False),
                 ("train: {data: d.h5}\nmodel: {nonlinear: {hidden: [8, 0]}}", False),
+                ("train: {data: d.h5}\nrun: {time_limit: 90m}", True),
+                ("train: {data: d.h5}\nrun: {time_limit: '1-12:00:00'}", True),
+                ("train: {data: d.h5}\nrun: {time_limit: 90 minutes}", False),
                 ("train: {data: d.h5}\nio: {compression: gzip, level: 10}", False),
                 ("train: {data: d.h5}\nio: {compression: gzip, level: 9}", True)):
             with self.subTest(text=text):

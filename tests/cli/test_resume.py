@@ -2,10 +2,13 @@
 import json
 import pathlib
 import re
+import shutil
 import signal
 import time
 import unittest
+import unittest.mock
 
+import h5py
 import numpy as np
 
 import harness
@@ -13,7 +16,21 @@ import harness
 EPOCHS = 40
 
 
-class Resume(harness.Case):
+class StepByStep(harness.Case):
+    def step_by_step(self, command, arguments, ranks, space, most=80):
+        """Runs a command that a time limit stops after every step, until it is done; how often it stopped."""
+        for stops in range(most):
+            status, out, err = harness.run(self.folder, command, "c.yaml", *arguments, "--set", "run.time_limit=0.001s",
+                                           ranks=ranks, space=space)
+            if status == 0:
+                return stops
+            self.assertEqual(status, 75, out + err)
+            self.assertIn("stopped by run.time_limit", err)
+            self.assertEqual(json.loads((self.folder / "run/status.json").read_text())["state"], "checkpointed")
+        self.fail("it does not get on")
+
+
+class Resume(StepByStep):
     def setUp(self):
         super().setUp()
         self.sinode("generate", "--quiet")
@@ -116,6 +133,57 @@ class Resume(harness.Case):
         for name, value in before.items():
             self.assertEqual(after[name], value)
 
+    def test_stopped_after_every_iteration(self):
+        for ranks, space in ((1, 1), (2, 1)):
+            with self.subTest(ranks=ranks, space=space):
+                whole = f"whole{ranks}"
+                self.train(whole, ranks, space, epochs=2)
+                stops = self.step_by_step("train", self.settings("run", epochs=2), ranks, space)
+                self.assertGreaterEqual(stops, 7)
+                self.assert_same_run(whole, "run")
+                shutil.rmtree(self.folder / "run")
+
+    def test_other_ranks_go_on(self):
+        self.train("whole", 1, 1)
+        for first, second in (((1, 1), (4, 2)), ((4, 2), (3, 1)), ((2, 2), (2, 1))):
+            with self.subTest(first=first, second=second):
+                self.train("broken", *first, epochs=13)
+                self.train("broken", *second)
+                self.assert_same_data(self.folder / "whole/model.h5", self.folder / "broken/model.h5", tolerance=1e-6)
+                shutil.rmtree(self.folder / "broken")
+
+    def test_the_best_checkpoint_stays(self):
+        self.train("run", 1, 1, more=("train.checkpoint.keep=1",))
+        history, batches = harness.history(self.folder / "run"), 4
+        saved = history[history[:, 0] % 2 == 0]
+        best = int(saved[np.argmin(saved[:, 4]), 1])
+        names = {f"checkpoint-{best:06d}.h5", f"checkpoint-{int(history[-1, 1]):06d}.h5"}
+        self.assertEqual({path.name for path in (self.folder / "run/checkpoints").iterdir()}, names, batches)
+
+    def test_data_may_move_but_not_change(self):
+        self.train("run", 1, 1, epochs=3)
+        shutil.copy(self.folder / "data.h5", self.folder / "moved.h5")
+        self.train("run", 1, 1, epochs=4, more=("train.data=moved.h5",))
+        self.sinode("generate", "--quiet", "--set", "run.seed=4", "--set", "generate.file=other.h5")
+        before = harness.tree(self.folder / "run")
+        _, err = self.train("run", 1, 1, epochs=5, more=("train.data=other.h5",), status=2)
+        self.assertIn("train.data: other.h5", err[0])
+        self.assertIn("checksum", err[0])
+        self.assertEqual(harness.tree(self.folder / "run"), before)
+
+    def test_checkpoints_by_the_clock(self):
+        out, _ = self.train("run", 1, 1, epochs=2, more=("run.checkpoint_interval=0.000001s", "train.checkpoint.keep=99",
+                                                         "train.checkpoint.every=99"))
+        self.assertEqual(len(list((self.folder / "run/checkpoints").iterdir())), 8)
+
+    def test_end_of_the_batch_job(self):
+        environment = {"SLURM_JOB_END_TIME": str(int(time.time()) + 1)}
+        with unittest.mock.patch.dict("os.environ", environment):
+            _, err = self.train("run", 2, 1, epochs=100000, status=75)
+        self.assertIn("stopped by the end of the batch job", err[0])
+        with unittest.mock.patch.dict("os.environ", {"SLURM_JOB_END_TIME": str(int(time.time()) + 100000)}):
+            self.train("run", 2, 1, epochs=1)
+
     def test_resume_may_be_required_or_forbidden(self):
         _, err = self.train("run", 1, 1, epochs=3, more=("train.resume=required",), status=3)
         self.assertIn("train.resume", err[0])
@@ -123,6 +191,172 @@ class Resume(harness.Case):
         self.train("run", 1, 1, epochs=3)
         _, err = self.train("run", 1, 1, epochs=3, more=("train.resume=never",), status=3)
         self.assertIn("--overwrite", err[0])
+
+
+class Generate(StepByStep):
+    """Generation that is stopped goes on to the same file."""
+
+    ARGUMENTS = ("--set", "generate.transient=1.0", "--set", "generate.span=1.0", "--set", "generate.members=3", "--set",
+                 "generate.file=new.h5", "--set", "run.directory=run")
+
+    def test_stopped_after_every_step(self):
+        for ranks, space in ((1, 1), (2, 2), (3, 1)):
+            with self.subTest(ranks=ranks, space=space):
+                self.sinode("generate", *self.ARGUMENTS, "--quiet", "--set", "generate.file=whole.h5", "--overwrite",
+                            ranks=ranks, space=space)
+                shutil.rmtree(self.folder / "run")
+                stops = self.step_by_step("generate", self.ARGUMENTS, ranks, space)
+                self.assertEqual(stops, 9)
+                self.assert_same_data(self.folder / "whole.h5", self.folder / "new.h5")
+                self.assertEqual({path.name for path in self.folder.iterdir()}, {"c.yaml", "new.h5", "run", "whole.h5"})
+                (self.folder / "new.h5").unlink()
+
+    def stopped_once(self, ranks, space, status=75):
+        return self.sinode("generate", *self.ARGUMENTS, "--set", "run.time_limit=0.001s", ranks=ranks, space=space,
+                           status=status)
+
+    def test_other_ranks_go_on(self):
+        self.sinode("generate", *self.ARGUMENTS, "--quiet", "--set", "generate.file=whole.h5")
+        splits = ((1, 1), (4, 2), (2, 2), (3, 1), (2, 1))
+        for k in range(9):
+            self.stopped_once(*splits[k % len(splits)])
+        self.sinode("generate", *self.ARGUMENTS, "--quiet")
+        self.assert_same_data(self.folder / "whole.h5", self.folder / "new.h5", tolerance=1e-12)
+
+    def test_other_parameters_are_refused(self):
+        self.stopped_once(1, 1)
+        before = harness.tree(self.folder)
+        for setting in ("generate.dt=0.1", "generate.span=2.0", "grid.points=32", "run.seed=7", "generate.members=2"):
+            _, err = self.sinode("generate", *self.ARGUMENTS, "--set", setting, status=2)
+            self.assertIn(setting.partition("=")[0], err[0])
+            self.assertIn("--overwrite", err[0])
+        self.assertEqual(harness.tree(self.folder), before)
+        self.sinode("generate", *self.ARGUMENTS, "--set", "generate.dt=0.1", "--overwrite")
+
+    def test_damaged_checkpoint_is_passed_over(self):
+        self.sinode("generate", *self.ARGUMENTS, "--quiet", "--set", "generate.file=whole.h5")
+        for _ in range(7):
+            self.stopped_once(1, 1)
+        for damaged, words in ((1, "the checkpoint before it is taken"), (2, "beginning anew")):
+            saved = harness.tree(self.folder)
+            for path in sorted(self.folder.glob("new.h5.checkpoint-*.h5"))[-damaged:]:
+                content = bytearray(path.read_bytes())
+                content[len(content) // 2:] = bytes(len(content) - len(content) // 2)
+                path.write_bytes(content)
+            _, err = self.sinode("generate", *self.ARGUMENTS, "--quiet")
+            self.assertIn(words, "".join(err))
+            self.assert_same_data(self.folder / "whole.h5", self.folder / "new.h5")
+            (self.folder / "new.h5").unlink()
+            for name, content in saved.items():
+                if content is not None:
+                    (self.folder / name).write_bytes(content)
+
+    def test_damaged_snapshots_are_made_again(self):
+        self.sinode("generate", *self.ARGUMENTS, "--quiet", "--set", "generate.file=whole.h5")
+        for _ in range(8):
+            self.stopped_once(1, 1)
+        with h5py.File(self.folder / "new.h5.tmp", "r+") as file:
+            file["u"][2, 1, 5] += 1e-9
+        _, err = self.sinode("generate", *self.ARGUMENTS, "--quiet")
+        self.assertIn("new.h5.tmp", err[0])
+        self.assertIn("checksums", err[0])
+        self.assert_same_data(self.folder / "whole.h5", self.folder / "new.h5")
+
+
+class Lock(harness.Case):
+    """Two runs do not write the same directory or file."""
+
+    def under_way(self, command, *arguments, ranks=2):
+        process = harness.start(self.folder, [command, "c.yaml", "--set", "train.epochs=100000", "--set",
+                                              "generate.span=1000000", *arguments], ranks=ranks)
+        self.addCleanup(self.end, process)
+        return process
+
+    def end(self, process, number=signal.SIGKILL):
+        for pid in (*harness.children(process.pid), process.pid):
+            harness.send(pid, number)
+        process.communicate()
+
+    def wait_for(self, name):
+        deadline = time.monotonic() + harness.TIMEOUT
+        while not (self.folder / name).exists():
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.05)
+
+    def test_directory(self):
+        self.sinode("generate", "--quiet", "--set", "run.directory=other")
+        process = self.under_way("train")
+        self.wait_for("run/config.yaml")
+        for command in ("train", "generate"):
+            for ranks in (1, 2):
+                _, err = self.sinode(command, "--set", "generate.file=new.h5", ranks=ranks, status=3)
+                self.assertRegex(err[-1], r"run: another run is writing it \(process \d+ on .+, since .+\)")
+                self.assertIn("use another run.directory", err[-1])
+        self.end(process)
+        self.assertTrue((self.folder / "run/lock").exists())  # of a run that was killed: nobody holds it
+        self.sinode("train", "--set", "train.epochs=0")
+        self.assertFalse((self.folder / "run/lock").exists())
+
+    def test_file(self):
+        process = self.under_way("generate")
+        self.wait_for("run/status.json")
+        _, err = self.sinode("generate", "--set", "run.directory=other", status=3)
+        self.assertIn("data.h5: another run is writing it", err[0])
+        self.assertIn("choose another generate.file", err[0])
+        self.end(process)
+        self.sinode("generate", "--overwrite")
+        self.assertFalse((self.folder / "data.h5.lock").exists())
+
+
+class NotFinite(harness.Case):
+    """A batch whose loss is not finite."""
+
+    def setUp(self):
+        super().setUp()
+        self.sinode("generate", "--quiet")
+        with h5py.File(self.folder / "data.h5", "r+") as file:
+            file["u"][1, 7, :] = 1e160  # whose square is no number any more
+            del file["u_checksum"]
+
+    def train(self, policy, *more, ranks=2, status=0):
+        return self.sinode("train", "--set", f"train.on_nonfinite={policy}", "--set", "train.epochs=2", *more,
+                           ranks=ranks, status=status)
+
+    def test_stop(self):
+        _, err = self.train("stop", status=1)
+        self.assertIn("blew up", err[-1])
+        self.assertEqual(json.loads((self.folder / "run/status.json").read_text())["state"], "failed")
+
+    def test_skip_and_halve(self):
+        for policy, rates in (("skip", [5e-3, 5e-3]), ("halve", None)):
+            with self.subTest(policy=policy):
+                _, err = self.train(policy)
+                warnings = [line for line in err if "the batch is left out" in line]
+                self.assertIn(len(warnings), (2, 3, 4))  # two windows hold the snapshot
+                history = harness.history(self.folder / "run")
+                self.assertTrue(np.isfinite(history[:, 3]).all())
+                expected = 5e-3 * 0.5 ** len(warnings) if policy == "halve" else 5e-3
+                self.assertEqual(history[-1, 5], expected)
+                shutil.rmtree(self.folder / "run")
+
+    def test_resumed_like_unbroken(self):
+        self.train("halve", "--set", "run.directory=whole")
+        for _ in range(20):
+            status, out, err = harness.run(self.folder, "train", "c.yaml", "--set", "train.on_nonfinite=halve", "--set",
+                                           "train.epochs=2", "--set", "run.time_limit=0.001s", ranks=2)
+            if status == 0:
+                break
+            self.assertEqual(status, 75, out + err)
+        self.assert_same_data(self.folder / "whole/model.h5", self.folder / "run/model.h5")
+        one, other = harness.history(self.folder / "whole"), harness.history(self.folder / "run")
+        np.testing.assert_array_equal(one[:, [0, 1, 3, 4, 5]], other[:, [0, 1, 3, 4, 5]])
+
+    def test_too_often_in_a_row(self):
+        with h5py.File(self.folder / "data.h5", "r+") as file:
+            file["u"][...] = 1e158
+        _, err = self.train("skip", "--set", "train.epochs=9", status=1)
+        self.assertIn("blew up", err[-1])
+        self.assertEqual(sum("the batch is left out" in line for line in err), 10)
 
 
 if __name__ == "__main__":

@@ -26,9 +26,8 @@ static double argument(ptrdiff_t k) { return 0.05 * (double)(k - POINTS / 2); }
 
 /* f and f' at `count` arguments, by way of the vector-Jacobian product with 1. */
 static void evaluate(sn_activation activation, ptrdiff_t count, double *a, double *slope) {
-  const double zero[POINTS] = {0};
   double kept[POINTS];
-  sn_activation_by_column(activation, 1, count, zero, a, kept);
+  sn_activation_apply(activation, count, a, kept);
   for (ptrdiff_t k = 0; k < count; k++) slope[k] = 1;
   sn_activation_pull(activation, count, a, sn_activation_keeps_slope(activation) ? kept : NULL, slope);
 }
@@ -102,22 +101,13 @@ static void not_a_number_stays_one(void **state) {
   }
 }
 
-/* Both ways of adding the bias (channels repeat), and slopes that are not wanted. */
-static void biases_go_by_column_or_by_row(void **state) {
+static void slopes_may_be_unwanted(void **state) {
   (void)state;
-  enum { ROWS = 4, COLUMNS = 5, PERIOD = 2 };
-  const double bias[COLUMNS] = {0.5, -1, 0.25, 2, -0.125};
   for (int activation = 0; activation < ACTIVATIONS; activation++) {
-    double by_column[ROWS * COLUMNS], by_row[ROWS * COLUMNS];
-    for (ptrdiff_t k = 0; k < ROWS * COLUMNS; k++) by_column[k] = by_row[k] = argument(10 * k);
-    const double channel[PERIOD] = {1.5, -0.75};
-    sn_activation_by_column((sn_activation)activation, ROWS, COLUMNS, bias, by_column, NULL);
-    sn_activation_by_row((sn_activation)activation, ROWS, COLUMNS, PERIOD, channel, by_row, NULL);
-    for (ptrdiff_t k = 0; k < ROWS * COLUMNS; k++) {
-      const double z = argument(10 * k);
-      assert_close(by_column[k], expected((sn_activation)activation, z + bias[k % COLUMNS]), 4e-15);
-      assert_close(by_row[k], expected((sn_activation)activation, z + channel[k / COLUMNS % PERIOD]), 4e-15);
-    }
+    double a[POINTS];
+    for (ptrdiff_t k = 0; k < POINTS; k++) a[k] = argument(k);
+    sn_activation_apply((sn_activation)activation, POINTS, a, NULL);
+    for (ptrdiff_t k = 0; k < POINTS; k++) assert_close(a[k], expected((sn_activation)activation, argument(k)), 4e-15);
   }
 }
 
@@ -136,7 +126,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(gelu_is_the_exact_one),
       cmocka_unit_test(far_ends_neither_overflow_nor_lose_sign),
       cmocka_unit_test(not_a_number_stays_one),
-      cmocka_unit_test(biases_go_by_column_or_by_row),
+      cmocka_unit_test(slopes_may_be_unwanted),
       cmocka_unit_test(names_go_both_ways),
   };
   return unit_run(argc, argv, tests);

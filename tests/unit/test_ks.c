@@ -52,7 +52,7 @@ static void start(fixture *f, sn_ks_initial kind) {
 
 static void advance(fixture *f, ptrdiff_t steps) {
   assert_ok(sn_etdrk4_step(f->etdrk4, steps));
-  assert_ok(sn_etdrk4_check(f->etdrk4));
+  assert_ok(sn_etdrk4_check(f->etdrk4, NULL));
   assert_ok(sn_etdrk4_get_state(f->etdrk4, f->state));
 }
 
@@ -233,9 +233,9 @@ static void a_blow_up_is_an_error_of_all(void **state) {
   set_up(world_size(), 32, 1, 1, false, &f);
   for (ptrdiff_t j = 0; j < f.range.count; j++) f.state[j] = 300 * sin(2 * pi / 32 * (double)(f.range.start + j));
   assert_ok(sn_etdrk4_set_state(f.etdrk4, f.state, 100));
-  assert_ok(sn_etdrk4_check(f.etdrk4));
+  assert_ok(sn_etdrk4_check(f.etdrk4, NULL));
   assert_ok(sn_etdrk4_step(f.etdrk4, 10));
-  sn_status status = sn_etdrk4_check(f.etdrk4);
+  sn_status status = sn_etdrk4_check(f.etdrk4, NULL);
   assert_that(status && sn_error_is_collective(status) && sn_error_get_code(status) == SN_ERROR_RUN);
   assert_non_null(strstr(sn_error_get_message(status), "step 110, t = 110"));
   sn_error_destroy(&status);

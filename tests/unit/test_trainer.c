@@ -29,7 +29,7 @@ static double *make_values(const sn_grid *grid) {
   return values;
 }
 
-static setting make_setting(int space, const char *scheme, double rate) {
+static setting make_sliced(int space, const char *scheme, double rate, ptrdiff_t slice) {
   setting s;
   const sn_linear_shape linear = {.kind = SN_LINEAR_STENCIL, .taps = 5, .length = 22, .trainable = true};
   const sn_network_shape network = {
@@ -37,12 +37,13 @@ static setting make_setting(int space, const char *scheme, double rate) {
   const sn_init init = {.kind = SN_INIT_NORMAL, .std = 0.1};
   const sn_optimizer_options adamw = {.kind = SN_OPTIMIZER_ADAMW, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8};
   const sn_trainer_options options = {
-      .batch = BATCH, .epochs = EPOCHS, .seed = 4, .window = WINDOW, .schedule = {.kind = SN_SCHEDULE_CONSTANT}};
+      .batch = BATCH, .epochs = EPOCHS, .seed = 4, .window = WINDOW, .schedule = {.kind = SN_SCHEDULE_CONSTANT},
+      .slice = slice};
   assert_ok(sn_grid_create(MPI_COMM_WORLD, space, POINTS, NULL, &s.grid));
   s.values = make_values(s.grid);
   assert_ok(sn_dataset_create(MEMBERS, SNAPSHOTS, sn_grid_range(s.grid).count, s.values, WINDOW, SN_SPLIT_TIME, 0.3,
                               &s.dataset));
-  assert_ok(sn_model_create(s.grid, &linear, &network, sn_trainer_samples(s.grid, s.dataset, BATCH), &s.model));
+  assert_ok(sn_model_create(s.grid, &linear, &network, sn_trainer_samples(s.grid, s.dataset, BATCH, slice), &s.model));
   assert_ok(sn_linear_set_ks(sn_model_linear(s.model)));
   assert_ok(sn_network_initialize(sn_model_network(s.model), &init, 1));
   assert_ok(sn_model_loaded(s.model));
@@ -58,6 +59,10 @@ static setting make_setting(int space, const char *scheme, double rate) {
   assert_ok(sn_trainer_create(s.model, s.objective, s.dataset, s.optimizer, &options, rate, &s.trainer));
   assert_ok(sn_trainer_reserve(s.trainer, s.integrator));
   return s;
+}
+
+static setting make_setting(int space, const char *scheme, double rate) {
+  return make_sliced(space, scheme, rate, 0);
 }
 
 static void end_setting(setting *s) {
@@ -79,16 +84,16 @@ typedef struct {
   double best;
 } witness;
 
-static bool wants_stop(void *context) {
+static sn_wish wish(void *context) {
   const witness *w = context;
   int rank;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-  return w->iterations + 1 == w->stop_after && rank == 0; /* one rank's wish is everyone's */
+  return w->iterations + 1 == w->stop_after && rank == 0 ? SN_WISH_STOP : SN_WISH_GO_ON; /* one's is everyone's */
 }
 
-static sn_status after_iteration(void *context, const sn_trainer *trainer, double loss) {
+static sn_status after_iteration(void *context, const sn_trainer *trainer, double loss, sn_wish agreed) {
   witness *w = context;
-  (void)trainer;
+  (void)trainer, (void)agreed;
   w->losses[w->iterations++] = loss;
   return SN_OK;
 }
@@ -103,7 +108,7 @@ static sn_status after_epoch(void *context, const sn_trainer *trainer, const sn_
 
 static sn_trainer_hooks hooks_for(witness *w) {
   return (sn_trainer_hooks){
-      .context = w, .wants_stop = wants_stop, .after_iteration = after_iteration, .after_epoch = after_epoch};
+      .context = w, .wish = wish, .after_iteration = after_iteration, .after_epoch = after_epoch};
 }
 
 static int batches(void) { return (MEMBERS * (16 - WINDOW) + BATCH - 1) / BATCH; }

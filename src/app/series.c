@@ -1,0 +1,104 @@
+#include "series.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "sinode/memory.h"
+
+sn_series sn_series_at(const char *path) {
+  sn_series series;
+  const char *slash = strrchr(path, '/');
+  snprintf(series.folder, sizeof series.folder, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".");
+  snprintf(series.prefix, sizeof series.prefix, "%s", slash ? slash + 1 : path);
+  return series;
+}
+
+/* The name of a number in its folder. */
+static void name_of(const sn_series *series, long long number, char *name) {
+  snprintf(name, SN_SERIES_PATH, "%.1000s-%06lld.h5", series->prefix, number);
+}
+
+void sn_series_path(const sn_series *series, int64_t number, char *path) {
+  char name[SN_SERIES_PATH];
+  const bool here = strcmp(series->folder, ".") == 0;
+  name_of(series, (long long)number, name);
+  const int length = snprintf(path, SN_SERIES_PATH, "%s%s%s", here ? "" : series->folder, here ? "" : "/", name);
+  if (length >= SN_SERIES_PATH) path[SN_SERIES_PATH - 1] = '\0'; /* too long a path: opening it says so */
+}
+
+static int by_value(const void *a, const void *b) {
+  const int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+  return (x > y) - (x < y);
+}
+
+/* Rank 0's list. Names that are not exactly ours, such as unfinished files, are passed over. */
+static sn_status list(const sn_series *series, ptrdiff_t *count, int64_t **numbers) {
+  char wanted[SN_SERIES_PATH];
+  const size_t prefix = strlen(series->prefix);
+  DIR *folder = opendir(*series->folder ? series->folder : "/");
+  *count = 0;
+  if (!folder) return SN_NEW(0, numbers);
+  ptrdiff_t room = 0;
+  while (readdir(folder)) room++;
+  rewinddir(folder);
+  sn_status status = SN_NEW(room, numbers);
+  for (struct dirent *entry; !status && (entry = readdir(folder)) && *count < room;) {
+    if (strncmp(entry->d_name, series->prefix, prefix) != 0 || entry->d_name[prefix] != '-') continue;
+    const long long number = strtoll(entry->d_name + prefix + 1, NULL, 10);
+    name_of(series, number, wanted);
+    if (strcmp(entry->d_name, wanted) == 0) (*numbers)[(*count)++] = number;
+  }
+  closedir(folder);
+  if (!status) qsort(*numbers, (size_t)*count, sizeof **numbers, by_value);
+  return status;
+}
+
+sn_status sn_series_list(const sn_app *app, const sn_series *series, ptrdiff_t *count, int64_t **numbers) {
+  SN_TRY(sn_agree(app->world, app->rank == 0 ? list(series, count, numbers) : SN_OK));
+  int64_t number = app->rank == 0 ? *count : 0;
+  MPI_Bcast(&number, 1, MPI_INT64_T, 0, app->world);
+  *count = number;
+  SN_TRY(sn_agree(app->world, app->rank ? SN_NEW(number, numbers) : SN_OK));
+  MPI_Bcast(*numbers, (int)number, MPI_INT64_T, 0, app->world);
+  return SN_OK;
+}
+
+sn_status sn_series_prune(const sn_app *app, const sn_series *series, int64_t keep, int64_t spare) {
+  ptrdiff_t count;
+  int64_t *numbers;
+  SN_TRY(sn_series_list(app, series, &count, &numbers));
+  sn_status status = SN_OK;
+  for (ptrdiff_t k = 0; app->rank == 0 && k + keep < count && !status; k++) {
+    char path[SN_SERIES_PATH];
+    if (numbers[k] == spare) continue;
+    sn_series_path(series, numbers[k], path);
+    if (unlink(path) != 0) status = SN_ERROR(SN_ERROR_FILE, "%s: cannot be removed: %s", path, strerror(errno));
+  }
+  sn_memory_give(&numbers);
+  return sn_agree(app->world, status);
+}
+
+sn_status sn_series_resume(const sn_app *app, const sn_series *series,
+                           sn_status (*read)(void *context, const char *path), void *context, int64_t *number) {
+  ptrdiff_t count;
+  int64_t *numbers;
+  *number = -1;
+  SN_TRY(sn_series_list(app, series, &count, &numbers));
+  sn_status status = SN_OK;
+  for (ptrdiff_t k = count - 1; k >= 0 && *number < 0 && !status; k--) {
+    char path[SN_SERIES_PATH];
+    sn_series_path(series, numbers[k], path);
+    status = sn_agree(app->world, read(context, path));
+    if (!status) *number = numbers[k];
+    if (status && k > 0 && sn_error_get_code(status) == SN_ERROR_FILE) {
+      sn_log_warning(app->log, "%s; the checkpoint before it is taken", sn_error_get_message(status));
+      sn_error_destroy(&status);
+    }
+  }
+  sn_memory_give(&numbers);
+  return status;
+}
