@@ -46,7 +46,7 @@ sn_status sn_xdmf_write(const char *path, ptrdiff_t members, ptrdiff_t snapshots
           "<?xml version=\"1.0\" ?>\n<!DOCTYPE Xdmf SYSTEM \"Xdmf.dtd\" []>\n<Xdmf Version=\"2.0\">\n  <Domain>\n"
           "    <Grid Name=\"x, time, member\" GridType=\"Uniform\">\n"
           "      <Topology TopologyType=\"3DRectMesh\" Dimensions=\"%s\"/>\n"
-          "      <Geometry GeometryType=\"VxVyVz\">\n",
+          "      <Geometry GeometryType=\"VXVYVZ\">\n",
           shape);
   print_item(text.stream, file, "x", extent[2], real);
   print_item(text.stream, file, "time", extent[1], real);

@@ -103,6 +103,7 @@ class Pages(harness.Case):
                 self.assertEqual(data[name].dtype, "f8" if item.get("NumberType") == "Float" else "i4")
                 self.assertEqual(data[name].dtype.itemsize, int(item.get("Precision")))
             found[name] = shape
+        self.assertEqual(page.find(".//Geometry").get("GeometryType"), "VXVYVZ")  # in capitals, for ParaView's new reader
         self.assertEqual(page.find(".//Topology").get("Dimensions"), " ".join(map(str, found["/u"])))
         return found
 
