@@ -49,7 +49,7 @@ sn_status sn_file_make_directory(const char *path) {
   if (strlen(path) >= sizeof part) return SN_ERROR(SN_ERROR_FILE, "%.60s...: the path is too long", path);
   for (size_t k = 0; path[k]; k++) {
     part[k] = path[k];
-    if (k == 0 || (path[k + 1] != '/' && path[k + 1] != '\0')) continue;
+    if ((k == 0 && path[0] == '/') || (path[k + 1] != '/' && path[k + 1] != '\0')) continue;
     part[k + 1] = '\0';
     if (mkdir(part, 0777) != 0 && errno != EEXIST)
       return SN_ERROR(SN_ERROR_FILE, "%s: the directory cannot be made: %s", part, strerror(errno));
@@ -117,6 +117,7 @@ static sn_status write_provenance(sn_file *file, const char *kind, const sn_prov
   SN_TRY(sn_file_set_string(file, file->id, "sinode_kind", kind));
   SN_TRY(sn_file_set_int(file, file->id, "sinode_format", FORMAT));
   SN_TRY(sn_file_set_int(file, file->id, "mpi_ranks", ranks));
+  if (provenance->held_out) SN_TRY(sn_file_set_string(file, file->id, "validation_data", provenance->held_out));
   return sn_file_set_string(file, file->id, "config", provenance->config);
 }
 

@@ -106,7 +106,7 @@ static bool has_layers(const sn_model_description *d) {
 /* The widths of the layers that are there. */
 static sn_status read_shapes(sn_file *file, sn_model_description *d) {
   hsize_t shape[3];
-  const bool convolves = strcmp(d->nonlinear_kind, "conv") == 0;
+  const bool convolves = strcmp(d->nonlinear_kind, "conv") == 0 || strcmp(d->nonlinear_kind, "product") == 0;
   if (strcmp(d->linear_kind, "stencil") == 0) {
     SN_TRY(sn_file_shape(file, "/model/linear/stencil", 1, shape));
     d->taps = (int)shape[0];

@@ -86,11 +86,12 @@ tools report "$run"
 end
 
 stage="Summary"
-PYTHONPATH=io/python "$PYTHON" - "$run" "$config" "$SECONDS" <<'END'
+PYTHONPATH=io/python "$PYTHON" - "$run" "$config" "$ranks" "$SECONDS" <<'END'
+import os
 import sys
 import sinode
 
-run, config, seconds = sys.argv[1:]
+run, config, ranks, seconds = sys.argv[1:]
 history = sinode.read_history(run)
 with sinode.open(f"{run}/prediction.h5") as prediction:
     threshold = sinode.threshold_of(prediction)
@@ -109,9 +110,11 @@ print(f"""
   prediction  xarray.open_dataset("{run}/prediction.h5")
 
 What next:
-  train on from here   mpirun -n 2 build/release/sinode train {config} --set train.epochs=200
-  then predict again   mpirun -n 2 build/release/sinode predict {config} --overwrite
+  train on from here   mpirun -n {ranks} build/release/sinode train {config} --set train.epochs=200
+  then predict again   mpirun -n {ranks} build/release/sinode predict {config} --overwrite
   your own run         build/release/sinode template train > my.yaml
   all tests            tests/run.sh
 """)
+if os.getuid() == 0:
+    print("As root, first: export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1\n")
 END

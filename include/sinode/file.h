@@ -18,6 +18,7 @@ typedef struct {
   const char *title;
   const char *config;       /* the parameters in force, as YAML */
   const char *command_line; /* for `history`, behind the date */
+  const char *held_out;     /* of models: the data kept for validation, in words; NULL: nothing to say */
 } sn_provenance;
 
 /* Makes a directory and those above it. Local. Error: it cannot be made, or is a file. */

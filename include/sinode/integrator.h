@@ -8,6 +8,9 @@
  *   solutions  one state a step; the stages of a step are recomputed when its turn comes
  *   revolve    a given number of states; steps are recomputed by binomial checkpointing
  *   auto       the first of these that fits the memory given
+ *
+ * Adaptive schemes keep the state of every accepted step of an interval, whatever the storage, and recompute its
+ * stages.
  */
 #ifndef SINODE_INTEGRATOR_H
 #define SINODE_INTEGRATOR_H
@@ -44,6 +47,7 @@ typedef struct {
   sn_newton_control newton;
   ptrdiff_t intervals; /* the most one pass takes */
   bool adjoint;        /* whether there will be backward passes */
+  bool tangent;        /* whether there will be tangents */
   bool estimate;       /* whether the error of every step is estimated, where the scheme has an embedded method */
   sn_storage_kind storage;
   ptrdiff_t snapshots;      /* revolve: states in memory, >= 1 */
@@ -55,7 +59,7 @@ typedef struct sn_integrator sn_integrator;
 
 /*
  * For up to the model's samples at once. The model is kept, not owned. Collective over space. Errors: as of
- * sn_solver_create; no memory for the tape.
+ * sn_solver_create; no memory for the tape; tangents of an adaptive or fully implicit scheme, which has none.
  */
 sn_status sn_integrator_create(sn_model *model, const sn_integrator_options *options, sn_integrator **out);
 void sn_integrator_destroy(sn_integrator **integrator);
@@ -66,8 +70,9 @@ sn_status sn_integrator_reserve(sn_integrator *integrator, ptrdiff_t samples);
 /*
  * samples may be 0 (a replica with no share of a small batch): nothing is done then.
  * states (intervals + 1, samples, local points): the first is given, the others are computed. tape: keep what a
- * backward pass needs. Collective over space. Error SN_ERROR_RUN: a solve failed. A state that is not finite is no
- * error here: see sn_integrator_check.
+ * backward pass needs. Collective over space. Error SN_ERROR_RUN, the same on the ranks of a replica but
+ * not of others (meet in sn_agree): a solve failed, an adaptive step fell below the least. A state that is not finite
+ * is no error here: see sn_integrator_check.
  */
 sn_status sn_integrator_forward(sn_integrator *integrator, ptrdiff_t samples, ptrdiff_t intervals, double *states,
                                 bool tape);
@@ -84,11 +89,27 @@ sn_status sn_integrator_backward(sn_integrator *integrator, ptrdiff_t samples, p
 void sn_integrator_skip_initial_bar(sn_integrator *integrator);
 
 /*
- * SN_OK if every step of the last pass stayed within bounds: a forward pass finite and of rms below 1e6, a backward
- * pass finite and not grown by more than 1e8 since its first step. Otherwise an error, the same on all ranks, with the
- * first bad step, its time when the pass began at time `start`, and its norm. Collective over world.
+ * A forward pass together with the derivatives of its states along `directions` directions: tangents (intervals + 1,
+ * directions, samples, local points), the first, derivatives of the initial state, given, the others computed.
+ * parameters (directions, size of the parameters): the directions of the parameters, replicated blocks alike on all
+ * ranks; NULL: they stand still. Exact for the recursion, as backward, whose transpose it is; a direction costs about
+ * as much as the pass itself, and no adjoint storage is used. Needs options.tangent. Collective over space.
  */
-sn_status sn_integrator_check(sn_integrator *integrator, ptrdiff_t samples, double start);
+sn_status sn_integrator_tangent(sn_integrator *integrator, ptrdiff_t samples, ptrdiff_t intervals, double *states,
+                                ptrdiff_t directions, const double *parameters, double *tangents);
+
+/*
+ * From where messages count times and steps: the next passes begin at `time`, after `steps` steps. 0 and 0 at first.
+ * Local.
+ */
+void sn_integrator_begin_at(sn_integrator *integrator, double time, ptrdiff_t steps);
+
+/*
+ * SN_OK if every step of the last pass stayed within bounds: a forward pass finite and of rms below 1e6, a backward
+ * pass finite and at most 1e8 times the derivatives that it was given. Otherwise an error, the same on all ranks, with
+ * the first bad step, its time and its norm. Collective over world.
+ */
+sn_status sn_integrator_check(sn_integrator *integrator, ptrdiff_t samples);
 
 /* Time steps of so many intervals. Local. */
 ptrdiff_t sn_integrator_steps(const sn_integrator *integrator, ptrdiff_t intervals);
@@ -109,14 +130,18 @@ const double *sn_integrator_estimates(const sn_integrator *integrator);
  */
 sn_status sn_integrator_stable_step(const sn_integrator *integrator, double *limit);
 
-/* Whether every state of the last forward pass was finite and of rms below 1e6 on this rank. Local. */
+/* Whether the last pass, or pair of passes, stayed within those bounds as far as this rank alone can tell. Local. */
 bool sn_integrator_is_sound(const sn_integrator *integrator);
 
 /* Of the solver of the implicit stages: one line for the user, and the factorizations so far (0 without one). */
 const char *sn_integrator_solver_reason(const sn_integrator *integrator);
 long sn_integrator_factorizations(const sn_integrator *integrator);
 
-/* What the schemes with inner iterations did so far ("accepted 812 steps, rejected 9"); "" for others. Local. */
+/*
+ * What the schemes with inner iterations did so far: steps accepted and rejected; iterations of Newton's method and of
+ * GMRES, with the history of residuals of the step that took most. "" for others. Local.
+ */
+enum { SN_EFFORT_LENGTH = 512 };
 void sn_integrator_effort(const sn_integrator *integrator, char *text, size_t size);
 
 /* The adjoint storage in one line for the user: which was chosen, why, and its bytes on this rank. */

@@ -76,6 +76,13 @@ sn_status sn_linear_apply_transpose(sn_linear *linear, ptrdiff_t samples, const 
 sn_status sn_linear_gradient(sn_linear *linear, ptrdiff_t samples, double weight, const double *left,
                              const double *right, double *gradient);
 
+/*
+ * y += weight * (dA) x, dA the change of A along a direction of the parameters (in their layout). Collective over
+ * space; nothing if not trainable.
+ */
+sn_status sn_linear_tangent(sn_linear *linear, ptrdiff_t samples, double weight, const double *direction,
+                            const double *x, double *y);
+
 /* Local rows of A as a matrix: rows[i * points + j] = A(first + i, j) for this rank's range. Local. Stencil or dense.
  */
 sn_status sn_linear_rows(const sn_linear *linear, double *rows);

@@ -10,13 +10,18 @@
  *   conv   periodic 1-D convolutions over channels, 1 -> ... -> 1; halo exchange; weights replicated, independent of N
  *          and of the length. z_l[o, j] = b_l[o] + sum_{i, k} W_l[o, i, k] a_{l-1}[i, j + k - kernel/2].
  *
+ *   product  sums of products of convolutions over channels, beside a linear one: F(u) = r * ((p * u) (q * u)) + l * u
+ *          (* the cross-correlation above); halo exchange, weights as of conv, no activation. Parameters:
+ *          "nonlinear/layer_0/weight" (2 channels, 1, kernel), p before q; "nonlinear/layer_1/weight" (1, channels,
+ *          kernel), r; "nonlinear/linear/weight" (1, 1, kernel), l; no biases.
+ *
  *   ks     no network: the exact nonlinear term of Kuramoto-Sivashinsky, F(u) = (u^2 / 2)_x by Fourier transforms,
  *          dealiased (wave numbers beyond points / 3 neither enter the product nor leave it). Nothing to train.
  *
  *   none   F = 0.
  *
- * Parameters: "nonlinear/layer_l/weight" (out, in) or (out, in, kernel), "nonlinear/layer_l/bias" (out), PyTorch's
- * layout.
+ * Parameters of mlp and conv: "nonlinear/layer_l/weight" (out, in) or (out, in, kernel), "nonlinear/layer_l/bias"
+ * (out), PyTorch's layout.
  */
 #ifndef SINODE_NETWORK_H
 #define SINODE_NETWORK_H
@@ -28,7 +33,7 @@
 #include "sinode/grid.h"
 #include "sinode/parameters.h"
 
-typedef enum { SN_NETWORK_NONE, SN_NETWORK_MLP, SN_NETWORK_CONV, SN_NETWORK_KS } sn_network_kind;
+typedef enum { SN_NETWORK_NONE, SN_NETWORK_MLP, SN_NETWORK_CONV, SN_NETWORK_KS, SN_NETWORK_PRODUCT } sn_network_kind;
 /* gelu is the exact one, x Phi(x), as PyTorch's default. */
 typedef enum { SN_ACTIVATION_RELU, SN_ACTIVATION_TANH, SN_ACTIVATION_SIGMOID, SN_ACTIVATION_GELU } sn_activation;
 
@@ -38,8 +43,8 @@ typedef struct {
   sn_network_kind kind;
   sn_activation activation;
   int hidden;                              /* number of hidden layers, >= 0 */
-  ptrdiff_t width[SN_NETWORK_HIDDEN_MOST]; /* of each hidden layer: units (mlp) or channels (conv) */
-  int kernel;                              /* conv: odd */
+  ptrdiff_t width[SN_NETWORK_HIDDEN_MOST]; /* of each hidden layer: units (mlp) or channels (conv; product: width[0]) */
+  int kernel;                              /* conv, product: odd */
   double length;                           /* ks: of the domain */
 } sn_network_shape;
 
@@ -84,9 +89,12 @@ sn_status sn_network_forward(sn_network *network, ptrdiff_t samples, const doubl
 sn_status sn_network_backward(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
                               const double *f_bar, double *u_bar, double *gradient);
 
-/* df = (dF/du) du at the u and tape of a forward pass. Collective over space. */
+/*
+ * df = (dF/du) du + (dF/dtheta) dtheta at the u and tape of a forward pass; du and dtheta (layout of the parameters,
+ * replicated blocks alike on all ranks) may be NULL for 0. Collective over space.
+ */
 sn_status sn_network_tangent(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
-                             const double *du, double *df);
+                             const double *du, const double *dtheta, double *df);
 
 /* Multiply-add operations of one forward pass of one sample on this rank (a backward pass has twice as many). Local. */
 double sn_network_work(const sn_network *network);

@@ -20,6 +20,10 @@ sn_status sn_objective_create(sn_model *model, sn_integrator *integrator, sn_los
                               sn_objective **out);
 void sn_objective_destroy(sn_objective **objective);
 
+/* Rolls out only so many intervals from now on, at most those of create; and how many that is. Local. */
+void sn_objective_set_window(sn_objective *objective, ptrdiff_t window);
+ptrdiff_t sn_objective_window(const sn_objective *objective);
+
 /* To be filled before an evaluation: initial states (samples, local points), targets (window, samples, local points).
  */
 double *sn_objective_initial(sn_objective *objective);
@@ -34,6 +38,18 @@ sn_status sn_objective_value(sn_objective *objective, ptrdiff_t samples, double 
  */
 sn_status sn_objective_gradient(sn_objective *objective, ptrdiff_t samples, double scale, double *sum,
                                 double *gradient);
+
+/* The same, but the derivative is added to `gradient`. */
+sn_status sn_objective_add_gradient(sn_objective *objective, ptrdiff_t samples, double scale, double *sum,
+                                    double *gradient);
+
+/*
+ * The residuals, states minus targets (window, samples, local points), and their derivatives by `directions` directions
+ * of the parameters as of sn_integrator_tangent: tangents (window + 1, directions, samples, local points), the first of
+ * which becomes 0. sum is that of the mse. Collective over space.
+ */
+sn_status sn_objective_tangent(sn_objective *objective, ptrdiff_t samples, ptrdiff_t directions,
+                               const double *parameters, double *tangents, double *residuals, double *sum);
 
 /* From now on gradients come without the derivative by the initial states, which training does not want. Local. */
 void sn_objective_skip_initial_bar(sn_objective *objective);

@@ -15,6 +15,7 @@
 
 #include "sinode/error.h"
 #include "sinode/grid.h"
+#include "sinode/partition.h"
 
 enum { SN_PARAMETER_NAME_LENGTH = 64, SN_PARAMETER_RANKS = 3, SN_PARAMETERS_NUMBERS = 8 };
 
@@ -73,6 +74,15 @@ typedef void (*sn_parameters_listener)(void *context, ptrdiff_t offset);
 void sn_parameters_listen(sn_parameters *parameters, sn_parameters_listener listener, void *context);
 void sn_parameters_settle(sn_parameters *parameters, bool settles);
 void sn_parameters_settled(const sn_parameters *parameters, ptrdiff_t offset);
+
+/*
+ * The local part of a vector over all trainable elements, given whole: `all` has sn_parameters_total(parameters, true)
+ * elements, the global arrays of the trainable blocks behind each other. What is not trainable becomes 0. Local.
+ */
+void sn_parameters_spread(const sn_parameters *parameters, const double *all, double *local);
+
+/* Sum of squares of a vector over the trainable elements in a range of it, each owned by this rank in space. Local. */
+double sn_parameters_square(const sn_parameters *parameters, sn_range range, const double *vector);
 
 /* Inner product over the global arrays of trainable blocks (each element once). Collective over the space ranks. */
 double sn_parameters_dot(const sn_parameters *parameters, const double *a, const double *b);

@@ -1,8 +1,9 @@
 /*
- * Training: shuffled windows, mini-batches shared out over the replicas, one gradient reduction an iteration, a
- * learning-rate schedule and a validation loss an epoch. It knows no files: what should happen after an iteration or an
- * epoch is done by the caller's hooks. The state that makes a resumed run repeat an unbroken one bit for bit is
- * sn_trainer_state, the parameters and the optimizer's state.
+ * Training. Optimizers of the first kind (sinode/optimizer.h): shuffled windows, mini-batches shared out over the
+ * replicas, one gradient reduction an iteration, a learning-rate schedule and a validation loss an epoch. Those of the
+ * second kind: every iteration is an epoch and takes all windows, `batch` at a time. It knows no files: what should
+ * happen after an iteration or an epoch is done by the caller's hooks. The state that makes a resumed run repeat an
+ * unbroken one bit for bit is sn_trainer_state, the parameters and the optimizer's state.
  */
 #ifndef SINODE_TRAINER_H
 #define SINODE_TRAINER_H
@@ -27,8 +28,11 @@ enum { SN_NONFINITE_MOST = 10 };
 typedef struct {
   ptrdiff_t batch; /* global; the last batch of an epoch holds what is left */
   int64_t epochs;
-  uint64_t seed; /* of the shuffles */
-  ptrdiff_t window;
+  uint64_t seed;          /* of the shuffles */
+  ptrdiff_t window;       /* intervals of a window, the most where it grows */
+  ptrdiff_t first_window; /* of the first epochs; 0: as window */
+  int64_t window_epochs;  /* after each so many it doubles, up to window; losses then begin anew */
+  double clip;            /* a gradient of larger norm is scaled down to this one; 0: never */
   sn_schedule_options schedule;
   sn_nonfinite on_nonfinite;
   ptrdiff_t slice; /* 0, or windows: the same bits on any number of replicas (sinode/sliced.h) */
@@ -77,6 +81,9 @@ ptrdiff_t sn_trainer_samples(const sn_grid *grid, const sn_dataset *dataset, ptr
 /* Reserves the integrator for every number of samples that training and validation will bring. Collective over space.
  */
 sn_status sn_trainer_reserve(const sn_trainer *trainer, sn_integrator *integrator);
+
+/* Intervals of a window in an epoch (0 the first). Local. */
+ptrdiff_t sn_trainer_window(const sn_trainer_options *options, int64_t epoch);
 
 /* Batches of an epoch. */
 ptrdiff_t sn_trainer_batches(const sn_trainer *trainer);

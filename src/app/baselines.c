@@ -50,7 +50,7 @@ static sn_status take_linear_part(const sn_app *app, const sn_model *whole, ptrd
 static sn_status build(sn_baselines *b, sn_app *app, const sn_model *model, double interval, ptrdiff_t intervals) {
   const ptrdiff_t state = b->members * b->points, samples = b->members ? b->members : 1;
   SN_TRY(take_linear_part(app, model, samples, &b->model));
-  SN_TRY(sn_setup_integrator(app, b->model, interval, intervals, false, &b->integrator));
+  SN_TRY(sn_setup_integrator(app, b->model, interval, intervals, SN_PASSES_FORWARD, &b->integrator));
   SN_TRY(sn_integrator_reserve(b->integrator, samples));
   SN_TRY(SN_NEW(state, &b->initial));
   SN_TRY(SN_NEW(b->members, &b->climate));
@@ -108,7 +108,7 @@ static void begin_from_last(sn_baselines *b) {
 sn_status sn_baselines_advance(sn_baselines *b, ptrdiff_t count) {
   sn_timer_start(b->app->timer, SN_TIME_BASELINES);
   begin_from_last(b);
-  SN_TRY(sn_integrator_forward(b->integrator, b->members, count, b->states, false));
+  SN_TRY(sn_agree(b->app->world, sn_integrator_forward(b->integrator, b->members, count, b->states, false)));
   b->last = count;
   sn_timer_stop(b->app->timer, SN_TIME_BASELINES);
   return SN_OK;

@@ -75,17 +75,18 @@ static sn_status time_calls(const sn_app *app, sn_benchmark_call call, void *con
   return SN_OK;
 }
 
-/* So many calls as take the wanted time, after one that warms up. */
+/* So many calls as take the wanted time; the first call warms up, and is enough where it takes long. */
 static sn_status calibrate(const sn_app *app, sn_benchmark_call call, void *context, long *calls) {
   double seconds;
   SN_TRY(time_calls(app, call, context, 1, &seconds));
-  SN_TRY(time_calls(app, call, context, 1, &seconds));
+  if (seconds < 1) SN_TRY(time_calls(app, call, context, 1, &seconds));
   *calls = (long)fmin(1e6, fmax(1, app->config.benchmark.seconds / fmax(seconds, 1e-9)));
   return SN_OK;
 }
 
-/* What the largest rank sends in one call. */
-static sn_status count_traffic(const sn_app *app, const sn_benchmark_case *one, sn_benchmark_row *row) {
+/* Calls before measurements: how many a measurement makes, and what the largest rank sends in one. */
+static sn_status prepare(const sn_app *app, const sn_benchmark_case *one, sn_benchmark_row *row, long *calls) {
+  SN_TRY(calibrate(app, one->work, one->context, calls));
   const sn_traffic before = sn_traffic_now();
   SN_TRY(one->work(one->context));
   const sn_traffic after = sn_traffic_now();
@@ -123,8 +124,7 @@ sn_status sn_benchmark_measure(sn_benchmark *benchmark, const sn_benchmark_case 
   sn_benchmark_row *row = &benchmark->row[benchmark->rows++];
   *row = (sn_benchmark_row){.batch = one->batch, .floor = NAN, .ratio = NAN};
   snprintf(row->name, sizeof row->name, "%s", one->name);
-  SN_TRY(calibrate(app, one->work, one->context, &calls));
-  SN_TRY(count_traffic(app, one, row));
+  SN_TRY(prepare(app, one, row, &calls));
   if (one->floor) SN_TRY(calibrate(app, one->floor, one->context, &floor_calls));
   for (int k = 0; k < repeats; k++) {
     SN_TRY(time_calls(app, one->work, one->context, calls, &seconds[k]));

@@ -150,7 +150,7 @@ static sn_status prepare_training(sn_app *app, bench *t) {
   const sn_config *c = &app->config;
   t->samples = sn_trainer_samples(t->grid, t->dataset, c->train.batch, sn_setup_slice(app));
   SN_TRY(sn_setup_model(app, t->grid, t->samples, &t->model));
-  SN_TRY(sn_setup_integrator(app, t->model, c->generate.interval, c->train.window, true, &t->integrator));
+  SN_TRY(sn_setup_integrator(app, t->model, c->generate.interval, c->train.window, SN_PASSES_ADJOINT, &t->integrator));
   SN_TRY(sn_objective_create(t->model, t->integrator, (sn_loss_kind)c->train.loss, c->train.window, &t->objective));
   const sn_optimizer_options optimizer = {.kind = SN_OPTIMIZER_ADAMW, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8};
   SN_TRY(sn_optimizer_create(sn_model_parameters(t->model), &optimizer, &t->optimizer));
@@ -163,7 +163,7 @@ static sn_status prepare_training(sn_app *app, bench *t) {
   SN_TRY(sn_trainer_create(t->model, t->objective, t->dataset, t->optimizer, &options, 1e-6, &t->trainer));
   SN_TRY(sn_trainer_reserve(t->trainer, t->integrator));
   t->steps = sn_integrator_steps(t->integrator, 1);
-  SN_TRY(sn_setup_integrator(app, t->model, c->generate.interval, 1, false, &t->rollout));
+  SN_TRY(sn_setup_integrator(app, t->model, c->generate.interval, 1, SN_PASSES_FORWARD, &t->rollout));
   return sn_integrator_reserve(t->rollout, 1);
 }
 
@@ -173,6 +173,16 @@ static sn_status count_evaluations(sn_app *app, bench *t) {
   SN_TRY(roll(t));
   t->floor.evaluations = (sn_timer_calls(app->timer, SN_TIME_NETWORK) - before) / t->steps;
   return SN_OK;
+}
+
+/* The last step of the rollout, whose state is the trainer's first sample or follows from it. */
+static void say_estimate(const sn_app *app, const bench *t) {
+  const double *estimates = sn_integrator_estimates(t->rollout);
+  if (!estimates) return;
+  double square = estimates[t->steps - 1];
+  MPI_Allreduce(MPI_IN_PLACE, &square, 1, MPI_DOUBLE, MPI_SUM, sn_grid_space(t->grid));
+  sn_log_line(app->log, "%-16s error estimate of a step by the embedded method: %.2e (rms over x); dt %g", "",
+              sqrt(square / (double)sn_grid_points(t->grid)), app->config.integrator.dt);
 }
 
 static sn_status measure(sn_benchmark *b, bench *t) {
@@ -189,6 +199,7 @@ static sn_status measure(sn_benchmark *b, bench *t) {
                                      .floor = products_matter ? rollout_floor : NULL,
                                      .context = t};
   SN_TRY(sn_benchmark_measure(b, &rollout));
+  if (sn_benchmark_wants(b, "predict_step")) say_estimate(b->app, t);
   t->floor.evaluations *= t->steps * c->train.window; /* of a window */
   const sn_benchmark_case iteration = {.name = "train_iteration",
                                        .floor_name = "its matrix products",

@@ -9,6 +9,8 @@
 #include "setup.h"
 #include "sinode/dataset.h"
 #include "sinode/memory.h"
+#include "sinode/objective.h"
+#include "sinode/optimizer.h"
 #include "sinode/trainer.h"
 #include "suitability.h"
 
@@ -45,6 +47,11 @@ static void say_network_traffic(const sn_app *app, const sn_grid *grid, const sn
     sn_log_line(app->log, "network: none; 4 transforms and 2 redistributions a pair of samples an evaluation");
     return;
   }
+  if (shape->kind == SN_NETWORK_PRODUCT) {
+    sn_log_line(app->log, "network: 2 halo exchanges of %d points with each neighbour an evaluation, as many back",
+                shape->kernel / 2);
+    return;
+  }
   if (shape->kind == SN_NETWORK_CONV) {
     sn_log_line(app->log, "network: %d halo exchanges of %d points with each neighbour an evaluation, as many back",
                 layers, shape->kernel / 2);
@@ -63,11 +70,40 @@ static void say_network_traffic(const sn_app *app, const sn_grid *grid, const sn
               8 * backward * (double)samples / 1024);
 }
 
+/*
+ * Says what a rank holds at its peak: what is held now, with the objective's window and the optimizer's vectors, which
+ * are made here and given back; beside them the trainer's gradient and the data.
+ */
+static sn_status say_memory(const sn_app *app, const sn_grid *grid, sn_model *model, sn_integrator *integrator,
+                            double data, double libraries) {
+  const sn_config *c = &app->config;
+  sn_parameters *parameters = sn_model_parameters(model);
+  const sn_optimizer_options options = {.kind = (sn_optimizer_kind)c->train.optimizer.kind};
+  sn_objective *objective = NULL;
+  sn_optimizer *optimizer = NULL;
+  sn_status status = sn_objective_create(model, integrator, (sn_loss_kind)c->train.loss, c->train.window, &objective);
+  if (!status) status = sn_optimizer_create(parameters, &options, &optimizer);
+  const double gradient = 8 * (double)sn_parameters_size(parameters);
+  const double arrays = (double)sn_memory_bytes() + gradient + data;
+  sn_optimizer_destroy(&optimizer);
+  sn_objective_destroy(&objective);
+  SN_TRY(sn_agree(app->world, status));
+  sn_log_line(
+      app->log,
+      "memory: about %.0f MiB a rank at its peak: arrays %.1f (of which adjoint storage %.1f, factors %.1f), the rest "
+      "MPI, HDF5 and the program itself",
+      mebibytes(most_over_ranks(app, sn_setup_peak_memory(grid, parameters, arrays, libraries))),
+      mebibytes(most_over_ranks(app, arrays)),
+      mebibytes(most_over_ranks(app, (double)sn_integrator_storage_bytes(integrator))),
+      mebibytes(most_over_ranks(app, (double)sn_integrator_factor_bytes(integrator))));
+  return SN_OK;
+}
+
 static sn_status say_integration(const sn_app *app, const sn_grid *grid, sn_model *model, double interval,
                                  ptrdiff_t samples, double data, double libraries) {
   const sn_config *c = &app->config;
   sn_integrator *integrator;
-  SN_TRY(sn_setup_integrator(app, model, interval, c->train.window, true, &integrator));
+  SN_TRY(sn_setup_integrator(app, model, interval, c->train.window, sn_setup_training_passes(app), &integrator));
   sn_status status = sn_integrator_reserve(integrator, samples);
   if (!status) status = sn_suitability_check(app, model, usual_speed, sn_integrator_steps(integrator, c->train.window));
   const double window = (double)c->train.window * round(interval / c->integrator.dt);
@@ -79,18 +115,7 @@ static sn_status say_integration(const sn_app *app, const sn_grid *grid, sn_mode
   if (sn_grid_replica_count(grid) > 1)
     sn_log_line(app->log, "gradient: one reduction of %.1f MiB a rank over %d replicas an iteration",
                 mebibytes(most_over_ranks(app, 8 * parameters)), sn_grid_replica_count(grid));
-  /* Beside what is held now: gradient and two moments of the optimizer; states, targets and derivatives of a window. */
-  const double points = (double)sn_grid_range(grid).count;
-  const double more = 8 * (3 * parameters + (3 * (double)c->train.window + 2) * (double)samples * points);
-  const double arrays = (double)sn_memory_bytes() + more + data;
-  const double peak = sn_setup_peak_memory(grid, sn_model_parameters(model), arrays, libraries);
-  sn_log_line(
-      app->log,
-      "memory: about %.0f MiB a rank at its peak: arrays %.1f (of which adjoint storage %.1f, factors %.1f), the rest "
-      "MPI, HDF5 and the program itself",
-      mebibytes(most_over_ranks(app, peak)), mebibytes(most_over_ranks(app, arrays)),
-      mebibytes(most_over_ranks(app, (double)sn_integrator_storage_bytes(integrator))),
-      mebibytes(most_over_ranks(app, (double)sn_integrator_factor_bytes(integrator))));
+  if (!status) status = say_memory(app, grid, model, integrator, data, libraries);
   sn_integrator_destroy(&integrator);
   return status;
 }

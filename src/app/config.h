@@ -72,6 +72,7 @@ typedef struct {
       int64_t hidden[SN_NETWORK_HIDDEN_MOST];
       int channel_count;
       int64_t channels[SN_NETWORK_HIDDEN_MOST];
+      int64_t products;
       int64_t kernel;
       int activation; /* sn_activation */
       struct {
@@ -105,16 +106,22 @@ typedef struct {
     char data[SN_CONFIG_PATH];
     int64_t window, batch, epochs;
     struct {
-      int kind; /* sn_optimizer_kind: adamw | sgd */
-      double learning_rate, weight_decay, beta1, beta2, epsilon, momentum;
+      int kind; /* sn_optimizer_kind */
+      double learning_rate, weight_decay, beta1, beta2, epsilon, momentum, clip, damping;
+      int64_t history;
     } optimizer;
     struct {
-      int kind; /* sn_schedule_kind: plateau | constant */
+      int kind; /* sn_schedule_kind */
       double factor;
       int64_t patience;
       double threshold; /* relative */
       double minimum;
+      int64_t period; /* epochs; 0: train.epochs */
+      double growth;
     } schedule;
+    struct {
+      int64_t window, epochs; /* window 0: none */
+    } curriculum;
     int loss; /* sn_loss_kind: mse | mae */
     double validation;
     int split; /* sn_split_kind: time | member */
@@ -126,7 +133,7 @@ typedef struct {
   } train;
   struct {
     char model[SN_CONFIG_PATH], data[SN_CONFIG_PATH], file[SN_CONFIG_PATH];
-    int64_t start;
+    int64_t start, starts;
     double span;
     double threshold;         /* of nrmse, for the valid time */
     double lyapunov_exponent; /* leading one, for times in Lyapunov times */
@@ -154,6 +161,12 @@ typedef enum { SN_RESUME_AUTO, SN_RESUME_NEVER, SN_RESUME_REQUIRED } sn_resume;
  */
 sn_status sn_config_parse(const char *path, const char *text, size_t length, const char *const *settings, int count,
                           sn_config_command command, sn_config *config);
+
+/*
+ * Reads the parameters that a file of ours keeps, perhaps of another version: keys that this one does not know are
+ * passed over, those that it does not give have their defaults. Local, errors as above.
+ */
+sn_status sn_config_parse_kept(const char *path, const char *text, size_t length, sn_config *config);
 
 /* The parameters in force as YAML, every default spelt out. The caller frees *text with free(). Local. */
 sn_status sn_config_echo(const sn_config *config, char **text);

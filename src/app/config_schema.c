@@ -23,8 +23,9 @@ static const sn_key_choice initials[] = {{"paper", SN_KS_INITIAL_PAPER},
                                          {NULL, 0}};
 static const sn_key_choice linears[] = {
     {"stencil", SN_LINEAR_STENCIL}, {"dense", SN_LINEAR_DENSE}, {"spectral", SN_LINEAR_SPECTRAL}, {NULL, 0}};
-static const sn_key_choice networks[] = {
-    {"mlp", SN_NETWORK_MLP}, {"conv", SN_NETWORK_CONV}, {"ks", SN_NETWORK_KS}, {"none", SN_NETWORK_NONE}, {NULL, 0}};
+static const sn_key_choice networks[] = {{"mlp", SN_NETWORK_MLP},         {"conv", SN_NETWORK_CONV},
+                                         {"product", SN_NETWORK_PRODUCT}, {"ks", SN_NETWORK_KS},
+                                         {"none", SN_NETWORK_NONE},       {NULL, 0}};
 static const sn_key_choice activations[] = {{"relu", SN_ACTIVATION_RELU},
                                             {"tanh", SN_ACTIVATION_TANH},
                                             {"sigmoid", SN_ACTIVATION_SIGMOID},
@@ -40,9 +41,16 @@ static const sn_key_choice storages[] = {{"auto", SN_STORAGE_AUTO},
                                          {"solutions", SN_STORAGE_SOLUTIONS},
                                          {"revolve", SN_STORAGE_REVOLVE},
                                          {NULL, 0}};
-static const sn_key_choice optimizers[] = {{"adamw", SN_OPTIMIZER_ADAMW}, {"sgd", SN_OPTIMIZER_SGD}, {NULL, 0}};
-static const sn_key_choice schedules[] = {
-    {"plateau", SN_SCHEDULE_PLATEAU}, {"constant", SN_SCHEDULE_CONSTANT}, {NULL, 0}};
+static const sn_key_choice optimizers[] = {{"adamw", SN_OPTIMIZER_ADAMW},
+                                           {"sgd", SN_OPTIMIZER_SGD},
+                                           {"lbfgs", SN_OPTIMIZER_LBFGS},
+                                           {"lm", SN_OPTIMIZER_LM},
+                                           {NULL, 0}};
+static const sn_key_choice schedules[] = {{"plateau", SN_SCHEDULE_PLATEAU},
+                                          {"constant", SN_SCHEDULE_CONSTANT},
+                                          {"cosine", SN_SCHEDULE_COSINE},
+                                          {"restarts", SN_SCHEDULE_RESTARTS},
+                                          {NULL, 0}};
 static const sn_key_choice losses[] = {{"mse", SN_LOSS_MSE}, {"mae", SN_LOSS_MAE}, {NULL, 0}};
 static const sn_key_choice splits[] = {{"time", SN_SPLIT_TIME}, {"member", SN_SPLIT_MEMBER}, {NULL, 0}};
 static const sn_key_choice nonfinites[] = {
@@ -55,6 +63,7 @@ static const sn_key_choice resumes[] = {
 #define ABOVE(least) .low = (least), .high = INFINITY, .above_low = true
 #define WITHIN(least, most) .low = (least), .high = (most)
 #define ROLLS (SN_FOR_BENCHMARK | SN_FOR_TRAIN | SN_FOR_PREDICT | SN_FOR_GRADIENT)
+#define BUILDS (SN_FOR_BENCHMARK | SN_FOR_TRAIN | SN_FOR_PREDICT) /* predict: where predict.model is none */
 #define LEARNS (SN_FOR_BENCHMARK | SN_FOR_TRAIN | SN_FOR_GRADIENT)
 
 static const sn_config_key keys[] = {
@@ -116,31 +125,34 @@ static const sn_config_key keys[] = {
      .help = "two-thirds rule on the quadratic term"},
 
     {"model.linear.kind", SN_KEY_CHOICE, AT(model.linear.kind), .fallback = "stencil", .choices = linears,
-     .commands = SN_FOR_TRAIN, .help = "linear part A: periodic stencil, dense matrix, or the symbol k^2 - k^4"},
+     .commands = BUILDS, .help = "linear part A: periodic stencil, dense matrix, or the symbol k^2 - k^4"},
     {"model.linear.coefficients", SN_KEY_COEFFICIENTS, AT(model.linear.coefficients), .fallback = "ks",
-     .example = "[-0.5, 1.5, -2.2, 1.0, -0.1]", .commands = SN_FOR_TRAIN,
+     .example = "[-0.5, 1.5, -2.2, 1.0, -0.1]", .commands = BUILDS,
      .help = "of the stencil, or where a dense matrix begins: ks = -(d2/dx2 + d4/dx4) by central differences"},
-    {"model.linear.trainable", SN_KEY_SWITCH, AT(model.linear.trainable), .fallback = "false", .commands = SN_FOR_TRAIN,
+    {"model.linear.trainable", SN_KEY_SWITCH, AT(model.linear.trainable), .fallback = "false", .commands = BUILDS,
      .help = "whether A is trained too (stencil or dense)"},
     {"model.nonlinear.kind", SN_KEY_CHOICE, AT(model.nonlinear.kind), .fallback = "mlp", .choices = networks,
-     .commands = SN_FOR_TRAIN,
-     .help = "network F of du/dt = -F(u) + A u: perceptron, periodic convolutions; ks: the exact (u^2/2)_x, dealiased, "
-             "not learned; none"},
+     .commands = BUILDS,
+     .help =
+         "network F of du/dt = -F(u) + A u: perceptron, periodic convolutions, products of convolutions r*((p*u)(q*u)) "
+         "+ l*u; ks: the exact (u^2/2)_x, dealiased, not learned; none"},
     {"model.nonlinear.hidden", SN_KEY_WIDTHS, AT(model.nonlinear.hidden),
      .count_offset = offsetof(sn_config, model.nonlinear.hidden_count), .fallback = "[200, 200, 200, 200]",
-     .unit = "units", .commands = SN_FOR_TRAIN, .help = "widths of the hidden layers of a perceptron; [] for none"},
+     .unit = "units", .commands = BUILDS, .help = "widths of the hidden layers of a perceptron; [] for none"},
     {"model.nonlinear.channels", SN_KEY_WIDTHS, AT(model.nonlinear.channels),
      .count_offset = offsetof(sn_config, model.nonlinear.channel_count), .fallback = "[8, 8]", .unit = "channels",
-     .commands = SN_FOR_TRAIN, .help = "of the hidden layers of a convolutional network"},
+     .commands = BUILDS, .help = "of the hidden layers of a convolutional network"},
+    {"model.nonlinear.products", SN_KEY_INTEGER, AT(model.nonlinear.products), .fallback = "4", WITHIN(1, 4096),
+     .unit = "channels", .commands = BUILDS, .help = "of a product network: how many products it sums"},
     {"model.nonlinear.kernel", SN_KEY_INTEGER, AT(model.nonlinear.kernel), .fallback = "5", WITHIN(1, 9999),
-     .unit = "points", .commands = SN_FOR_TRAIN, .help = "width of the convolutions; odd"},
+     .unit = "points", .commands = BUILDS, .help = "width of the convolutions; odd"},
     {"model.nonlinear.activation", SN_KEY_CHOICE, AT(model.nonlinear.activation), .fallback = "relu",
-     .choices = activations, .commands = SN_FOR_TRAIN, .help = "after every hidden layer"},
+     .choices = activations, .commands = BUILDS, .help = "after every hidden layer"},
     {"model.nonlinear.init.kind", SN_KEY_CHOICE, AT(model.nonlinear.init.kind), .fallback = "normal", .choices = inits,
-     .commands = SN_FOR_TRAIN,
+     .commands = BUILDS,
      .help = "initial weights: normal (biases 0), xavier uniform (biases 0), or PyTorch's default for its layers"},
     {"model.nonlinear.init.std", SN_KEY_REAL, AT(model.nonlinear.init.std), .fallback = "0.01", FROM(0),
-     .commands = SN_FOR_TRAIN, .help = "standard deviation, for normal"},
+     .commands = BUILDS, .help = "standard deviation, for normal"},
 
     {"integrator.scheme", SN_KEY_SCHEME, AT(integrator.scheme), .fallback = "l2", .commands = ROLLS,
      .help = "time integrator; l2, 3, 4, 5 are the paper's IMEX-RK2 to 5"},
@@ -181,13 +193,18 @@ static const sn_config_key keys[] = {
     {"train.window", SN_KEY_INTEGER, AT(train.window), .fallback = "1", WITHIN(1, 1e9), .unit = "intervals",
      .commands = LEARNS, .help = "how far a sample is rolled out and fitted"},
     {"train.batch", SN_KEY_INTEGER, AT(train.batch), .fallback = "256", WITHIN(1, 1e9), .unit = "windows",
-     .commands = SN_FOR_TRAIN, .help = "global batch, shared out over the replicas"},
+     .commands = SN_FOR_BENCHMARK | SN_FOR_TRAIN,
+     .help = "global batch, shared out over the replicas; lbfgs, lm: windows worked on at once"},
     {"train.epochs", SN_KEY_INTEGER, AT(train.epochs), .fallback = "200", WITHIN(0, 1e9), .commands = SN_FOR_TRAIN,
      .help = "passes over the training windows"},
     {"train.optimizer.kind", SN_KEY_CHOICE, AT(train.optimizer.kind), .fallback = "adamw", .choices = optimizers,
-     .commands = SN_FOR_TRAIN, .help = "as PyTorch defines them"},
+     .commands = SN_FOR_TRAIN,
+     .help = "adamw and sgd as PyTorch defines them, on batches; lbfgs and lm (Levenberg-Marquardt) take all windows "
+             "in every "
+             "iteration, which is an epoch"},
     {"train.optimizer.learning_rate", SN_KEY_REAL, AT(train.optimizer.learning_rate), .fallback = "5.0e-3", ABOVE(0),
-     .commands = SN_FOR_TRAIN, .help = "at the start; the schedule lowers it"},
+     .commands = SN_FOR_TRAIN,
+     .help = "at the start; the schedule changes it; lbfgs: length of its first trial step; lm: none"},
     {"train.optimizer.weight_decay", SN_KEY_REAL, AT(train.optimizer.weight_decay), .fallback = "0.01", FROM(0),
      .commands = SN_FOR_TRAIN, .help = "decoupled (adamw), or added to the gradient (sgd)"},
     {"train.optimizer.beta1", SN_KEY_REAL, AT(train.optimizer.beta1), .fallback = "0.9", WITHIN(0, 0.999999999),
@@ -198,6 +215,19 @@ static const sn_config_key keys[] = {
      .commands = SN_FOR_TRAIN, .help = "adamw: added to the root of that"},
     {"train.optimizer.momentum", SN_KEY_REAL, AT(train.optimizer.momentum), .fallback = "0.9", WITHIN(0, 0.999999999),
      .commands = SN_FOR_TRAIN, .help = "sgd"},
+    {"train.optimizer.clip", SN_KEY_REAL, AT(train.optimizer.clip), .fallback = "0", FROM(0), .commands = SN_FOR_TRAIN,
+     .help = "adamw, sgd: a gradient of larger norm is scaled down to this one; 0: never"},
+    {"train.optimizer.history", SN_KEY_INTEGER, AT(train.optimizer.history), .fallback = "20",
+     WITHIN(1, SN_OPTIMIZER_HISTORY_MOST), .unit = "pairs", .commands = SN_FOR_TRAIN,
+     .help = "lbfgs: steps and changes of the gradient that it remembers"},
+    {"train.optimizer.damping", SN_KEY_REAL, AT(train.optimizer.damping), .fallback = "1.0e-2", ABOVE(0),
+     .commands = SN_FOR_TRAIN,
+     .help = "lm: of the first step, relative to the diagonal of J^T J; the gain ratio changes it"},
+    {"train.curriculum.window", SN_KEY_INTEGER, AT(train.curriculum.window), .fallback = "0", WITHIN(0, 1e9),
+     .unit = "intervals", .commands = SN_FOR_TRAIN,
+     .help = "of the first epochs, growing to train.window; 0: train.window from the start"},
+    {"train.curriculum.epochs", SN_KEY_INTEGER, AT(train.curriculum.epochs), .fallback = "50", WITHIN(1, 1e9),
+     .unit = "epochs", .commands = SN_FOR_TRAIN, .help = "after each so many the window doubles"},
     {"train.schedule.kind", SN_KEY_CHOICE, AT(train.schedule.kind), .fallback = "plateau", .choices = schedules,
      .commands = SN_FOR_TRAIN, .help = "of the learning rate"},
     {"train.schedule.factor", SN_KEY_REAL, AT(train.schedule.factor), .fallback = "0.75", .low = 0, .high = 1,
@@ -207,7 +237,12 @@ static const sn_config_key keys[] = {
     {"train.schedule.threshold", SN_KEY_REAL, AT(train.schedule.threshold), .fallback = "1.0e-4", WITHIN(0, 1),
      .commands = SN_FOR_TRAIN, .help = "plateau: better means lower by this fraction"},
     {"train.schedule.minimum", SN_KEY_REAL, AT(train.schedule.minimum), .fallback = "1.0e-6", FROM(0),
-     .commands = SN_FOR_TRAIN, .help = "plateau: the rate never falls below this"},
+     .commands = SN_FOR_TRAIN, .help = "plateau, cosine, restarts: the rate never falls below this"},
+    {"train.schedule.period", SN_KEY_INTEGER, AT(train.schedule.period), .fallback = "0", WITHIN(0, 1e9),
+     .unit = "epochs", .commands = SN_FOR_TRAIN,
+     .help = "cosine: of the whole, restarts: of the first wave; 0: train.epochs"},
+    {"train.schedule.growth", SN_KEY_REAL, AT(train.schedule.growth), .fallback = "2.0", WITHIN(1, 1e6),
+     .commands = SN_FOR_TRAIN, .help = "restarts: each wave is so many times as long as the one before"},
     {"train.loss", SN_KEY_CHOICE, AT(train.loss), .fallback = "mse", .choices = losses, .commands = LEARNS,
      .help = "mean over samples, targets and points of squares or of magnitudes"},
     {"train.validation", SN_KEY_REAL, AT(train.validation), .fallback = "0.2", WITHIN(0, 0.9), .commands = SN_FOR_TRAIN,
@@ -217,7 +252,8 @@ static const sn_config_key keys[] = {
     {"train.checkpoint.every", SN_KEY_INTEGER, AT(train.checkpoint.every), .fallback = "10", WITHIN(1, 1e9),
      .unit = "epochs", .commands = SN_FOR_TRAIN, .help = "between checkpoints"},
     {"train.checkpoint.keep", SN_KEY_INTEGER, AT(train.checkpoint.keep), .fallback = "3", WITHIN(1, 1e6),
-     .unit = "files", .commands = SN_FOR_TRAIN, .help = "newest checkpoints that stay, besides that of the lowest loss"},
+     .unit = "files", .commands = SN_FOR_TRAIN,
+     .help = "newest checkpoints that stay, besides that of the lowest loss"},
     {"train.on_nonfinite", SN_KEY_CHOICE, AT(train.on_nonfinite), .fallback = "stop", .choices = nonfinites,
      .commands = SN_FOR_TRAIN,
      .help = "when a batch's loss or gradient is not finite: stop; skip the batch; or skip it and halve the learning "
@@ -231,9 +267,11 @@ static const sn_config_key keys[] = {
     {"predict.data", SN_KEY_PATH, AT(predict.data), .example = "data.h5", .commands = SN_FOR_PREDICT,
      .required = SN_FOR_PREDICT, .help = "trajectory file with the initial states and the reference"},
     {"predict.file", SN_KEY_PATH, AT(predict.file), .fallback = "prediction.h5", .commands = SN_FOR_PREDICT,
-     .help = "trajectory file to write"},
+     .help = "trajectory file to write; none: the valid times are printed alone"},
     {"predict.start", SN_KEY_INTEGER, AT(predict.start), .fallback = "0", WITHIN(0, 1e15), .unit = "snapshot",
      .commands = SN_FOR_PREDICT, .help = "index of the initial snapshot"},
+    {"predict.starts", SN_KEY_INTEGER, AT(predict.starts), .fallback = "1", WITHIN(1, 1e6), .commands = SN_FOR_PREDICT,
+     .help = "predictions from each trajectory: from predict.start on, as far apart as the data have a reference for"},
     {"predict.span", SN_KEY_REAL, AT(predict.span), .fallback = "100.0", ABOVE(0), .unit = "time",
      .commands = SN_FOR_PREDICT, .help = "how far to predict"},
     {"predict.threshold", SN_KEY_REAL, AT(predict.threshold), .fallback = "0.5", ABOVE(0), .commands = SN_FOR_PREDICT,

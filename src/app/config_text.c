@@ -87,7 +87,7 @@ static void explain_key(const sn_config_key *key) {
   sn_config_expected(key, expected, sizeof expected);
   printf("%s\n  %s\n  takes:    %s\n", key->path, key->help, expected);
   if (key->unit) printf("  unit:     %s\n", key->unit);
-  printf("  default:  %s\n", key->fallback ? key->fallback : "none");
+  printf("  default:  %s\n", key->fallback ? key->fallback : "there is none: the key must be given");
   const char *example = key->example ? key->example : key->fallback;
   const char *mark = strpbrk(example, " []'") ? "\"" : ""; /* what a shell must not take apart */
   printf("  example:  --set %s%s=%s%s\n  read by: ", mark, key->path, example, mark);

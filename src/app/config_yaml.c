@@ -16,6 +16,7 @@ typedef struct {
   sn_config *config;
   const char *file;
   const char *setting;                   /* the --set option being read, or NULL */
+  bool kept;                             /* by a file of perhaps another version: unknown keys are passed over */
   size_t lines[SN_CONFIG_KEYS_MOST];     /* where in the file each key was given; 0: nowhere */
   const char *sets[SN_CONFIG_KEYS_MOST]; /* the --set option that gave it, or NULL */
 } reading;
@@ -145,8 +146,10 @@ static sn_status read_section(reading *r, yaml_document_t *document, const yaml_
     SN_TRY(check_name(r, document, node, pair, prefix));
     const int length = snprintf(path, sizeof path, "%s%s%s", prefix, *prefix ? "." : "", word_of(name));
     const int index = sn_config_find(path);
-    if (length >= (int)sizeof path || (index < 0 && !sn_config_is_section(path)))
+    if (length >= (int)sizeof path || (index < 0 && !sn_config_is_section(path))) {
+      if (r->kept) continue;
       return unknown(r, line_of(name), path);
+    }
     if (index >= 0)
       SN_TRY(read_key(r, document, index, line_of(name), value));
     else if (value->type == YAML_MAPPING_NODE)
@@ -327,4 +330,11 @@ sn_status sn_config_parse(const char *path, const char *text, size_t length, con
   for (int k = 0; k < count; k++) SN_TRY(read_setting(&r, settings[k]));
   SN_TRY(check_required(&r, command));
   return check_together(&r, command);
+}
+
+sn_status sn_config_parse_kept(const char *path, const char *text, size_t length, sn_config *config) {
+  memset(config, 0, sizeof *config);
+  reading r = {.config = config, .file = path, .kept = true};
+  SN_TRY(set_defaults(&r));
+  return read_file(&r, text, length);
 }

@@ -1,5 +1,6 @@
 /* sinode generate: Kuramoto-Sivashinsky trajectories into a trajectory file. */
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -212,8 +213,7 @@ static sn_status pick_up(void *context, const char *path) {
       "generate.dealias"};
   generation *g = context;
   contents c;
-  SN_TRY(sn_setup_same_run(g->app, g->grid, path, SN_FOR_GENERATE, decisive, sizeof decisive / sizeof decisive[0],
-                           "generate.file"));
+  SN_TRY(sn_setup_same_run(g->app, g->grid, path, decisive, sizeof decisive / sizeof decisive[0], "generate.file"));
   SN_TRY(read_checkpoint(g, path, &c));
   const int64_t expected = c.recorded ? g->transient + (c.recorded - 1) * g->interval : c.steps;
   if (c.recorded < 0 || c.recorded > g->snapshots || c.steps != expected || c.steps < 0 ||
@@ -321,9 +321,7 @@ static sn_status pass_transient(generation *g) {
   while (sn_etdrk4_steps_done(g->etdrk4) < g->transient) {
     const ptrdiff_t left = g->transient - sn_etdrk4_steps_done(g->etdrk4);
     sn_wish wish = sn_watch_wish(&g->watch, g->app);
-    sn_timer_start(g->app->timer, SN_TIME_STEP);
     SN_TRY(sn_etdrk4_step(g->etdrk4, left < g->interval ? left : g->interval));
-    sn_timer_stop(g->app->timer, SN_TIME_STEP);
     SN_TRY(sn_etdrk4_check(g->etdrk4, &wish));
     SN_TRY(comply(g, wish));
   }
@@ -344,9 +342,7 @@ static sn_status integrate(generation *g) {
   }
   while (g->recorded < g->snapshots) {
     sn_wish wish = sn_watch_wish(&g->watch, g->app);
-    sn_timer_start(g->app->timer, SN_TIME_STEP);
     SN_TRY(sn_ks_resolution_step(&g->resolution, g->etdrk4, g->interval));
-    sn_timer_stop(g->app->timer, SN_TIME_STEP);
     SN_TRY(sn_etdrk4_check(g->etdrk4, &wish));
     SN_TRY(record(g));
     SN_TRY(comply(g, g->recorded < g->snapshots ? wish : SN_WISH_GO_ON));

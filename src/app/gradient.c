@@ -45,7 +45,7 @@ static double scale_of(const evaluation *e) {
 /* The loss at the present parameters and initial states. Collective over world. */
 static sn_status evaluate_loss(evaluation *e, double *loss) {
   double sum = 0;
-  if (e->own.count) SN_TRY(sn_objective_value(e->objective, e->own.count, &sum));
+  SN_TRY(sn_agree(e->app->world, sn_objective_value(e->objective, e->own.count, &sum)));
   MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_DOUBLE, MPI_SUM, e->app->world);
   *loss = scale_of(e) * sum;
   return SN_OK;
@@ -171,6 +171,8 @@ static sn_status prepare(evaluation *e) {
   const ptrdiff_t window = c->train.window;
   sn_trajectory_reader *reader;
   double interval;
+  SN_TRY(sn_setup_lock_file(e->app, c->gradient.file, "gradient.file"));
+  SN_TRY(sn_setup_claim(e->app, c->gradient.file, "gradient.file"));
   SN_TRY(sn_setup_grid(e->app, &e->grid));
   SN_TRY(sn_setup_trajectory(e->app, c->gradient.data, &reader));
   const ptrdiff_t snapshots = sn_trajectory_snapshots(reader);
@@ -187,7 +189,7 @@ static sn_status prepare(evaluation *e) {
   SN_TRY(status);
   const ptrdiff_t room = e->own.count ? e->own.count : 1;
   SN_TRY(sn_setup_model_from_file(e->app, e->grid, c->gradient.model, room, &e->model));
-  SN_TRY(sn_setup_integrator(e->app, e->model, interval, window, true, &e->integrator));
+  SN_TRY(sn_setup_integrator(e->app, e->model, interval, window, SN_PASSES_ADJOINT, &e->integrator));
   SN_TRY(sn_integrator_reserve(e->integrator, room));
   const ptrdiff_t values = e->own.count * (window + 1) * sn_grid_range(e->grid).count;
   SN_TRY(sn_suitability_check(e->app, e->model, sn_suitability_speed(e->app, values, e->values),
@@ -211,12 +213,22 @@ static void keep_trajectory(evaluation *e) {
       memcpy(e->states + (s * (window + 1) + k) * n, states + (k * e->own.count + s) * n, (size_t)n * sizeof *states);
 }
 
+static void say_effort(const evaluation *e) {
+  char effort[SN_EFFORT_LENGTH];
+  sn_integrator_effort(e->integrator, effort, sizeof effort);
+  sn_log_line(e->app->log, "solver: %s; factorizations: %ld", sn_integrator_solver_reason(e->integrator),
+              sn_integrator_factorizations(e->integrator));
+  if (*effort) sn_log_line(e->app->log, "%s", effort);
+  sn_log_line(e->app->log, "adjoint storage: %s; %td forward steps for %td",
+              sn_integrator_storage_reason(e->integrator), sn_integrator_forward_steps(e->integrator), e->steps);
+}
+
 static sn_status evaluate(evaluation *e) {
   const sn_config *c = &e->app->config;
   sn_parameters *parameters = sn_model_parameters(e->model);
   double sum = 0;
   fill(e);
-  SN_TRY(sn_objective_gradient(e->objective, e->own.count, scale_of(e), &sum, e->gradient));
+  SN_TRY(sn_agree(e->app->world, sn_objective_gradient(e->objective, e->own.count, scale_of(e), &sum, e->gradient)));
   sn_reduction *reduction;
   SN_TRY(sn_reduction_create(parameters, &reduction));
   sn_reduction_sum(reduction, e->gradient);
@@ -227,7 +239,6 @@ static sn_status evaluate(evaluation *e) {
     SN_TRY(sn_objective_diagnose(e->objective, e->own.count, scale_of(e), e->gradient));
     return SN_ERROR_ALL(SN_ERROR_RUN, "loss %g and norm of the gradient %g are not finite", loss, norm);
   }
-  SN_TRY(sn_integrator_check(e->integrator, e->own.count, 0)); /* a finite adjoint may have exploded all the same */
   sn_integrator_norms(e->integrator, e->norms);
   keep_trajectory(e);
   const sn_gradient_result result = {.loss = loss,
@@ -241,13 +252,11 @@ static sn_status evaluate(evaluation *e) {
                                      .parameters = parameters,
                                      .gradient = e->gradient};
   const sn_provenance provenance = sn_setup_provenance(e->app, "loss and gradient");
-  SN_TRY(sn_setup_lock_file(e->app, c->gradient.file, "gradient.file"));
-  SN_TRY(sn_setup_claim(e->app, c->gradient.file, "gradient.file"));
   SN_TRY(sn_gradient_file_write(e->grid, c->gradient.file, &result, &provenance));
   sn_log_line(e->app->log, "loss %.15e, norm of the gradient %.15e", loss, norm);
-  sn_log_line(e->app->log, "solver: %s; factorizations: %ld", sn_integrator_solver_reason(e->integrator),
-              sn_integrator_factorizations(e->integrator));
+  say_effort(e);
   sn_log_line(e->app->log, "written: %s", c->gradient.file);
+  SN_TRY(sn_integrator_check(e->integrator, e->own.count)); /* a finite adjoint may have exploded all the same */
   return e->app->check ? check(e) : SN_OK;
 }
 

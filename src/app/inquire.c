@@ -72,11 +72,12 @@ static int find_reader(const char *name) {
 }
 
 sn_status sn_command_template(sn_app *app) {
-  const int command = find_reader(app->argument);
+  const int command = strcmp(app->argument, "check") == 0 ? SN_FOR_ALL : find_reader(app->argument);
   if (!command)
-    return SN_ERROR_ALL(SN_ERROR_USAGE,
-                        "there is no template for '%s'; there is one for generate, train, predict, gradient, benchmark",
-                        app->argument);
+    return SN_ERROR_ALL(
+        SN_ERROR_USAGE,
+        "there is no template for '%s'; there is one for generate, train, predict, gradient, benchmark, check",
+        app->argument);
   if (app->rank == 0) sn_config_template((sn_config_command)command);
   return SN_OK;
 }

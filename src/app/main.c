@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "app.h"
 #include "sinode/memory.h"
@@ -39,7 +40,8 @@ static const sn_command commands[] = {
     {"info", "FILE|RUN_DIRECTORY", "says what a file or a run directory is", "Prints kind, shapes and provenance.", 0,
      sn_command_info},
     {"template", "COMMAND", "a complete commented parameter file for a command",
-     "Prints every key that generate, train, predict or gradient reads, with its default.", 0, sn_command_template},
+     "Prints every key that the command reads, with its default; for check, those of all commands.", 0,
+     sn_command_template},
     {"schema", "COMMAND|all", "a JSON Schema of the parameter file, for editors",
      "Prints every key with type, range, default and help; keys that the command requires are required (all: none).\n"
      "Editors that know YAML complete and check by it: put `# yaml-language-server: $schema=sinode.json` first in the\n"
@@ -79,7 +81,7 @@ static void print_command_help(const sn_command *command) {
         "  --quiet                   prints warnings and errors only\n"
         "  --overwrite               replaces existing output files of another run\n\n"
         "`sinode template %s` prints the parameters with their defaults, `sinode explain KEY` one of them.\n",
-        command->reads == SN_FOR_ALL ? "train" : command->name);
+        command->name);
 }
 
 static const sn_command *find_command(const char *name) {
@@ -184,6 +186,21 @@ static void keep_command_line(sn_app *app, int argc, char **argv) {
                              i ? argv[i] : "sinode");
 }
 
+/* Threads of the BLAS in this rank; more than the node has cores for make everything slower. */
+static void set_threads(sn_app *app) {
+  const int64_t threads = app->config.parallel.threads;
+  const long cores = sysconf(_SC_NPROCESSORS_ONLN);
+  MPI_Comm node;
+  int ranks;
+  openblas_set_num_threads((int)threads);
+  MPI_Comm_split_type(app->world, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &node);
+  MPI_Comm_size(node, &ranks);
+  MPI_Comm_free(&node);
+  if (threads > 1 && ranks * threads > cores)
+    sn_log_warning(app->log, "%d ranks on a node of %ld cores with parallel.threads %lld each: %ld would do", ranks,
+                   cores, (long long)threads, cores / ranks > 1 ? cores / ranks : 1);
+}
+
 static sn_status run(sn_app *app, int argc, char **argv) {
   command_line line;
   SN_TRY(parse_command_line(argc, argv, &line));
@@ -205,7 +222,7 @@ static sn_status run(sn_app *app, int argc, char **argv) {
   SN_TRY(sn_timer_create(&app->timer));
   if (line.command->reads) {
     SN_TRY(read_config(app, &line));
-    openblas_set_num_threads((int)app->config.parallel.threads);
+    set_threads(app);
   }
   SN_TRY(line.command->run(app));
   if (line.command->reads && sn_log_speaks(app->log)) putchar('\n');

@@ -1,19 +1,15 @@
-/* sinode predict: rolls a model out from a snapshot of the data and measures it against what follows in the data. */
+/* sinode predict: rolls a model out from snapshots of the data and measures it against what follows them in the data.
+ */
 #include <math.h>
 #include <string.h>
 
 #include "app.h"
 #include "baselines.h"
+#include "scores.h"
 #include "setup.h"
 #include "sinode/memory.h"
 #include "sinode/trajectory_file.h"
 #include "suitability.h"
-
-/* What is measured against the reference: the model, and the baselines beside it. */
-enum { SCORES_MOST = 1 + SN_BASELINES, MODEL = 0 };
-
-/* Intervals after which errors are told: one, and a Lyapunov time. */
-enum { MARKS = 2 };
 
 typedef struct {
   sn_app *app;
@@ -22,25 +18,30 @@ typedef struct {
   sn_model *model;
   sn_integrator *integrator;
   sn_baselines *baselines; /* NULL: not wanted */
-  int scores;
+  int scores;              /* model and baselines */
   sn_trajectory_writer *writer;
-  sn_range members;       /* of this replica */
+  ptrdiff_t starts;       /* predictions from each trajectory, */
+  ptrdiff_t stride;       /* this many snapshots apart */
+  ptrdiff_t total;        /* predictions in all, the members of the file */
+  sn_range members;       /* those of this replica: number starts * trajectory + start */
   ptrdiff_t points;       /* local */
   ptrdiff_t intervals;    /* to predict */
   ptrdiff_t chunk;        /* intervals between two looks at the state */
   ptrdiff_t known;        /* snapshots of the reference, the initial one included */
-  double interval, start; /* between snapshots; time of the initial one */
+  double interval, start; /* between snapshots; time of the initial one, 0 where there are several */
   double *states;         /* (chunk + 1, members, points) */
   double *reference;      /* (members, known, points) */
   double *frame;          /* (members, points): the reference at one time, NaN where there is none */
   double *mean, *spread;  /* (members): of the reference, and its standard deviation */
   double *errors;         /* (chunk + 1, scores, members): sums of squares, then rmse */
   double *relative;       /* (scores, members): nrmse at one time */
-  ptrdiff_t mark[MARKS];  /* the intervals */
-  double *marked;         /* (MARKS, scores, members): nrmse there */
-  double *estimate;       /* (chunk + 1, members): largest error estimate of a step in each interval; row 0 stays 0 */
-  double *squares;        /* (steps of a chunk, members): sums behind it */
-  double *valid_time;     /* (scores, members): NaN while the prediction is still valid */
+  double *marked;         /* (SN_MARKS, scores, members): nrmse after these intervals: */
+  ptrdiff_t mark[SN_MARKS];
+  double *estimate;      /* (chunk + 1, members): largest error estimate of a step in each interval; row 0 stays 0 */
+  double *squares;       /* (steps of a chunk, members): sums behind it */
+  double worst_estimate; /* of the members of this replica so far */
+  double *valid_time;    /* (scores, members): NaN while the prediction is still valid */
+  double *start_time;    /* (members): of the initial snapshot */
 } prediction;
 
 static void sum_over_space(const prediction *p, double *values, ptrdiff_t count) {
@@ -104,7 +105,7 @@ static void measure_relative(prediction *p, ptrdiff_t step, const double *rmse) 
     if (isnan(p->valid_time[k]) && p->relative[k] > p->app->config.predict.threshold)
       p->valid_time[k] = (double)step * p->interval;
   }
-  for (int i = 0; i < MARKS; i++)
+  for (int i = 0; i < SN_MARKS; i++)
     if (step == p->mark[i]) memcpy(p->marked + i * values, p->relative, (size_t)values * sizeof *p->marked);
 }
 
@@ -114,13 +115,14 @@ static sn_status write_states(prediction *p, ptrdiff_t step, ptrdiff_t count, co
   const ptrdiff_t members = p->members.count;
   measure_errors(p, step, count, states);
   for (ptrdiff_t i = 0; i < count; i++) {
-    const double *rmse = p->errors + i * p->scores * members, *scalars[SCORES_MOST + 2] = {rmse};
+    const double *rmse = p->errors + i * p->scores * members, *scalars[SN_SCORES_MOST + 2] = {rmse};
     take_frame(p, step + i);
     measure_relative(p, step + i, rmse);
     for (int k = 0; k < p->scores; k++) scalars[1 + k] = p->relative + k * members;
     if (estimates) scalars[1 + p->scores] = estimates + i * members;
     const double *fields[] = {states + i * members * p->points, p->frame};
-    SN_TRY(sn_trajectory_append(p->writer, p->start + (double)(step + i) * p->interval, fields, scalars));
+    if (p->writer)
+      SN_TRY(sn_trajectory_append(p->writer, p->start + (double)(step + i) * p->interval, fields, scalars));
   }
   return SN_OK;
 }
@@ -136,6 +138,7 @@ static void measure_estimates(prediction *p, ptrdiff_t count) {
       double most = 0;
       for (ptrdiff_t k = i * each; k < (i + 1) * each; k++) most = fmax(most, p->squares[k * members + m]);
       p->estimate[(i + 1) * members + m] = sqrt(most / (double)sn_grid_points(p->grid));
+      p->worst_estimate = fmax(p->worst_estimate, p->estimate[(i + 1) * members + m]);
     }
 }
 
@@ -147,8 +150,10 @@ static sn_status roll_out(prediction *p) {
   sn_log_progress_start(p->app->log, 0);
   for (ptrdiff_t done = 0; done < p->intervals;) {
     const ptrdiff_t left = p->intervals - done, count = left < p->chunk ? left : p->chunk;
-    SN_TRY(sn_integrator_forward(p->integrator, members, count, p->states, false));
-    SN_TRY(sn_integrator_check(p->integrator, members, p->start + (double)done * p->interval));
+    sn_integrator_begin_at(p->integrator, p->start + (double)done * p->interval,
+                           sn_integrator_steps(p->integrator, done));
+    SN_TRY(sn_agree(p->app->world, sn_integrator_forward(p->integrator, members, count, p->states, false)));
+    SN_TRY(sn_integrator_check(p->integrator, members));
     if (p->baselines) SN_TRY(sn_baselines_advance(p->baselines, count));
     measure_estimates(p, count);
     SN_TRY(write_states(p, done + 1, count, p->states + state, p->estimate ? p->estimate + members : NULL));
@@ -168,6 +173,55 @@ static ptrdiff_t chunk_of(const prediction *p, ptrdiff_t members) {
   return fits < 1 ? 1 : fits < (double)most ? (ptrdiff_t)fits : most;
 }
 
+static sn_status count_intervals(prediction *p) {
+  const double ratio = p->app->config.predict.span / p->interval, whole = fmax(1, round(ratio));
+  if (!(fabs(ratio - whole) <= 1e-6 * ratio))
+    return SN_ERROR_ALL(SN_ERROR_USAGE,
+                        "predict.span is %.12g, which is not a multiple of the %.12g between the snapshots of %s; "
+                        "%.12g would be",
+                        p->app->config.predict.span, p->interval, p->app->config.predict.data, whole * p->interval);
+  p->intervals = (ptrdiff_t)whole;
+  return SN_OK;
+}
+
+/* Several starts are spread over the snapshots that have a reference for the whole span behind them. */
+static sn_status spread_starts(prediction *p, ptrdiff_t snapshots) {
+  const sn_config *c = &p->app->config;
+  const ptrdiff_t room = snapshots - 1 - c->predict.start - p->intervals;
+  p->starts = c->predict.starts;
+  if (p->starts == 1) return SN_OK;
+  if (room < p->starts - 1)
+    return SN_ERROR_ALL(
+        SN_ERROR_USAGE,
+        "predict.starts is %td, but behind predict.start %s has only %td snapshots with a reference for "
+        "predict.span %g; generate more, or lower one of these",
+        p->starts, c->predict.data, room < 0 ? 0 : room + 1, c->predict.span);
+  p->stride = room / (p->starts - 1);
+  return SN_OK;
+}
+
+/* The part of the data that holds the references of this replica, and from it those references. */
+static sn_status read_references(prediction *p) {
+  const sn_config *c = &p->app->config;
+  const ptrdiff_t starts = p->starts, first = p->members.start / starts;
+  const ptrdiff_t last = p->members.count ? (p->members.start + p->members.count - 1) / starts : first - 1;
+  const ptrdiff_t length = p->known + (starts - 1) * p->stride, size = p->known * p->points;
+  double *all = NULL;
+  SN_TRY(sn_setup_read(p->app, p->grid, c->predict.data, p->reader, (sn_range){first, last - first + 1},
+                       (sn_range){c->predict.start, length}, &all));
+  sn_status status = SN_NEW(p->members.count * size, &p->reference);
+  if (!status) status = SN_NEW(p->members.count, &p->start_time);
+  status = sn_agree(p->app->world, status);
+  for (ptrdiff_t m = 0; m < p->members.count && !status; m++) {
+    const ptrdiff_t number = p->members.start + m, shift = number % starts * p->stride;
+    const double *from = all + ((number / starts - first) * length + shift) * p->points;
+    memcpy(p->reference + m * size, from, (size_t)size * sizeof *from);
+    p->start_time[m] = sn_trajectory_time(p->reader, c->predict.start + shift);
+  }
+  sn_memory_give(&all);
+  return status;
+}
+
 static sn_status open_data(prediction *p) {
   const sn_config *c = &p->app->config;
   SN_TRY(sn_setup_grid(p->app, &p->grid));
@@ -177,19 +231,20 @@ static sn_status open_data(prediction *p) {
   if (c->predict.start >= snapshots)
     return SN_ERROR_ALL(SN_ERROR_USAGE, "predict.start is snapshot %lld, but %s has only %td (0 to %td)",
                         (long long)c->predict.start, c->predict.data, snapshots, snapshots - 1);
-  p->intervals = (ptrdiff_t)llround(c->predict.span / p->interval);
-  p->chunk = chunk_of(p, sn_trajectory_members(p->reader));
+  SN_TRY(count_intervals(p));
+  SN_TRY(spread_starts(p, snapshots));
+  p->total = sn_trajectory_members(p->reader) * p->starts;
+  p->chunk = chunk_of(p, p->total);
   p->known = snapshots - c->predict.start;
   if (p->known > p->intervals + 1) p->known = p->intervals + 1;
   if (p->known <= p->intervals)
     sn_log_warning(p->app->log, "%s ends %g before the prediction does: there is no reference after t = %g",
                    c->predict.data, (double)(p->intervals + 1 - p->known) * p->interval,
                    sn_trajectory_time(p->reader, snapshots - 1));
-  p->start = sn_trajectory_time(p->reader, c->predict.start);
-  p->members = sn_grid_share(p->grid, sn_trajectory_members(p->reader));
+  p->start = p->starts > 1 ? 0 : sn_trajectory_time(p->reader, c->predict.start);
+  p->members = sn_grid_share(p->grid, p->total);
   p->points = sn_grid_range(p->grid).count;
-  return sn_setup_read(p->app, p->grid, c->predict.data, p->reader, p->members, (sn_range){c->predict.start, p->known},
-                       &p->reference);
+  return read_references(p);
 }
 
 static sn_status take_memory(prediction *p) {
@@ -200,13 +255,12 @@ static sn_status take_memory(prediction *p) {
   SN_TRY(SN_NEW(members, &p->spread));
   SN_TRY(SN_NEW((p->chunk + 1) * values, &p->errors));
   SN_TRY(SN_NEW(values, &p->relative));
-  SN_TRY(SN_NEW(MARKS * values, &p->marked));
+  SN_TRY(SN_NEW(SN_MARKS * values, &p->marked));
   SN_TRY(SN_NEW(values, &p->valid_time));
   for (ptrdiff_t k = 0; k < values; k++) p->valid_time[k] = NAN;
   return SN_OK;
 }
 
-/* What is told of: one interval, and a Lyapunov time or as much as there is of it. */
 static void choose_marks(prediction *p) {
   const double lyapunov_time = 1 / (p->app->config.predict.lyapunov_exponent * p->interval);
   const ptrdiff_t last = p->known - 1;
@@ -214,20 +268,30 @@ static void choose_marks(prediction *p) {
   p->mark[1] = lyapunov_time < (double)last ? (ptrdiff_t)llround(lyapunov_time) : last;
 }
 
+/* They begin where the model begins, in the states that roll_out takes. */
+static sn_status begin_baselines(prediction *p) {
+  if (!p->app->config.predict.baselines) return SN_OK;
+  take_frame(p, 0);
+  return sn_baselines_create(p->app, p->model, p->interval, p->chunk, p->members.count, p->frame, p->mean,
+                             &p->baselines);
+}
+
 static sn_status open_file(prediction *p) {
   const sn_config *c = &p->app->config;
+  if (strcmp(c->predict.file, "none") == 0) return SN_OK;
   static const sn_trajectory_variable fields[] = {
       {"u", "predicted field"},
       {"reference", "field of the data at the same time"},
   };
-  sn_trajectory_variable scalars[SCORES_MOST + 2] = {
+  sn_trajectory_variable scalars[SN_SCORES_MOST + 2] = {
       {"rmse", "root mean square over x of the difference from the reference"},
       {"nrmse", "rmse over the standard deviation of the reference over x and time"},
       {"nrmse_persistence", "nrmse of the initial state kept for ever"},
       {"nrmse_climatology", "nrmse of the mean of the reference over x and time"},
       {"nrmse_linear", "nrmse of the linear part of the model alone, by the same scheme"},
   };
-  static const sn_trajectory_variable finals[SCORES_MOST] = {
+  static const sn_trajectory_variable finals[] = {
+      {"start_time", "time of the initial snapshot in the data"},
       {"valid_time", "time after the start at which nrmse first exceeds nrmse_threshold; NaN if it never does"},
       {"valid_time_persistence", "the same of nrmse_persistence"},
       {"valid_time_climatology", "the same of nrmse_climatology"},
@@ -238,7 +302,7 @@ static sn_status open_file(prediction *p) {
       "largest rms over x of a time step's error estimate by the embedded method since the time before"};
   const sn_provenance provenance = sn_setup_provenance(p->app, "prediction of the Kuramoto-Sivashinsky equation");
   const sn_trajectory_spec spec = {
-      .members = sn_trajectory_members(p->reader),
+      .members = p->total,
       .own_members = p->members,
       .length = c->grid.length,
       .snapshots = p->intervals + 1,
@@ -247,7 +311,7 @@ static sn_status open_file(prediction *p) {
       .field = fields,
       .scalars = 1 + p->scores + (p->estimate != NULL),
       .scalar = scalars,
-      .finals = p->scores,
+      .finals = 1 + p->scores,
       .final = finals,
       .numbers = 2,
       .number = {{"lyapunov_exponent", c->predict.lyapunov_exponent}, {"nrmse_threshold", c->predict.threshold}}};
@@ -256,60 +320,33 @@ static sn_status open_file(prediction *p) {
   return sn_trajectory_create(p->grid, c->predict.file, &spec, &provenance, &p->writer);
 }
 
-/* Of one score, over all members: valid times that never end are counted as the span. */
-typedef struct {
-  double members, endless, valid_time, marked[MARKS];
-} summary;
-
-/* Sums over the members and ranks; space rank 0 of each replica counts. */
-static void sum_up(const prediction *p, int score, summary *total) {
-  const ptrdiff_t members = sn_grid_space_rank(p->grid) == 0 ? p->members.count : 0, first = score * p->members.count;
-  *total = (summary){.members = (double)members};
-  for (ptrdiff_t k = first; k < first + members; k++) {
-    const bool endless = isnan(p->valid_time[k]);
-    total->endless += endless;
-    total->valid_time += endless ? (double)p->intervals * p->interval : p->valid_time[k];
-    for (int i = 0; i < MARKS; i++) total->marked[i] += p->marked[i * p->scores * p->members.count + k];
-  }
-  MPI_Allreduce(MPI_IN_PLACE, total, (int)(sizeof *total / sizeof(double)), MPI_DOUBLE, MPI_SUM, p->app->world);
-  total->valid_time /= total->members;
-  for (int i = 0; i < MARKS; i++) total->marked[i] /= total->members;
-}
-
-/* The valid time, and the model beside the baselines. */
-static void summarize(const prediction *p) {
+static sn_status summarize(prediction *p) {
   const sn_config *c = &p->app->config;
-  const double exponent = c->predict.lyapunov_exponent;
-  summary total;
-  sum_up(p, MODEL, &total);
-  sn_log_line(p->app->log, "valid time (nrmse <= %g): %g, that is %.2f Lyapunov times (exponent %g)%s",
-              c->predict.threshold, total.valid_time, total.valid_time * exponent, exponent,
-              total.members > 1 ? ", mean over the members" : "");
-  if (total.endless > 0)
-    sn_log_line(p->app->log, "%g of %g members are valid to the end of the span or of the reference", total.endless,
-                total.members);
-  if (!p->baselines) return;
-  sn_log_line(p->app->log, "%-18s %12s %14s   nrmse at t = %-9g t = %g", "", "valid time", "Lyapunov times",
-              (double)p->mark[0] * p->interval, (double)p->mark[1] * p->interval);
-  for (int k = 0; k < p->scores; k++) {
-    sum_up(p, k, &total);
-    sn_log_line(p->app->log, "%-18s %12.4g %14.2f %19.3e %13.3e",
-                k == MODEL ? "model" : sn_baseline_name((sn_baseline)(k - 1)), total.valid_time,
-                total.valid_time * exponent, total.marked[0], total.marked[1]);
-  }
-}
-
-/* They begin where the model begins, in the states that roll_out takes. */
-static sn_status begin_baselines(prediction *p) {
-  take_frame(p, 0);
-  return sn_baselines_create(p->app, p->model, p->interval, p->chunk, p->members.count, p->frame, p->mean,
-                             &p->baselines);
+  char effort[SN_EFFORT_LENGTH];
+  sn_integrator_effort(p->integrator, effort, sizeof effort);
+  if (*effort) sn_log_line(p->app->log, "%s", effort);
+  double estimate = p->worst_estimate;
+  MPI_Allreduce(MPI_IN_PLACE, &estimate, 1, MPI_DOUBLE, MPI_MAX, p->app->world);
+  if (p->estimate)
+    sn_log_line(p->app->log, "error estimate of a step by the embedded method: at most %.2e (rms over x); dt %g",
+                estimate, c->integrator.dt);
+  const sn_scores scores = {.scores = p->scores,
+                            .total = p->total,
+                            .members = p->members,
+                            .span = (double)p->intervals * p->interval,
+                            .mark = {(double)p->mark[0] * p->interval, (double)p->mark[1] * p->interval},
+                            .valid_time = p->valid_time,
+                            .marked = p->marked};
+  SN_TRY(sn_scores_say_valid_times(p->app, p->grid, &scores));
+  if (p->baselines) sn_scores_say_baselines(p->app, p->grid, &scores);
+  if (strcmp(c->predict.file, "none") != 0) sn_log_line(p->app->log, "written: %s", c->predict.file);
+  return SN_OK;
 }
 
 static sn_status predict(prediction *p) {
   const sn_config *c = &p->app->config;
   sn_timer_start(p->app->timer, SN_TIME_SETUP);
-  p->scores = c->predict.baselines ? SCORES_MOST : 1;
+  p->scores = c->predict.baselines ? SN_SCORES_MOST : 1;
   SN_TRY(open_data(p));
   SN_TRY(sn_agree(p->app->world, take_memory(p)));
   measure_spread(p);
@@ -319,7 +356,7 @@ static sn_status predict(prediction *p) {
     SN_TRY(sn_setup_model(p->app, p->grid, samples, &p->model));
   else
     SN_TRY(sn_setup_model_from_file(p->app, p->grid, c->predict.model, samples, &p->model));
-  SN_TRY(sn_setup_integrator(p->app, p->model, p->interval, p->chunk, false, &p->integrator));
+  SN_TRY(sn_setup_integrator(p->app, p->model, p->interval, p->chunk, SN_PASSES_FORWARD, &p->integrator));
   SN_TRY(sn_integrator_reserve(p->integrator, samples));
   const double speed = sn_suitability_speed(p->app, p->members.count * p->known * p->points, p->reference);
   SN_TRY(sn_suitability_check(p->app, p->model, speed, sn_integrator_steps(p->integrator, p->intervals)));
@@ -329,19 +366,14 @@ static sn_status predict(prediction *p) {
   }
   sn_log_line(p->app->log, "scheme: %s, dt %g; solver %s", c->integrator.scheme, c->integrator.dt,
               sn_integrator_solver_reason(p->integrator));
-  if (c->predict.baselines) SN_TRY(begin_baselines(p));
+  SN_TRY(begin_baselines(p));
   SN_TRY(open_file(p));
   sn_timer_stop(p->app->timer, SN_TIME_SETUP);
   SN_TRY(roll_out(p));
-  const double *finals[SCORES_MOST];
-  for (int k = 0; k < p->scores; k++) finals[k] = p->valid_time + k * p->members.count;
-  SN_TRY(sn_trajectory_finish(&p->writer, finals));
-  char effort[120];
-  sn_integrator_effort(p->integrator, effort, sizeof effort);
-  if (*effort) sn_log_line(p->app->log, "%s", effort);
-  summarize(p);
-  sn_log_line(p->app->log, "written: %s", c->predict.file);
-  return SN_OK;
+  const double *finals[1 + SN_SCORES_MOST] = {p->start_time};
+  for (int k = 0; k < p->scores; k++) finals[1 + k] = p->valid_time + k * p->members.count;
+  if (p->writer) SN_TRY(sn_trajectory_finish(&p->writer, finals));
+  return summarize(p);
 }
 
 sn_status sn_command_predict(sn_app *app) {
@@ -352,8 +384,8 @@ sn_status sn_command_predict(sn_app *app) {
   sn_integrator_destroy(&p.integrator);
   sn_model_destroy(&p.model);
   sn_trajectory_close(&p.reader);
-  double **arrays[] = {&p.states,   &p.reference, &p.frame,      &p.mean,     &p.spread, &p.errors,
-                       &p.relative, &p.marked,    &p.valid_time, &p.estimate, &p.squares};
+  double **arrays[] = {&p.states,   &p.reference, &p.frame,      &p.mean,       &p.spread,   &p.errors,
+                       &p.relative, &p.marked,    &p.valid_time, &p.start_time, &p.estimate, &p.squares};
   for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) sn_memory_give(arrays[k]);
   sn_grid_destroy(&p.grid);
   return status;

@@ -3,11 +3,13 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
+#include "config_schema.h"
 #include "sinode/checkpoint_file.h"
 #include "sinode/memory.h"
 #include "sinode/model_file.h"
+#include "sinode/optimizer.h"
 
 ptrdiff_t sn_setup_slice(const sn_app *app) {
   return app->config.parallel.reproducible ? (ptrdiff_t)app->config.parallel.slice : 0;
@@ -48,10 +50,12 @@ sn_status sn_setup_model(const sn_app *app, const sn_grid *grid, ptrdiff_t sampl
                               .activation = (sn_activation)c->model.nonlinear.activation,
                               .kernel = (int)c->model.nonlinear.kernel,
                               .length = c->grid.length};
-  const bool convolves = network.kind == SN_NETWORK_CONV;
-  network.hidden = convolves ? c->model.nonlinear.channel_count : c->model.nonlinear.hidden_count;
+  const bool convolves = network.kind == SN_NETWORK_CONV, multiplies = network.kind == SN_NETWORK_PRODUCT;
+  network.hidden = multiplies ? 1 : convolves ? c->model.nonlinear.channel_count : c->model.nonlinear.hidden_count;
   for (int k = 0; k < network.hidden; k++)
-    network.width[k] = convolves ? c->model.nonlinear.channels[k] : c->model.nonlinear.hidden[k];
+    network.width[k] = multiplies  ? c->model.nonlinear.products
+                       : convolves ? c->model.nonlinear.channels[k]
+                                   : c->model.nonlinear.hidden[k];
   const sn_init init = {.kind = (sn_init_kind)c->model.nonlinear.init.kind, .std = c->model.nonlinear.init.std};
   SN_TRY(build_model(app, grid, &linear, &network, samples, model));
   SN_TRY(set_linear(app, *model));
@@ -59,11 +63,11 @@ sn_status sn_setup_model(const sn_app *app, const sn_grid *grid, ptrdiff_t sampl
   return sn_model_loaded(*model);
 }
 
-/* From the words of a file to the shapes of a model. */
-static sn_status to_shapes(const char *path, const sn_model_description *d, sn_linear_shape *linear,
+/* From the words of a file to the shapes of a model on a domain of this length. */
+static sn_status to_shapes(const char *path, const sn_model_description *d, double length, sn_linear_shape *linear,
                            sn_network_shape *network) {
   const int kind = sn_network_kind_from_name(d->nonlinear_kind), activation = sn_activation_from_name(d->activation);
-  *linear = (sn_linear_shape){.taps = d->taps, .length = d->domain_length, .trainable = d->linear_trainable};
+  *linear = (sn_linear_shape){.taps = d->taps, .length = length, .trainable = d->linear_trainable};
   if (strcmp(d->linear_kind, "stencil") == 0)
     linear->kind = SN_LINEAR_STENCIL;
   else if (strcmp(d->linear_kind, "dense") == 0)
@@ -75,9 +79,9 @@ static sn_status to_shapes(const char *path, const sn_model_description *d, sn_l
                         d->linear_kind);
   if (linear->kind == SN_LINEAR_SPECTRAL) linear->trainable = false;
   if (kind < 0)
-    return SN_ERROR_ALL(SN_ERROR_FILE, "%s: nonlinear_kind is '%s', but must be mlp, conv, ks or none", path,
+    return SN_ERROR_ALL(SN_ERROR_FILE, "%s: nonlinear_kind is '%s', but must be mlp, conv, product, ks or none", path,
                         d->nonlinear_kind);
-  *network = (sn_network_shape){.kind = (sn_network_kind)kind, .kernel = d->kernel, .length = d->domain_length};
+  *network = (sn_network_shape){.kind = (sn_network_kind)kind, .kernel = d->kernel, .length = length};
   if (kind == SN_NETWORK_NONE || kind == SN_NETWORK_KS) return SN_OK;
   if (activation < 0)
     return SN_ERROR_ALL(SN_ERROR_FILE, "%s: activation is '%s', but must be relu, tanh, sigmoid or gelu", path,
@@ -85,6 +89,12 @@ static sn_status to_shapes(const char *path, const sn_model_description *d, sn_l
   network->activation = (sn_activation)activation;
   network->hidden = d->layers - 1;
   for (int k = 0; k < network->hidden; k++) network->width[k] = d->outputs[k];
+  if (kind == SN_NETWORK_PRODUCT) {
+    if (d->layers != 2 || d->outputs[0] % 2)
+      return SN_ERROR_ALL(SN_ERROR_FILE,
+                          "%s: a product network has two layers, the first of an even number of channels", path);
+    network->width[0] /= 2; /* both factors */
+  }
   return SN_OK;
 }
 
@@ -99,15 +109,31 @@ static sn_status same_grid(const sn_app *app, const char *path, ptrdiff_t points
   return SN_OK;
 }
 
+/*
+ * A perceptron and a dense matrix are of one grid. Convolutions and stencils do not know how many points there are, but
+ * their coefficients are for one spacing.
+ */
+static sn_status suits_grid(const sn_app *app, const char *path, const sn_model_description *d) {
+  const sn_config *c = &app->config;
+  if (strcmp(d->nonlinear_kind, "mlp") == 0 || strcmp(d->linear_kind, "dense") == 0)
+    return same_grid(app, path, d->grid_points, d->domain_length);
+  const double theirs = d->domain_length / (double)d->grid_points, ours = c->grid.length / (double)c->grid.points;
+  if (!(fabs(theirs - ours) <= 1e-9 * ours))
+    return SN_ERROR_ALL(SN_ERROR_USAGE,
+                        "%s is for points %.12g apart (%td on [0, %.12g)), but grid.length over grid.points is %.12g; "
+                        "its weights do not depend on the domain, but on the spacing",
+                        path, theirs, d->grid_points, d->domain_length, ours);
+  return SN_OK;
+}
+
 sn_status sn_setup_model_from_file(const sn_app *app, const sn_grid *grid, const char *path, ptrdiff_t samples,
                                    sn_model **model) {
   sn_model_description description;
   sn_linear_shape linear;
   sn_network_shape network;
   SN_TRY(sn_model_file_describe(app->world, path, &description));
-  /* Convolutions do not depend on the grid: only the linear part would, and its coefficients say for which dx. */
-  SN_TRY(same_grid(app, path, description.grid_points, description.domain_length));
-  SN_TRY(to_shapes(path, &description, &linear, &network));
+  SN_TRY(suits_grid(app, path, &description));
+  SN_TRY(to_shapes(path, &description, app->config.grid.length, &linear, &network));
   SN_TRY(build_model(app, grid, &linear, &network, samples, model));
   sn_parameters *parameters = sn_model_parameters(*model);
   SN_TRY(sn_model_file_read(grid, path, parameters, sn_parameters_values(parameters)));
@@ -125,8 +151,12 @@ sn_model_description sn_setup_describe(const sn_app *app, const sn_model *model)
   return d;
 }
 
-sn_status sn_setup_integrator(const sn_app *app, sn_model *model, double interval, ptrdiff_t intervals, bool adjoint,
-                              sn_integrator **integrator) {
+sn_passes sn_setup_training_passes(const sn_app *app) {
+  return app->config.train.optimizer.kind == SN_OPTIMIZER_LM ? SN_PASSES_TANGENT : SN_PASSES_ADJOINT;
+}
+
+sn_status sn_setup_integrator(const sn_app *app, sn_model *model, double interval, ptrdiff_t intervals,
+                              sn_passes passes, sn_integrator **integrator) {
   const sn_config *c = &app->config;
   const sn_tableau *tableau = sn_tableau_find(c->integrator.scheme);
   const double ratio = tableau->adaptive ? 1 : interval / c->integrator.dt;
@@ -141,8 +171,9 @@ sn_status sn_setup_integrator(const sn_app *app, sn_model *model, double interva
                                          .dt = interval / (double)substeps,
                                          .substeps = substeps,
                                          .intervals = intervals,
-                                         .adjoint = adjoint,
-                                         .estimate = !adjoint,
+                                         .adjoint = passes == SN_PASSES_ADJOINT,
+                                         .tangent = passes == SN_PASSES_TANGENT,
+                                         .estimate = passes == SN_PASSES_FORWARD,
                                          .control = {.rtol = c->integrator.rtol,
                                                      .atol = c->integrator.atol,
                                                      .first_step = c->integrator.dt,
@@ -213,15 +244,14 @@ double sn_setup_peak_memory(const sn_grid *grid, const sn_parameters *parameters
     written = fmax(written, fmin(size, 32 * mebibyte));
   }
   const double gradient = sizeof(double) * (double)sn_parameters_size(parameters);
-  return libraries + arrays + 9 * mebibyte + written + (replicas > 1 ? gradient / replicas : 0);
+  return libraries + arrays + 8 * mebibyte + written + (replicas > 1 ? gradient / replicas : 0);
 }
 
 sn_status sn_setup_lock(sn_app *app, const char *path, const char *what, const char *advice) {
   bool supported = true;
   sn_lock *lock = app->locks[0].descriptor ? &app->locks[1] : &app->locks[0];
   SN_TRY(sn_agree(app->world, app->rank == 0 ? sn_lock_take(lock, path, what, advice, &supported) : SN_OK));
-  if (!supported)
-    sn_log_warning(app->log, "%s: the file system has no locks: see that no other run writes it", what);
+  if (!supported) sn_log_warning(app->log, "%s: the file system has no locks: see that no other run writes it", what);
   return SN_OK;
 }
 
@@ -233,22 +263,51 @@ sn_status sn_setup_lock_file(sn_app *app, const char *path, const char *key) {
   return sn_setup_lock(app, lock, path, advice);
 }
 
-sn_status sn_setup_claim(const sn_app *app, const char *path, const char *key) {
-  sn_status status = SN_OK;
-  if (app->rank == 0 && !app->overwrite && access(path, F_OK) == 0)
-    status = SN_ERROR(SN_ERROR_FILE,
-                      "%s: is there already, from another run; choose another %s, or replace it with "
-                      "--overwrite",
-                      path, key);
-  return sn_agree(app->world, status);
+/* Whether two paths lead to the same file. */
+static bool same_file(const char *one, const char *other) {
+  struct stat a, b;
+  return stat(one, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-sn_status sn_setup_same_run(const sn_app *app, const sn_grid *grid, const char *path, sn_config_command command,
-                            const char *const *decisive, size_t count, const char *key) {
+/* Whether a file is the parameter file, or one that the other keys of `key`'s section name: what its command reads. */
+static bool is_read(const sn_app *app, const char *path, const char *key) {
+  const size_t section = strcspn(key, ".") + 1;
+  bool found = same_file(path, app->argument);
+  for (int k = 0; k < sn_config_keys() && !found; k++) {
+    const sn_config_key *other = sn_config_key_at(k);
+    if (other->type == SN_KEY_PATH && strncmp(other->path, key, section) == 0 && strcmp(other->path, key) != 0)
+      found = same_file(path, (const char *)&app->config + other->offset);
+  }
+  return found;
+}
+
+/* Rank 0's part. */
+static sn_status claim(const sn_app *app, const char *path, const char *key) {
+  const size_t length = strlen(path);
+  struct stat found;
+  const bool there = stat(path, &found) == 0;
+  if ((there && S_ISDIR(found.st_mode)) || (length && path[length - 1] == '/'))
+    return SN_ERROR(SN_ERROR_FILE, "%s: is a directory, but %s must name a file", path, key);
+  if (!there) return SN_OK;
+  if (!app->overwrite)
+    return SN_ERROR(SN_ERROR_FILE,
+                    "%s: is there already, from another run; choose another %s, or replace it with --overwrite", path,
+                    key);
+  if (is_read(app, path, key))
+    return SN_ERROR(SN_ERROR_USAGE, "%s is %s, which this command reads; choose another file to write", key, path);
+  return SN_OK;
+}
+
+sn_status sn_setup_claim(const sn_app *app, const char *path, const char *key) {
+  return sn_agree(app->world, app->rank == 0 ? claim(app, path, key) : SN_OK);
+}
+
+sn_status sn_setup_same_run(const sn_app *app, const sn_grid *grid, const char *path, const char *const *decisive,
+                            size_t count, const char *key) {
   char text[16384];
   sn_config theirs;
   SN_TRY(sn_checkpoint_file_config(grid, path, text, sizeof text));
-  SN_TRY(sn_config_parse(path, text, strlen(text), NULL, 0, command, &theirs));
+  SN_TRY(sn_config_parse_kept(path, text, strlen(text), &theirs));
   for (size_t k = 0; k < count; k++) {
     char before[256], now[256];
     const char *differs = sn_config_difference(&theirs, &app->config, decisive[k], before, now, sizeof now);

@@ -18,7 +18,9 @@ sn_status sn_setup_grid(sn_app *app, sn_grid **grid);
 /* The model the parameters describe; its values are the initial ones. Collective over world. */
 sn_status sn_setup_model(const sn_app *app, const sn_grid *grid, ptrdiff_t samples, sn_model **model);
 
-/* The model a file describes, with the file's values. Error: it is not for the parameters' grid. Collective over world.
+/*
+ * The model a file describes, with the file's values, on the parameters' grid. Error: it is for another one; of models
+ * of convolutions and stencils, for one of other spacing. Collective over world.
  */
 sn_status sn_setup_model_from_file(const sn_app *app, const sn_grid *grid, const char *path, ptrdiff_t samples,
                                    sn_model **model);
@@ -26,12 +28,18 @@ sn_status sn_setup_model_from_file(const sn_app *app, const sn_grid *grid, const
 /* What a file says about a model. Local. */
 sn_model_description sn_setup_describe(const sn_app *app, const sn_model *model);
 
+/* What is wanted of an integrator beside states. */
+typedef enum { SN_PASSES_FORWARD, SN_PASSES_ADJOINT, SN_PASSES_TANGENT } sn_passes;
+
+/* What the optimizer of the parameters wants. Local. */
+sn_passes sn_setup_training_passes(const sn_app *app);
+
 /*
  * The integrator of the parameters for data with one snapshot every `interval`. Error: integrator.dt does not divide
  * interval. Collective over world.
  */
-sn_status sn_setup_integrator(const sn_app *app, sn_model *model, double interval, ptrdiff_t intervals, bool adjoint,
-                              sn_integrator **integrator);
+sn_status sn_setup_integrator(const sn_app *app, sn_model *model, double interval, ptrdiff_t intervals,
+                              sn_passes passes, sn_integrator **integrator);
 
 /* Opens a trajectory and sees that it is for the parameters' grid. Collective over world. */
 sn_status sn_setup_trajectory(const sn_app *app, const char *path, sn_trajectory_reader **reader);
@@ -62,7 +70,9 @@ sn_status sn_setup_lock(sn_app *app, const char *path, const char *what, const c
 sn_status sn_setup_lock_file(sn_app *app, const char *path, const char *key);
 
 /*
- * Refuses to go on if a file exists that another run made, unless --overwrite was given. Collective over world.
+ * Refuses to go on if the file that `key` has made exists already, from another run, unless --overwrite was given; and
+ * always if it is a directory, the parameter file, or a file that another key of the same section names. Collective
+ * over world.
  */
 sn_status sn_setup_claim(const sn_app *app, const char *path, const char *key);
 
@@ -70,8 +80,8 @@ sn_status sn_setup_claim(const sn_app *app, const char *path, const char *key);
  * Sees that a checkpoint was written with the same values of the decisive keys or sections: error SN_ERROR_USAGE naming
  * the first that differs; `key` is what the user may change instead. Collective over world.
  */
-sn_status sn_setup_same_run(const sn_app *app, const sn_grid *grid, const char *path, sn_config_command command,
-                            const char *const *decisive, size_t count, const char *key);
+sn_status sn_setup_same_run(const sn_app *app, const sn_grid *grid, const char *path, const char *const *decisive,
+                            size_t count, const char *key);
 
 /* Where files come from, for their attributes. */
 sn_provenance sn_setup_provenance(const sn_app *app, const char *title);

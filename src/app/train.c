@@ -47,8 +47,9 @@ static sn_status say_status(const sn_training *t, sn_run_state state, const char
 static sn_status write_model(sn_training *t, const char *name) {
   char path[SN_RUN_PATH];
   const sn_model_description description = sn_setup_describe(t->app, t->model);
-  const sn_provenance provenance = sn_setup_provenance(t->app, "semi-implicit neural ODE");
+  sn_provenance provenance = sn_setup_provenance(t->app, "semi-implicit neural ODE");
   sn_parameters *parameters = sn_model_parameters(t->model);
+  provenance.held_out = t->held_out;
   sn_run_path(t->app, name, path);
   sn_timer_start(t->app->timer, SN_TIME_WRITE);
   SN_TRY(sn_model_file_write(t->grid, path, &description, parameters, sn_parameters_values(parameters), &provenance));
@@ -129,6 +130,17 @@ static void identify(sn_training *t, ptrdiff_t members, ptrdiff_t snapshots) {
   t->data = (sn_training_data){members, snapshots, (int64_t)sum};
 }
 
+static void describe_held_out(sn_training *t, ptrdiff_t members, ptrdiff_t snapshots) {
+  const ptrdiff_t first = sn_dataset_boundary(t->dataset);
+  const bool in_time = t->app->config.train.split == SN_SPLIT_TIME;
+  const ptrdiff_t last = (in_time ? snapshots : members) - 1;
+  if (first > last)
+    snprintf(t->held_out, sizeof t->held_out, "none");
+  else
+    snprintf(t->held_out, sizeof t->held_out, "%s %td to %td%s", in_time ? "snapshots" : "members", first, last,
+             in_time ? " of every member" : "");
+}
+
 static sn_status load_data(sn_training *t, double *interval) {
   const sn_config *c = &t->app->config;
   sn_trajectory_reader *reader;
@@ -142,21 +154,30 @@ static sn_status load_data(sn_training *t, double *interval) {
   if (status) return status;
   identify(t, members, snapshots);
   t->speed = sn_suitability_speed(t->app, members * snapshots * sn_grid_range(t->grid).count, t->values);
-  return sn_dataset_create(members, snapshots, sn_grid_range(t->grid).count, t->values, c->train.window,
-                           (sn_split_kind)c->train.split, c->train.validation, &t->dataset);
+  SN_TRY(sn_dataset_create(members, snapshots, sn_grid_range(t->grid).count, t->values, c->train.window,
+                           (sn_split_kind)c->train.split, c->train.validation, &t->dataset));
+  describe_held_out(t, members, snapshots);
+  return SN_OK;
 }
 
 static sn_status prepare(sn_training *t) {
   sn_app *app = t->app;
   const sn_config *c = &app->config;
   double interval;
+  if (c->train.optimizer.kind == SN_OPTIMIZER_LM && c->train.loss != SN_LOSS_MSE)
+    return SN_ERROR_ALL(SN_ERROR_USAGE,
+                        "train.optimizer.kind is lm, which minimizes squares; set train.loss to mse, or use lbfgs");
+  if (sn_setup_slice(app) && sn_optimizer_kind_sees_all((sn_optimizer_kind)c->train.optimizer.kind))
+    return SN_ERROR_ALL(SN_ERROR_USAGE,
+                        "parallel.reproducible sums batches in slices, but lbfgs and lm take no batches; set it to "
+                        "false, or use adamw or sgd");
   t->libraries = sn_setup_libraries();
   sn_timer_start(app->timer, SN_TIME_SETUP);
   SN_TRY(sn_setup_grid(app, &t->grid));
   SN_TRY(load_data(t, &interval));
   const ptrdiff_t samples = sn_trainer_samples(t->grid, t->dataset, c->train.batch, sn_setup_slice(t->app));
   SN_TRY(sn_setup_model(app, t->grid, samples, &t->model));
-  SN_TRY(sn_setup_integrator(app, t->model, interval, c->train.window, true, &t->integrator));
+  SN_TRY(sn_setup_integrator(app, t->model, interval, c->train.window, sn_setup_training_passes(app), &t->integrator));
   SN_TRY(sn_suitability_check(app, t->model, t->speed, sn_integrator_steps(t->integrator, c->train.window)));
   SN_TRY(sn_objective_create(t->model, t->integrator, (sn_loss_kind)c->train.loss, c->train.window, &t->objective));
   const sn_optimizer_options optimizer = {.kind = (sn_optimizer_kind)c->train.optimizer.kind,
@@ -164,19 +185,28 @@ static sn_status prepare(sn_training *t) {
                                           .beta1 = c->train.optimizer.beta1,
                                           .beta2 = c->train.optimizer.beta2,
                                           .epsilon = c->train.optimizer.epsilon,
-                                          .momentum = c->train.optimizer.momentum};
+                                          .momentum = c->train.optimizer.momentum,
+                                          .history = (int)c->train.optimizer.history,
+                                          .damping = c->train.optimizer.damping};
   SN_TRY(sn_optimizer_create(sn_model_parameters(t->model), &optimizer, &t->optimizer));
-  const sn_trainer_options options = {.batch = c->train.batch,
-                                      .epochs = c->train.epochs,
-                                      .seed = (uint64_t)c->run.seed,
-                                      .window = c->train.window,
-                                      .schedule = {.kind = (sn_schedule_kind)c->train.schedule.kind,
-                                                   .factor = c->train.schedule.factor,
-                                                   .patience = c->train.schedule.patience,
-                                                   .threshold = c->train.schedule.threshold,
-                                                   .minimum = c->train.schedule.minimum},
-                                      .on_nonfinite = (sn_nonfinite)c->train.on_nonfinite,
-                                      .slice = sn_setup_slice(app)};
+  const sn_trainer_options options = {
+      .batch = c->train.batch,
+      .epochs = c->train.epochs,
+      .seed = (uint64_t)c->run.seed,
+      .window = c->train.window,
+      .first_window = c->train.curriculum.window,
+      .window_epochs = c->train.curriculum.epochs,
+      .clip = c->train.optimizer.clip,
+      .schedule = {.kind = (sn_schedule_kind)c->train.schedule.kind,
+                   .factor = c->train.schedule.factor,
+                   .patience = c->train.schedule.patience,
+                   .threshold = c->train.schedule.threshold,
+                   .minimum = c->train.schedule.minimum,
+                   .start = c->train.optimizer.learning_rate,
+                   .period = c->train.schedule.period > 0 ? c->train.schedule.period : c->train.epochs,
+                   .growth = c->train.schedule.growth},
+      .on_nonfinite = (sn_nonfinite)c->train.on_nonfinite,
+      .slice = sn_setup_slice(app)};
   SN_TRY(sn_trainer_create(t->model, t->objective, t->dataset, t->optimizer, &options, c->train.optimizer.learning_rate,
                            &t->trainer));
   SN_TRY(sn_trainer_reserve(t->trainer, t->integrator));
@@ -198,7 +228,7 @@ static sn_status finish(sn_training *t) {
   sn_log_line(t->app->log, "trained %lld epochs, %lld iterations in %.1f s (%.3f s an epoch)", (long long)state->epoch,
               (long long)state->iteration, state->seconds, state->seconds / (double)state->epoch);
   sn_log_line(t->app->log, "training loss %.4e, validation loss %.4e, best %.4e", last[3], last[4], state->best);
-  char effort[120];
+  char effort[SN_EFFORT_LENGTH];
   sn_integrator_effort(t->integrator, effort, sizeof effort);
   sn_log_line(t->app->log, "factorizations: %ld%s%s", sn_integrator_factorizations(t->integrator), *effort ? "; " : "",
               effort);

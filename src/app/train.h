@@ -29,6 +29,7 @@ typedef struct {
   sn_objective *objective;
   sn_optimizer *optimizer;
   sn_trainer *trainer;
+  char held_out[160];         /* what no training window has, for the files */
   double *history;            /* (epochs, columns) */
   double loss, told;          /* of the last batch, NaN before the first; clock when status.json was written */
   double libraries, foreseen; /* bytes resident beside the arrays at the start; the most that will be */

@@ -11,11 +11,11 @@
 #include "train.h"
 
 /* What a checkpoint holds besides the parameters: the optimizer's vectors and these numbers. */
-enum { NUMBERS = 19 };
+enum { NUMBERS = 20 };
 
 typedef struct {
   sn_checkpoint_number number[NUMBERS];
-  sn_checkpoint_vector vector[2];
+  sn_checkpoint_vector vector[SN_OPTIMIZER_VECTORS_MOST];
   sn_checkpoint whole;
 } contents;
 
@@ -42,6 +42,8 @@ static void list_contents(sn_training *t, contents *c) {
       {"learning_rate", SN_CHECKPOINT_FLOAT64, 1, &state->schedule.rate},
       {"schedule_best", SN_CHECKPOINT_FLOAT64, 1, &state->schedule.best},
       {"history", SN_CHECKPOINT_FLOAT64, state->epoch * SN_HISTORY_COLUMNS, t->history},
+      {"optimizer_numbers", SN_CHECKPOINT_FLOAT64, sn_optimizer_numbers(t->optimizer),
+       sn_optimizer_number(t->optimizer)},
   };
   memcpy(c->number, numbers, sizeof numbers);
   for (int v = 0; v < sn_optimizer_vectors(t->optimizer); v++)
@@ -52,7 +54,7 @@ static void list_contents(sn_training *t, contents *c) {
                              .values = sn_parameters_values(parameters),
                              .vectors = sn_optimizer_vectors(t->optimizer),
                              .vector = c->vector,
-                             .numbers = NUMBERS,
+                             .numbers = sn_optimizer_numbers(t->optimizer) ? NUMBERS : NUMBERS - 1, /* the last */
                              .number = c->number};
 }
 
@@ -65,7 +67,8 @@ sn_status sn_training_save(sn_training *t, double loss) {
   contents c;
   sn_app *app = t->app;
   const sn_model_description description = sn_setup_describe(app, t->model);
-  const sn_provenance provenance = sn_setup_provenance(app, "checkpoint of training");
+  sn_provenance provenance = sn_setup_provenance(app, "checkpoint of training");
+  provenance.held_out = t->held_out;
   const sn_series series = sn_run_checkpoints(app);
   const int64_t iteration = sn_trainer_peek_state(t->trainer)->iteration;
   const double started = sn_clock();
@@ -85,9 +88,20 @@ sn_status sn_training_save(sn_training *t, double loss) {
 }
 
 /* A run goes on with what decides its results; how long it trains and how often it saves may change. */
-static const char *const decisive[] = {
-    "run.seed",   "grid",             "model",       "integrator",          "train.window", "train.batch",
-    "train.loss", "train.validation", "train.split", "train.optimizer.kind", "parallel.reproducible", "parallel.slice"};
+static const char *const decisive[] = {"run.seed",
+                                       "grid",
+                                       "model",
+                                       "integrator",
+                                       "train.window",
+                                       "train.curriculum",
+                                       "train.batch",
+                                       "train.loss",
+                                       "train.validation",
+                                       "train.split",
+                                       "train.optimizer.kind",
+                                       "train.optimizer.history",
+                                       "parallel.reproducible",
+                                       "parallel.slice"};
 
 /* The data may have moved, but must be the same. */
 static sn_status see_that_the_data_are(const sn_training *t, const char *path) {
@@ -113,8 +127,8 @@ static sn_status see_that_it_is_possible(const sn_training *t, const char *path)
       state->iteration == state->epoch * batches + state->position)
     return SN_OK;
   return SN_ERROR_ALL(SN_ERROR_FILE,
-                      "%s: iteration %" PRId64 " is not batch %" PRId64 " of epoch %" PRId64
-                      ", which have %" PRId64 " batches each: the file is damaged",
+                      "%s: iteration %" PRId64 " is not batch %" PRId64 " of epoch %" PRId64 ", which have %" PRId64
+                      " batches each: the file is damaged",
                       path, state->iteration, state->position, state->epoch, batches);
 }
 
@@ -125,14 +139,16 @@ static sn_status read_checkpoint(void *context, const char *path) {
   int64_t epochs = 0;
   ptrdiff_t numbers = 0;
   const sn_checkpoint_number epoch = {"epoch", SN_CHECKPOINT_INT64, 1, &epochs};
-  SN_TRY(sn_setup_same_run(t->app, t->grid, path, SN_FOR_TRAIN, decisive, sizeof decisive / sizeof decisive[0],
-                           "run.directory"));
+  SN_TRY(sn_setup_same_run(t->app, t->grid, path, decisive, sizeof decisive / sizeof decisive[0], "run.directory"));
   SN_TRY(see_that_the_data_are(t, path));
   SN_TRY(sn_checkpoint_file_read_numbers(t->grid, path, 1, &epoch));
   SN_TRY(sn_checkpoint_file_count(t->grid, path, "/progress/history", &numbers));
   if (epochs < 0 || numbers % SN_HISTORY_COLUMNS || epochs != numbers / SN_HISTORY_COLUMNS)
-    return SN_ERROR_ALL(SN_ERROR_FILE, "%s: the history has %td numbers, which are not %" PRId64 " epochs of %d: the "
-                        "file is damaged", path, numbers, epochs, SN_HISTORY_COLUMNS);
+    return SN_ERROR_ALL(SN_ERROR_FILE,
+                        "%s: the history has %td numbers, which are not %" PRId64
+                        " epochs of %d: the "
+                        "file is damaged",
+                        path, numbers, epochs, SN_HISTORY_COLUMNS);
   const int64_t most = epochs > t->app->config.train.epochs ? epochs : t->app->config.train.epochs;
   sn_memory_give(&t->history);
   SN_TRY(sn_agree(t->app->world, SN_NEW(most * SN_HISTORY_COLUMNS, &t->history)));

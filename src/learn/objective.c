@@ -37,6 +37,9 @@ void sn_objective_destroy(sn_objective **objective) {
   sn_memory_give(objective);
 }
 
+void sn_objective_set_window(sn_objective *o, ptrdiff_t window) { o->window = window; }
+ptrdiff_t sn_objective_window(const sn_objective *o) { return o->window; }
+
 double *sn_objective_initial(sn_objective *o) { return o->states; }
 double *sn_objective_targets(sn_objective *o) { return o->targets; }
 const double *sn_objective_states(const sn_objective *o) { return o->states; }
@@ -54,18 +57,33 @@ sn_status sn_objective_value(sn_objective *o, ptrdiff_t samples, double *sum) {
 }
 
 sn_status sn_objective_gradient(sn_objective *o, ptrdiff_t samples, double scale, double *sum, double *gradient) {
-  const ptrdiff_t count = samples * o->points;
   memset(gradient, 0, (size_t)sn_parameters_size(sn_model_parameters(o->model)) * sizeof *gradient);
+  return sn_objective_add_gradient(o, samples, scale, sum, gradient);
+}
+
+sn_status sn_objective_add_gradient(sn_objective *o, ptrdiff_t samples, double scale, double *sum, double *gradient) {
+  const ptrdiff_t count = samples * o->points;
   SN_TRY(sn_integrator_forward(o->integrator, samples, o->window, o->states, true));
   memset(o->bars, 0, (size_t)count * sizeof *o->bars); /* the loss does not see the initial states */
   *sum = sn_loss_sum(o->loss, o->window * count, o->states + count, o->targets, scale, o->bars + count);
   return sn_integrator_backward(o->integrator, samples, o->window, o->bars, gradient);
 }
 
+sn_status sn_objective_tangent(sn_objective *o, ptrdiff_t samples, ptrdiff_t directions, const double *parameters,
+                               double *tangents, double *residuals, double *sum) {
+  const ptrdiff_t count = samples * o->points, values = o->window * count;
+  memset(tangents, 0, (size_t)(directions * count) * sizeof *tangents); /* initial states stand still */
+  SN_TRY(sn_integrator_tangent(o->integrator, samples, o->window, o->states, directions, parameters, tangents));
+  for (ptrdiff_t k = 0; k < values; k++) residuals[k] = o->states[count + k] - o->targets[k];
+  *sum = sn_loss_sum(SN_LOSS_MSE, values, o->states + count, o->targets, 0, NULL);
+  return SN_OK;
+}
+
 sn_status sn_objective_diagnose(sn_objective *o, ptrdiff_t samples, double scale, double *gradient) {
+  const MPI_Comm world = sn_grid_world(sn_model_grid(o->model));
   double sum;
-  if (samples) SN_TRY(sn_objective_value(o, samples, &sum));
-  SN_TRY(sn_integrator_check(o->integrator, samples, 0));
-  if (samples) SN_TRY(sn_objective_gradient(o, samples, scale, &sum, gradient));
-  return sn_integrator_check(o->integrator, samples, 0);
+  SN_TRY(sn_agree(world, sn_objective_value(o, samples, &sum)));
+  SN_TRY(sn_integrator_check(o->integrator, samples));
+  SN_TRY(sn_agree(world, sn_objective_gradient(o, samples, scale, &sum, gradient)));
+  return sn_integrator_check(o->integrator, samples);
 }

@@ -1,24 +1,10 @@
 #include "sinode/optimizer.h"
 
 #include <math.h>
+#include <stdio.h>
 
+#include "optimizer_family.h"
 #include "sinode/memory.h"
-
-/* An optimizer of the family: the names of its state vectors and the update of one block. */
-typedef struct {
-  int vectors;
-  const char *names[2];
-  void (*update)(const sn_optimizer *optimizer, double rate, ptrdiff_t count, double *restrict value,
-                 const double *restrict gradient, double *restrict first, double *restrict second);
-} optimizer_ops;
-
-struct sn_optimizer {
-  const optimizer_ops *ops;
-  sn_optimizer_options options;
-  sn_parameters *parameters;
-  double *vectors[2];
-  int64_t steps;
-};
 
 static void update_adamw(const sn_optimizer *optimizer, double rate, ptrdiff_t count, double *restrict value,
                          const double *restrict gradient, double *restrict mean, double *restrict square) {
@@ -44,27 +30,40 @@ static void update_sgd(const sn_optimizer *optimizer, double rate, ptrdiff_t cou
   }
 }
 
-static const optimizer_ops families[] = {
-    [SN_OPTIMIZER_ADAMW] = {.vectors = 2, .names = {"exp_avg", "exp_avg_sq"}, .update = update_adamw},
-    [SN_OPTIMIZER_SGD] = {.vectors = 1, .names = {"momentum_buffer"}, .update = update_sgd},
-};
+static const sn_optimizer_ops adamw = {.vectors = 2, .names = {"exp_avg", "exp_avg_sq"}, .update = update_adamw},
+                              sgd = {.vectors = 1, .names = {"momentum_buffer"}, .update = update_sgd};
+
+static const sn_optimizer_ops *const families[] = {[SN_OPTIMIZER_ADAMW] = &adamw,
+                                                   [SN_OPTIMIZER_SGD] = &sgd,
+                                                   [SN_OPTIMIZER_LBFGS] = &sn_optimizer_lbfgs,
+                                                   [SN_OPTIMIZER_LM] = &sn_optimizer_lm};
+
+static sn_status build(sn_optimizer *optimizer) {
+  const sn_optimizer_ops *ops = optimizer->ops;
+  const bool named = ops->names[0] || !ops->vectors;
+  optimizer->vectors = named ? ops->vectors : 2 * optimizer->options.history;
+  for (int v = 0; v < optimizer->vectors; v++) {
+    if (named)
+      snprintf(optimizer->name[v], SN_OPTIMIZER_NAME, "%s", ops->names[v]);
+    else
+      snprintf(optimizer->name[v], SN_OPTIMIZER_NAME, "%s_%d", v % 2 ? "change" : "step", v / 2);
+    SN_TRY(SN_NEW(sn_parameters_size(optimizer->parameters), &optimizer->vector[v]));
+  }
+  return ops->create ? ops->create(optimizer) : SN_OK;
+}
 
 sn_status sn_optimizer_create(sn_parameters *parameters, const sn_optimizer_options *options, sn_optimizer **out) {
   SN_TRY(SN_NEW(1, out));
-  **out = (sn_optimizer){.ops = &families[options->kind], .options = *options, .parameters = parameters};
-  for (int v = 0; v < (*out)->ops->vectors; v++) {
-    sn_status status = SN_NEW(sn_parameters_size(parameters), &(*out)->vectors[v]);
-    if (status) {
-      sn_optimizer_destroy(out);
-      return status;
-    }
-  }
-  return SN_OK;
+  **out = (sn_optimizer){.ops = families[options->kind], .options = *options, .parameters = parameters};
+  sn_status status = build(*out);
+  if (status) sn_optimizer_destroy(out);
+  return status;
 }
 
 void sn_optimizer_destroy(sn_optimizer **optimizer) {
   if (!*optimizer) return;
-  for (int v = 0; v < 2; v++) sn_memory_give(&(*optimizer)->vectors[v]);
+  if ((*optimizer)->state) (*optimizer)->ops->destroy(*optimizer);
+  for (int v = 0; v < (*optimizer)->vectors; v++) sn_memory_give(&(*optimizer)->vector[v]);
   sn_memory_give(optimizer);
 }
 
@@ -72,12 +71,28 @@ void sn_optimizer_begin_step(sn_optimizer *optimizer) { optimizer->steps++; }
 
 void sn_optimizer_update(sn_optimizer *optimizer, double learning_rate, const double *gradient, sn_range part) {
   const ptrdiff_t at = part.start;
-  double *second = optimizer->vectors[1] ? optimizer->vectors[1] + at : NULL;
+  double *second = optimizer->vector[1] ? optimizer->vector[1] + at : NULL;
   optimizer->ops->update(optimizer, learning_rate, part.count, sn_parameters_values(optimizer->parameters) + at,
-                         gradient + at, optimizer->vectors[0] + at, second);
+                         gradient + at, optimizer->vector[0] + at, second);
 }
 
-int sn_optimizer_vectors(const sn_optimizer *optimizer) { return optimizer->ops->vectors; }
-const char *sn_optimizer_vector_name(const sn_optimizer *optimizer, int index) { return optimizer->ops->names[index]; }
-double *sn_optimizer_vector(sn_optimizer *optimizer, int index) { return optimizer->vectors[index]; }
+bool sn_optimizer_kind_sees_all(sn_optimizer_kind kind) { return families[kind]->minimize != NULL; }
+bool sn_optimizer_sees_all(const sn_optimizer *optimizer) { return optimizer->ops->minimize != NULL; }
+bool sn_optimizer_wants_tangents(const sn_optimizer *optimizer) { return optimizer->ops->tangents; }
+
+sn_status sn_optimizer_minimize(sn_optimizer *optimizer, const sn_problem *problem, double learning_rate, double *loss,
+                                bool *moved) {
+  optimizer->steps++;
+  return optimizer->ops->minimize(optimizer, problem, learning_rate, loss, moved);
+}
+
+void sn_optimizer_restart(sn_optimizer *optimizer) {
+  if (optimizer->ops->restart) optimizer->ops->restart(optimizer);
+}
+
+int sn_optimizer_vectors(const sn_optimizer *optimizer) { return optimizer->vectors; }
+const char *sn_optimizer_vector_name(const sn_optimizer *optimizer, int index) { return optimizer->name[index]; }
+double *sn_optimizer_vector(sn_optimizer *optimizer, int index) { return optimizer->vector[index]; }
+int sn_optimizer_numbers(const sn_optimizer *optimizer) { return optimizer->ops->numbers; }
+double *sn_optimizer_number(sn_optimizer *optimizer) { return optimizer->number; }
 int64_t *sn_optimizer_steps(sn_optimizer *optimizer) { return &optimizer->steps; }

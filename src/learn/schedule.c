@@ -6,8 +6,23 @@ sn_schedule sn_schedule_start(double learning_rate) {
   return (sn_schedule){.rate = learning_rate, .best = INFINITY, .bad_epochs = 0};
 }
 
-void sn_schedule_step(sn_schedule *schedule, const sn_schedule_options *options, double loss) {
+/* The rate `epochs` after the start: a function of time alone. */
+static double wave(const sn_schedule_options *options, int64_t epochs) {
+  double since = (double)epochs, period = (double)options->period;
+  while (options->kind == SN_SCHEDULE_RESTARTS && since >= period) {
+    since -= period;
+    period = round(period * options->growth);
+  }
+  const double part = fmin(since / period, 1);
+  return options->minimum + (options->start - options->minimum) * (1 + cos(M_PI * part)) / 2;
+}
+
+void sn_schedule_step(sn_schedule *schedule, const sn_schedule_options *options, int64_t epochs, double loss) {
   if (options->kind == SN_SCHEDULE_CONSTANT) return;
+  if (options->kind != SN_SCHEDULE_PLATEAU) {
+    schedule->rate = wave(options, epochs);
+    return;
+  }
   if (loss < schedule->best * (1 - options->threshold)) {
     schedule->best = loss;
     schedule->bad_epochs = 0;

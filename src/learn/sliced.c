@@ -10,7 +10,7 @@ struct sn_sliced {
   sn_model *model;
   sn_objective *objective;
   const sn_dataset *dataset;
-  ptrdiff_t slice, size;           /* size: of the parameters */
+  ptrdiff_t slice, size;            /* size: of the parameters */
   sn_fixed_sum *gradients, *losses; /* a gradient with its loss behind it; a loss alone */
   sn_set set;
   ptrdiff_t windows;
@@ -26,8 +26,8 @@ static ptrdiff_t most_windows(const sn_dataset *dataset) {
   return training > validation ? training : validation;
 }
 
-sn_status sn_sliced_create(sn_model *model, sn_objective *objective, const sn_dataset *dataset,
-                           ptrdiff_t windows_most, sn_sliced **out) {
+sn_status sn_sliced_create(sn_model *model, sn_objective *objective, const sn_dataset *dataset, ptrdiff_t windows_most,
+                           sn_sliced **out) {
   const sn_grid *grid = sn_model_grid(model);
   SN_TRY(sn_agree(sn_grid_world(grid), SN_NEW(1, out)));
   sn_sliced *s = *out;
@@ -83,7 +83,8 @@ static void sum_over_space(const sn_sliced *s, bool with_gradient, double *value
     const sn_parameter_block *block = sn_parameters_block(parameters, i);
     const ptrdiff_t size = sn_parameter_block_size(block);
     if (block->split || !block->trainable) continue;
-    if (!block->partial && sn_grid_space_rank(s->grid)) memset(values + block->offset, 0, (size_t)size * sizeof *values);
+    if (!block->partial && sn_grid_space_rank(s->grid))
+      memset(values + block->offset, 0, (size_t)size * sizeof *values);
     MPI_Allreduce(MPI_IN_PLACE, values + block->offset, (int)size, MPI_DOUBLE, MPI_SUM, space);
   }
 }

@@ -7,6 +7,7 @@
 #include "sinode/random.h"
 #include "sinode/reduction.h"
 #include "sinode/sliced.h"
+#include "training_problem.h"
 
 struct sn_trainer {
   const sn_grid *grid;
@@ -20,7 +21,9 @@ struct sn_trainer {
   ptrdiff_t *permutation; /* (windows) of the epoch under way */
   double *gradient;
   sn_reduction *reduction;
-  sn_sliced *sliced; /* NULL unless options.slice */
+  sn_sliced *sliced;           /* NULL unless options.slice */
+  sn_training_problem problem; /* of optimizers that see all */
+  bool exhausted;              /* such an optimizer found nothing better */
 };
 
 /* The windows [start, start + count) of batch number `position` in the epoch's order. */
@@ -50,12 +53,16 @@ sn_status sn_trainer_create(sn_model *model, sn_objective *objective, const sn_d
   if (!status) status = sn_reduction_create(sn_model_parameters(model), &trainer->reduction);
   if (!status && options->slice)
     status = sn_sliced_create(model, objective, dataset, batch_range(trainer, 0).count, &trainer->sliced);
+  if (!status && sn_optimizer_sees_all(optimizer))
+    status = sn_training_problem_create(model, objective, dataset, SN_SET_TRAINING, options->window,
+                                        sn_optimizer_wants_tangents(optimizer), trainer->reduction, &trainer->problem);
   if (status) sn_trainer_destroy(out);
   return status;
 }
 
 void sn_trainer_destroy(sn_trainer **trainer) {
   if (!*trainer) return;
+  sn_training_problem_destroy(&(*trainer)->problem);
   sn_memory_give(&(*trainer)->permutation);
   sn_memory_give(&(*trainer)->gradient);
   sn_reduction_destroy(&(*trainer)->reduction);
@@ -73,7 +80,16 @@ ptrdiff_t sn_trainer_samples(const sn_grid *grid, const sn_dataset *dataset, ptr
   return (most + replicas - 1) / replicas;
 }
 
+ptrdiff_t sn_trainer_window(const sn_trainer_options *options, int64_t epoch) {
+  if (!options->first_window) return options->window;
+  ptrdiff_t window = options->first_window;
+  for (int64_t k = options->window_epochs; k <= epoch && window < options->window; k += options->window_epochs)
+    window *= 2;
+  return window < options->window ? window : options->window;
+}
+
 ptrdiff_t sn_trainer_batches(const sn_trainer *trainer) {
+  if (sn_optimizer_sees_all(trainer->optimizer)) return 1;
   return (trainer->windows + trainer->options.batch - 1) / trainer->options.batch;
 }
 
@@ -93,7 +109,7 @@ sn_status sn_trainer_reserve(const sn_trainer *trainer, sn_integrator *integrato
   const ptrdiff_t most = sn_model_samples(trainer->model);
   if (trainer->sliced) return reserve_slices(trainer, integrator);
   const sn_range ends[2] = {batch_range(trainer, 0), batch_range(trainer, sn_trainer_batches(trainer) - 1)};
-  for (int k = 0; k < 2; k++) {
+  for (int k = 0; k < 2 && !sn_optimizer_sees_all(trainer->optimizer); k++) {
     const ptrdiff_t share = sn_grid_share(trainer->grid, ends[k].count).count;
     if (share) SN_TRY(sn_integrator_reserve(integrator, share));
   }
@@ -112,42 +128,45 @@ static void shuffle(sn_trainer *trainer) {
 }
 
 static double values_of(const sn_trainer *trainer, ptrdiff_t samples) {
-  return (double)samples * (double)trainer->options.window * (double)sn_grid_points(trainer->grid);
+  return (double)samples * (double)sn_objective_window(trainer->objective) * (double)sn_grid_points(trainer->grid);
 }
 
 sn_status sn_trainer_evaluate(sn_trainer *trainer, sn_set set, double *loss) {
   const ptrdiff_t windows = sn_dataset_windows(trainer->dataset, set), most = sn_model_samples(trainer->model);
   const sn_range share = sn_grid_share(trainer->grid, windows);
   double total = 0;
+  sn_status status = SN_OK;
   if (trainer->sliced && windows) {
     bool sound;
-    sn_status status = sn_sliced_evaluate(trainer->sliced, set, windows, NULL, 1, &total, NULL, &sound);
+    status = sn_sliced_evaluate(trainer->sliced, set, windows, NULL, 1, &total, NULL, &sound);
     *loss = total / values_of(trainer, windows);
     return sn_agree(sn_grid_world(trainer->grid), status);
   }
-  for (ptrdiff_t done = 0; done < share.count; done += most) {
+  for (ptrdiff_t done = 0; done < share.count && !status; done += most) {
     const ptrdiff_t samples = share.count - done < most ? share.count - done : most;
-    double sum;
+    double sum = 0;
     sn_dataset_gather(trainer->dataset, set, samples, NULL, share.start + done,
                       sn_objective_initial(trainer->objective), sn_objective_targets(trainer->objective));
-    SN_TRY(sn_objective_value(trainer->objective, samples, &sum));
+    status = sn_objective_value(trainer->objective, samples, &sum);
     total += sum;
   }
+  SN_TRY(sn_agree(sn_grid_world(trainer->grid), status));
   MPI_Allreduce(MPI_IN_PLACE, &total, 1, MPI_DOUBLE, MPI_SUM, sn_grid_world(trainer->grid));
   *loss = windows ? total / values_of(trainer, windows) : NAN;
   return SN_OK;
 }
 
-/* Finds the words for a batch that failed; `status` is this rank's failure, if it had one. Collective over world. */
-static sn_status blow_up(sn_trainer *trainer, ptrdiff_t windows, sn_status status, double scale, double loss) {
-  SN_TRY(sn_agree(sn_grid_world(trainer->grid), status));
-  const ptrdiff_t samples =
-      trainer->sliced ? sn_sliced_recall(trainer->sliced) : sn_grid_share(trainer->grid, windows).count;
-  SN_TRY(sn_objective_diagnose(trainer->objective, samples, scale, trainer->gradient));
-  return SN_ERROR_ALL(SN_ERROR_RUN,
-                      "the gradient is not finite although states and adjoints are (loss %g); lower "
-                      "train.optimizer.learning_rate",
-                      loss);
+/* Scales a gradient down to the norm options.clip, part by part; each element counts once. */
+static void clip(const sn_trainer *trainer) {
+  const sn_parameters *parameters = sn_model_parameters(trainer->model);
+  const double most = trainer->options.clip;
+  double square = 0;
+  if (!(most > 0)) return;
+  for (int k = 0; k < sn_reduction_parts(trainer->reduction); k++)
+    square += sn_parameters_square(parameters, sn_reduction_part(trainer->reduction, k), trainer->gradient);
+  MPI_Allreduce(MPI_IN_PLACE, &square, 1, MPI_DOUBLE, MPI_SUM, sn_grid_world(trainer->grid));
+  const double factor = most / sqrt(square);
+  for (ptrdiff_t k = 0; k < sn_parameters_size(parameters) && factor < 1; k++) trainer->gradient[k] *= factor;
 }
 
 /* Each replica updates its parts of the parameters and gets the others. */
@@ -155,6 +174,7 @@ static void update(sn_trainer *trainer) {
   double *values = sn_parameters_values(sn_model_parameters(trainer->model));
   sn_timer *timer = sn_grid_timer(trainer->grid);
   sn_timer_start(timer, SN_TIME_OPTIMIZER);
+  clip(trainer);
   sn_optimizer_begin_step(trainer->optimizer);
   for (int k = 0; k < sn_reduction_parts(trainer->reduction); k++) {
     sn_optimizer_update(trainer->optimizer, trainer->state.schedule.rate, trainer->gradient,
@@ -170,31 +190,33 @@ void sn_trainer_gather(sn_trainer *trainer) {
     sn_reduction_gather(trainer->reduction, sn_optimizer_vector(trainer->optimizer, v));
 }
 
-/* Does without a batch, as options.on_nonfinite says; *left_out is false where it must not. */
-static void leave_out(sn_trainer *trainer, ptrdiff_t windows, bool *left_out) {
+/* Does without a batch, as options.on_nonfinite says; false where it must not. */
+static bool leave_out(sn_trainer *trainer, ptrdiff_t windows) {
   sn_trainer_state *state = &trainer->state;
-  *left_out = trainer->options.on_nonfinite != SN_NONFINITE_STOP && state->in_a_row < SN_NONFINITE_MOST;
-  if (!*left_out) return;
+  if (trainer->options.on_nonfinite == SN_NONFINITE_STOP || state->in_a_row >= SN_NONFINITE_MOST) return false;
   if (trainer->options.on_nonfinite == SN_NONFINITE_HALVE) state->schedule.rate *= 0.5;
   state->left_out += windows;
   state->in_a_row++;
   state->iteration++;
   state->position++;
+  return true;
 }
 
-/* Loss of a batch and its gradient, which is complete in slices and to be summed (agree) else; *sum: this rank's share. */
+/* Loss of a batch and its gradient, which is complete in slices and to be summed (agree) else; *sum: this rank's share.
+ */
 static sn_status differentiate(sn_trainer *trainer, sn_range batch, double scale, double *sum, bool *sound) {
   const ptrdiff_t *index = trainer->permutation + batch.start;
   *sum = 0;
   if (trainer->sliced) {
-    sn_status status = sn_sliced_evaluate(trainer->sliced, SN_SET_TRAINING, batch.count, index, scale, sum,
-                                          trainer->gradient, sound);
+    sn_status status =
+        sn_sliced_evaluate(trainer->sliced, SN_SET_TRAINING, batch.count, index, scale, sum, trainer->gradient, sound);
     if (sn_grid_rank(trainer->grid)) *sum = 0;
     return status;
   }
   const sn_range share = sn_grid_share(trainer->grid, batch.count);
   sn_dataset_gather(trainer->dataset, SN_SET_TRAINING, share.count, index + share.start, 0,
                     sn_objective_initial(trainer->objective), sn_objective_targets(trainer->objective));
+  /* One replica may fail alone (a solve, a stiff sample): the others learn of it where they all agree. */
   sn_reduction_begin(trainer->reduction, trainer->gradient);
   sn_status status = sn_objective_gradient(trainer->objective, share.count, scale, sum, trainer->gradient);
   *sound = sn_objective_is_sound(trainer->objective);
@@ -219,6 +241,27 @@ static bool agree(sn_trainer *trainer, int count, double *numbers) {
 }
 
 /*
+ * Looks into a batch in which some replica failed (`status` is this one's part) or saw a state, an adjoint or a
+ * gradient out of bounds. The error names the step. SN_OK if what one rank saw is within bounds for all of them
+ * together: the gradient is then there once more. Collective over world.
+ */
+static sn_status examine(sn_trainer *trainer, sn_range batch, sn_status status, double scale, double loss) {
+  const MPI_Comm world = sn_grid_world(trainer->grid);
+  SN_TRY(sn_agree(world, status));
+  const ptrdiff_t samples =
+      trainer->sliced ? sn_sliced_recall(trainer->sliced) : sn_grid_share(trainer->grid, batch.count).count;
+  SN_TRY(sn_objective_diagnose(trainer->objective, samples, scale, trainer->gradient));
+  double again, none[1];
+  bool sound;
+  SN_TRY(sn_agree(world, differentiate(trainer, batch, scale, &again, &sound)));
+  if (agree(trainer, 0, none) && isfinite(loss)) return SN_OK;
+  return SN_ERROR_ALL(SN_ERROR_RUN,
+                      "the gradient is not finite although states and adjoints are (loss %g); lower "
+                      "train.optimizer.learning_rate",
+                      loss);
+}
+
+/*
  * One batch: gradient, reduction, optimizer step. With the gradient the ranks agree on loss, health and the wishes for
  * what comes next.
  */
@@ -228,25 +271,48 @@ static sn_status iterate(sn_trainer *trainer, sn_wish *wish, double *batch_loss)
   const double scale = 1 / values_of(trainer, batch.count);
   double sum;
   bool sound;
-  /* One replica may fail alone (in a solve): the others learn of it where they all agree, below. */
   sn_status status = differentiate(trainer, batch, scale, &sum, &sound);
   double agreed[2 + SN_WISH_COUNTS + 1] = {sum, status || !sound};
   sn_wish_count(*wish, agreed + 2);
   const bool finite = agree(trainer, 2 + SN_WISH_COUNTS, agreed);
-  *batch_loss = agreed[1] > 0 || !finite ? NAN : scale * agreed[0];
+  *batch_loss = scale * agreed[0];
   *wish = sn_wish_agreed(agreed + 2);
-  if (!isfinite(*batch_loss)) {
-    bool left_out;
-    leave_out(trainer, batch.count, &left_out);
-    if (!left_out) return blow_up(trainer, batch.count, status, scale, scale * agreed[0]);
-    if (status) sn_error_destroy(&status);
-    return SN_OK;
+  if (!finite || !isfinite(*batch_loss) || agreed[1] > 0) {
+    if (leave_out(trainer, batch.count)) {
+      if (status) sn_error_destroy(&status);
+      *batch_loss = NAN;
+      return SN_OK;
+    }
+    SN_TRY(examine(trainer, batch, status, scale, *batch_loss));
   }
 
   update(trainer);
   SN_TRY(sn_model_stepped(trainer->model));
   state->in_a_row = 0;
   state->loss_sum += *batch_loss * (double)batch.count;
+  state->iteration++;
+  state->position++;
+  return SN_OK;
+}
+
+/* One iteration of an optimizer that sees all windows. */
+static sn_status iterate_whole(sn_trainer *trainer, sn_wish *wish, double *loss) {
+  sn_trainer_state *state = &trainer->state;
+  const sn_problem problem = sn_training_problem_view(&trainer->problem);
+  double agreed[SN_WISH_COUNTS];
+  bool moved;
+  SN_TRY(sn_optimizer_minimize(trainer->optimizer, &problem, state->schedule.rate, loss, &moved));
+  SN_TRY(sn_model_stepped(trainer->model));
+  sn_wish_count(*wish, agreed);
+  MPI_Allreduce(MPI_IN_PLACE, agreed, SN_WISH_COUNTS, MPI_DOUBLE, MPI_SUM, sn_grid_world(trainer->grid));
+  *wish = sn_wish_agreed(agreed);
+  if (!isfinite(*loss))
+    return SN_ERROR_ALL(SN_ERROR_RUN,
+                        "the loss is not finite at the parameters that this epoch begins with; begin with smaller "
+                        "weights (model.nonlinear.init), or lower integrator.dt");
+  /* A window yet to grow is another problem. */
+  trainer->exhausted = !moved && sn_objective_window(trainer->objective) == trainer->options.window;
+  state->loss_sum += *loss * (double)trainer->windows;
   state->iteration++;
   state->position++;
   return SN_OK;
@@ -270,7 +336,7 @@ static sn_status finish_epoch(sn_trainer *trainer, sn_trainer_record *record) {
                             : record->validation_loss;
   record->best = judged < state->best;
   if (record->best) state->best = judged;
-  sn_schedule_step(&state->schedule, &trainer->options.schedule, judged);
+  sn_schedule_step(&state->schedule, &trainer->options.schedule, state->epoch + 1, judged);
   state->position = 0;
   state->loss_sum = 0;
   state->left_out = 0;
@@ -278,16 +344,33 @@ static sn_status finish_epoch(sn_trainer *trainer, sn_trainer_record *record) {
   return SN_OK;
 }
 
+/* The window of the epoch under way; where it is longer than that of the epoch before, losses begin anew. */
+static void begin_epoch(sn_trainer *trainer) {
+  sn_trainer_state *state = &trainer->state;
+  const ptrdiff_t window = sn_trainer_window(&trainer->options, state->epoch);
+  const bool longer = state->epoch > 0 && window > sn_trainer_window(&trainer->options, state->epoch - 1);
+  sn_objective_set_window(trainer->objective, window);
+  if (sn_optimizer_sees_all(trainer->optimizer))
+    sn_training_problem_set_window(&trainer->problem, window);
+  else
+    shuffle(trainer);
+  if (!longer || state->position > 0) return;
+  state->best = state->schedule.best = INFINITY;
+  sn_optimizer_restart(trainer->optimizer);
+}
+
 sn_status sn_trainer_run(sn_trainer *trainer, const sn_trainer_hooks *hooks, bool *stopped) {
   sn_trainer_state *state = &trainer->state;
   *stopped = false;
-  while (state->epoch < trainer->options.epochs && !*stopped) {
-    shuffle(trainer);
+  const bool whole = sn_optimizer_sees_all(trainer->optimizer);
+  trainer->exhausted = false;
+  while (state->epoch < trainer->options.epochs && !*stopped && !trainer->exhausted) {
+    begin_epoch(trainer);
     while (state->position < sn_trainer_batches(trainer) && !*stopped) {
       double loss = 0;
       const double started = sn_clock();
       sn_wish wish = hooks->wish(hooks->context);
-      SN_TRY(iterate(trainer, &wish, &loss));
+      SN_TRY((whole ? iterate_whole : iterate)(trainer, &wish, &loss));
       *stopped = wish == SN_WISH_STOP;
       state->seconds += sn_clock() - started;
       SN_TRY(hooks->after_iteration(hooks->context, trainer, loss, wish));

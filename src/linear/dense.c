@@ -96,13 +96,15 @@ static const double *gather(const sn_linear *linear, int samples, const double *
   return state->gathered;
 }
 
-static void multiply(sn_linear *linear, int samples, const double *x, double *y) {
+/* y = keep y + weight matrix x, where the matrix is split as A. */
+static void multiply(sn_linear *linear, double weight, const double *matrix, int samples, const double *x, double keep,
+                     double *y) {
   const dense *state = linear->state;
-  const double *matrix = sn_linear_coefficients(linear), *all = gather(linear, samples, x);
+  const double *all = gather(linear, samples, x);
   for (int rank = 0; rank < state->ranks; rank++)
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, samples, state->local, state->count[rank], 1,
-                all + state->place[rank], state->count[rank], matrix + state->start[rank], state->points, rank ? 1 : 0,
-                y, state->local);
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, samples, state->local, state->count[rank], weight,
+                all + state->place[rank], state->count[rank], matrix + state->start[rank], state->points,
+                rank ? 1 : keep, y, state->local);
 }
 
 static void multiply_transposed(sn_linear *linear, int samples, const double *x, double *y) {
@@ -124,7 +126,7 @@ static sn_status apply(sn_linear *linear, bool transpose, ptrdiff_t samples, con
   if (transpose)
     multiply_transposed(linear, (int)samples, x, y);
   else
-    multiply(linear, (int)samples, x, y);
+    multiply(linear, 1, sn_linear_coefficients(linear), (int)samples, x, 0, y);
   return SN_OK;
 }
 
@@ -136,6 +138,12 @@ static sn_status gradient(sn_linear *linear, ptrdiff_t samples, double weight, c
     cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, state->local, state->count[rank], (int)samples, weight, left,
                 state->local, all + state->place[rank], state->count[rank], 1,
                 sum + linear->offset + state->start[rank], state->points);
+  return SN_OK;
+}
+
+static sn_status tangent(sn_linear *linear, ptrdiff_t samples, double weight, const double *direction, const double *x,
+                         double *y) {
+  multiply(linear, weight, direction + linear->offset, (int)samples, x, 1, y);
   return SN_OK;
 }
 
@@ -151,5 +159,6 @@ const sn_linear_operations sn_linear_dense = {
     .set_ks = set_ks,
     .apply = apply,
     .gradient = gradient,
+    .tangent = tangent,
     .rows = rows,
 };

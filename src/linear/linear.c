@@ -86,6 +86,12 @@ sn_status sn_linear_gradient(sn_linear *linear, ptrdiff_t samples, double weight
   return linear->operations->gradient(linear, samples, weight, left, right, gradient);
 }
 
+sn_status sn_linear_tangent(sn_linear *linear, ptrdiff_t samples, double weight, const double *direction,
+                            const double *x, double *y) {
+  if (!sn_linear_is_trainable(linear)) return SN_OK;
+  return linear->operations->tangent(linear, samples, weight, direction, x, y);
+}
+
 sn_status sn_linear_rows(const sn_linear *linear, double *rows) {
   if (!linear->operations->rows)
     return SN_ERROR_ALL(SN_ERROR_USAGE, "a %s linear operator has no matrix; use the fft solver with it",

@@ -15,6 +15,8 @@ typedef struct {
   sn_status (*apply)(sn_linear *linear, bool transpose, ptrdiff_t samples, const double *x, double *y);
   sn_status (*gradient)(sn_linear *linear, ptrdiff_t samples, double weight, const double *left, const double *right,
                         double *gradient);
+  sn_status (*tangent)(sn_linear *linear, ptrdiff_t samples, double weight, const double *direction, const double *x,
+                       double *y);
   void (*rows)(const sn_linear *linear, double *rows); /* NULL: not available as a matrix */
 } sn_linear_operations;
 

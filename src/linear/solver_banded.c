@@ -364,10 +364,10 @@ static sn_status factor_matrix(sn_solver *solver, int which) {
     MPI_Allreduce(MPI_IN_PLACE, &info, 1, MPI_INT, MPI_MAX, space);
     if (!info) info = prepare_update(solver, which, transpose, one);
     if (info)
-      return SN_ERROR_ALL(SN_ERROR_RUN,
-                          "I - gamma A is singular as a band matrix (%d) for gamma = %g; use a smaller step "
-                          "or the fft solver",
-                          info, solver->gamma[which]);
+      return SN_ERROR(SN_ERROR_RUN,
+                      "I - gamma A is singular as a band matrix (%d) for gamma = %g; use a smaller step "
+                      "or the fft solver",
+                      info, solver->gamma[which]);
   }
   return SN_OK;
 }

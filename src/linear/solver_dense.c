@@ -219,8 +219,7 @@ static sn_status factor(sn_solver *solver, int which) {
   else
     pdgetrf_(&state->order, &state->order, factors, &first, &first, state->descriptor, pivots, &info);
   if (info)
-    return SN_ERROR_ALL(SN_ERROR_RUN, "I - gamma A is singular (pivot %d) for gamma = %g; use a smaller step", info,
-                        gamma);
+    return SN_ERROR(SN_ERROR_RUN, "I - gamma A is singular (pivot %d) for gamma = %g; use a smaller step", info, gamma);
   return SN_OK;
 }
 

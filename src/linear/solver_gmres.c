@@ -155,10 +155,10 @@ static sn_status solve(sn_solver *solver, int which, bool transpose, ptrdiff_t s
   memcpy(state->right, x, bytes);
   SN_TRY(sn_gmres_solve(state->gmres, samples, apply, &system, state->right, state->solution, &limits, &result));
   if (!(result.residual <= 10 * limits.tolerance))
-    return SN_ERROR_ALL(SN_ERROR_RUN,
-                        "gmres did not converge for gamma = %g: residual %.2e after %d iterations, %.0e wanted; raise "
-                        "integrator.solver.max_iterations or tolerance, or use another integrator.solver.kind",
-                        solver->gamma[which], result.residual, result.iterations, limits.tolerance);
+    return SN_ERROR(SN_ERROR_RUN,
+                    "gmres did not converge for gamma = %g: residual %.2e after %d iterations, %.0e wanted; raise "
+                    "integrator.solver.max_iterations or tolerance, or use another integrator.solver.kind",
+                    solver->gamma[which], result.residual, result.iterations, limits.tolerance);
   if (state->transforms)
     return sn_transforms_multiply(state->transforms, which, transpose, samples, state->solution, x);
   memcpy(x, state->solution, bytes);

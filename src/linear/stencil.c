@@ -180,6 +180,24 @@ static sn_status gradient(sn_linear *linear, ptrdiff_t samples, double weight, c
   return SN_OK;
 }
 
+typedef struct {
+  const double *taps; /* of the centre */
+  double weight, *y;
+} variation;
+
+static void tangent_piece(stencil *state, ptrdiff_t position, ptrdiff_t count, const double *u, void *context) {
+  const variation *of = context;
+  for (int k = -state->half; k <= state->half; k++)
+    cblas_daxpy((int)count, of->weight * of->taps[k], u + k, 1, of->y + position, 1);
+}
+
+static sn_status tangent(sn_linear *linear, ptrdiff_t samples, double weight, const double *direction, const double *x,
+                         double *y) {
+  const stencil *state = linear->state;
+  variation of = {.taps = direction + linear->offset + state->half, .weight = weight, .y = y};
+  return sweep(linear, samples, x, tangent_piece, &of);
+}
+
 static void rows(const sn_linear *linear, double *matrix) {
   ptrdiff_t size = sn_grid_range(linear->grid).count * sn_grid_points(linear->grid);
   memset(matrix, 0, (size_t)size * sizeof *matrix);
@@ -196,5 +214,6 @@ const sn_linear_operations sn_linear_stencil = {
     .symbol = symbol,
     .apply = apply,
     .gradient = gradient,
+    .tangent = tangent,
     .rows = rows,
 };

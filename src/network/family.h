@@ -11,7 +11,7 @@ typedef struct {
   sn_status (*backward)(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
                         const double *f_bar, double *u_bar, double *gradient);
   sn_status (*tangent)(sn_network *network, ptrdiff_t samples, const double *u, const double *tape, const double *du,
-                       double *df);
+                       const double *dtheta, double *df);
   double (*work)(const sn_network *network);
 } sn_network_ops;
 
@@ -27,6 +27,7 @@ struct sn_network {
 /* Each takes the memory of its kind, adds its blocks and sets ops; base holds everything else. */
 sn_status sn_mlp_create(const sn_network *base, sn_network **out);
 sn_status sn_conv_create(const sn_network *base, sn_network **out);
+sn_status sn_product_create(const sn_network *base, sn_network **out);
 sn_status sn_ks_term_create(const sn_network *base, sn_network **out);
 
 #endif

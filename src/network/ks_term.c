@@ -110,9 +110,13 @@ static sn_status backward(sn_network *network, ptrdiff_t samples, const double *
 }
 
 static sn_status tangent(sn_network *network, ptrdiff_t samples, const double *u, const double *tape, const double *du,
-                         double *df) {
-  (void)u;
+                         const double *dtheta, double *df) {
+  (void)u, (void)dtheta;
   ks_term *ks = (ks_term *)network;
+  if (!du) {
+    memset(df, 0, (size_t)(samples * network->points) * sizeof *df);
+    return SN_OK;
+  }
   return linearized(ks, samples, tape, ks->cut, ks->slope, du, df);
 }
 

@@ -35,7 +35,7 @@ typedef struct {
   layer layer[SN_NETWORK_HIDDEN_MOST + 1];
   ptrdiff_t tape_width;        /* doubles a sample */
   double *own_tape;            /* for passes whose caller keeps none */
-  double *delta[2];            /* (samples, widest) */
+  double *delta[3];            /* (samples, widest) */
   double *blocks;              /* (samples, points in all): the last layer's sum, rank after rank */
   int *counts, *displacements; /* (S): of the blocks, filled for the samples of a call */
 } mlp;
@@ -45,8 +45,8 @@ static int ranks_of(const mlp *m) { return sn_grid_space_size(m->base.grid); }
 static int leading(ptrdiff_t columns) { return columns > 0 ? (int)columns : 1; }
 
 /*
- * Products of row-major matrices with close rows. One row is a product of a matrix and a vector, of which the BLAS makes
- * less.
+ * Products of row-major matrices with close rows. One row is a product of a matrix and a vector, of which the BLAS
+ * makes less.
  *
  * C (m, n) = beta C + A (m, k) B (n, k)^T.
  */
@@ -121,9 +121,13 @@ static void sum_last(mlp *m, const layer *l, ptrdiff_t samples, const double *we
   for (ptrdiff_t i = 0; bias && i < samples; i++) add_row(l->kept, bias, z + i * l->kept);
 }
 
-/* z = W in + b, summed over the ranks where the layer sums, as this rank keeps it. No bias in a tangent. */
-static void apply_layer(mlp *m, const layer *l, ptrdiff_t samples, const double *in, bool with_bias, double *z) {
-  const double *parameters = sn_parameters_values(m->base.parameters), *weight = parameters + l->weight;
+/*
+ * z = W in + b with the W and b of `parameters`, summed over the ranks where the layer sums, as this rank keeps it. No
+ * bias in the derivative by `in`.
+ */
+static void apply_layer(mlp *m, const layer *l, ptrdiff_t samples, const double *parameters, const double *in,
+                        bool with_bias, double *z) {
+  const double *weight = parameters + l->weight;
   const double *bias = with_bias ? parameters + l->bias : NULL;
   if (l->sums && l->last && ranks_of(m) > 1) {
     sum_last(m, l, samples, weight, in, bias, z);
@@ -145,15 +149,15 @@ static double *slopes_on(const mlp *m, const layer *l, double *tape, ptrdiff_t s
 
 static sn_status mlp_forward(sn_network *network, ptrdiff_t samples, const double *u, double *f, double *tape) {
   mlp *m = (mlp *)network;
-  const double *in = u;
+  const double *in = u, *parameters = sn_parameters_values(network->parameters);
   if (!tape) tape = m->own_tape;
   for (const layer *l = m->layer; !l->last; l++) {
     double *a = values_on(l, tape, samples);
-    apply_layer(m, l, samples, in, true, a);
+    apply_layer(m, l, samples, parameters, in, true, a);
     sn_activation_apply(network->shape.activation, samples * l->kept, a, slopes_on(m, l, tape, samples));
     in = a;
   }
-  apply_layer(m, &m->layer[m->layers - 1], samples, in, true, f);
+  apply_layer(m, &m->layer[m->layers - 1], samples, parameters, in, true, f);
   return SN_OK;
 }
 
@@ -221,7 +225,8 @@ static sn_status mlp_backward(sn_network *network, ptrdiff_t samples, const doub
   mlp *m = (mlp *)network;
   const layer *last = &m->layer[m->layers - 1];
   const double *delta = f_bar;
-  for (ptrdiff_t i = 0; gradient && i < samples; i++) add_row(last->kept, f_bar + i * last->kept, gradient + last->bias);
+  for (ptrdiff_t i = 0; gradient && i < samples; i++)
+    add_row(last->kept, f_bar + i * last->kept, gradient + last->bias);
   for (int k = m->layers - 1; k >= 0; k--) {
     const layer *l = &m->layer[k];
     const double *in = k ? values_on(l - 1, (double *)tape, samples) : u;
@@ -234,19 +239,32 @@ static sn_status mlp_backward(sn_network *network, ptrdiff_t samples, const doub
   return SN_OK;
 }
 
+/* dz = W da + dW a + db of a layer with input a; da and dtheta may be NULL for 0. */
+static void tangent_layer(mlp *m, const layer *l, ptrdiff_t samples, const double *a, const double *da,
+                          const double *dtheta, double *dz) {
+  const ptrdiff_t count = samples * l->kept;
+  double *more = m->delta[2];
+  if (da)
+    apply_layer(m, l, samples, sn_parameters_values(m->base.parameters), da, false, dz);
+  else
+    memset(dz, 0, (size_t)count * sizeof *dz);
+  if (!dtheta) return;
+  apply_layer(m, l, samples, dtheta, a, true, more);
+  add_row(count, more, dz);
+}
+
 static sn_status mlp_tangent(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
-                             const double *du, double *df) {
+                             const double *du, const double *dtheta, double *df) {
   mlp *m = (mlp *)network;
-  const double *in = du;
-  (void)u;
-  for (int k = 0; k < m->layers - 1; k++) {
-    const layer *l = &m->layer[k];
-    double *da = m->delta[k % 2];
-    apply_layer(m, l, samples, in, false, da);
-    pull(m, l, samples, tape, da, NULL);
-    in = da;
+  const double *a = u, *da = du;
+  for (const layer *l = m->layer; !l->last; l++) {
+    double *dz = m->delta[(l - m->layer) % 2];
+    tangent_layer(m, l, samples, a, da, dtheta, dz);
+    pull(m, l, samples, tape, dz, NULL);
+    a = values_on(l, (double *)tape, samples);
+    da = dz;
   }
-  apply_layer(m, &m->layer[m->layers - 1], samples, in, false, df);
+  tangent_layer(m, &m->layer[m->layers - 1], samples, a, da, dtheta, df);
   return SN_OK;
 }
 
@@ -265,7 +283,7 @@ static double mlp_work(const sn_network *network) {
 static void mlp_destroy(sn_network *network) {
   mlp *m = (mlp *)network;
   sn_memory_give(&m->own_tape);
-  for (int k = 0; k < 2; k++) sn_memory_give(&m->delta[k]);
+  for (int k = 0; k < 3; k++) sn_memory_give(&m->delta[k]);
   sn_memory_give(&m->blocks);
   sn_memory_give(&m->counts);
   sn_memory_give(&m->displacements);
@@ -325,7 +343,7 @@ static sn_status build(mlp *m) {
   int ignored;
   SN_TRY(sn_error_collective(sn_count_to_int(samples * widest, "batch times the widest layer", &ignored)));
   SN_TRY(SN_NEW(samples * m->tape_width, &m->own_tape));
-  for (int k = 0; k < 2; k++) SN_TRY(SN_NEW(samples * widest, &m->delta[k]));
+  for (int k = 0; k < 3; k++) SN_TRY(SN_NEW(samples * widest, &m->delta[k]));
   SN_TRY(SN_NEW(ranks_of(m) > 1 ? samples * sn_grid_points(m->base.grid) : 0, &m->blocks));
   SN_TRY(SN_NEW(ranks_of(m), &m->counts));
   return SN_NEW(ranks_of(m), &m->displacements);

@@ -1,15 +1,17 @@
 #include "sinode/network.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "family.h"
 #include "sinode/memory.h"
 #include "sinode/random.h"
 
-static const char *const kind_names[] = {
-    [SN_NETWORK_NONE] = "none", [SN_NETWORK_MLP] = "mlp", [SN_NETWORK_CONV] = "conv", [SN_NETWORK_KS] = "ks"};
+static const char *const kind_names[] = {[SN_NETWORK_NONE] = "none",
+                                         [SN_NETWORK_MLP] = "mlp",
+                                         [SN_NETWORK_CONV] = "conv",
+                                         [SN_NETWORK_KS] = "ks",
+                                         [SN_NETWORK_PRODUCT] = "product"};
 
 const char *sn_network_kind_name(sn_network_kind kind) { return kind_names[kind]; }
 
@@ -40,8 +42,8 @@ static sn_status none_backward(sn_network *network, ptrdiff_t samples, const dou
 }
 
 static sn_status none_tangent(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
-                              const double *du, double *df) {
-  (void)du;
+                              const double *du, const double *dtheta, double *df) {
+  (void)du, (void)dtheta;
   return none_forward(network, samples, u, df, (double *)tape);
 }
 
@@ -64,10 +66,12 @@ static sn_status none_create(const sn_network *base, sn_network **out) {
   return SN_OK;
 }
 
-static sn_status (*const creators[])(const sn_network *base, sn_network **out) = {[SN_NETWORK_NONE] = none_create,
-                                                                                  [SN_NETWORK_MLP] = sn_mlp_create,
-                                                                                  [SN_NETWORK_CONV] = sn_conv_create,
-                                                                                  [SN_NETWORK_KS] = sn_ks_term_create};
+static sn_status (*const creators[])(const sn_network *base, sn_network **out) = {
+    [SN_NETWORK_NONE] = none_create,
+    [SN_NETWORK_MLP] = sn_mlp_create,
+    [SN_NETWORK_CONV] = sn_conv_create,
+    [SN_NETWORK_PRODUCT] = sn_product_create,
+    [SN_NETWORK_KS] = sn_ks_term_create};
 
 sn_status sn_network_create(const sn_grid *grid, const sn_network_shape *shape, ptrdiff_t samples,
                             sn_parameters *parameters, sn_network **out) {
@@ -122,23 +126,23 @@ static void fill(const sn_parameter_block *block, const sn_init *init, const sn_
         *values++ = draw(init, random, (uint64_t)(((start + i) * width + first + j) * taps + k), in, out);
 }
 
+/* Each weight and bias has a stream of its own, by its place among those of its kind. */
 sn_status sn_network_initialize(sn_network *network, const sn_init *init, uint64_t seed) {
-  double *values = sn_parameters_values(network->parameters);
-  const bool learns = network->shape.kind == SN_NETWORK_MLP || network->shape.kind == SN_NETWORK_CONV;
-  for (int layer = 0; learns && layer <= network->shape.hidden; layer++) {
-    char name[SN_PARAMETER_NAME_LENGTH];
-    snprintf(name, sizeof name, "nonlinear/layer_%d/weight", layer);
-    const sn_parameter_block *weight = sn_parameters_find(network->parameters, name);
-    snprintf(name, sizeof name, "nonlinear/layer_%d/bias", layer);
-    const sn_parameter_block *bias = sn_parameters_find(network->parameters, name);
-    const sn_random for_weight = {.seed = seed, .purpose = SN_RANDOM_WEIGHT, .stream = (uint64_t)layer};
-    const sn_random for_bias = {.seed = seed, .purpose = SN_RANDOM_BIAS, .stream = (uint64_t)layer};
-    const double in = fan_in(weight);
-    fill(weight, init, &for_weight, in, fan_out(weight), values + weight->offset);
-    if (init->kind == SN_INIT_PYTORCH)
-      fill(bias, init, &for_bias, in, fan_out(weight), values + bias->offset);
-    else
-      memset(values + bias->offset, 0, (size_t)sn_parameter_block_size(bias) * sizeof *values);
+  double *values = sn_parameters_values(network->parameters), in = 1, out = 1;
+  uint64_t weights = 0, biases = 0;
+  for (int i = 0; i < sn_parameters_blocks(network->parameters); i++) {
+    const sn_parameter_block *block = sn_parameters_block(network->parameters, i);
+    double *own = values + block->offset;
+    if (strncmp(block->name, "nonlinear/", 10) != 0) continue;
+    if (block->dimensions > 1) { /* a bias follows its weight, and goes by its fans */
+      const sn_random random = {.seed = seed, .purpose = SN_RANDOM_WEIGHT, .stream = weights++};
+      fill(block, init, &random, in = fan_in(block), out = fan_out(block), own);
+    } else if (init->kind == SN_INIT_PYTORCH) {
+      const sn_random random = {.seed = seed, .purpose = SN_RANDOM_BIAS, .stream = biases++};
+      fill(block, init, &random, in, out, own);
+    } else {
+      memset(own, 0, (size_t)sn_parameter_block_size(block) * sizeof *own);
+    }
   }
   return SN_OK;
 }
@@ -165,10 +169,10 @@ sn_status sn_network_backward(sn_network *network, ptrdiff_t samples, const doub
 }
 
 sn_status sn_network_tangent(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
-                             const double *du, double *df) {
+                             const double *du, const double *dtheta, double *df) {
   sn_timer *timer = sn_grid_timer(network->grid);
   sn_timer_start(timer, SN_TIME_NETWORK);
-  SN_TRY(network->ops->tangent(network, samples, u, tape, du, df));
+  SN_TRY(network->ops->tangent(network, samples, u, tape, du, dtheta, df));
   sn_timer_stop(timer, SN_TIME_NETWORK);
   return SN_OK;
 }

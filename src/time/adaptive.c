@@ -10,11 +10,15 @@
  *
  * The discrete adjoint takes the steps as they came, step sizes held constant. Every attempt in which some sample
  * advanced is recorded as its state and its steps, 0 for samples that stayed; going back, its stages are recomputed.
+ * How many records an interval makes is not known beforehand. On a stiff model it is stability that holds the step, so
+ * the largest stable one tells how much room to take; more is taken as it is needed.
  */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "sinode/memory.h"
+#include "sinode/stability.h"
 #include "stepper.h"
 
 enum { STAGES = SN_TABLEAU_STAGES };
@@ -32,7 +36,8 @@ typedef struct {
   double *time, *step, *taken, *error, *error_before; /* (samples) */
   /* Records: (samples) steps, then (samples, points) state, one after the other. */
   double *records;
-  ptrdiff_t record_count, record_room;
+  ptrdiff_t record_count, record_room, expected;       /* expected: records of an interval */
+  long accepted, rejected;                             /* steps of samples so far */
   double *step_tape, *r_bar[STAGES], *k_bar, *scratch; /* of a backward pass */
 } adaptive;
 
@@ -89,17 +94,19 @@ static double control(const adaptive *a, double step, double error, double befor
 
 static ptrdiff_t record_size(const adaptive *a) { return a->samples * (1 + a->points); }
 
-/* Room for one more; doubled when it is full, so that training soon takes no more memory. */
+static sn_status make_room(adaptive *a, ptrdiff_t room) {
+  double *more;
+  SN_TRY(SN_NEW(room * record_size(a), &more));
+  if (a->record_count) memcpy(more, a->records, (size_t)(a->record_count * record_size(a)) * sizeof *more);
+  sn_memory_give(&a->records);
+  a->records = more;
+  a->record_room = room;
+  return SN_OK;
+}
+
+/* Room grows by half when it is full, so that training soon takes no more memory. */
 static sn_status add_record(adaptive *a, ptrdiff_t samples) {
-  if (a->record_count == a->record_room) {
-    double *more;
-    const ptrdiff_t room = a->record_room ? 2 * a->record_room : 64;
-    SN_TRY(SN_NEW(room * record_size(a), &more));
-    if (a->record_count) memcpy(more, a->records, (size_t)(a->record_count * record_size(a)) * sizeof *more);
-    sn_memory_give(&a->records);
-    a->records = more;
-    a->record_room = room;
-  }
+  if (a->record_count == a->record_room) SN_TRY(make_room(a, a->record_room + a->record_room / 2 + 8));
   double *record = a->records + a->record_count++ * record_size(a);
   memcpy(record, a->taken, (size_t)samples * sizeof *record);
   memcpy(record + a->samples, a->state, (size_t)(samples * a->points) * sizeof *record);
@@ -107,11 +114,11 @@ static sn_status add_record(adaptive *a, ptrdiff_t samples) {
 }
 
 static sn_status stiff(const adaptive *a, ptrdiff_t sample) {
-  return SN_ERROR_ALL(
+  return SN_ERROR(
       SN_ERROR_RUN,
-      "stiff: the step of %s fell below %g at t = %g of an interval of %g; an IMEX scheme would do, such as "
-      "integrator.scheme l2 (or lower integrator.minimum_step, or raise integrator.rtol)",
-      a->tableau->name, a->least_step, a->time[sample], a->interval);
+      "stiff: the step of %s fell below %g at t = %g; an IMEX scheme would do, such as integrator.scheme l2 (or lower "
+      "integrator.minimum_step, or raise integrator.rtol)",
+      a->tableau->name, a->least_step, a->base.time + a->time[sample]);
 }
 
 /* Accepts or rejects each sample. Returns how many have not arrived; *advanced: whether any moved. */
@@ -124,13 +131,13 @@ static sn_status decide(adaptive *a, ptrdiff_t samples, ptrdiff_t *left, bool *a
     const bool accepted = a->error[s] <= 1;
     const double proposal = control(a, a->taken[s], a->error[s], a->error_before[s], accepted);
     if (accepted) {
-      a->base.accepted++;
+      a->accepted++;
       *advanced = true;
       a->time[s] = last ? a->interval : a->time[s] + a->taken[s];
       a->error_before[s] = fmax(a->error[s], first_error);
       if (!last || proposal < a->step[s]) a->step[s] = proposal; /* a step cut short says little of the next */
     } else {
-      a->base.rejected++;
+      a->rejected++;
       a->step[s] = proposal;
       a->taken[s] = 0;
     }
@@ -195,17 +202,23 @@ static sn_status forward(sn_stepper *stepper, ptrdiff_t samples, const double *u
   return SN_OK;
 }
 
+/* For a stage's value, then the network's tape. */
+static ptrdiff_t stage_tape_size(const adaptive *a) {
+  return sn_stepper_aligned(a->samples * a->points) +
+         sn_stepper_aligned(sn_network_tape_size(sn_model_network(a->model), a->samples));
+}
+
 /* The transpose of one recorded attempt, whose stages are recomputed with their tapes. */
 static sn_status backward_record(adaptive *a, ptrdiff_t samples, const double *record, double *lambda,
                                  double *gradient) {
   const int stages = a->tableau->stages - 1; /* the last is the solution, whose slope the solution does not depend on */
   const ptrdiff_t count = samples * a->points, n = a->points;
-  const ptrdiff_t tape_size = a->samples * n + sn_network_tape_size(sn_model_network(a->model), a->samples);
+  const ptrdiff_t tape_size = stage_tape_size(a), values = sn_stepper_aligned(count);
   const double *dt = record, *state = record + a->samples;
   for (int i = 0; i < stages; i++) {
     double *stage = a->step_tape + i * tape_size;
     combine(a, samples, state, dt, a->tableau->a[i], i, stage);
-    SN_TRY(evaluate_slope(a, samples, stage, a->slope[i], stage + count));
+    SN_TRY(evaluate_slope(a, samples, stage, a->slope[i], stage + values));
   }
   for (int i = stages - 1; i >= 0; i--) {
     const double *stage = a->step_tape + i * tape_size;
@@ -216,7 +229,7 @@ static sn_status backward_record(adaptive *a, ptrdiff_t samples, const double *r
         a->k_bar[k] = dt[s] * sum;
         a->scratch[k] = -a->k_bar[k];
       }
-    SN_TRY(sn_network_backward(sn_model_network(a->model), samples, stage, stage + count, a->scratch, a->r_bar[i],
+    SN_TRY(sn_network_backward(sn_model_network(a->model), samples, stage, stage + values, a->scratch, a->r_bar[i],
                                gradient));
     if (gradient) SN_TRY(sn_linear_gradient(sn_model_linear(a->model), samples, 1, a->k_bar, stage, gradient));
     SN_TRY(sn_linear_apply_transpose(sn_model_linear(a->model), samples, a->k_bar, a->scratch));
@@ -244,6 +257,21 @@ static ptrdiff_t tape_size(const sn_stepper *stepper, ptrdiff_t samples) {
   return 2;
 }
 
+static ptrdiff_t expected_size(const sn_stepper *stepper) {
+  const adaptive *a = (const adaptive *)stepper;
+  return a->expected * record_size(a);
+}
+
+static sn_status reserve(sn_stepper *stepper, ptrdiff_t steps) {
+  adaptive *a = (adaptive *)stepper;
+  return make_room(a, steps * a->expected);
+}
+
+static void effort(const sn_stepper *stepper, char *text, size_t size) {
+  const adaptive *a = (const adaptive *)stepper;
+  snprintf(text, size, "steps of samples: %ld accepted, %ld rejected", a->accepted, a->rejected);
+}
+
 static void destroy(sn_stepper **stepper) {
   adaptive *a = (adaptive *)*stepper;
   if (!a) return;
@@ -257,8 +285,26 @@ static void destroy(sn_stepper **stepper) {
   sn_memory_give(stepper);
 }
 
-static const sn_stepper_ops ops = {
-    .destroy = destroy, .tape_size = tape_size, .begin_pass = begin_pass, .forward = forward, .backward = backward};
+static const sn_stepper_ops ops = {.destroy = destroy,
+                                   .tape_size = tape_size,
+                                   .record_size = expected_size,
+                                   .reserve = reserve,
+                                   .begin_pass = begin_pass,
+                                   .forward = forward,
+                                   .backward = backward,
+                                   .effort = effort};
+
+/*
+ * Records of an interval at the largest stable step, and some for rejections and for samples out of pace. None where
+ * that step is below the least: such a run ends before it has any use for them.
+ */
+static sn_status expect(adaptive *a) {
+  double limit;
+  SN_TRY(sn_stability_limit(sn_model_linear(a->model), sn_model_grid(a->model), a->tableau, &limit));
+  const double steps = limit < a->least_step ? 0 : 1.1 * a->interval / fmin(limit, a->interval);
+  a->expected = (ptrdiff_t)fmin(steps, 1e12) + 8;
+  return SN_OK;
+}
 
 static sn_status take_memory(adaptive *a, bool adjoint) {
   const ptrdiff_t count = a->samples * a->points;
@@ -269,8 +315,7 @@ static sn_status take_memory(adaptive *a, bool adjoint) {
   for (int k = 0; k < 5; k++) SN_TRY(SN_NEW(a->samples, numbers[k]));
   for (int i = 0; i < stages; i++) SN_TRY(SN_NEW(count, &a->slope[i]));
   if (!adjoint) return SN_OK;
-  const ptrdiff_t stage_tape = count + sn_network_tape_size(sn_model_network(a->model), a->samples);
-  SN_TRY(SN_NEW((stages - 1) * stage_tape, &a->step_tape));
+  SN_TRY(SN_NEW((stages - 1) * stage_tape_size(a), &a->step_tape));
   for (int i = 0; i < stages - 1; i++) SN_TRY(SN_NEW(count, &a->r_bar[i]));
   SN_TRY(SN_NEW(count, &a->k_bar));
   return SN_NEW(count, &a->scratch);
@@ -290,7 +335,8 @@ sn_status sn_adaptive_create(sn_model *model, const sn_stepper_options *options,
   a->least_step = options->control.minimum_step;
   a->rtol = options->control.rtol;
   a->atol = options->control.atol;
-  sn_status status = take_memory(a, options->adjoint);
+  sn_status status = expect(a);
+  if (!status) status = take_memory(a, options->adjoint);
   if (status) destroy(out);
   return status;
 }

@@ -25,7 +25,7 @@ typedef struct {
   bool from_last; /* the solution comes from the last stage, not from u */
   bool estimates; /* the embedded method's difference is wanted */
   bool needs_f[STAGES], needs_h[STAGES], used[STAGES];
-  int first; /* of the stages in use */
+  int first;            /* of the stages in use */
   double gamma[STAGES]; /* 0: explicit stage */
   int solve[STAGES];    /* which of the solver's gammas */
   double *f[STAGES], *h[STAGES];
@@ -107,7 +107,8 @@ static sn_status stage_forward(imex *scheme, int i, ptrdiff_t samples, const dou
 
 /* A step's tape: for every stage its value U_i, then the network's tape. */
 static ptrdiff_t stage_tape_size(const imex *scheme, ptrdiff_t samples) {
-  return samples * scheme->points + sn_network_tape_size(sn_model_network(scheme->model), samples);
+  return sn_stepper_aligned(samples * scheme->points) +
+         sn_stepper_aligned(sn_network_tape_size(sn_model_network(scheme->model), samples));
 }
 
 static ptrdiff_t tape_size(const sn_stepper *stepper, ptrdiff_t samples) {
@@ -143,7 +144,7 @@ static sn_status forward(sn_stepper *stepper, ptrdiff_t samples, const double *u
     double *network_tape = NULL;
     if (tape) {
       stage = tape + i * stage_tape_size(scheme, samples);
-      network_tape = stage + count;
+      network_tape = stage + sn_stepper_aligned(count);
     }
     SN_TRY(stage_forward(scheme, i, samples, u, stage, network_tape));
   }
@@ -177,8 +178,8 @@ static sn_status network_backward(imex *scheme, int i, ptrdiff_t samples, const 
   add_column(scheme, i, -scheme->dt, nonlinear_weight, lambda, &sum);
   evaluate(&sum, count, scheme->f_bar);
   sn_parameters_settle(parameters, scheme->base.settles && i == scheme->first);
-  SN_TRY(sn_network_backward(sn_model_network(scheme->model), samples, tape, tape + count, scheme->f_bar, u_bar,
-                             gradient));
+  SN_TRY(sn_network_backward(sn_model_network(scheme->model), samples, tape, tape + sn_stepper_aligned(count),
+                             scheme->f_bar, u_bar, gradient));
   sn_parameters_settle(parameters, false);
   return SN_OK;
 }
@@ -228,6 +229,43 @@ static sn_status backward(sn_stepper *stepper, ptrdiff_t samples, const double *
   return SN_OK;
 }
 
+/* The derivative of stage i: dU_i into `stage`, dF_i and dH_i in the places of F_i and H_i. */
+static sn_status stage_tangent(imex *scheme, int i, ptrdiff_t samples, const double *tape, const double *du,
+                               const double *dtheta) {
+  const ptrdiff_t count = samples * scheme->points;
+  const double gamma = scheme->gamma[i], *value = tape, *network_tape = tape + sn_stepper_aligned(count);
+  double *h = scheme->h[i], *stage = scheme->stage;
+  sn_linear *linear = sn_model_linear(scheme->model);
+  combination sum = {0};
+  add(&sum, 1, du);
+  add_row(scheme, i, &sum);
+  evaluate(&sum, count, stage);
+  if (gamma != 0) {
+    if (scheme->needs_h[i]) memcpy(h, stage, (size_t)count * sizeof *h);
+    if (dtheta) SN_TRY(sn_linear_tangent(linear, samples, gamma, dtheta, value, stage));
+    SN_TRY(sn_solver_solve(scheme->base.solver, scheme->solve[i], samples, stage));
+    if (scheme->needs_h[i]) take_derivative(count, 1 / gamma, stage, h);
+  } else if (scheme->needs_h[i]) {
+    SN_TRY(sn_linear_apply(linear, samples, stage, h));
+    if (dtheta) SN_TRY(sn_linear_tangent(linear, samples, 1, dtheta, value, h));
+  }
+  if (!scheme->needs_f[i]) return SN_OK;
+  return sn_network_tangent(sn_model_network(scheme->model), samples, value, network_tape, stage, dtheta, scheme->f[i]);
+}
+
+static sn_status tangent(sn_stepper *stepper, ptrdiff_t samples, const double *tape, double *du, const double *dtheta) {
+  imex *scheme = (imex *)stepper;
+  const int stages = scheme->tableau->stages;
+  for (int i = 0; i < stages; i++)
+    if (scheme->used[i])
+      SN_TRY(stage_tangent(scheme, i, samples, tape + i * stage_tape_size(scheme, samples), du, dtheta));
+  combination sum = {0};
+  add(&sum, 1, scheme->from_last ? scheme->stage : du);
+  add_row(scheme, stages, &sum);
+  evaluate(&sum, samples * scheme->points, du);
+  return SN_OK;
+}
+
 static void destroy(sn_stepper **stepper) {
   imex *scheme = (imex *)*stepper;
   if (!scheme) return;
@@ -245,7 +283,7 @@ static void destroy(sn_stepper **stepper) {
 }
 
 static const sn_stepper_ops ops = {
-    .destroy = destroy, .tape_size = tape_size, .forward = forward, .backward = backward};
+    .destroy = destroy, .tape_size = tape_size, .forward = forward, .backward = backward, .tangent = tangent};
 
 /* Which stage values, network values and stage derivatives anything depends on. */
 static void find_needs(imex *scheme, bool has_network) {

@@ -35,6 +35,10 @@ typedef struct {
   sn_newton_control newton;
   sn_gmres *gmres;
   double *right, *residual, *delta, *f, *scratch;
+  long newtons, krylovs;           /* iterations so far */
+  double history[NEWTON_MOST + 1]; /* relative residuals of the step under way */
+  double hardest[NEWTON_MOST + 1]; /* of the step that took most iterations, and how many they are */
+  int hardest_length;
   double *own_tape;           /* of one step, where the caller keeps none */
   const double *at, *at_tape; /* U and its network tape, where the GMRES operators linearize */
 } implicit;
@@ -98,7 +102,7 @@ static sn_status complete(implicit *scheme, ptrdiff_t samples, bool transposed, 
 
 static sn_status newton_operator(void *context, ptrdiff_t samples, const double *x, double *y) {
   implicit *scheme = context;
-  SN_TRY(sn_network_tangent(sn_model_network(scheme->model), samples, scheme->at, scheme->at_tape, x, y));
+  SN_TRY(sn_network_tangent(sn_model_network(scheme->model), samples, scheme->at, scheme->at_tape, x, NULL, y));
   return complete(scheme, samples, false, x, y);
 }
 
@@ -123,23 +127,49 @@ static sn_status find_residual(implicit *scheme, ptrdiff_t samples, const double
   return SN_OK;
 }
 
-static sn_status diverged(const implicit *scheme, const double *history, int count) {
-  char text[512] = "";
+/* " 1.2e-01 3.4e-05", the middle of a long history left out. */
+static void write_history(const double *history, int count, char *text, size_t size) {
+  enum { ENDS = 8 };
   size_t used = 0;
-  for (int k = 0; k < count && used < sizeof text; k++)
-    used += (size_t)snprintf(text + used, sizeof text - used, " %.1e", history[k]);
-  return SN_ERROR_ALL(
+  *text = '\0';
+  for (int k = 0; k < count && used < size; k++) {
+    if (k == ENDS && count > 2 * ENDS) {
+      used += (size_t)snprintf(text + used, size - used, " ...");
+      k = count - ENDS;
+    }
+    if (used < size) used += (size_t)snprintf(text + used, size - used, " %.1e", history[k]);
+  }
+}
+
+static sn_status diverged(const implicit *scheme, int count) {
+  char text[256];
+  write_history(scheme->history, count, text, sizeof text);
+  return SN_ERROR(
       SN_ERROR_RUN,
-      "Newton's method did not converge in a step of %s (relative residuals:%s); lower integrator.dt (now "
+      "Newton's method did not converge in step %td of %s, at t = %g (relative residuals:%s); lower integrator.dt (now "
       "%g), or use an IMEX scheme, which has no nonlinear solve",
-      scheme->name, text, scheme->dt);
+      scheme->base.step, scheme->name, scheme->base.time, text, scheme->dt);
+}
+
+static void converged(implicit *scheme, int count) {
+  if (count <= scheme->hardest_length) return;
+  memcpy(scheme->hardest, scheme->history, (size_t)count * sizeof *scheme->history);
+  scheme->hardest_length = count;
+}
+
+static void effort(const sn_stepper *stepper, char *text, size_t size) {
+  const implicit *scheme = (const implicit *)stepper;
+  char history[256];
+  write_history(scheme->hardest, scheme->hardest_length, history, sizeof history);
+  snprintf(text, size, "iterations: %ld of Newton's method, %ld of GMRES; relative residuals of the hardest step:%s",
+           scheme->newtons, scheme->krylovs, history);
 }
 
 /* Newton from the guess in tape->end; leaves U and its network tape there. */
 static sn_status newton(implicit *scheme, ptrdiff_t samples, const step_tape *tape) {
   const ptrdiff_t count = samples * scheme->points;
   sn_network *network = sn_model_network(scheme->model);
-  double history[NEWTON_MOST + 1], *u = tape->end;
+  double *history = scheme->history, *u = tape->end;
   scheme->at = u;
   scheme->at_tape = tape->end_tape;
   for (int k = 0; k <= scheme->newton.max_iterations; k++) {
@@ -148,17 +178,19 @@ static sn_status newton(implicit *scheme, ptrdiff_t samples, const step_tape *ta
     history[k] = relative_norm(scheme, samples, scheme->residual, u);
     /* Converged, or as far as round-off lets it: no longer falling, and small. */
     if (history[k] <= scheme->newton.tolerance ||
-        (k && history[k] >= 0.5 * history[k - 1] && history[k] < 100 * scheme->newton.tolerance))
+        (k && history[k] >= 0.5 * history[k - 1] && history[k] < 100 * scheme->newton.tolerance)) {
+      converged(scheme, k + 1);
       return SN_OK;
-    if (!isfinite(history[k]) || k == scheme->newton.max_iterations) return diverged(scheme, history, k + 1);
+    }
+    if (!isfinite(history[k]) || k == scheme->newton.max_iterations) return diverged(scheme, k + 1);
     const sn_gmres_limits limits = {
         .tolerance = fmax(fmin(0.1, history[k]), 0.1 * scheme->newton.tolerance / history[k]),
         .max_iterations = KRYLOV_MOST};
     sn_gmres_result result;
     SN_TRY(sn_gmres_solve(scheme->gmres, samples, newton_operator, scheme, scheme->residual, scheme->delta, &limits,
                           &result));
-    scheme->base.newton++;
-    scheme->base.krylov += result.iterations;
+    scheme->newtons++;
+    scheme->krylovs += result.iterations;
     for (ptrdiff_t i = 0; i < count; i++) u[i] += scheme->delta[i];
   }
   return SN_OK;
@@ -201,13 +233,12 @@ static sn_status backward(sn_stepper *stepper, ptrdiff_t samples, const double *
   const sn_gmres_limits limits = {.tolerance = adjoint_tolerance, .max_iterations = KRYLOV_MOST};
   sn_gmres_result result;
   SN_TRY(sn_gmres_solve(scheme->gmres, samples, adjoint_operator, scheme, lambda, w, &limits, &result));
-  scheme->base.krylov += result.iterations;
+  scheme->krylovs += result.iterations;
   if (!(result.residual <= 1e3 * adjoint_tolerance))
-    return SN_ERROR_ALL(
-        SN_ERROR_RUN,
-        "the adjoint solve of a step of %s did not converge: relative residual %.1e after %d iterations; "
-        "lower integrator.dt (now %g)",
-        scheme->name, result.residual, result.iterations, scheme->dt);
+    return SN_ERROR(SN_ERROR_RUN,
+                    "the adjoint solve of a step of %s did not converge: relative residual %.1e after %d iterations; "
+                    "lower integrator.dt (now %g)",
+                    scheme->name, result.residual, result.iterations, scheme->dt);
   if (gradient) {
     for (ptrdiff_t k = 0; k < count; k++) scaled[k] = -scheme->gamma * w[k];
     SN_TRY(sn_network_backward(network, samples, at.end, at.end_tape, scaled, scheme->scratch, gradient));
@@ -238,7 +269,7 @@ static void destroy(sn_stepper **stepper) {
 }
 
 static const sn_stepper_ops ops = {
-    .destroy = destroy, .tape_size = tape_size, .forward = forward, .backward = backward};
+    .destroy = destroy, .tape_size = tape_size, .forward = forward, .backward = backward, .effort = effort};
 
 static sn_status build(implicit *scheme, const sn_stepper_options *options) {
   const sn_grid *grid = sn_model_grid(scheme->model);

@@ -1,6 +1,5 @@
 #include "sinode/integrator.h"
 
-#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,15 +17,19 @@ struct sn_integrator {
   sn_storage storage;
   ptrdiff_t points;   /* local */
   double *buffer[3];  /* states on the way; the third is the adjoint */
+  double *tape;       /* of the step whose tangents are taken */
   double *square;     /* (capacity) local sum of squares after every step of the last pass */
   double *estimate;   /* (capacity, samples) of the last forward pass; NULL: none */
   double *total;      /* (capacity) summed over the ranks */
   ptrdiff_t capacity; /* steps one pass may take */
   ptrdiff_t steps;    /* of the last pass */
   ptrdiff_t made;     /* forward steps of the last pair of passes */
+  double start;       /* time at which the last pass began, and steps before it */
+  ptrdiff_t before;
   bool backward;      /* whether the last was a backward pass */
   bool skips_initial; /* backward passes need not give the derivative by the initial state */
-  bool sound;         /* whether the last forward pass stayed within bounds on this rank */
+  double given;       /* local sum of squares of the derivatives that the last backward pass was given */
+  bool sound;         /* whether the last pass, or pair of them, stayed within bounds on this rank */
 };
 
 typedef sn_status (*stepper_creator)(sn_model *model, const sn_stepper_options *options, sn_stepper **out);
@@ -50,9 +53,18 @@ static sn_status build(sn_integrator *it) {
   if (!sn_count_multiply(options->intervals, options->substeps, &it->capacity))
     return SN_ERROR_ALL(SN_ERROR_RUN, "%td intervals of %td time steps are more than can be counted",
                         options->intervals, options->substeps);
-  if (options->adjoint)
-    SN_TRY(sn_storage_create(options, sn_grid_world(sn_model_grid(it->model)), it->capacity, count,
-                             it->stepper->ops->tape_size(it->stepper, samples), &it->storage));
+  const sn_stepper_ops *ops = it->stepper->ops;
+  if (options->adjoint) {
+    const sn_storage_sizes sizes = {.state = count,
+                                    .tape = ops->tape_size(it->stepper, samples),
+                                    .record = ops->record_size ? ops->record_size(it->stepper) : 0};
+    SN_TRY(sn_storage_create(options, sn_grid_world(sn_model_grid(it->model)), it->capacity, &sizes, &it->storage));
+    if (ops->reserve) SN_TRY(ops->reserve(it->stepper, sn_storage_tapes(&it->storage)));
+  }
+  if (options->tangent && !ops->tangent)
+    return SN_ERROR_ALL(SN_ERROR_USAGE, "%s has no tangents; use an IMEX or an explicit scheme with a fixed step",
+                        options->tableau->name);
+  if (options->tangent) SN_TRY(SN_NEW(ops->tape_size(it->stepper, samples), &it->tape));
   SN_TRY(SN_NEW(it->capacity, &it->square));
   SN_TRY(SN_NEW(it->capacity, &it->total));
   if (it->stepper->estimate) SN_TRY(SN_NEW(it->capacity * samples, &it->estimate));
@@ -73,6 +85,7 @@ void sn_integrator_destroy(sn_integrator **integrator) {
   if (!it) return;
   if (it->stepper) it->stepper->ops->destroy(&it->stepper);
   sn_storage_destroy(&it->storage);
+  sn_memory_give(&it->tape);
   sn_memory_give(&it->square);
   sn_memory_give(&it->total);
   sn_memory_give(&it->estimate);
@@ -87,7 +100,7 @@ sn_status sn_integrator_reserve(sn_integrator *it, ptrdiff_t samples) {
 /* A state whose root mean square is beyond this has blown up; on the attractor of KS it is about 1.3. */
 static const double rms_limit = 1e6;
 
-/* An adjoint that has grown by more since the last target has exploded: chaos makes e^(0.043 t), some 1e2 in 100. */
+/* An adjoint that is so much larger than the loss's derivatives has exploded: chaos makes e^(0.043 t), 1e2 in 100. */
 static const double adjoint_growth_limit = 1e8;
 
 static double sum_of_squares(ptrdiff_t count, const double *u) {
@@ -96,25 +109,39 @@ static double sum_of_squares(ptrdiff_t count, const double *u) {
   return sum;
 }
 
-static sn_status step_forward(sn_integrator *it, ptrdiff_t samples, const double *u, double *next, double *tape) {
+static sn_status step_forward(sn_integrator *it, ptrdiff_t step, ptrdiff_t samples, const double *u, double *next,
+                              double *tape) {
   it->made++;
+  it->stepper->step = it->before + step + 1;
+  it->stepper->time = it->start + (double)step * it->options.dt;
   return it->stepper->ops->forward(it->stepper, samples, u, next, tape);
+}
+
+/* A pass over so many intervals, for which the integrator must have been made. */
+static sn_status begin_forward(sn_integrator *it, ptrdiff_t intervals, bool prepared, const char *what) {
+  it->steps = intervals * it->options.substeps;
+  if (it->steps > it->capacity || !prepared)
+    return SN_ERROR_ALL(SN_ERROR_RUN, "an integrator made for %td steps%s was asked for %td%s%s", it->capacity,
+                        prepared ? "" : " alone", it->steps, *what ? " with " : "", what);
+  it->backward = false;
+  it->sound = true;
+  it->made = it->storage.held = 0;
+  if (it->stepper->ops->begin_pass) it->stepper->ops->begin_pass(it->stepper);
+  memset(it->square, 0, (size_t)it->steps * sizeof *it->square);
+  return SN_OK;
+}
+
+static void take_norm(sn_integrator *it, ptrdiff_t step, ptrdiff_t count, const double *u) {
+  it->square[step] = sum_of_squares(count, u);
+  it->sound &= it->square[step] < rms_limit * rms_limit * (double)count;
 }
 
 sn_status sn_integrator_forward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t intervals, double *states, bool tape) {
   const ptrdiff_t count = samples * it->points, substeps = it->options.substeps;
   sn_storage *storage = &it->storage;
   sn_timer *timer = sn_grid_timer(sn_model_grid(it->model));
-  it->steps = intervals * substeps;
-  if (it->steps > it->capacity || (tape && !it->options.adjoint))
-    return SN_ERROR_ALL(SN_ERROR_RUN, "an integrator made for %td steps%s was asked for %td%s", it->capacity,
-                        it->options.adjoint ? " with adjoint" : "", it->steps, tape ? " with adjoint" : "");
+  SN_TRY(begin_forward(it, intervals, !tape || it->options.adjoint, tape ? "adjoint" : ""));
   sn_timer_start(timer, SN_TIME_FORWARD);
-  it->backward = false;
-  it->sound = true;
-  it->made = storage->held = 0;
-  if (it->stepper->ops->begin_pass) it->stepper->ops->begin_pass(it->stepper);
-  memset(it->square, 0, (size_t)it->steps * sizeof *it->square);
   const bool takes_snapshots = tape && !storage->keeps_all;
   const double *u = states;
   for (ptrdiff_t step = 0; step < it->steps && samples; step++) {
@@ -123,11 +150,41 @@ sn_status sn_integrator_forward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t 
     if (takes_snapshots && sn_storage_next(storage, it->steps) == step)
       memcpy(sn_storage_push(storage, step), u, (size_t)count * sizeof *u);
     const bool tapes = tape && (storage->keeps_all || step == it->steps - 1);
-    SN_TRY(step_forward(it, samples, u, next, tapes ? sn_storage_tape(storage, step) : NULL));
-    it->square[step] = sum_of_squares(count, next);
-    it->sound &= it->square[step] < rms_limit * rms_limit * (double)count;
+    SN_TRY(step_forward(it, step, samples, u, next, tapes ? sn_storage_tape(storage, step) : NULL));
+    take_norm(it, step, count, next);
     if (it->estimate)
       memcpy(it->estimate + step * samples, it->stepper->estimate, (size_t)samples * sizeof *it->estimate);
+    u = next;
+  }
+  sn_timer_stop(timer, SN_TIME_FORWARD);
+  return SN_OK;
+}
+
+/* One step from u to next, and all tangents with it, in place. */
+static sn_status step_tangents(sn_integrator *it, ptrdiff_t step, ptrdiff_t samples, const double *u, double *next,
+                               ptrdiff_t directions, const double *parameters, double *tangents) {
+  const ptrdiff_t count = samples * it->points, size = sn_parameters_size(sn_model_parameters(it->model));
+  SN_TRY(step_forward(it, step, samples, u, next, it->tape));
+  for (ptrdiff_t d = 0; d < directions; d++)
+    SN_TRY(it->stepper->ops->tangent(it->stepper, samples, it->tape, tangents + d * count,
+                                     parameters ? parameters + d * size : NULL));
+  return SN_OK;
+}
+
+sn_status sn_integrator_tangent(sn_integrator *it, ptrdiff_t samples, ptrdiff_t intervals, double *states,
+                                ptrdiff_t directions, const double *parameters, double *tangents) {
+  const ptrdiff_t count = samples * it->points, substeps = it->options.substeps;
+  sn_timer *timer = sn_grid_timer(sn_model_grid(it->model));
+  SN_TRY(begin_forward(it, intervals, it->options.tangent, "tangents"));
+  sn_timer_start(timer, SN_TIME_FORWARD);
+  const double *u = states;
+  for (ptrdiff_t step = 0; step < it->steps && samples; step++) {
+    double *own = tangents + step / substeps * directions * count;
+    const bool ends_interval = (step + 1) % substeps == 0;
+    double *next = ends_interval ? states + (step + 1) / substeps * count : it->buffer[step % 2];
+    if (step % substeps == 0) memcpy(own + directions * count, own, (size_t)(directions * count) * sizeof *own);
+    SN_TRY(step_tangents(it, step, samples, u, next, directions, parameters, own + directions * count));
+    take_norm(it, step, count, next);
     u = next;
   }
   sn_timer_stop(timer, SN_TIME_FORWARD);
@@ -142,10 +199,10 @@ static sn_status repeat(sn_integrator *it, ptrdiff_t samples, ptrdiff_t end) {
     double *next = it->buffer[step % 2];
     const bool belongs = sn_storage_next(storage, end) == step + 1;
     if (belongs) next = sn_storage_push(storage, step + 1);
-    SN_TRY(step_forward(it, samples, u, next, NULL));
+    SN_TRY(step_forward(it, step, samples, u, next, NULL));
     u = next;
   }
-  return step_forward(it, samples, u, it->buffer[(end - 1) % 2], sn_storage_tape(storage, end - 1));
+  return step_forward(it, end - 1, samples, u, it->buffer[(end - 1) % 2], sn_storage_tape(storage, end - 1));
 }
 
 sn_status sn_integrator_backward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t intervals, double *state_bars,
@@ -155,6 +212,7 @@ sn_status sn_integrator_backward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t
   sn_timer *timer = sn_grid_timer(sn_model_grid(it->model));
   sn_timer_start(timer, SN_TIME_BACKWARD);
   it->backward = true;
+  it->given = sum_of_squares((intervals + 1) * count, state_bars);
   double *lambda = it->buffer[2];
   memcpy(lambda, state_bars + intervals * count, (size_t)count * sizeof *lambda);
   for (ptrdiff_t step = steps - 1; step >= 0 && samples; step--) {
@@ -168,6 +226,7 @@ sn_status sn_integrator_backward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t
       for (ptrdiff_t k = 0; k < count; k++) lambda[k] += bar[k];
     }
     it->square[step] = sum_of_squares(count, lambda);
+    it->sound &= it->square[step] <= adjoint_growth_limit * adjoint_growth_limit * it->given;
   }
   memcpy(state_bars, lambda, (size_t)count * sizeof *lambda);
   sn_timer_stop(timer, SN_TIME_BACKWARD);
@@ -210,32 +269,37 @@ static sn_status advise(const sn_integrator *it, char *text, size_t size) {
   return SN_OK;
 }
 
-static sn_status blew_up(const sn_integrator *it, ptrdiff_t step, double start, double rms) {
-  const double dt = it->options.dt;
+void sn_integrator_begin_at(sn_integrator *it, double time, ptrdiff_t steps) {
+  it->start = time;
+  it->before = steps;
+}
+
+static sn_status blew_up(const sn_integrator *it, ptrdiff_t step, double rms) {
+  const double dt = it->options.dt, before = it->start + (double)step * dt;
+  const ptrdiff_t number = it->before + step + 1;
   char advice[240];
   if (it->backward)
     return SN_ERROR_ALL(
         SN_ERROR_RUN,
-        "the adjoint of %s blew up going back through step %td (t = %g): its norm is %g; shorten train.window or "
-        "lower integrator.dt (now %g)",
-        it->options.tableau->name, step + 1, start + (double)step * dt, fabs(rms), dt);
+        "the adjoint of %s blew up going back through step %td (t = %g): its norm (root mean square) is %g; shorten "
+        "train.window or lower integrator.dt (now %g)",
+        it->options.tableau->name, number, before, fabs(rms), dt);
   SN_TRY(advise(it, advice, sizeof advice));
   return SN_ERROR_ALL(SN_ERROR_RUN,
                       "%s blew up in step %td, at t = %g: the norm (root mean square) of the state is %g; %s",
-                      it->options.tableau->name, step + 1, start + (double)(step + 1) * dt, fabs(rms), advice);
+                      it->options.tableau->name, number, before + dt, fabs(rms), advice);
 }
 
-sn_status sn_integrator_check(sn_integrator *it, ptrdiff_t samples, double start) {
-  double values = (double)(samples * it->points);
+sn_status sn_integrator_check(sn_integrator *it, ptrdiff_t samples) {
+  double sums[2] = {(double)(samples * it->points), it->given};
   sum_over_ranks(it);
-  MPI_Allreduce(MPI_IN_PLACE, &values, 1, MPI_DOUBLE, MPI_SUM, sn_grid_world(sn_model_grid(it->model)));
+  MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPI_DOUBLE, MPI_SUM, sn_grid_world(sn_model_grid(it->model)));
   /* The size of an adjoint means nothing by itself; its growth does. */
-  const double first = it->steps ? sqrt(it->total[it->steps - 1] / values) : 0;
-  const double limit = it->backward ? adjoint_growth_limit * fmax(first, DBL_MIN) : rms_limit;
+  const double limit = it->backward ? adjoint_growth_limit * sqrt(sums[1] / sums[0]) : rms_limit;
   for (ptrdiff_t k = 0; k < it->steps; k++) {
     const ptrdiff_t step = it->backward ? it->steps - 1 - k : k;
-    const double rms = sqrt(it->total[step] / values);
-    if (!(rms < limit) && rms != 0) return blew_up(it, step, start, rms);
+    const double rms = sqrt(it->total[step] / sums[0]);
+    if (!(rms <= limit)) return blew_up(it, step, rms);
   }
   return SN_OK;
 }
@@ -249,12 +313,8 @@ long sn_integrator_factorizations(const sn_integrator *it) {
 }
 
 void sn_integrator_effort(const sn_integrator *it, char *text, size_t size) {
-  const sn_stepper *stepper = it->stepper;
   *text = '\0';
-  if (it->options.tableau->adaptive)
-    snprintf(text, size, "steps of samples: %ld accepted, %ld rejected", stepper->accepted, stepper->rejected);
-  else if (it->options.tableau->kind == SN_TABLEAU_IMPLICIT)
-    snprintf(text, size, "iterations: %ld of Newton's method, %ld of GMRES", stepper->newton, stepper->krylov);
+  if (it->stepper->ops->effort) it->stepper->ops->effort(it->stepper, text, size);
 }
 
 const char *sn_integrator_storage_reason(const sn_integrator *it) {

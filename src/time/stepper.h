@@ -16,25 +16,38 @@ typedef struct {
   void (*destroy)(sn_stepper **stepper);
   /* Doubles of tape a step keeps for its backward pass. */
   ptrdiff_t (*tape_size)(const sn_stepper *stepper, ptrdiff_t samples);
+  /* Doubles a taped step is expected to keep beside its tape, and room for so many taped steps. NULL: nothing. */
+  ptrdiff_t (*record_size)(const sn_stepper *stepper);
+  sn_status (*reserve)(sn_stepper *stepper, ptrdiff_t steps);
   /* A forward pass begins: what an earlier one recorded is void. NULL: nothing to do. */
   void (*begin_pass)(sn_stepper *stepper);
   /* next = step(u); tape may be NULL. u and next do not overlap. */
   sn_status (*forward)(sn_stepper *stepper, ptrdiff_t samples, const double *u, double *next, double *tape);
   /* lambda := (d next / d u)^T lambda; gradient (NULL: not wanted) += (d next / d parameters)^T lambda. */
   sn_status (*backward)(sn_stepper *stepper, ptrdiff_t samples, const double *tape, double *lambda, double *gradient);
+  /* What its inner iterations came to so far, for the user. NULL: there are none. */
+  void (*effort)(const sn_stepper *stepper, char *text, size_t size);
+  /*
+   * du := (d next / d u) du + (d next / d parameters) dtheta, at the step that left the tape; dtheta may be NULL for 0.
+   * It must come before the next forward step. NULL: the scheme has none.
+   */
+  sn_status (*tangent)(sn_stepper *stepper, ptrdiff_t samples, const double *tape, double *du, const double *dtheta);
 } sn_stepper_ops;
 
 /* First member of every stepper. */
 struct sn_stepper {
   const sn_stepper_ops *ops;
-  sn_solver *solver;       /* of the implicit stages; NULL if there are none */
-  double *estimate;        /* (samples) local sums of squares of the last step's error estimate; NULL: there is none */
+  sn_solver *solver; /* of the implicit stages; NULL if there are none */
+  double *estimate;  /* (samples) local sums of squares of the last step's error estimate; NULL: there is none */
+  double time;       /* where the forward step under way begins, and its number from 1: for messages */
+  ptrdiff_t step;
   /* Of the next backward step: it is the last of its pass, and what it adds to the gradient settles that; its lambda is
      not wanted. */
   bool settles, skips_lambda;
-  long accepted, rejected; /* adaptive: steps of samples so far */
-  long newton, krylov;     /* fully implicit: iterations so far */
 };
+
+/* Doubles up to the next 64 bytes: networks give their tapes to FFTW, which relies on their alignment. */
+static inline ptrdiff_t sn_stepper_aligned(ptrdiff_t count) { return (count + 7) / 8 * 8; }
 
 /* What every scheme is made from. */
 typedef struct {

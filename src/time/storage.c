@@ -9,8 +9,9 @@
 /* Bytes of `tapes` tapes and `snapshots` snapshots, PTRDIFF_MAX if more than can be counted. */
 static ptrdiff_t bytes_of(const sn_storage *storage, ptrdiff_t tapes, ptrdiff_t snapshots) {
   ptrdiff_t a, b, sum;
-  if (!sn_count_multiply(tapes, storage->tape_size * (ptrdiff_t)sizeof(double), &a) ||
-      !sn_count_multiply(snapshots, storage->state_size * (ptrdiff_t)sizeof(double), &b) || !sn_count_add(a, b, &sum))
+  const sn_storage_sizes *sizes = &storage->sizes;
+  if (!sn_count_multiply(tapes, (sizes->tape + sizes->record) * (ptrdiff_t)sizeof(double), &a) ||
+      !sn_count_multiply(snapshots, sizes->state * (ptrdiff_t)sizeof(double), &b) || !sn_count_add(a, b, &sum))
     return PTRDIFF_MAX;
   return sum;
 }
@@ -28,17 +29,17 @@ static sn_storage_kind choose(const sn_integrator_options *options, MPI_Comm com
   return verdict[0] ? SN_STORAGE_ALL : verdict[1] ? SN_STORAGE_SOLUTIONS : SN_STORAGE_REVOLVE;
 }
 
-sn_status sn_storage_create(const sn_integrator_options *options, MPI_Comm comm, ptrdiff_t steps, ptrdiff_t state_size,
-                            ptrdiff_t tape_size, sn_storage *storage) {
+sn_status sn_storage_create(const sn_integrator_options *options, MPI_Comm comm, ptrdiff_t steps,
+                            const sn_storage_sizes *sizes, sn_storage *storage) {
   static const char *const names[] = {"auto", "all", "solutions", "revolve"};
-  *storage = (sn_storage){.state_size = state_size, .tape_size = tape_size};
+  *storage = (sn_storage){.steps = steps, .sizes = *sizes};
   ptrdiff_t snapshots = options->snapshots;
   sn_storage_kind kind = options->storage;
   if (kind == SN_STORAGE_AUTO) kind = choose(options, comm, steps, storage, &snapshots);
   storage->keeps_all = kind == SN_STORAGE_ALL;
   if (kind == SN_STORAGE_SOLUTIONS || snapshots > steps) snapshots = steps;
   storage->most = storage->keeps_all ? 0 : snapshots;
-  storage->bytes = bytes_of(storage, storage->keeps_all ? steps : 1, storage->most);
+  storage->bytes = bytes_of(storage, sn_storage_tapes(storage), storage->most);
   int used = snprintf(storage->reason, sizeof storage->reason, "%s%s", names[kind],
                       options->storage == SN_STORAGE_AUTO ? " (chosen by the memory there is)" : "");
   used += snprintf(storage->reason + used, sizeof storage->reason - (size_t)used, ": %.1f MiB a rank",
@@ -47,22 +48,29 @@ sn_status sn_storage_create(const sn_integrator_options *options, MPI_Comm comm,
     snprintf(storage->reason + used, sizeof storage->reason - (size_t)used,
              ", %td snapshots, %.2f forward steps a step", snapshots,
              1 + (double)sn_revolve_advances(steps, snapshots) / (double)steps);
-  SN_TRY(SN_NEW(storage->bytes / (ptrdiff_t)sizeof(double), &storage->tape));
-  storage->states = storage->tape + (storage->keeps_all ? steps : 1) * tape_size;
+  ptrdiff_t tapes, states;
+  if (!sn_count_multiply(sn_storage_tapes(storage), sizes->tape, &tapes) ||
+      !sn_count_multiply(storage->most, sizes->state, &states))
+    return SN_ERROR(SN_ERROR_RUN, "the adjoint storage of %td steps is more than can be counted", steps);
+  SN_TRY(SN_NEW(tapes, &storage->tape));
+  SN_TRY(SN_NEW(states, &storage->states));
   return SN_NEW(storage->most, &storage->position);
 }
 
 void sn_storage_destroy(sn_storage *storage) {
   sn_memory_give(&storage->tape);
+  sn_memory_give(&storage->states);
   sn_memory_give(&storage->position);
 }
 
+ptrdiff_t sn_storage_tapes(const sn_storage *storage) { return storage->keeps_all ? storage->steps : 1; }
+
 double *sn_storage_tape(const sn_storage *storage, ptrdiff_t step) {
-  return storage->tape + (storage->keeps_all ? step * storage->tape_size : 0);
+  return storage->tape + (storage->keeps_all ? step * storage->sizes.tape : 0);
 }
 
 double *sn_storage_top(const sn_storage *storage) {
-  return storage->states + (storage->held - 1) * storage->state_size;
+  return storage->states + (storage->held - 1) * storage->sizes.state;
 }
 
 ptrdiff_t sn_storage_top_position(const sn_storage *storage) { return storage->position[storage->held - 1]; }

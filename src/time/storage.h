@@ -10,22 +10,32 @@
 
 #include "sinode/integrator.h"
 
+/* In doubles: a state, the tape of a step, and what a stepper keeps of a taped step by itself. */
+typedef struct {
+  ptrdiff_t state, tape, record;
+} sn_storage_sizes;
+
 typedef struct {
   bool keeps_all;
+  ptrdiff_t steps;      /* the most of a pass */
   ptrdiff_t most, held; /* snapshots there is room for, and those in the stack */
-  ptrdiff_t state_size, tape_size, bytes;
+  sn_storage_sizes sizes;
+  ptrdiff_t bytes;     /* with the steppers' records */
   ptrdiff_t *position; /* (most) the step each stands before */
   double *states, *tape;
   char reason[160];
 } sn_storage;
 
 /*
- * Takes the memory for passes of up to `steps` steps with states and tapes of the given sizes in doubles. Error: no
- * memory. Collective over comm, so that auto chooses the same everywhere.
+ * Takes the memory for passes of up to `steps` steps, but not that of records. Error: no memory. Collective over comm,
+ * so that auto chooses the same everywhere.
  */
-sn_status sn_storage_create(const sn_integrator_options *options, MPI_Comm comm, ptrdiff_t steps, ptrdiff_t state_size,
-                            ptrdiff_t tape_size, sn_storage *storage);
+sn_status sn_storage_create(const sn_integrator_options *options, MPI_Comm comm, ptrdiff_t steps,
+                            const sn_storage_sizes *sizes, sn_storage *storage);
 void sn_storage_destroy(sn_storage *storage);
+
+/* How many steps have a tape at a time. */
+ptrdiff_t sn_storage_tapes(const sn_storage *storage);
 
 /* The tape of a step. */
 double *sn_storage_tape(const sn_storage *storage, ptrdiff_t step);

@@ -84,7 +84,8 @@ def send(pid, number):
 def without_launcher(err):
     """The lines on stderr that are not mpirun's remarks on ranks that failed."""
     err = re.sub(r"^-{60,}\n.*?^-{60,}\n", "", err, flags=re.MULTILINE | re.DOTALL)
-    remarks = ("has sent help message", "have sent help message", "orte_base_help_aggregate")
+    remarks = ("has sent help message", "have sent help message", "orte_base_help_aggregate",
+               ": Forwarding signal ")  # of a job that was suspended and goes on
     return [line for line in err.splitlines() if line and not any(remark in line for remark in remarks)]
 
 

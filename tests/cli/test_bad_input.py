@@ -1,5 +1,6 @@
 """Bad input: one line that says what is wrong, the right exit status, no hang, and no file changed or left behind."""
 import concurrent.futures
+import json
 import pathlib
 import shutil
 import tempfile
@@ -108,6 +109,9 @@ class ParameterFile(BadInput):
                      "--set", "predict.model=model.h5")
         self.refused(2, ["generate.interval", "not a multiple of generate.dt"], "generate", "c.yaml", "--set",
                      "generate.interval=0.22")
+        for span, would in (("0.35", "0.4"), ("0.01", "0.2")):
+            self.refused(2, [f"predict.span is {span}", "not a multiple of the 0.2", f"{would} would be"], "predict",
+                         "c.yaml", "--set", f"predict.span={span}", "--set", "predict.model=model.h5")
 
 
 class CommandLine(BadInput):
@@ -255,6 +259,34 @@ class Output(BadInput):
             (folder / "run").mkdir()
             (folder / "run" / "model.h5").write_bytes(b"precious")
         self.refused(3, ["run/model.h5", "run.directory", "--overwrite"], "train", "c.yaml", prepare=another_run)
+
+    def test_what_a_command_reads_is_kept(self):
+        """--overwrite does not reach the command's own inputs, by whatever name."""
+        for command, key, place in (("predict", "predict.file", "data.h5"), ("predict", "predict.file", "./model.h5"),
+                                    ("gradient", "gradient.file", "link.h5"), ("generate", "generate.file", "c.yaml")):
+            self.refused(2, [f"{key} is {place}", "which this command reads"], command, "c.yaml", "--overwrite",
+                         *self.MODEL, "--set", "generate.initial=file", "--set", "generate.initial_file=data.h5",
+                         "--set", f"{key}={place}",
+                         prepare=lambda folder: (folder / "link.h5").symlink_to(folder / "data.h5"))
+
+    def test_directory_in_the_place_of_a_file(self):
+        for command, key in self.WRITERS:
+            self.refused(3, ["taken: is a directory", f"{key} must name a file"], command, "c.yaml", *self.MODEL,
+                         "--overwrite", "--set", f"{key}=taken", prepare=lambda folder: (folder / "taken").mkdir())
+        self.refused(3, "new/: is a directory", "generate", "c.yaml", "--set", "generate.file=new/")
+
+    def test_failure_to_write_is_in_the_status(self):
+        """A job script must not take a run that has died for one that goes on."""
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name) / "work"
+            shutil.copytree(self.pristine, folder)
+            (folder / "run" / "best.h5").mkdir(parents=True)
+            found, out, err = harness.run(folder, "train", "c.yaml", ranks=4, space=2)
+            self.assertEqual(found, 3, out + err)
+            self.assertIn("run/best.h5", harness.without_launcher(err)[-1])
+            status = json.loads((folder / "run" / "status.json").read_text())
+            self.assertEqual(status["state"], "failed")
+            self.assertIn("run/best.h5", status["reason"])
 
     def test_overwrite_replaces(self):
         for command, key in self.WRITERS:

@@ -117,6 +117,18 @@ class Resume(StepByStep):
         self.assertTrue(any(newest.name in line for line in err), err)
         self.assert_same_run("whole", "broken")
 
+    def test_goes_on_from_another_version(self):
+        """A checkpoint keeps the parameters of the version that wrote it, with keys that have gone since."""
+        self.train("run", 1, 1, epochs=3)
+        (newest, *_) = sorted((self.folder / "run/checkpoints").glob("*.h5"), reverse=True)
+        with h5py.File(newest, "a") as file:
+            text = file.attrs["config"].decode().replace("  every: ", "  never: 7\n    every: ")
+            self.assertIn("never", text)
+            file.attrs["config"] = np.bytes_(text + "\nforgotten:\n  key: {value: 1}\n")
+        out, err = self.train("run", 1, 1, epochs=5)
+        self.assertEqual(err, [])
+        self.assertIn(f"resuming from run/checkpoints/{newest.name}", out)
+
     def test_other_parameters_are_refused(self):
         self.train("run", 1, 1, epochs=3)
         before = harness.tree(self.folder / "run")

@@ -74,7 +74,7 @@ sn_status problem_integrator(const problem *p, const sn_tableau *tableau, ptrdif
 
 /* The program says how many steps were accepted only in words, and of all passes together. */
 static long accepted_steps(const sn_integrator *integrator) {
-  char text[120];
+  char text[SN_EFFORT_LENGTH];
   long accepted = 0;
   sn_integrator_effort(integrator, text, sizeof text);
   return sscanf(text, "steps of samples: %ld accepted", &accepted) == 1 ? accepted : 0;
@@ -92,7 +92,7 @@ sn_status problem_forward(const problem *p, sn_integrator *integrator, bool tape
   memcpy(out->state, states + range.count, (size_t)range.count * sizeof *states);
   out->steps = accepted_steps(integrator) - before;
   if (out->steps == 0) out->steps = sn_integrator_steps(integrator, 1);
-  return sn_integrator_check(integrator, 1, 0);
+  return sn_integrator_check(integrator, 1);
 }
 
 sn_status problem_backward(const problem *p, sn_integrator *integrator, double *gradient, solution *out) {
@@ -104,7 +104,7 @@ sn_status problem_backward(const problem *p, sn_integrator *integrator, double *
   }
   SN_TRY(sn_integrator_backward(integrator, 1, 1, bars, gradient));
   memcpy(out->adjoint, bars, (size_t)range.count * sizeof *bars);
-  return sn_integrator_check(integrator, 1, 0);
+  return sn_integrator_check(integrator, 1);
 }
 
 sn_status problem_solve(const problem *p, const sn_tableau *tableau, ptrdiff_t steps, double tolerance, solution *out) {

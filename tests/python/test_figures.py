@@ -116,6 +116,22 @@ class Map(PlotTest):
             figure = figures.draw_map(data)
         self.assertEqual([axes.get_title() for axes in figure.axes if axes.get_title()], ["$L = 22$, $N = 32$"])
 
+    def test_long_data_are_cut(self):
+        """Plain data of a thousand time units would be stripes; predictions are whole."""
+        def drawn(name, reference=False, **options):
+            path = write_trajectory(self.folder / name, reference=reference, snapshots=5001)
+            with sinode.open(path) as data:
+                return figures.read_map(data, 0, **options)[1][-1], figures.draw_map(data, **options).axes[0].get_title()
+        last, title = drawn("data.h5")
+        self.assertAlmostEqual(last, 10 / 0.043, delta=0.7)
+        self.assertTrue(title.endswith("the first 232 of 1000"), title)
+        last, title = drawn("data.h5", span=1e9)
+        self.assertGreater(last, 998)
+        self.assertNotIn("first", title)
+        self.assertGreater(drawn("prediction.h5", reference=True)[0], 998)
+        self.assertEqual(self.run_main("map", self.folder / "data.h5", "--span", 20)[0], 0)
+        self.assert_figure(self.folder / "data_map")
+
     def test_same_file_same_bytes(self):
         path = write_trajectory(self.folder / "p.h5", reference=True)
         for stem in ("one", "two"):

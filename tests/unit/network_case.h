@@ -94,11 +94,35 @@ static inline void case_ks_term(const network_case *c, const double *u, double *
   case_project(c, true, v, f);
 }
 
+/* z_j += sum_k w_k a_{j + k - kernel/2}, w the row `row` of the weight of block b of a product network. */
+static inline void case_correlate(const network_case *c, int block, ptrdiff_t row, const double *a, double *z) {
+  const ptrdiff_t n = c->points, kernel = c->shape.kernel;
+  for (ptrdiff_t j = 0; j < n; j++)
+    for (ptrdiff_t k = 0; k < kernel; k++)
+      z[j] += case_number(2 * block, row * kernel + k) / sqrt((double)kernel) * a[(n + j + k - kernel / 2) % n];
+}
+
+static inline void case_product(const network_case *c, const double *u, double *f) {
+  memset(f, 0, (size_t)c->points * sizeof *f);
+  for (ptrdiff_t channel = 0; channel < c->shape.width[0]; channel++) {
+    double p[CASE_ROW_MOST] = {0}, q[CASE_ROW_MOST] = {0};
+    case_correlate(c, 0, channel, u, p);
+    case_correlate(c, 0, c->shape.width[0] + channel, u, q);
+    for (ptrdiff_t j = 0; j < c->points; j++) p[j] *= q[j];
+    case_correlate(c, 1, channel, p, f);
+  }
+  case_correlate(c, 2, 0, u, f);
+}
+
 /* f = F(u) of one sample, all points. */
 static inline void case_forward(const network_case *c, const double *u, double *f) {
   double rows[2][CASE_ROW_MOST];
   if (c->shape.kind == SN_NETWORK_KS) {
     case_ks_term(c, u, f);
+    return;
+  }
+  if (c->shape.kind == SN_NETWORK_PRODUCT) {
+    case_product(c, u, f);
     return;
   }
   memcpy(rows[0], u, (size_t)c->points * sizeof *u);
@@ -123,7 +147,10 @@ static inline void fill_parameters(const network_case *c, const fixture *x) {
     const sn_parameter_block *block = sn_parameters_block(x->parameters, b);
     for (ptrdiff_t i = 0; i < sn_parameter_block_size(block); i++) {
       const ptrdiff_t index = global_index(block, i);
-      values[block->offset + i] = b % 2 ? case_bias(b / 2, index) : case_weight(c, b / 2, index);
+      if (c->shape.kind == SN_NETWORK_PRODUCT)
+        values[block->offset + i] = case_number(2 * b, index) / sqrt((double)c->shape.kernel);
+      else
+        values[block->offset + i] = b % 2 ? case_bias(b / 2, index) : case_weight(c, b / 2, index);
     }
   }
 }
@@ -200,6 +227,20 @@ static inline void for_each_conv(void (*visit)(const network_case *)) {
           {SN_NETWORK_CONV, (sn_activation)activation, cases[k].hidden, {3, 1, 4, 2}, cases[k].kernel, 0}};
       visit(&c);
     }
+}
+
+/* Products, the widest kernels wider than the blocks of two or more ranks. */
+static inline void for_each_product(void (*visit)(const network_case *)) {
+  static const struct {
+    ptrdiff_t points;
+    int kernel, channels;
+  } cases[] = {{7, 1, 2}, {15, 3, 1}, {16, 15, 2}, {31, 31, 1}, {31, 9, 4}, {80, 9, 3}};
+  for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
+    const network_case c = {
+        cases[k].points,
+        {.kind = SN_NETWORK_PRODUCT, .hidden = 1, .width = {cases[k].channels}, .kernel = cases[k].kernel}};
+    visit(&c);
+  }
 }
 
 /* The exact term on grids that are even, odd, prime and a multiple of three. */

@@ -155,12 +155,12 @@ static void plateau_lowers_the_rate_after_its_patience(void **state) {
   const double losses[] = {1, 0.95, 0.95, 0.95, 0.8, 0.79, 0.78, 0.77, 0.76, 0.76, 0.76, 0.5};
   const double rates[] = {1, 1, 1, 0.5, 0.5, 0.5, 0.5, 0.3, 0.3, 0.3, 0.3, 0.3};
   for (int k = 0; k < 12; k++) {
-    sn_schedule_step(&schedule, &options, losses[k]);
+    sn_schedule_step(&schedule, &options, 0, losses[k]);
     assert_close(schedule.rate, rates[k], 1e-15);
   }
   const sn_schedule_options constant = {.kind = SN_SCHEDULE_CONSTANT};
   schedule = sn_schedule_start(1);
-  for (int k = 0; k < 100; k++) sn_schedule_step(&schedule, &constant, 1);
+  for (int k = 0; k < 100; k++) sn_schedule_step(&schedule, &constant, 0, 1);
   assert_close(schedule.rate, 1, 0);
 }
 

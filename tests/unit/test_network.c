@@ -3,7 +3,7 @@
 
 static void names_round_trip(void **state) {
   (void)state;
-  for (int k = SN_NETWORK_NONE; k <= SN_NETWORK_KS; k++)
+  for (int k = SN_NETWORK_NONE; k <= SN_NETWORK_PRODUCT; k++)
     assert_int_equal(sn_network_kind_from_name(sn_network_kind_name((sn_network_kind)k)), k);
   const char *const wrong[] = {"", "MLP", "mlp ", "cnn"};
   for (size_t k = 0; k < sizeof wrong / sizeof wrong[0]; k++) assert_int_equal(sn_network_kind_from_name(wrong[k]), -1);
@@ -47,6 +47,11 @@ static void convolutions_agree_with_the_plain_sum(void **state) {
   for_each_conv(check_forward);
 }
 
+static void products_agree_with_the_plain_sum(void **state) {
+  (void)state;
+  for_each_product(check_forward);
+}
+
 static void the_exact_term_agrees_with_the_plain_sum(void **state) {
   (void)state;
   for_each_ks_term(check_forward);
@@ -67,7 +72,7 @@ static void nothing_is_no_network(void **state) {
       for (ptrdiff_t k = 0; k < x.share.count * x.range.count; k++) f[k] = 1;
       if (pass == 0) assert_ok(sn_network_forward(x.network, x.share.count, u, f, NULL));
       if (pass == 1) assert_ok(sn_network_backward(x.network, x.share.count, u, NULL, u, f, &gradient));
-      if (pass == 2) assert_ok(sn_network_tangent(x.network, x.share.count, u, NULL, u, f));
+      if (pass == 2) assert_ok(sn_network_tangent(x.network, x.share.count, u, NULL, u, NULL, f));
       for (ptrdiff_t k = 0; k < x.share.count * x.range.count; k++) assert_close(f[k], 0, 0);
     }
     assert_close(gradient, 3, 0);
@@ -79,9 +84,11 @@ static void nothing_is_no_network(void **state) {
 
 /* Multiply-adds of one sample over the ranks of a replica, whatever their number. */
 static void check_work(const network_case *c) {
-  const ptrdiff_t places = c->shape.kind == SN_NETWORK_CONV ? c->shape.kernel * c->points : 1;
+  const ptrdiff_t places = c->shape.kind == SN_NETWORK_MLP ? 1 : c->shape.kernel * c->points;
   double expected = 0;
-  for (int layer = 0; layer <= c->shape.hidden; layer++)
+  if (c->shape.kind == SN_NETWORK_PRODUCT)
+    expected = (double)((3 * c->shape.width[0] + 1) * places + c->shape.width[0] * c->points);
+  for (int layer = 0; layer <= c->shape.hidden && c->shape.kind != SN_NETWORK_PRODUCT; layer++)
     expected += (double)(case_in(c, layer) * case_out(c, layer) * places);
   FOR_EACH_SPLIT(space, c->points) {
     fixture x = fixture_create(MPI_COMM_WORLD, space, c, CASE_SAMPLES);
@@ -96,6 +103,7 @@ static void work_is_shared_out(void **state) {
   (void)state;
   for_each_mlp(check_work);
   for_each_conv(check_work);
+  for_each_product(check_work);
 }
 
 /* Every parameter is the one that a single rank would have drawn. */
@@ -127,6 +135,7 @@ static void initial_weights_do_not_depend_on_the_ranks(void **state) {
   (void)state;
   for_each_mlp(check_initial);
   for_each_conv(check_initial);
+  for_each_product(check_initial);
 }
 
 /* Mean 0 and the given variance, to five standard errors; all within `bound`, and some near it. */
@@ -185,8 +194,9 @@ static void initial_weights_have_their_moments(void **state) {
 static void replicas_may_have_no_samples(void **state) {
   (void)state;
   const network_case cases[] = {{16, {SN_NETWORK_MLP, SN_ACTIVATION_GELU, 2, {5, 3}, 0, 0}},
-                                {16, {SN_NETWORK_CONV, SN_ACTIVATION_TANH, 1, {3}, 7, 0}}};
-  for (int k = 0; k < 2; k++)
+                                {16, {SN_NETWORK_CONV, SN_ACTIVATION_TANH, 1, {3}, 7, 0}},
+                                {16, {SN_NETWORK_PRODUCT, SN_ACTIVATION_RELU, 1, {3}, 7, 0}}};
+  for (int k = 0; k < 3; k++)
     for (ptrdiff_t samples = 0; samples < 2; samples++) FOR_EACH_SPLIT(space, cases[k].points) {
         fixture x = fixture_create(MPI_COMM_WORLD, space, &cases[k], samples);
         double *gradient = new_doubles(sn_parameters_size(x.parameters));
@@ -194,7 +204,7 @@ static void replicas_may_have_no_samples(void **state) {
         double *u = new_states(&cases[k], &x, STREAM_STATE), *f = new_states(&cases[k], &x, STREAM_BAR);
         compare_forward(&cases[k], &x);
         assert_ok(sn_network_forward(x.network, x.share.count, u, f, tape));
-        assert_ok(sn_network_tangent(x.network, x.share.count, u, tape, u, f));
+        assert_ok(sn_network_tangent(x.network, x.share.count, u, tape, u, NULL, f));
         assert_ok(sn_network_backward(x.network, x.share.count, u, tape, u, f, gradient));
         if (!x.share.count) assert_close(sn_parameters_dot(x.parameters, gradient, gradient), 0, 0);
         sn_memory_give(&gradient);
@@ -217,7 +227,7 @@ static void check_memory(const network_case *c) {
     for (int round = 0; round < 2; round++) {
       assert_ok(sn_network_forward(x.network, x.share.count, u, f, round ? tape : NULL));
       if (!round) continue;
-      assert_ok(sn_network_tangent(x.network, x.share.count, u, tape, f, v));
+      assert_ok(sn_network_tangent(x.network, x.share.count, u, tape, f, NULL, v));
       assert_ok(sn_network_backward(x.network, x.share.count, u, tape, f, v, gradient));
     }
     assert_int_equal(sn_memory_calls(), calls);
@@ -235,6 +245,7 @@ static void passes_take_no_memory(void **state) {
   (void)state;
   for_each_mlp(check_memory);
   for_each_conv(check_memory);
+  for_each_product(check_memory);
   for_each_ks_term(check_memory);
 }
 
@@ -243,7 +254,8 @@ static void impossible_networks_are_refused(void **state) {
   const ptrdiff_t before = sn_memory_bytes();
   const int kernels[] = {0, -1, 2, 4, 17, 19};
   for (size_t k = 0; k < sizeof kernels / sizeof kernels[0]; k++) FOR_EACH_SPLIT(space, 16) {
-      const sn_network_shape shape = {SN_NETWORK_CONV, SN_ACTIVATION_RELU, 1, {3}, kernels[k], 0};
+      const sn_network_shape shape = {
+          k % 2 ? SN_NETWORK_PRODUCT : SN_NETWORK_CONV, SN_ACTIVATION_RELU, 1, {3}, kernels[k], 0};
       sn_grid *grid;
       sn_parameters *parameters;
       sn_network *network;
@@ -276,6 +288,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(names_round_trip),
       cmocka_unit_test(perceptrons_agree_with_the_plain_sum),
       cmocka_unit_test(convolutions_agree_with_the_plain_sum),
+      cmocka_unit_test(products_agree_with_the_plain_sum),
       cmocka_unit_test(the_exact_term_agrees_with_the_plain_sum),
       cmocka_unit_test(nothing_is_no_network),
       cmocka_unit_test(work_is_shared_out),

@@ -8,6 +8,7 @@ typedef struct {
   double *u, *direction, *bar; /* where, along what, against what */
   double *f, *tape;
   double *tangent, *u_bar, *gradient;
+  double *along, *by_parameters; /* a direction of the parameters, and the tangent along it */
 } passes;
 
 static double world_dot(ptrdiff_t count, const double *a, const double *b) {
@@ -15,6 +16,16 @@ static double world_dot(ptrdiff_t count, const double *a, const double *b) {
   for (ptrdiff_t k = 0; k < count; k++) sum += a[k] * b[k];
   MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
   return sum;
+}
+
+static double *new_parameter_direction(const fixture *x) {
+  double *along = new_doubles(sn_parameters_size(x->parameters));
+  for (int b = 0; b < sn_parameters_blocks(x->parameters); b++) {
+    const sn_parameter_block *block = sn_parameters_block(x->parameters, b);
+    for (ptrdiff_t i = 0; i < sn_parameter_block_size(block); i++)
+      along[block->offset + i] = case_number(STREAM_PARAMETER + b, global_index(block, i));
+  }
+  return along;
 }
 
 static passes passes_run(const network_case *c, const fixture *x) {
@@ -27,9 +38,12 @@ static passes passes_run(const network_case *c, const fixture *x) {
               .tape = new_doubles(sn_network_tape_size(x->network, samples)),
               .tangent = new_doubles(size),
               .u_bar = new_doubles(size),
-              .gradient = new_doubles(sn_parameters_size(x->parameters))};
+              .gradient = new_doubles(sn_parameters_size(x->parameters)),
+              .along = new_parameter_direction(x),
+              .by_parameters = new_doubles(size)};
   assert_ok(sn_network_forward(x->network, samples, p.u, p.f, p.tape));
-  assert_ok(sn_network_tangent(x->network, samples, p.u, p.tape, p.direction, p.tangent));
+  assert_ok(sn_network_tangent(x->network, samples, p.u, p.tape, p.direction, NULL, p.tangent));
+  assert_ok(sn_network_tangent(x->network, samples, p.u, p.tape, NULL, p.along, p.by_parameters));
   assert_ok(sn_network_backward(x->network, samples, p.u, p.tape, p.bar, p.u_bar, p.gradient));
   return p;
 }
@@ -43,6 +57,8 @@ static void passes_free(passes *p) {
   sn_memory_give(&p->tangent);
   sn_memory_give(&p->u_bar);
   sn_memory_give(&p->gradient);
+  sn_memory_give(&p->along);
+  sn_memory_give(&p->by_parameters);
 }
 
 /* relu is exact but for its kinks, which a short step will not meet. */
@@ -74,25 +90,26 @@ static double moved_product(const network_case *c, const fixture *x, const passe
   return product;
 }
 
-static double *new_parameter_direction(const fixture *x) {
-  double *along = new_doubles(sn_parameters_size(x->parameters));
-  for (int b = 0; b < sn_parameters_blocks(x->parameters); b++) {
-    const sn_parameter_block *block = sn_parameters_block(x->parameters, b);
-    for (ptrdiff_t i = 0; i < sn_parameter_block_size(block); i++)
-      along[block->offset + i] = case_number(STREAM_PARAMETER + b, global_index(block, i));
-  }
-  return along;
-}
-
 /* `gradient` summed over the ranks. */
 static void compare_gradient_with_differences(const network_case *c, const fixture *x, const passes *p,
                                               const double *gradient) {
-  const double h = step_of(c);
-  double *along = new_parameter_direction(x);
+  const double h = step_of(c), *along = p->along;
   const double above = moved_product(c, x, p, along, h), below = moved_product(c, x, p, along, -h);
   const double found = sn_parameters_dot(x->parameters, gradient, along);
   assert_close(found, (above - below) / (2 * h), 1e-7 * (1 + fabs(found) + fabs(above)));
-  sn_memory_give(&along);
+}
+
+/* <J dtheta, bar> = <dtheta, J^T bar>, and both directions together give the sum of their tangents. */
+static void check_parameter_tangent(const fixture *x, const passes *p, const double *gradient) {
+  const double forward = world_dot(p->size, p->by_parameters, p->bar);
+  const double backward = sn_parameters_dot(x->parameters, gradient, p->along);
+  const double scale =
+      sqrt(world_dot(p->size, p->by_parameters, p->by_parameters) * world_dot(p->size, p->bar, p->bar));
+  assert_close(forward, backward, 1e-12 * (1 + scale));
+  double *both = new_doubles(p->size);
+  assert_ok(sn_network_tangent(x->network, x->share.count, p->u, p->tape, p->direction, p->along, both));
+  for (ptrdiff_t k = 0; k < p->size; k++) assert_close(both[k], p->tangent[k] + p->by_parameters[k], 1e-11);
+  sn_memory_give(&both);
 }
 
 /* <J d, bar> = <d, J^T bar>. */
@@ -149,6 +166,7 @@ static void check_derivatives(const network_case *c) {
     sn_reduction_sum(reduction, p.gradient);
     sn_reduction_destroy(&reduction);
     compare_gradient_with_differences(c, &x, &p, p.gradient);
+    check_parameter_tangent(&x, &p, p.gradient);
     compare_with_one_rank(c, &x, &p, p.gradient);
     passes_free(&p);
     fixture_destroy(&x);
@@ -165,6 +183,11 @@ static void derivatives_of_convolutions(void **state) {
   for_each_conv(check_derivatives);
 }
 
+static void derivatives_of_products(void **state) {
+  (void)state;
+  for_each_product(check_derivatives);
+}
+
 static void derivatives_of_the_exact_term(void **state) {
   (void)state;
   for_each_ks_term(check_derivatives);
@@ -174,6 +197,7 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(derivatives_of_perceptrons),
       cmocka_unit_test(derivatives_of_convolutions),
+      cmocka_unit_test(derivatives_of_products),
       cmocka_unit_test(derivatives_of_the_exact_term),
   };
   return unit_run(argc, argv, tests);

@@ -31,19 +31,28 @@ typedef struct {
   ptrdiff_t steps;
 } outcome;
 
-static outcome differentiate(const sn_grid *grid, sn_storage_kind storage, ptrdiff_t snapshots) {
-  enum { SAMPLES = 2, INTERVALS = 4, SUBSTEPS = 5 };
+typedef struct {
+  const char *scheme;
+  sn_network_kind network;
+  ptrdiff_t intervals, substeps;
+} family;
+
+enum { SAMPLES = 2, INTERVALS_MOST = 7 };
+
+static outcome differentiate(const sn_grid *grid, const family *one, sn_storage_kind storage, ptrdiff_t snapshots) {
   const sn_linear_shape linear = {.kind = SN_LINEAR_STENCIL, .taps = 5, .length = 22, .trainable = true};
   const sn_network_shape network = {
-      .kind = SN_NETWORK_MLP, .activation = SN_ACTIVATION_TANH, .hidden = 1, .width = {5}};
+      .kind = one->network, .activation = SN_ACTIVATION_TANH, .hidden = 1, .width = {5}, .kernel = 3};
   const sn_init init = {.kind = SN_INIT_NORMAL, .std = 0.3};
-  const sn_integrator_options options = {.tableau = sn_tableau_find("ars343"),
-                                         .dt = 0.05,
-                                         .substeps = SUBSTEPS,
-                                         .intervals = INTERVALS,
-                                         .adjoint = true,
-                                         .storage = storage,
-                                         .snapshots = snapshots};
+  const sn_integrator_options options = {
+      .tableau = sn_tableau_find(one->scheme),
+      .dt = 0.05,
+      .substeps = one->substeps,
+      .control = {.rtol = 1e-4, .atol = 1e-6, .first_step = 0.01, .minimum_step = 1e-6},
+      .intervals = one->intervals,
+      .adjoint = true,
+      .storage = storage,
+      .snapshots = snapshots};
   sn_model *model;
   sn_integrator *integrator;
   outcome result = {0};
@@ -54,13 +63,13 @@ static outcome differentiate(const sn_grid *grid, sn_storage_kind storage, ptrdi
   assert_ok(sn_integrator_create(model, &options, &integrator));
   assert_ok(sn_integrator_reserve(integrator, SAMPLES));
   const ptrdiff_t count = SAMPLES * sn_grid_range(grid).count;
-  double states[(INTERVALS + 1) * 32], bars[(INTERVALS + 1) * 32];
-  for (ptrdiff_t k = 0; k < (INTERVALS + 1) * count; k++) bars[k] = sin(0.3 * (double)k);
+  double states[(INTERVALS_MOST + 1) * 32], bars[(INTERVALS_MOST + 1) * 32];
+  for (ptrdiff_t k = 0; k < (one->intervals + 1) * count; k++) bars[k] = sin(0.3 * (double)k);
   for (ptrdiff_t k = 0; k < count; k++) states[k] = cos((double)k);
   assert_that(sn_parameters_size(sn_model_parameters(model)) <= 512);
-  assert_ok(sn_integrator_forward(integrator, SAMPLES, INTERVALS, states, true));
+  assert_ok(sn_integrator_forward(integrator, SAMPLES, one->intervals, states, true));
   const ptrdiff_t calls = sn_memory_calls();
-  assert_ok(sn_integrator_backward(integrator, SAMPLES, INTERVALS, bars, result.gradient));
+  assert_ok(sn_integrator_backward(integrator, SAMPLES, one->intervals, bars, result.gradient));
   assert_int_equal(sn_memory_calls(), calls); /* nothing is allocated on the way */
   for (ptrdiff_t k = 0; k < count; k++) result.initial[k] = bars[k];
   result.steps = sn_integrator_forward_steps(integrator);
@@ -69,27 +78,43 @@ static outcome differentiate(const sn_grid *grid, sn_storage_kind storage, ptrdi
   return result;
 }
 
+static void compare_storages(const sn_grid *grid, const family *one) {
+  const ptrdiff_t steps = one->intervals * one->substeps;
+  const outcome all = differentiate(grid, one, SN_STORAGE_ALL, 0);
+  assert_int_equal(all.steps, steps);
+  const ptrdiff_t snapshots[] = {1, 2, 3, 5, 20, 50};
+  for (int k = 0; k <= 6; k++) {
+    const outcome other = k < 6 ? differentiate(grid, one, SN_STORAGE_REVOLVE, snapshots[k])
+                                : differentiate(grid, one, SN_STORAGE_SOLUTIONS, 0);
+    assert_memory_equal(other.gradient, all.gradient, sizeof all.gradient);
+    assert_memory_equal(other.initial, all.initial, sizeof all.initial);
+    const ptrdiff_t kept = k < 6 && snapshots[k] < steps ? snapshots[k] : steps;
+    assert_int_equal(other.steps, steps + sn_revolve_advances(steps, kept));
+  }
+  const outcome chosen = differentiate(grid, one, SN_STORAGE_AUTO, 0);
+  assert_memory_equal(chosen.gradient, all.gradient, sizeof all.gradient);
+  assert_int_equal(chosen.steps, steps); /* so small a problem is kept whole */
+}
+
 static void storages_give_the_same_bits(void **state) {
   (void)state;
+  static const family families[] = {
+      {"ars343", SN_NETWORK_MLP, 4, 5},
+      {"5", SN_NETWORK_CONV, 7, 1},
+      {"l2", SN_NETWORK_NONE, 3, 3},
+      {"rk4", SN_NETWORK_MLP, 5, 1},
+      {"dopri5", SN_NETWORK_CONV, 1, 7},
+      {"dopri5-adaptive", SN_NETWORK_MLP, 5, 1},
+      {"bosh3-adaptive", SN_NETWORK_CONV, 3, 1},
+      {"cn", SN_NETWORK_MLP, 3, 3},
+      {"beuler", SN_NETWORK_CONV, 7, 2},
+  };
   int size;
   MPI_Comm_size(MPI_COMM_WORLD, &size);
   sn_grid *grid;
   assert_ok(sn_grid_create(MPI_COMM_WORLD, size, 11, NULL, &grid));
   const ptrdiff_t before = sn_memory_bytes();
-  const outcome all = differentiate(grid, SN_STORAGE_ALL, 0);
-  assert_int_equal(all.steps, 20);
-  const ptrdiff_t snapshots[] = {1, 2, 3, 5, 20, 50};
-  for (int k = 0; k <= 6; k++) {
-    const outcome other =
-        k < 6 ? differentiate(grid, SN_STORAGE_REVOLVE, snapshots[k]) : differentiate(grid, SN_STORAGE_SOLUTIONS, 0);
-    assert_memory_equal(other.gradient, all.gradient, sizeof all.gradient);
-    assert_memory_equal(other.initial, all.initial, sizeof all.initial);
-    const ptrdiff_t kept = k < 6 && snapshots[k] < 20 ? snapshots[k] : 20;
-    assert_int_equal(other.steps, 20 + sn_revolve_advances(20, kept));
-  }
-  const outcome chosen = differentiate(grid, SN_STORAGE_AUTO, 0);
-  assert_memory_equal(chosen.gradient, all.gradient, sizeof all.gradient);
-  assert_int_equal(chosen.steps, 20); /* so small a problem is kept whole */
+  for (size_t k = 0; k < sizeof families / sizeof families[0]; k++) compare_storages(grid, &families[k]);
   assert_int_equal(sn_memory_bytes(), before);
   sn_grid_destroy(&grid);
 }

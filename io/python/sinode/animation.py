@@ -16,7 +16,7 @@ FRAMES, PER_SECOND = 120, 12
 @styled
 def draw_frames(data, member=0, exponent=None, frames=FRAMES):
     """(Figure, FuncAnimation): the profile u(x), with the truth of a prediction, beside the map it runs through."""
-    x, time, u, reference = read_map(data, member)
+    x, time, u, reference = read_map(data, member, exponent)
     exponent, scale = exponent_of(data, exponent), 1.05 * largest(u if reference is None else reference)
     figure = Figure(figsize=(8.0, 4.0), constrained_layout=True, dpi=90)
     space_time, profile = figure.subplots(1, 2, gridspec_kw={"width_ratios": (1, 1.6)})

@@ -13,7 +13,7 @@ import numpy as np
 
 from . import attractor, runs as comparison, scaling
 from .animation import FRAMES, animate
-from .figures import draw_error, draw_history, draw_map
+from .figures import DATA_SPAN, draw_error, draw_history, draw_map
 from .files import InputError
 from .records import read_benchmark, read_history, read_run
 from .report import write_report
@@ -149,9 +149,11 @@ def _parser():
                          f"the file's attribute lyapunov_exponent, else {KS_EXPONENT}, of KS at L = 22)")
 
     sub = command("map", "space-time map: truth, prediction and error", _figure_of(
-        lambda data, o: draw_map(data, o.member, o.exponent), "map"), metavar="FILE.h5")
+        lambda data, o: draw_map(data, o.member, o.exponent, o.span), "map"), metavar="FILE.h5")
     output(sub)
     physics(sub)
+    sub.add_argument("--span", type=_positive(float), metavar="TIME", help="draw that much from the first snapshot on "
+                     f"(default: all of a prediction, {DATA_SPAN} Lyapunov times of plain data)")
     sub = command("error", "growth of a prediction's error, beside its baselines", _figure_of(
         lambda data, o: draw_error(data, o.exponent), "error"), metavar="PREDICTION.h5")
     output(sub)

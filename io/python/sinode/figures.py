@@ -9,6 +9,7 @@ from .trajectory import exponent_of, length_of, take_member, threshold_of
 
 BASELINES = (("nrmse_persistence", "persistence", ORANGE, "--"), ("nrmse_climatology", "climatology", GREEN, "-."),
              ("nrmse_linear", "linear part alone", PURPLE, ":"))
+DATA_SPAN = 10  # Lyapunov times of plain data in a map; more would be stripes too thin to follow
 LAMBDA = r"Lyapunov times $t\,\lambda_1$"
 
 
@@ -45,22 +46,32 @@ def _told(valid, exponent):
     return rf"valid to $t$ = {valid:.3g} = {valid * exponent:.2g}$\,/\,\lambda_1$"
 
 
-def read_map(data, member):
-    """(x, time, u, reference or None) of a member, thinned out to what can be seen."""
-    part = take_member(data, member).isel(time=thinned(data.sizes["time"]), x=thinned(data.sizes["x"]))
+def read_map(data, member, exponent=None, span=None):
+    """(x, time, u, reference or None) of a member, thinned out to what can be seen.
+
+    span: time from the first snapshot; None: all of a prediction, of plain data DATA_SPAN Lyapunov times.
+    """
+    time = elapsed(data)
+    if span is None:
+        span = np.inf if "reference" in data else DATA_SPAN / exponent_of(data, exponent)
+    drawn = max(2, int(np.count_nonzero(time <= span * (1 + 1e-9))))
+    part = take_member(data, member).isel(time=thinned(drawn), x=thinned(data.sizes["x"]))
     fields = [np.asarray(part[name], dtype=float) if name in part else None for name in ("u", "reference")]
     return np.asarray(part.x, dtype=float), elapsed(part), *fields
 
 
 @styled
-def draw_map(data, member=0, exponent=None):
+def draw_map(data, member=0, exponent=None, span=None):
     """Truth, prediction and error over x and t, or the one field there is."""
-    x, time, u, reference = read_map(data, member)
+    x, time, u, reference = read_map(data, member, exponent, span)
     exponent = exponent_of(data, exponent)
     if reference is None:
         figure = Figure(figsize=(5.0, 5.6), constrained_layout=True)
         axes = figure.subplots()
-        mesh = _panel(axes, x, time, u, f"$L = {length_of(data):g}$, $N = {data.sizes['x']}$", largest(u), FIELD)
+        title, duration = f"$L = {length_of(data):g}$, $N = {data.sizes['x']}$", elapsed(data)[-1]
+        if time[-1] < 0.98 * duration:
+            title += f", the first {time[-1]:.3g} of {duration:.4g}"
+        mesh = _panel(axes, x, time, u, title, largest(u), FIELD)
         axes.set_ylabel("time $t$")
         _add_lyapunov_axis(axes, exponent)
         figure.colorbar(mesh, ax=axes, label="$u$", location="bottom", aspect=30, shrink=0.9)

@@ -81,6 +81,10 @@ def read_model(path):
                                  "newer sinode")
             group, said = file["model"], {name: to_text(value) for name, value in file["model"].attrs.items()}
 
+            if said["nonlinear_kind"] not in ("mlp", "conv", "none"):
+                raise InputError(f"{path}: a {said['nonlinear_kind']} network is no sequence of layers, expected mlp or "
+                                 "conv; h5py reads its arrays")
+
             def read(name):
                 return to_double(path, name, group[name][()])
 

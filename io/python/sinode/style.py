@@ -46,8 +46,8 @@ def line_of(index):
 
 
 def thinned(size):
-    """The indices along an axis that are drawn in a map."""
-    return slice(None, None, max(1, -(-size // MOST_CELLS)))
+    """The indices of the first `size` along an axis that are drawn in a map."""
+    return slice(None, size, max(1, -(-size // MOST_CELLS)))
 
 
 def largest(*fields):

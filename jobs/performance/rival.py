@@ -1,0 +1,98 @@
+#!/usr/bin/python3
+"""The same training written in PyTorch, to time against: an MLP, IMEX-RK2 (l2) with its implicit matrices inverted
+beforehand, autograd, AdamW. It is what one would write first, and leaves out everything else a program does.
+
+    rival.py [--points N] [--hidden H] [--batch B] [--window W] [--threads T] [--seconds S] [--predict]
+
+Prints the median and the least seconds of an iteration, or with --predict of a time step of one trajectory.
+"""
+import argparse
+import time
+
+import numpy as np
+import torch
+
+
+def stencil_matrix(points, length):
+    second, fourth = (points / length) ** 2, (points / length) ** 4
+    first_column = np.zeros(points)
+    first_column[[0, 1, 2, -1, -2]] = (2 * second - 6 * fourth, 4 * fourth - second, -fourth, 4 * fourth - second, -fourth)
+    return np.array([np.roll(first_column, k) for k in range(points)]).T
+
+
+def make_network(points, width):
+    sizes = [points, *[width] * 4, points]
+    layers = []
+    for number, (rows, columns) in enumerate(zip(sizes[1:], sizes)):
+        layers.append(torch.nn.Linear(columns, rows))
+        torch.nn.init.normal_(layers[-1].weight, std=0.01)
+        if number < 4:
+            layers.append(torch.nn.ReLU())
+    return torch.nn.Sequential(*layers)
+
+
+def make_step(network, points, dt=0.2):
+    """IMEX-SSP2(2,2,2) of Pareschi and Russo: gamma = 1 - 1/sqrt 2."""
+    gamma = 1 - 1 / np.sqrt(2)
+    solve = torch.tensor(np.linalg.inv(np.eye(points) - gamma * dt * stencil_matrix(points, 22.0)).T)
+
+    def step(u):
+        first = u @ solve
+        slope = (first - u) / (gamma * dt)
+        force = -network(first)
+        right = u + dt * force + (1 - 2 * gamma) * dt * slope
+        second = right @ solve
+        return u + 0.5 * dt * (force - network(second) + slope + (second - right) / (gamma * dt))
+
+    return step
+
+
+def make_work(options):
+    network = make_network(options.points, options.hidden)
+    step = make_step(network, options.points)
+    if options.predict:
+        state = torch.randn(1, options.points)
+
+        def roll():
+            with torch.no_grad():
+                step(state)
+
+        return roll
+    optimizer = torch.optim.AdamW(network.parameters(), lr=5e-3)
+    initial = torch.randn(options.batch, options.points)
+    targets = torch.randn(options.window, options.batch, options.points)
+
+    def iterate():
+        optimizer.zero_grad()
+        u, loss = initial, 0
+        for target in targets:
+            u = step(u)
+            loss = loss + torch.nn.functional.mse_loss(u, target) / options.window
+        loss.backward()
+        optimizer.step()
+
+    return iterate
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name, value in dict(points=64, hidden=200, batch=256, window=1, threads=2).items():
+        parser.add_argument(f"--{name}", type=int, default=value)
+    parser.add_argument("--seconds", type=float, default=3.0, help="to spend on it")
+    parser.add_argument("--predict", action="store_true")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.set_default_dtype(torch.float64)
+    torch.manual_seed(0)
+    work, taken = make_work(options), []
+    for _ in range(3):
+        work()
+    begun = time.perf_counter()
+    while len(taken) < 5 or time.perf_counter() - begun < options.seconds:
+        started = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - started)
+    print(f"rival: median {np.median(taken):.4e} s, least {min(taken):.4e} s of {len(taken)}")
+
+
+main()

@@ -1,0 +1,77 @@
+#!/bin/bash
+# The tables of docs/performance.md: whole steps beside their bare floors and beside PyTorch, on 1 and 2 ranks, in turn;
+# and how the cost of an iteration grows.
+#   jobs/performance/run.sh [tables|growth]      both by default
+# Installs what is missing (PyTorch too, by apt), builds, measures and draws: some ten minutes. Leave the machine alone
+# meanwhile. Results: runs/performance.
+set -euo pipefail
+# shellcheck source=jobs/common.sh
+source "$(dirname "$0")/../common.sh"
+
+what=${1:-all}
+run=runs/performance
+sinode=build/release/sinode
+config=jobs/configs/ks64.yaml
+large='model.nonlinear.hidden=[1600, 1600, 1600, 1600]'
+
+say "Dependencies"
+jobs/install.sh
+say "Build"
+cmake --preset release
+cmake --build --preset release --target sinode_program
+mkdir -p "$run"
+
+# measure NAME RANKS MEASUREMENT settings...: ours, beside its floor
+measure() {
+  local name=$1 ranks=$2 only=$3
+  shift 3
+  local settings=()
+  for setting in "$@"; do settings+=(--set "$setting"); done
+  printf -- '-- %s, %d rank(s)\n' "$name" "$ranks"
+  mpirun -n "$ranks" "$sinode" benchmark "$config" --overwrite --set run.directory="$run/${name}_$ranks" \
+    --set benchmark.only="$only" "${settings[@]}" | grep "^$only "
+}
+
+# rival settings...: PyTorch's, with as many threads
+rival() { "$PYTHON" jobs/performance/rival.py "$@"; }
+
+tables() {
+  say "Whole steps beside their bare floors, and the same in PyTorch"
+  if ! "$PYTHON" -c 'import torch' 2>/dev/null; then
+    echo "python3-torch is not there (apt-get install python3-torch): the rival is left out"
+    rival() { :; }
+  fi
+  for ranks in 1 2; do
+    measure window1 $ranks train_iteration
+    rival --threads $ranks
+    measure window10 $ranks train_iteration train.window=10
+    rival --threads $ranks --window 10
+    measure large $ranks train_iteration grid.points=512 "$large"
+    rival --threads $ranks --points 512 --hidden 1600
+  done
+  measure large_space 2 train_iteration grid.points=512 "$large" parallel.space=2
+  measure rollout 1 predict_step
+  rival --threads 1 --predict
+  rival --threads 2 --predict
+  measure cn 1 train_iteration integrator.scheme=cn
+  measure dopri5 1 train_iteration integrator.scheme=dopri5 integrator.dt=0.001 benchmark.repeats=3
+  for solver in fft banded dense; do measure solve_4099 1 solve_$solver grid.points=4099 train.batch=64; done
+  measure solve_64 1 solve_fft
+  for points in 1024 16384 1048576; do
+    measure generator_$points 1 generate_step fft.plan=measure grid.points=$points grid.length=$((points * 22 / 64))
+  done
+}
+
+growth() {
+  say "How the cost of an iteration grows"
+  "$PYTHON" jobs/performance/growth.py measure "$sinode" "$run"
+  "$PYTHON" jobs/performance/growth.py draw "$run"
+}
+
+case $what in
+  tables) tables ;;
+  growth) growth ;;
+  all) tables; growth ;;
+  *) die 2 "'$what' is none of tables, growth" ;;
+esac
+printf '\n== Done: %s; what it shows: docs/performance.md\n' "$run"

@@ -1,0 +1,119 @@
+/*
+ * Levenberg-Marquardt with Nielsen's control of the damping mu. Its numbers are mu and the factor by which the next
+ * rejected step raises it.
+ *
+ * With loss |r|^2 / count, B = J^T J / count and g = J^T r / count, a step d promises the decrease
+ * -2 g d - d B d = d (mu D d - g), D = diag(B); the gain is the true decrease over that.
+ */
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+#include "optimizer_family.h"
+#include "sinode/memory.h"
+
+enum { MU, GROWTH, NUMBERS, TRIALS_MOST = 30 };
+
+typedef struct {
+  ptrdiff_t order; /* trainable elements in all */
+  sn_normal_equations *normal;
+  double *damping, *step; /* (order) */
+  double *local, *kept;   /* this rank's part of a step; the parameters before it */
+} marquardt;
+
+static sn_status take_memory(const sn_optimizer *optimizer, marquardt *m) {
+  const ptrdiff_t size = sn_parameters_size(optimizer->parameters);
+  SN_TRY(SN_NEW(m->order, &m->damping));
+  SN_TRY(SN_NEW(m->order, &m->step));
+  SN_TRY(SN_NEW(size, &m->local));
+  return SN_NEW(size, &m->kept);
+}
+
+static void restart(sn_optimizer *optimizer) {
+  optimizer->number[MU] = optimizer->options.damping;
+  optimizer->number[GROWTH] = 2;
+}
+
+static sn_status create(sn_optimizer *optimizer) {
+  MPI_Comm world = sn_grid_world(sn_parameters_grid(optimizer->parameters));
+  marquardt *m;
+  SN_TRY(sn_agree(world, SN_NEW(1, &m)));
+  optimizer->state = m;
+  m->order = sn_parameters_total(optimizer->parameters, true);
+  restart(optimizer);
+  SN_TRY(sn_agree(world, take_memory(optimizer, m)));
+  return sn_normal_equations_create(world, m->order, &m->normal);
+}
+
+static void destroy(sn_optimizer *optimizer) {
+  marquardt *m = optimizer->state;
+  sn_normal_equations_destroy(&m->normal);
+  sn_memory_give(&m->damping);
+  sn_memory_give(&m->step);
+  sn_memory_give(&m->local);
+  sn_memory_give(&m->kept);
+  sn_memory_give(&optimizer->state);
+}
+
+/* The decrease of the loss that the quadratic model promises for the step. */
+static double promise(const marquardt *m) {
+  const double *right = sn_normal_equations_right(m->normal);
+  double sum = 0;
+  for (ptrdiff_t k = 0; k < m->order; k++) sum += m->step[k] * (m->damping[k] * m->step[k] - right[k]);
+  return sum;
+}
+
+/* Solves with the present mu; directions that no residual depends on are held in place. */
+static sn_status find_step(const sn_optimizer *optimizer, marquardt *m, bool *definite) {
+  const double *diagonal = sn_normal_equations_diagonal(m->normal);
+  double most = 0;
+  for (ptrdiff_t k = 0; k < m->order; k++) most = fmax(most, diagonal[k]);
+  for (ptrdiff_t k = 0; k < m->order; k++)
+    m->damping[k] = optimizer->number[MU] * fmax(diagonal[k], most * DBL_EPSILON) + (most > 0 ? 0 : 1);
+  return sn_normal_equations_solve(m->normal, m->damping, m->step, definite);
+}
+
+static void move(sn_optimizer *optimizer, marquardt *m) {
+  double *values = sn_parameters_values(optimizer->parameters);
+  sn_parameters_spread(optimizer->parameters, m->step, m->local);
+  for (ptrdiff_t k = 0; k < sn_parameters_size(optimizer->parameters); k++) values[k] = m->kept[k] + m->local[k];
+}
+
+static sn_status minimize(sn_optimizer *optimizer, const sn_problem *problem, double rate, double *loss, bool *moved) {
+  marquardt *m = optimizer->state;
+  double *mu = &optimizer->number[MU], *growth = &optimizer->number[GROWTH];
+  double *values = sn_parameters_values(optimizer->parameters);
+  const size_t bytes = (size_t)sn_parameters_size(optimizer->parameters) * sizeof *values;
+  (void)rate;
+  *moved = false;
+  SN_TRY(problem->normal(problem->context, loss, m->normal));
+  memcpy(m->kept, values, bytes);
+  for (int trial = 0; trial < TRIALS_MOST; trial++) {
+    bool definite;
+    double found = INFINITY;
+    SN_TRY(find_step(optimizer, m, &definite));
+    if (definite) {
+      move(optimizer, m);
+      SN_TRY(problem->loss(problem->context, &found));
+    }
+    const double gain = (*loss - found) / promise(m);
+    if (definite && found < *loss && gain > 0) {
+      *mu *= fmax(1.0 / 3, 1 - pow(2 * gain - 1, 3));
+      *growth = 2;
+      *moved = true;
+      return SN_OK;
+    }
+    memcpy(values, m->kept, bytes);
+    *mu *= *growth;
+    *growth *= 2;
+  }
+  *growth = 2;
+  return SN_OK;
+}
+
+const sn_optimizer_ops sn_optimizer_lm = {.numbers = NUMBERS,
+                                          .tangents = true,
+                                          .create = create,
+                                          .destroy = destroy,
+                                          .restart = restart,
+                                          .minimize = minimize};

@@ -1,0 +1,166 @@
+#include "sinode/normal_equations.h"
+
+#include <cblas.h>
+#include <string.h>
+
+#include "blacs.h"
+#include "sinode/count.h"
+#include "sinode/memory.h"
+
+void dpotrf_(const char *triangle, const int *order, double *a, const int *leading, int *info, size_t triangle_length);
+void dpotrs_(const char *triangle, const int *order, const int *right_sides, const double *a, const int *a_leading,
+             double *b, const int *b_leading, int *info, size_t triangle_length);
+void descinit_(int *descriptor, const int *rows, const int *columns, const int *row_block, const int *column_block,
+               const int *first_row, const int *first_column, const int *context, const int *leading, int *info);
+void pdpotrf_(const char *triangle, const int *order, double *a, const int *row, const int *column,
+              const int *descriptor, int *info, size_t triangle_length);
+void pdpotrs_(const char *triangle, const int *order, const int *right_sides, const double *a, const int *a_row,
+              const int *a_column, const int *a_descriptor, double *b, const int *b_row, const int *b_column,
+              const int *b_descriptor, int *info, size_t triangle_length);
+
+enum { BLOCK = 32, DESCRIPTOR = 9 };
+
+/*
+ * Only the upper triangle of our rows is filled, which is the lower one of Fortran's columns: row i of `share` is
+ * column i, and BLOCK columns lie next to each other, as their owner keeps them.
+ */
+struct sn_normal_equations {
+  MPI_Comm comm;
+  int rank, ranks, order;
+  int handle, context; /* of BLACS, on several ranks */
+  int descriptor[DESCRIPTOR], right_descriptor[DESCRIPTOR];
+  ptrdiff_t own;          /* columns of this rank */
+  double *share;          /* (order, order): this rank's share of J^T J */
+  double *panel, *factor; /* (own, order): its columns of the sum, and of the factor */
+  double *diagonal, *right, *solution;
+};
+
+static int block_width(const sn_normal_equations *n, int first) {
+  return n->order - first < BLOCK ? n->order - first : BLOCK;
+}
+
+/* Calls for every block of columns: the first of them, its owner, and where it stands in the owner's panel. */
+#define FOR_EACH_BLOCK(n, first, owner, place)                  \
+  for (int first = 0, owner = 0, place = 0; first < (n)->order; \
+       first += BLOCK, owner = (owner + 1) % (n)->ranks, place = first / BLOCK / (n)->ranks * BLOCK)
+
+static void open_process_grid(sn_normal_equations *n) {
+  const int zero = 0, one = 1, block = BLOCK;
+  int rows = 1, columns = n->ranks, row, column, info;
+  n->handle = n->context = Csys2blacs_handle(n->comm);
+  Cblacs_gridinit(&n->context, "Row", rows, columns);
+  Cblacs_gridinfo(n->context, &rows, &columns, &row, &column);
+  descinit_(n->descriptor, &n->order, &n->order, &block, &block, &zero, &zero, &n->context, &n->order, &info);
+  descinit_(n->right_descriptor, &n->order, &one, &block, &one, &zero, &zero, &n->context, &n->order, &info);
+}
+
+static sn_status take_memory(sn_normal_equations *n) {
+  const ptrdiff_t order = n->order;
+  FOR_EACH_BLOCK(n, first, owner, place) {
+    if (owner == n->rank) n->own = place + block_width(n, first);
+  }
+  SN_TRY(SN_NEW(order * order, &n->share));
+  SN_TRY(SN_NEW(n->own * order, &n->panel));
+  SN_TRY(SN_NEW(n->own * order, &n->factor));
+  SN_TRY(SN_NEW(order, &n->diagonal));
+  SN_TRY(SN_NEW(order, &n->right));
+  return SN_NEW(order, &n->solution);
+}
+
+sn_status sn_normal_equations_create(MPI_Comm comm, ptrdiff_t order, sn_normal_equations **out) {
+  sn_normal_equations *n;
+  ptrdiff_t elements;
+  int fits;
+  *out = NULL;
+  if (!sn_count_multiply(order, order, &elements)) elements = PTRDIFF_MAX;
+  SN_TRY(sn_error_collective(
+      sn_count_to_int(elements, "the square of the number of parameters, for the normal equations", &fits)));
+  SN_TRY(sn_agree(comm, SN_NEW(1, &n)));
+  *n = (sn_normal_equations){.comm = comm, .order = (int)order};
+  MPI_Comm_rank(comm, &n->rank);
+  MPI_Comm_size(comm, &n->ranks);
+  if (n->ranks > 1) open_process_grid(n);
+  sn_status status = sn_agree(comm, take_memory(n));
+  if (status) sn_normal_equations_destroy(&n);
+  *out = n;
+  return status;
+}
+
+void sn_normal_equations_destroy(sn_normal_equations **normal) {
+  sn_normal_equations *n = *normal;
+  if (!n) return;
+  if (n->ranks > 1) {
+    Cblacs_gridexit(n->context);
+    Cfree_blacs_system_handle(n->handle);
+  }
+  sn_memory_give(&n->share);
+  sn_memory_give(&n->panel);
+  sn_memory_give(&n->factor);
+  sn_memory_give(&n->diagonal);
+  sn_memory_give(&n->right);
+  sn_memory_give(&n->solution);
+  sn_memory_give(normal);
+}
+
+void sn_normal_equations_clear(sn_normal_equations *n) {
+  memset(n->share, 0, (size_t)n->order * (size_t)n->order * sizeof *n->share);
+  memset(n->right, 0, (size_t)n->order * sizeof *n->right);
+}
+
+void sn_normal_equations_add(sn_normal_equations *n, ptrdiff_t rows, const double *jacobian, const double *residual) {
+  if (rows == 0) return;
+  cblas_dsyrk(CblasRowMajor, CblasUpper, CblasNoTrans, n->order, (int)rows, 1, jacobian, (int)rows, 1, n->share,
+              n->order);
+  cblas_dgemv(CblasRowMajor, CblasNoTrans, n->order, (int)rows, 1, jacobian, (int)rows, residual, 1, 1, n->right, 1);
+}
+
+sn_status sn_normal_equations_sum(sn_normal_equations *n, double scale) {
+  memset(n->diagonal, 0, (size_t)n->order * sizeof *n->diagonal);
+  FOR_EACH_BLOCK(n, first, owner, place) {
+    const int width = block_width(n, first);
+    double *own = n->panel + (ptrdiff_t)place * n->order;
+    MPI_Reduce(n->share + (ptrdiff_t)first * n->order, own, width * n->order, MPI_DOUBLE, MPI_SUM, owner, n->comm);
+    if (owner != n->rank) continue;
+    cblas_dscal(width * n->order, scale, own, 1);
+    for (int k = 0; k < width; k++) n->diagonal[first + k] = own[(ptrdiff_t)k * n->order + first + k];
+  }
+  cblas_dscal(n->order, scale, n->right, 1);
+  MPI_Allreduce(MPI_IN_PLACE, n->diagonal, n->order, MPI_DOUBLE, MPI_SUM, n->comm);
+  MPI_Allreduce(MPI_IN_PLACE, n->right, n->order, MPI_DOUBLE, MPI_SUM, n->comm);
+  return SN_OK;
+}
+
+const double *sn_normal_equations_diagonal(const sn_normal_equations *n) { return n->diagonal; }
+const double *sn_normal_equations_right(const sn_normal_equations *n) { return n->right; }
+
+/* Factorizes n->factor and solves for n->solution; info as LAPACK's. The right-hand side is rank 0's alone. */
+static int factorize_and_solve(sn_normal_equations *n) {
+  const int one = 1;
+  int info;
+  if (n->ranks == 1) {
+    dpotrf_("L", &n->order, n->factor, &n->order, &info, 1);
+    if (info == 0) dpotrs_("L", &n->order, &one, n->factor, &n->order, n->solution, &n->order, &info, 1);
+    return info;
+  }
+  pdpotrf_("L", &n->order, n->factor, &one, &one, n->descriptor, &info, 1);
+  if (info == 0)
+    pdpotrs_("L", &n->order, &one, n->factor, &one, &one, n->descriptor, n->solution, &one, &one, n->right_descriptor,
+             &info, 1);
+  return info;
+}
+
+sn_status sn_normal_equations_solve(sn_normal_equations *n, const double *damping, double *x, bool *definite) {
+  memcpy(n->factor, n->panel, (size_t)(n->own * n->order) * sizeof *n->factor);
+  FOR_EACH_BLOCK(n, first, owner, place) {
+    for (int k = 0; owner == n->rank && k < block_width(n, first); k++)
+      n->factor[(ptrdiff_t)(place + k) * n->order + first + k] += damping[first + k];
+  }
+  for (int k = 0; k < n->order; k++) n->solution[k] = -n->right[k];
+  int info = factorize_and_solve(n);
+  MPI_Allreduce(MPI_IN_PLACE, &info, 1, MPI_INT, MPI_MAX, n->comm);
+  *definite = info == 0;
+  if (info < 0) return SN_ERROR_ALL(SN_ERROR_RUN, "the Cholesky factorization refused its argument %d", -info);
+  MPI_Bcast(n->solution, n->order, MPI_DOUBLE, 0, n->comm);
+  memcpy(x, n->solution, (size_t)n->order * sizeof *x);
+  return SN_OK;
+}

@@ -1,0 +1,44 @@
+"""The memory that `check` foresees is what a run takes at its peak, within a tenth, whatever takes it."""
+import re
+import unittest
+
+from harness import Case
+
+# (ranks, space ranks), settings
+CASES = [
+    ((1, 1), ["model.nonlinear.hidden=[200, 200, 200, 200]", "grid.points=64"]),
+    ((1, 1), ["model.nonlinear.hidden=[1200, 1200]", "train.batch=32"]),
+    ((2, 1), ["model.nonlinear.hidden=[1200, 1200]", "train.batch=32"]),
+    ((2, 2), ["model.nonlinear.hidden=[1200, 1200, 1200]", "grid.points=512", "train.optimizer.kind=sgd"]),
+    ((1, 1), ["train.window=10", "train.batch=64", "model.nonlinear.hidden=[300, 300]", "adjoint.storage=all"]),
+    ((1, 1), ["train.window=10", "train.batch=64", "model.nonlinear.hidden=[300, 300]", "adjoint.storage=solutions"]),
+    ((2, 2), ["model.nonlinear.kind=conv", "model.nonlinear.channels=[16, 16]", "train.window=10", "grid.points=128",
+              "train.batch=64"]),
+    ((1, 1), ["model.linear.kind=dense", "model.linear.trainable=true", "grid.points=512", "integrator.scheme=cn"]),
+    ((2, 2), ["model.linear.kind=dense", "model.linear.trainable=true", "grid.points=512"]),
+    ((1, 1), ["integrator.scheme=dopri5-adaptive", "train.window=10", "grid.points=64", "train.batch=64"]),
+    ((2, 2), ["integrator.scheme=bosh3-adaptive", "train.window=10", "grid.points=64", "train.batch=64"]),
+]
+
+
+class MemoryTest(Case):
+    def test_memory_is_foreseen(self):
+        for points in (16, 64, 128, 512):
+            self.sinode("generate", "--set", f"grid.points={points}", "--set", f"generate.file=data{points}.h5",
+                        "--set", "generate.span=8")
+        for number, ((ranks, space), settings) in enumerate(CASES):
+            points = next((word.partition("=")[2] for word in settings if word.startswith("grid.points")), 16)
+            words = [word for setting in (*settings, f"train.data=data{points}.h5", f"run.directory=run{number}",
+                                          "train.epochs=3") for word in ("--set", setting)]
+            with self.subTest(settings=settings, ranks=ranks):
+                out, _ = self.sinode("check", *words, ranks=ranks, space=space)
+                foreseen = float(re.search(r"memory: about (\d+) MiB a rank", out)[1])
+                out, _ = self.sinode("train", *words, ranks=ranks, space=space)
+                found = re.search(r"memory: (\d+) MiB a rank at its peak, (\d+) foreseen", out)
+                measured, same = map(float, found.groups())
+                self.assertLess(abs(foreseen / measured - 1), 0.1, f"foreseen {foreseen}, measured {measured}")
+                self.assertLess(abs(same / measured - 1), 0.1)
+
+
+if __name__ == "__main__":
+    unittest.main()

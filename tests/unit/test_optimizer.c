@@ -1,0 +1,369 @@
+/*
+ * Optimizers that see all data: on problems with known answers, and in the trainer; the normal equations and what they
+ * are made of.
+ */
+#include "sinode/memory.h"
+#include "sinode/normal_equations.h"
+#include "sinode/optimizer.h"
+#include "sinode/random.h"
+#include "sinode/trainer.h"
+#include "unit.h"
+
+static double number(uint64_t stream, ptrdiff_t index) {
+  const sn_random random = {.seed = 3, .purpose = SN_RANDOM_TEST, .stream = stream};
+  return sn_random_normal(&random, (uint64_t)index);
+}
+
+static int world_size(void) {
+  int size;
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  return size;
+}
+
+/* Rows of J and r are dealt out over the ranks; the solution makes J^T (J x + r) + damping x vanish. */
+static void check_normal_equations(int order) {
+  enum { ROWS = 300 };
+  const double scale = 1.0 / ROWS;
+  int rank;
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  const sn_range own = sn_partition_range((sn_partition){.points = ROWS, .ranks = world_size()}, rank);
+  double *columns, *residual, *damping, *x, *fit;
+  assert_ok(SN_NEW(order * own.count, &columns));
+  assert_ok(SN_NEW(own.count, &residual));
+  assert_ok(SN_NEW(order, &damping));
+  assert_ok(SN_NEW(order, &x));
+  assert_ok(SN_NEW(own.count, &fit));
+  for (ptrdiff_t i = 0; i < own.count; i++) {
+    residual[i] = number(1, own.start + i);
+    for (int k = 0; k < order; k++) columns[k * own.count + i] = number(2, (own.start + i) * order + k);
+  }
+  sn_normal_equations *normal;
+  assert_ok(sn_normal_equations_create(MPI_COMM_WORLD, order, &normal));
+  for (int round = 0; round < 2; round++) { /* the second time nothing of the first is left */
+    const ptrdiff_t half = own.count / 2;
+    sn_normal_equations_clear(normal);
+    sn_normal_equations_add(normal, own.count, columns, residual);
+    if (round == 0) sn_normal_equations_add(normal, half ? own.count : 0, columns, residual);
+    assert_ok(sn_normal_equations_sum(normal, scale));
+  }
+  for (int k = 0; k < order; k++) damping[k] = 0.01 * (k + 1);
+  bool definite;
+  assert_ok(sn_normal_equations_solve(normal, damping, x, &definite));
+  assert_that(definite);
+  for (ptrdiff_t i = 0; i < own.count; i++) {
+    fit[i] = residual[i];
+    for (int k = 0; k < order; k++) fit[i] += columns[k * own.count + i] * x[k];
+  }
+  for (int k = 0; k < order; k++) {
+    double sums[3] = {0, 0, 0};
+    for (ptrdiff_t i = 0; i < own.count; i++) {
+      sums[0] += scale * columns[k * own.count + i] * fit[i];
+      sums[1] += scale * columns[k * own.count + i] * residual[i];
+      sums[2] += scale * columns[k * own.count + i] * columns[k * own.count + i];
+    }
+    MPI_Allreduce(MPI_IN_PLACE, sums, 3, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
+    assert_close(sums[0] + damping[k] * x[k], 0, 1e-12);
+    assert_close(sn_normal_equations_right(normal)[k], sums[1], 1e-13);
+    assert_close(sn_normal_equations_diagonal(normal)[k], sums[2], 1e-13);
+  }
+  damping[order / 2] = -100;
+  assert_ok(sn_normal_equations_solve(normal, damping, x, &definite));
+  assert_that(!definite);
+  double **arrays[] = {&columns, &residual, &damping, &x, &fit};
+  for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) sn_memory_give(arrays[k]);
+  sn_normal_equations_destroy(&normal);
+}
+
+static void normal_equations_are_solved(void **state) {
+  (void)state;
+  static const int orders[] = {1, 5, 32, 33, 70, 150};
+  for (size_t k = 0; k < sizeof orders / sizeof orders[0]; k++) check_normal_equations(orders[k]);
+}
+
+/* Rosenbrock's function as the sum of squares of 10 (x2 - x1^2) and 1 - x1 over pairs; the minimum is 0 at 1. */
+enum { UNKNOWNS = 6 };
+typedef struct {
+  sn_grid *grid;
+  sn_parameters *parameters;
+  ptrdiff_t offset;
+} valley;
+
+static double *valley_at(const valley *v) { return sn_parameters_values(v->parameters) + v->offset; }
+
+static sn_status valley_gradient(void *context, double *loss, double *gradient) {
+  const valley *v = context;
+  const double *x = valley_at(v);
+  *loss = 0;
+  for (int k = 0; k < UNKNOWNS; k += 2) {
+    const double a = 10 * (x[k + 1] - x[k] * x[k]), b = 1 - x[k];
+    *loss += a * a + b * b;
+    if (!gradient) continue;
+    gradient[v->offset + k] = -40 * a * x[k] - 2 * b;
+    gradient[v->offset + k + 1] = 20 * a;
+  }
+  return SN_OK;
+}
+
+static sn_status valley_loss(void *context, double *loss) { return valley_gradient(context, loss, NULL); }
+
+/* Rank 0 has all rows. */
+static sn_status valley_normal(void *context, double *loss, sn_normal_equations *normal) {
+  const valley *v = context;
+  const double *x = valley_at(v);
+  double columns[UNKNOWNS][UNKNOWNS] = {{0}}, residual[UNKNOWNS];
+  int rank;
+  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
+  for (int k = 0; k < UNKNOWNS; k += 2) {
+    residual[k] = 10 * (x[k + 1] - x[k] * x[k]);
+    residual[k + 1] = 1 - x[k];
+    columns[k][k] = -20 * x[k];
+    columns[k + 1][k] = 10;
+    columns[k][k + 1] = -1;
+  }
+  sn_normal_equations_clear(normal);
+  sn_normal_equations_add(normal, rank ? 0 : UNKNOWNS, &columns[0][0], residual);
+  SN_TRY(sn_normal_equations_sum(normal, 1));
+  return valley_loss(context, loss);
+}
+
+static valley make_valley(void) {
+  valley v;
+  sn_parameter_block fixed = {.name = "fixed", .dimensions = 1, .shape = {3}, .count = {3}};
+  sn_parameter_block block = {
+      .name = "x", .dimensions = 1, .shape = {UNKNOWNS}, .count = {UNKNOWNS}, .trainable = true};
+  assert_ok(sn_grid_create(MPI_COMM_WORLD, world_size(), 16, NULL, &v.grid));
+  assert_ok(sn_parameters_create(v.grid, &v.parameters));
+  assert_ok(sn_parameters_add(v.parameters, &fixed));
+  assert_ok(sn_parameters_add(v.parameters, &block));
+  assert_ok(sn_parameters_allocate(v.parameters));
+  v.offset = block.offset;
+  for (int k = 0; k < 3; k++) sn_parameters_values(v.parameters)[fixed.offset + k] = 7;
+  for (int k = 0; k < UNKNOWNS; k++) valley_at(&v)[k] = k % 2 ? 1 : -1.2 + 0.1 * k;
+  return v;
+}
+
+static void end_valley(valley *v) {
+  sn_parameters_destroy(&v->parameters);
+  sn_grid_destroy(&v->grid);
+}
+
+static int iterations_to_the_bottom(sn_optimizer_kind kind, int most) {
+  valley v = make_valley();
+  const sn_problem problem = {&v, valley_loss, valley_gradient, valley_normal};
+  const sn_optimizer_options options = {.kind = kind, .history = 10, .damping = 1e-3};
+  sn_optimizer *optimizer;
+  assert_ok(sn_optimizer_create(v.parameters, &options, &optimizer));
+  double loss = 1, before = INFINITY;
+  int k = 0;
+  bool moved = true;
+  for (; k < most && loss > 1e-20 && moved; k++) {
+    assert_ok(sn_optimizer_minimize(optimizer, &problem, 0.1, &loss, &moved));
+    assert_that(loss <= before);
+    before = loss;
+  }
+  for (int i = 0; i < UNKNOWNS; i++) assert_close(valley_at(&v)[i], 1, 1e-6);
+  for (int i = 0; i < 3; i++) assert_close(sn_parameters_values(v.parameters)[i], 7, 0);
+  assert_int_equal(*sn_optimizer_steps(optimizer), k);
+  sn_optimizer_destroy(&optimizer);
+  end_valley(&v);
+  return k;
+}
+
+static void the_bottom_of_the_valley_is_found(void **state) {
+  (void)state;
+  assert_that(iterations_to_the_bottom(SN_OPTIMIZER_LBFGS, 120) < 100);
+  assert_that(iterations_to_the_bottom(SN_OPTIMIZER_LM, 100) < 40);
+}
+
+/* Training of small models on waves that travel: the trainer does not care what they are. */
+enum { POINTS = 12, MEMBERS = 2, SNAPSHOTS = 7, WINDOW = 2, BATCH = 4 };
+
+typedef struct {
+  sn_grid *grid;
+  double *values;
+  sn_dataset *dataset;
+  sn_model *model;
+  sn_integrator *integrator;
+  sn_objective *objective;
+  sn_optimizer *optimizer;
+  sn_trainer *trainer;
+} setting;
+
+static setting make_setting(int space, sn_optimizer_kind kind, sn_network_kind network_kind, int64_t epochs) {
+  setting s;
+  const sn_linear_shape linear = {.kind = SN_LINEAR_STENCIL, .taps = 5, .length = 22, .trainable = true};
+  const sn_network_shape network = {
+      .kind = network_kind, .activation = SN_ACTIVATION_TANH, .hidden = 1, .width = {3}, .kernel = 3};
+  const sn_init init = {.kind = SN_INIT_NORMAL, .std = 0.1};
+  const sn_optimizer_options options = {.kind = kind, .history = 3, .damping = 1e-2};
+  const sn_trainer_options training = {.batch = BATCH,
+                                       .epochs = epochs,
+                                       .seed = 4,
+                                       .window = WINDOW,
+                                       .first_window = 1,
+                                       .window_epochs = 3,
+                                       .schedule = {.kind = SN_SCHEDULE_CONSTANT}};
+  assert_ok(sn_grid_create(MPI_COMM_WORLD, space, POINTS, NULL, &s.grid));
+  const sn_range range = sn_grid_range(s.grid);
+  assert_ok(SN_NEW(MEMBERS * SNAPSHOTS * range.count, &s.values));
+  for (ptrdiff_t k = 0; k < MEMBERS * SNAPSHOTS; k++)
+    for (ptrdiff_t j = 0; j < range.count; j++)
+      s.values[k * range.count + j] = sin(0.5236 * (double)(range.start + j) - 0.2 * (double)(k % SNAPSHOTS));
+  assert_ok(sn_dataset_create(MEMBERS, SNAPSHOTS, range.count, s.values, WINDOW, SN_SPLIT_TIME, 0, &s.dataset));
+  assert_ok(sn_model_create(s.grid, &linear, &network, sn_trainer_samples(s.grid, s.dataset, BATCH, 0), &s.model));
+  assert_ok(sn_linear_set_ks(sn_model_linear(s.model)));
+  assert_ok(sn_network_initialize(sn_model_network(s.model), &init, 1));
+  assert_ok(sn_model_loaded(s.model));
+  const bool tangents = kind == SN_OPTIMIZER_LM;
+  const sn_integrator_options integration = {.tableau = sn_tableau_find("l2"),
+                                             .dt = 0.1,
+                                             .substeps = 1,
+                                             .intervals = WINDOW,
+                                             .adjoint = !tangents,
+                                             .tangent = tangents,
+                                             .storage = SN_STORAGE_ALL};
+  assert_ok(sn_integrator_create(s.model, &integration, &s.integrator));
+  assert_ok(sn_objective_create(s.model, s.integrator, SN_LOSS_MSE, WINDOW, &s.objective));
+  assert_ok(sn_optimizer_create(sn_model_parameters(s.model), &options, &s.optimizer));
+  assert_ok(sn_trainer_create(s.model, s.objective, s.dataset, s.optimizer, &training, 0.1, &s.trainer));
+  assert_ok(sn_trainer_reserve(s.trainer, s.integrator));
+  return s;
+}
+
+static void end_setting(setting *s) {
+  sn_trainer_destroy(&s->trainer);
+  sn_optimizer_destroy(&s->optimizer);
+  sn_objective_destroy(&s->objective);
+  sn_integrator_destroy(&s->integrator);
+  sn_model_destroy(&s->model);
+  sn_dataset_destroy(&s->dataset);
+  sn_memory_give(&s->values);
+  sn_grid_destroy(&s->grid);
+}
+
+typedef struct {
+  double losses[64];
+  int iterations, stop_after;
+  ptrdiff_t allocations;
+} witness;
+
+static sn_wish wish(void *context) {
+  const witness *w = context;
+  return w->iterations + 1 == w->stop_after ? SN_WISH_STOP : SN_WISH_GO_ON;
+}
+
+static sn_status after_iteration(void *context, const sn_trainer *trainer, double loss, sn_wish agreed) {
+  witness *w = context;
+  (void)trainer, (void)agreed;
+  w->losses[w->iterations++] = loss;
+  return SN_OK;
+}
+
+static sn_status after_epoch(void *context, const sn_trainer *trainer, const sn_trainer_record *record) {
+  witness *w = context;
+  (void)trainer, (void)record;
+  if (w->iterations == 1) w->allocations = sn_memory_calls();
+  return SN_OK;
+}
+
+static void run(setting *s, witness *w) {
+  const sn_trainer_hooks hooks = {w, wish, after_iteration, after_epoch};
+  bool stopped;
+  assert_ok(sn_trainer_run(s->trainer, &hooks, &stopped));
+  assert_that(stopped == (w->stop_after == w->iterations));
+  assert_int_equal(sn_memory_calls(), w->allocations);
+}
+
+static const sn_optimizer_kind kinds[] = {SN_OPTIMIZER_LBFGS, SN_OPTIMIZER_LM};
+static const sn_network_kind networks[] = {SN_NETWORK_PRODUCT, SN_NETWORK_CONV, SN_NETWORK_MLP};
+enum { EPOCHS = 6 };
+
+/* Within each window the loss falls, and every split finds the losses of one rank. */
+static void every_split_trains_alike(void **state) {
+  (void)state;
+  for (int kind = 0; kind < 2; kind++)
+    for (int n = 0; n < 3; n++) {
+      double expected[EPOCHS] = {0};
+      for (int space = 1; space <= world_size(); space++) {
+        if (world_size() % space) continue;
+        setting s = make_setting(space, kinds[kind], networks[n], EPOCHS);
+        witness w = {0};
+        run(&s, &w);
+        assert_int_equal(w.iterations, EPOCHS);
+        for (int k = 1; k < EPOCHS; k++)
+          if (k != 3) assert_that(w.losses[k] <= w.losses[k - 1]);
+        assert_that(w.losses[2] < w.losses[0] && w.losses[EPOCHS - 1] < w.losses[3]);
+        for (int k = 0; k < EPOCHS && space > 1; k++) assert_close(w.losses[k], expected[k], 1e-6 * expected[k]);
+        if (space == 1) memcpy(expected, w.losses, sizeof expected);
+        end_setting(&s);
+      }
+    }
+}
+
+static void a_stopped_run_goes_on_to_the_same_bits(void **state) {
+  (void)state;
+  for (int kind = 0; kind < 2; kind++) {
+    const int space = world_size() % 2 ? 1 : 2;
+    setting whole = make_setting(space, kinds[kind], SN_NETWORK_PRODUCT, EPOCHS);
+    witness all = {0};
+    run(&whole, &all);
+    const size_t bytes = (size_t)sn_parameters_size(sn_model_parameters(whole.model)) * sizeof(double);
+    for (int stop = 1; stop < EPOCHS; stop += 2) {
+      setting first = make_setting(space, kinds[kind], SN_NETWORK_PRODUCT, EPOCHS),
+              second = make_setting(space, kinds[kind], SN_NETWORK_PRODUCT, EPOCHS);
+      witness before = {.stop_after = stop}, after = {0};
+      run(&first, &before);
+      memcpy(sn_parameters_values(sn_model_parameters(second.model)),
+             sn_parameters_values(sn_model_parameters(first.model)), bytes);
+      for (int v = 0; v < sn_optimizer_vectors(first.optimizer); v++)
+        memcpy(sn_optimizer_vector(second.optimizer, v), sn_optimizer_vector(first.optimizer, v), bytes);
+      for (int v = 0; v < sn_optimizer_numbers(first.optimizer); v++)
+        sn_optimizer_number(second.optimizer)[v] = sn_optimizer_number(first.optimizer)[v];
+      *sn_optimizer_steps(second.optimizer) = *sn_optimizer_steps(first.optimizer);
+      *sn_trainer_get_state(second.trainer) = *sn_trainer_peek_state(first.trainer);
+      assert_ok(sn_model_loaded(second.model));
+      run(&second, &after);
+      assert_int_equal(before.iterations + after.iterations, EPOCHS);
+      for (int k = 0; k < after.iterations; k++) assert_that(after.losses[k] == all.losses[stop + k]);
+      assert_memory_equal(sn_parameters_values(sn_model_parameters(second.model)),
+                          sn_parameters_values(sn_model_parameters(whole.model)), bytes);
+      end_setting(&first);
+      end_setting(&second);
+    }
+    end_setting(&whole);
+  }
+}
+
+static void windows_double_after_their_epochs(void **state) {
+  (void)state;
+  const sn_trainer_options options = {.window = 6, .first_window = 1, .window_epochs = 10}, plain = {.window = 6};
+  static const ptrdiff_t expected[] = {1, 1, 2, 2, 4, 4, 6, 6, 6};
+  for (int k = 0; k < 9; k++) assert_int_equal(sn_trainer_window(&options, 5 * k), expected[k]);
+  assert_int_equal(sn_trainer_window(&options, 9), 1);
+  assert_int_equal(sn_trainer_window(&plain, 0), 6);
+}
+
+static void waves_of_the_rate(void **state) {
+  (void)state;
+  sn_schedule_options options = {.kind = SN_SCHEDULE_COSINE, .minimum = 0.2, .start = 1, .period = 10, .growth = 2};
+  sn_schedule schedule = sn_schedule_start(1);
+  for (int k = 1; k <= 12; k++) {
+    sn_schedule_step(&schedule, &options, k, 1);
+    assert_close(schedule.rate, k < 10 ? 0.6 + 0.4 * cos(M_PI * k / 10) : 0.2, 1e-14);
+  }
+  options.kind = SN_SCHEDULE_RESTARTS;
+  for (int k = 1; k < 70; k++) {
+    const int since = k < 10 ? k : k < 30 ? k - 10 : k - 30, period = k < 10 ? 10 : k < 30 ? 20 : 40;
+    sn_schedule_step(&schedule, &options, k, 1);
+    assert_close(schedule.rate, 0.6 + 0.4 * cos(M_PI * since / period), 1e-14);
+  }
+}
+
+int main(int argc, char **argv) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(normal_equations_are_solved),       cmocka_unit_test(the_bottom_of_the_valley_is_found),
+      cmocka_unit_test(every_split_trains_alike),          cmocka_unit_test(a_stopped_run_goes_on_to_the_same_bits),
+      cmocka_unit_test(windows_double_after_their_epochs), cmocka_unit_test(waves_of_the_rate),
+  };
+  return unit_run(argc, argv, tests);
+}
