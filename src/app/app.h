@@ -27,6 +27,7 @@ typedef struct {
   bool overwrite;          /* --overwrite: replace files of other runs */
   bool check;              /* --check, for gradient */
   bool io;                 /* --io, for check */
+  bool terminal;           /* whether rank 0 prints to one */
   double started;          /* on sn_clock */
   sn_lock locks[2];        /* of the directory and the file being written; rank 0's */
 } sn_app;
@@ -45,6 +46,7 @@ sn_status sn_command_benchmark(sn_app *app);
 sn_status sn_command_check(sn_app *app);
 sn_status sn_command_info(sn_app *app);
 sn_status sn_command_template(sn_app *app);
+sn_status sn_command_schema(sn_app *app);
 sn_status sn_command_explain(sn_app *app);
 
 #endif

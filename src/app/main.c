@@ -45,6 +45,11 @@ static const sn_command commands[] = {
     {"template", "COMMAND", "a complete commented parameter file for a command",
      "Prints every key that the command reads, with its default; for check, those of all commands.", 0,
      sn_command_template},
+    {"schema", "COMMAND|all", "a JSON Schema of the parameter file, for editors",
+     "Prints every key with type, range, default and help; keys that the command requires are required (all: none).\n"
+     "Editors that know YAML complete and check by it: put `# yaml-language-server: $schema=sinode.json` first in the\n"
+     "parameter file.",
+     0, sn_command_schema},
     {"explain", "SECTION.KEY", "one key of the parameter file: type, unit, range, default, example",
      "Takes a key such as train.batch, or a section.", 0, sn_command_explain},
 };
@@ -221,7 +226,7 @@ static sn_status run(sn_app *app, int argc, char **argv) {
   app->check = line.check;
   app->io = line.io;
   keep_command_line(app, argc, argv);
-  SN_TRY(sn_log_create(app->rank == 0, line.quiet, &app->log));
+  SN_TRY(sn_log_create(app->rank == 0, line.quiet, app->terminal, &app->log));
   SN_TRY(sn_timer_create(&app->timer));
   if (line.command->reads) {
     SN_TRY(read_config(app, &line));
@@ -255,16 +260,17 @@ int main(int argc, char **argv) {
   /* OpenMPI's default way of writing files in parallel (fcoll/vulcan) has corrupted data in 4.1; this one has not. */
   setenv("OMPI_MCA_fcoll", "dynamic_gen2", 0);
   signal(SIGXFSZ, SIG_IGN); /* a file beyond the limit set on sizes is an error of the write, not the end */
+  const bool terminal = sn_log_is_terminal();
   MPI_Init(&argc, &argv);
-  sn_app app = {.world = MPI_COMM_WORLD, .started = sn_clock()};
+  sn_app app = {.world = MPI_COMM_WORLD, .terminal = terminal, .started = sn_clock()};
   MPI_Comm_rank(app.world, &app.rank);
   MPI_Comm_size(app.world, &app.ranks);
   sn_status status = run(&app, argc, argv);
+  sn_log_destroy(&app.log); /* ends the line it is in before the error is told */
   int code = status ? report(&app, &status) : 0;
   for (int k = 0; k < 2; k++) sn_lock_release(&app.locks[k]);
   free(app.echo);
   sn_timer_destroy(&app.timer);
-  sn_log_destroy(&app.log);
   MPI_Finalize();
   return code;
 }
