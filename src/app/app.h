@@ -25,6 +25,7 @@ typedef struct {
   const char *argument;    /* the operand: parameter file, or what the command takes instead */
   bool overwrite;          /* --overwrite: replace files of other runs */
   bool check;              /* --check, for gradient */
+  int foreseen;            /* --ranks, for check: of a run to come; 0: those of this run */
 } sn_app;
 
 typedef struct {
