@@ -1,6 +1,7 @@
 #!/bin/bash
 # Installs what sinode is built from and tested with, on Debian 12 and its relatives: only what is missing, by apt.
 # Does nothing when all is there. Elsewhere it prints the list; SINODE_SKIP_INSTALL=1 makes it trust you.
+#   jobs/install.sh [--tests]     --tests: also what only tests want, a SLURM to run job scripts under among them
 set -euo pipefail
 
 packages=(
@@ -14,6 +15,10 @@ packages=(
   libcmocka-dev                             # unit tests
   python3-numpy python3-h5py python3-xarray python3-h5netcdf python3-netcdf4 python3-matplotlib # figures, tests
 )
+
+if [ "${1:-}" = --tests ]; then
+  packages+=(slurm-wlm slurm-wlm-basic-plugins munge)
+fi
 
 say() { printf 'install: %s\n' "$*"; }
 

@@ -43,6 +43,7 @@ sn_status sn_command_predict(sn_app *app);
 sn_status sn_command_gradient(sn_app *app);
 sn_status sn_command_benchmark(sn_app *app);
 sn_status sn_command_check(sn_app *app);
+sn_status sn_command_status(sn_app *app);
 sn_status sn_command_info(sn_app *app);
 sn_status sn_command_template(sn_app *app);
 sn_status sn_command_explain(sn_app *app);

@@ -40,6 +40,10 @@ static const sn_command commands[] = {
      "  --io      writes files of the run's shape where the run would, syncs, reads them back and compares; says how fast",
      SN_FOR_ALL,
      sn_command_check},
+    {"status", "CONFIG.yaml", "state and step of the run, for job scripts",
+     "Prints two words of run.directory's status.json: running, checkpointed, complete or failed, and the iterations\n"
+     "(train) or time steps (generate) done; `none 0` where there is none.",
+     SN_FOR_ALL, sn_command_status},
     {"info", "FILE|RUN_DIRECTORY", "says what a file or a run directory is", "Prints kind, shapes and provenance.", 0,
      sn_command_info},
     {"template", "COMMAND", "a complete commented parameter file for a command",
@@ -228,9 +232,9 @@ static sn_status run(sn_app *app, int argc, char **argv) {
     set_threads(app);
   }
   SN_TRY(line.command->run(app));
-  if (line.command->reads && sn_log_speaks(app->log)) putchar('\n');
-  if (line.command->reads && line.command->run != sn_command_check && !line.quiet)
-    sn_timer_print(app->timer, app->world, stdout);
+  const bool logs = line.command->reads && line.command->run != sn_command_status;
+  if (logs && sn_log_speaks(app->log)) putchar('\n');
+  if (logs && line.command->run != sn_command_check && !line.quiet) sn_timer_print(app->timer, app->world, stdout);
   return SN_OK;
 }
 
