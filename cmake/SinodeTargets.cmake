@@ -1,6 +1,6 @@
 # Targets for developers: `format` rewrites the sources; `format-check`, `tidy` and `cppcheck` fail where something is
 # wrong; `coverage`, in the build of that preset, reports the lines that the tests have run so far.
-file(GLOB_RECURSE SINODE_ALL_SOURCES CONFIGURE_DEPENDS include/*.h src/*.[ch] io/*.[ch] tests/*.[ch])
+file(GLOB_RECURSE SINODE_ALL_SOURCES CONFIGURE_DEPENDS include/*.h src/*.[ch] io/*.[ch] tests/*.[ch] examples/*.[ch])
 find_program(CLANG_FORMAT clang-format)
 find_program(CLANG_TIDY clang-tidy)
 if(CLANG_FORMAT)

@@ -17,7 +17,7 @@ packages=(
 )
 
 if [ "${1:-}" = --tests ]; then
-  packages+=(slurm-wlm slurm-wlm-basic-plugins munge)
+  packages+=(slurm-wlm slurm-wlm-basic-plugins munge lmod mandoc doxygen)
 fi
 
 say() { printf 'install: %s\n' "$*"; }

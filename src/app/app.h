@@ -1,6 +1,5 @@
 /*
- * What every command of the program starts from: the parameters in force, the ranks, the log and the timer; and the
- * table of commands.
+ * What every command of the program starts from: the parameters in force, the ranks, the log and the timer.
  */
 #ifndef SINODE_APP_APP_H
 #define SINODE_APP_APP_H
@@ -30,22 +29,5 @@ typedef struct {
   double started;          /* on sn_clock */
   sn_lock locks[2];        /* of the directory and the file being written; rank 0's */
 } sn_app;
-
-typedef struct {
-  const char *name, *operand, *summary, *help;
-  int reads; /* sn_config_command bit of the parameters it wants; 0: it takes no parameter file */
-  sn_status (*run)(sn_app *app);
-} sn_command;
-
-sn_status sn_command_generate(sn_app *app);
-sn_status sn_command_train(sn_app *app);
-sn_status sn_command_predict(sn_app *app);
-sn_status sn_command_gradient(sn_app *app);
-sn_status sn_command_benchmark(sn_app *app);
-sn_status sn_command_check(sn_app *app);
-sn_status sn_command_status(sn_app *app);
-sn_status sn_command_info(sn_app *app);
-sn_status sn_command_template(sn_app *app);
-sn_status sn_command_explain(sn_app *app);
 
 #endif

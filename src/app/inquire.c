@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "app.h"
+#include "commands.h"
 #include "sinode/file.h"
 
 /* A run directory: its status, the end of its history, its files. */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app.h"
+#include "commands.h"
 #include "setup.h"
 #include "sinode/memory.h"
 #include "sinode/trajectory_file.h"

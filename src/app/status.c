@@ -1,7 +1,7 @@
 /* sinode status: where a run stands, in two words that a job script can read. */
 #include <stdio.h>
 
-#include "app.h"
+#include "commands.h"
 #include "status_file.h"
 
 static sn_status say(const sn_app *app) {
