@@ -26,6 +26,7 @@ typedef struct {
   bool overwrite;          /* --overwrite: replace files of other runs */
   bool check;              /* --check, for gradient */
   bool io;                 /* --io, for check */
+  bool machine;            /* --machine, for benchmark */
   double started;          /* on sn_clock */
   sn_lock locks[2];        /* of the directory and the file being written; rank 0's */
 } sn_app;

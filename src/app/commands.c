@@ -24,7 +24,8 @@ static const sn_command commands[] = {
     {"benchmark", "CONFIG.yaml", "times kernels and whole steps, each beside its bare floor",
      "Reads the sections grid, parallel, model, integrator and train; needs no data. Prints medians, floors and "
      "ratios,\n"
-     "messages and bytes, and writes benchmark.csv into run.directory.",
+     "messages and bytes, and writes benchmark.csv and benchmark_regions.csv into run.directory.\n"
+     "  --machine   measures what the machine can do instead: products, memory, transforms, messages",
      SN_FOR_BENCHMARK, sn_command_benchmark},
     {"check", "CONFIG.yaml", "dry run: process grid, memory, solver, messages; runs nothing",
      "Validates the parameters and says what a run on this number of ranks would do and need.\n"
@@ -95,7 +96,7 @@ void sn_command_print_help(const sn_command *command) {
   putchar('\n');
   print_terms(stdout, options, 25);
   printf("\n`sinode template %s` prints the parameters with their defaults, `sinode explain KEY` one of them.\n",
-         command->name);
+         command->reads == SN_FOR_ALL ? "check" : command->name);
 }
 
 sn_status sn_command_find(const char *name, const sn_command **command) {

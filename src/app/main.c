@@ -19,7 +19,7 @@ typedef struct {
   const char *operand;
   const char *settings[256];
   int setting_count;
-  bool help, version, quiet, overwrite, check, io;
+  bool help, version, quiet, overwrite, check, io, machine;
 } command_line;
 
 static sn_status parse_command_line(int argc, char **argv, command_line *line) {
@@ -38,6 +38,8 @@ static sn_status parse_command_line(int argc, char **argv, command_line *line) {
       line->check = true;
     } else if (strcmp(word, "--io") == 0) {
       line->io = true;
+    } else if (strcmp(word, "--machine") == 0) {
+      line->machine = true;
     } else if (strcmp(word, "--set") == 0 || strncmp(word, "--set=", 6) == 0) {
       if (word[5] == '\0' && i + 1 == argc)
         return SN_ERROR_ALL(SN_ERROR_USAGE, "--set needs section.key=value after it");
@@ -65,6 +67,8 @@ static sn_status parse_command_line(int argc, char **argv, command_line *line) {
     return SN_ERROR_ALL(SN_ERROR_USAGE, "--check belongs to the command gradient");
   if (line->io && line->command->run != sn_command_check)
     return SN_ERROR_ALL(SN_ERROR_USAGE, "--io belongs to the command check");
+  if (line->machine && line->command->run != sn_command_benchmark)
+    return SN_ERROR_ALL(SN_ERROR_USAGE, "--machine belongs to the command benchmark");
   return SN_OK;
 }
 
@@ -137,6 +141,7 @@ static sn_status run(sn_app *app, int argc, char **argv) {
   app->overwrite = line.overwrite;
   app->check = line.check;
   app->io = line.io;
+  app->machine = line.machine;
   keep_command_line(app, argc, argv);
   SN_TRY(sn_log_create(app->rank == 0, line.quiet, &app->log));
   SN_TRY(sn_timer_create(&app->timer));
