@@ -72,6 +72,11 @@ static sn_status product_forward(void *context, ptrdiff_t samples, const double 
   return SN_OK;
 }
 
+static void add_gradient(const product *p, const double *row, const double *f_bar, double *gradient) {
+  for (ptrdiff_t j = 0; j < p->points; j++)
+    for (int k = 0; k < TAPS; k++) gradient[p->weights + k] += f_bar[j] * row[j + 1] * row[j + k];
+}
+
 /* u_bar_j = f_bar_j sum_k w_k u_{j+k-1} + sum_k w_k (f_bar u)_{j-k+1}: two halo exchanges, of u and of f_bar u. */
 static sn_status product_backward(void *context, ptrdiff_t samples, const double *u, const double *tape,
                                   const double *f_bar, double *u_bar, double *gradient) {
@@ -82,11 +87,11 @@ static sn_status product_backward(void *context, ptrdiff_t samples, const double
   SN_TRY(exchange(p, samples, u));
   for (ptrdiff_t s = 0; s < samples; s++) {
     const double *row = with_neighbours(p, s, u), *bar = f_bar + s * n;
-    for (ptrdiff_t j = 0; j < n; j++) {
+    if (gradient) add_gradient(p, row, bar, gradient);
+    for (ptrdiff_t j = 0; u_bar && j < n; j++)
       u_bar[s * n + j] = bar[j] * (w[0] * row[j] + w[1] * row[j + 1] + w[2] * row[j + 2]);
-      for (int k = 0; gradient && k < TAPS; k++) gradient[p->weights + k] += bar[j] * row[j + 1] * row[j + k];
-    }
   }
+  if (!u_bar) return SN_OK;
   for (ptrdiff_t i = 0; i < samples * n; i++) p->weighted[i] = f_bar[i] * u[i];
   SN_TRY(exchange(p, samples, p->weighted));
   for (ptrdiff_t s = 0; s < samples; s++) {
@@ -156,7 +161,7 @@ static sn_status prepare(example *e) {
   SN_TRY(make_data(e));
   const sn_trainer_options options = {
       .batch = 16, .epochs = EPOCHS, .seed = 1, .window = 1, .schedule = {.kind = SN_SCHEDULE_CONSTANT}};
-  const ptrdiff_t samples = sn_trainer_samples(e->grid, e->dataset, options.batch);
+  const ptrdiff_t samples = sn_trainer_samples(e->grid, e->dataset, options.batch, 0);
   SN_TRY(make_model(e, samples));
   const sn_integrator_options integrator = {.tableau = sn_tableau_find("l2"),
                                             .dt = interval,
@@ -173,13 +178,13 @@ static sn_status prepare(example *e) {
   return sn_trainer_reserve(e->trainer, e->integrator);
 }
 
-static bool never(void *context) {
+static sn_wish go_on(void *context) {
   (void)context;
-  return false;
+  return SN_WISH_GO_ON;
 }
 
-static sn_status after_iteration(void *context, const sn_trainer *trainer, double loss) {
-  (void)context, (void)trainer, (void)loss;
+static sn_status after_iteration(void *context, const sn_trainer *trainer, double loss, sn_wish wish) {
+  (void)context, (void)trainer, (void)loss, (void)wish;
   return SN_OK;
 }
 
@@ -193,7 +198,7 @@ static sn_status after_epoch(void *context, const sn_trainer *trainer, const sn_
 
 static sn_status run(example *e) {
   const sn_trainer_hooks hooks = {
-      .context = e, .wants_stop = never, .after_iteration = after_iteration, .after_epoch = after_epoch};
+      .context = e, .wish = go_on, .after_iteration = after_iteration, .after_epoch = after_epoch};
   double loss;
   bool stopped;
   SN_TRY(prepare(e));

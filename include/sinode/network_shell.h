@@ -36,8 +36,8 @@ typedef struct sn_network_shell {
   sn_status (*forward)(void *context, ptrdiff_t samples, const double *u, double *f, double *tape);
 
   /*
-   * u_bar = (dF/du)^T f_bar and, unless gradient is NULL, gradient += (dF/dtheta)^T f_bar at the blocks' offsets: the
-   * whole of it for a split block, this rank's share of a replicated one that is marked `partial`.
+   * u_bar = (dF/du)^T f_bar, and gradient += (dF/dtheta)^T f_bar at the blocks' offsets: the whole of it for a split
+   * block, this rank's share of a replicated one that is marked `partial`. Either may be NULL: not wanted.
    */
   sn_status (*backward)(void *context, ptrdiff_t samples, const double *u, const double *tape, const double *f_bar,
                         double *u_bar, double *gradient);

@@ -10,6 +10,7 @@ import pathlib
 
 DOUBLE, HALF_WIDTH = 8, 2  # bytes; of the 5-tap stencil
 STAGES = {"ars111": 1, "l2": 2}  # network evaluations, and solves, of a step of schemes where they are as many
+LOSS = 4  # numbers that are summed with the gradient: the loss, and what ranks wish to do next
 SWEEPS = 512  # bytes a mode that a step of the generator reads and writes beside its transforms
 OPTIMIZER = 7 * DOUBLE  # bytes a parameter: value, gradient and two moments read, all but the gradient written
 
@@ -22,6 +23,9 @@ class Traffic:
 
     def __add__(self, other):
         return Traffic(self.messages + other.messages, self.bytes + other.bytes)
+
+    def __sub__(self, other):
+        return self + -1 * other
 
     def __rmul__(self, count):
         return Traffic(count * self.messages, count * self.bytes)
@@ -162,23 +166,54 @@ def padded(size):
     return -(-size // 8) * 8
 
 
-def reduction(case):
-    """Of the gradient: what space ranks have in common over all ranks, the rest over the replicas."""
-    found = Traffic()
-    common = sum(size for size, replicated in blocks(case) if replicated)
-    if case.space > 1 and common:
-        found += Traffic(1, DOUBLE * common)
-    if case.replicas > 1:
-        found += Traffic(1, DOUBLE * sum(padded(size) for size, _ in blocks(case)))
+def buckets(case):
+    """Elements of the pieces in which a gradient is summed over the replicas: whole blocks, from the last to the first."""
+    sizes = [padded(size) for size, _ in blocks(case)]
+    least, found, under_way = max(2**15, (sum(sizes) + padded(5)) // 16), [], 0
+    for number, size in reversed(list(enumerate(sizes))):
+        under_way += size
+        if under_way >= least or number == 0:
+            found.append(under_way)
+            under_way = 0
     return found
 
 
+def part(count, replicas, replica):
+    """The elements of a bucket that a replica completes: whole cache lines."""
+    lines = -(-count // 8)
+    start, end = (lines * number // replicas * 8 for number in (replica, replica + 1))
+    return max(0, min(end, count) - start)
+
+
+def shared_out(case):
+    """Of the sums over the replicas: to every other one its part of each bucket, and from everyone its own."""
+    others = case.replicas - 1
+    if not others:
+        return Traffic()
+    most = max(sum(count + (others - 1) * part(count, case.replicas, replica) for count in buckets(case))
+               for replica in range(case.replicas))
+    return Traffic(2 * others * len(buckets(case)), DOUBLE * most)
+
+
+def reduction(case, numbers=0):
+    """Of the gradient: shared out over the replicas; in one message over all ranks what space ranks have in common, some
+    numbers and whether all is finite."""
+    if case.ranks == 1:
+        return Traffic()
+    common = sum(size for size, replicated in blocks(case) if replicated) if case.space > 1 else 0
+    return shared_out(case) + Traffic(1, DOUBLE * (common + numbers + 1))
+
+
 def train_iteration(case):
+    """Forward and back; of the very first stage no derivative by the initial state is wanted: a solve less, and in
+    convolutions the halo of the first layer."""
     stages = case.window * STAGES[case.scheme]
-    step = sum((evaluation(case, case.samples, backward) + solve_fft(case, case.samples)
-                for backward in (False, True)), Traffic())
-    found = stages * step + reduction(case)
-    return found + Traffic(1, 3 * DOUBLE) if case.ranks > 1 else found  # the loss
+    solve = solve_fft(case, case.samples)
+    step = evaluation(case, case.samples, False) + evaluation(case, case.samples, True) + 2 * solve
+    unwanted = solve
+    if case.network == "conv":
+        unwanted += halo(case, case.samples * case.layers()[0][1], case.kernel // 2)
+    return stages * step - unwanted + reduction(case, numbers=LOSS)
 
 
 TRAFFIC = {
@@ -218,25 +253,26 @@ def generate_seconds(case, machine):
 
 
 def reduction_seconds(case, machine):
-    """Rabenseifner's: halves, quarters ... of the array summed, then gathered."""
-    found = 0.0
-    common = sum(size for size, replicated in blocks(case) if replicated)
-    own = sum(padded(size) for size, _ in blocks(case))
-    for ranks, size in ((case.ranks, common if case.space > 1 else 0), (case.replicas, own)):
-        if ranks > 1 and size:
-            found += 2 * math.ceil(math.log2(ranks)) * machine.latency
-            found += 2 * (ranks - 1) / ranks * DOUBLE * size * machine.reduced_byte
-    return found
+    """Messages as they are, the sums of the replicas' parts, and a tree for what goes over all ranks."""
+    if case.ranks == 1:
+        return 0.0
+    sent, parts = shared_out(case), sum(buckets(case)) / case.replicas
+    sums = DOUBLE * parts * (case.replicas + 1) / machine.bandwidth if case.replicas > 1 else 0
+    levels = math.ceil(math.log2(case.ranks))
+    whole = reduction(case).bytes - sent.bytes
+    return (sent.messages * machine.latency + sent.bytes * machine.byte + sums +
+            2 * levels * machine.latency + 2 * (case.ranks - 1) / case.ranks * whole * machine.reduced_byte)
 
 
 def train_seconds(case, machine):
-    """Three products a layer and stage, the solves, the optimizer; reductions within a replica by size."""
+    """Three products a layer and stage, the solves, the optimizer's share, reductions; nothing overlapped."""
     if case.network != "mlp":
         raise ValueError("the model knows the seconds of perceptrons alone; of convolutions, messages and bytes")
     stages = case.window * STAGES[case.scheme]
     weights = parameters(case)
-    found = 3 * stages * case.samples * weights / machine.products + OPTIMIZER * weights / machine.bandwidth
-    found += 2 * stages * solve_seconds(case, machine) + reduction_seconds(case, machine)
+    found = 3 * stages * case.samples * weights / machine.products
+    found += OPTIMIZER * weights / case.replicas / machine.bandwidth
+    found += (2 * stages - 1) * solve_seconds(case, machine) + reduction_seconds(case, machine)
     if case.space > 1:
         sent = stages * (evaluation(case, case.samples, False) + evaluation(case, case.samples, True))
         found += sent.messages * math.ceil(math.log2(case.space)) * machine.latency

@@ -252,6 +252,9 @@ def plot(root, table, kind):
         efficient.axhline(1, ls="--", color="0.6")
         efficient.set(ylim=(0, 1.25), ylabel="efficiency", xlabel="ranks")
         time.set(title=name, ylabel="seconds", xlabel="ranks")
+        for panel in (time, efficient):
+            panel.set_xticks(every, every)
+            panel.minorticks_off()
         time.legend()
         efficient.legend()
         bottom = [0.0] * len(rows)

@@ -8,7 +8,7 @@
 #include "sinode/ks_initial.h"
 #include "sinode/memory.h"
 #include "sinode/objective.h"
-#include "sinode/random.h"
+#include "sinode/reduction.h"
 #include "sinode/solver.h"
 
 static const double length = 22;
@@ -187,7 +187,10 @@ static sn_status measure_slope(slope *s, double *error) {
   fill(s);
   SN_TRY(sn_objective_gradient(s->objective, SAMPLES, 1, &sum, s->gradient));
   sn_parameters *parameters = sn_model_parameters(s->model);
-  SN_TRY(sn_parameters_reduce(parameters, s->gradient));
+  sn_reduction *reduction;
+  SN_TRY(sn_reduction_create(parameters, &reduction));
+  sn_reduction_sum(reduction, s->gradient);
+  sn_reduction_destroy(&reduction);
   memcpy(s->kept, sn_parameters_values(parameters), (size_t)sn_parameters_size(parameters) * sizeof *s->kept);
   const double square = sn_parameters_dot(parameters, s->gradient, s->gradient), step = 1e-5 / sqrt(square);
   SN_TRY(loss_at(s, step, &ahead));
