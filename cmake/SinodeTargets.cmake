@@ -24,3 +24,9 @@ if(GCOVR AND SINODE_COVERAGE)
   add_custom_target(coverage COMMAND ${GCOVR} --root ${CMAKE_SOURCE_DIR} --filter "${CMAKE_SOURCE_DIR}/(src|io)/"
     --sort-percentage --print-summary ${CMAKE_BINARY_DIR} VERBATIM)
 endif()
+find_program(DOXYGEN doxygen)
+if(DOXYGEN)
+  add_custom_target(docs COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/docs
+    COMMAND ${CMAKE_COMMAND} -E env SINODE_DOCS=${CMAKE_BINARY_DIR}/docs ${DOXYGEN} docs/Doxyfile
+    WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} VERBATIM)
+endif()

@@ -43,9 +43,13 @@ class Machine:
     reduced_byte: float = 0.0  # seconds a byte of an array summed over two ranks
 
     @classmethod
-    def read(cls, path):
-        row = {line["name"]: {key: float(line[key]) for key in ("batch", "seconds_min", "bytes")}
-               for line in read_rows(path)}
+    def read(cls, paths):
+        """From the files of several rounds: the least seconds of each."""
+        row = {}
+        for line in (line for path in paths for line in read_rows(path)):
+            found = {key: float(line[key]) for key in ("batch", "seconds_min", "bytes")}
+            if line["name"] not in row or found["seconds_min"] < row[line["name"]]["seconds_min"]:
+                row[line["name"]] = found
         rate = lambda name: row[name]["batch"] / row[name]["seconds_min"]
         found = cls(products=rate("machine_product"), bandwidth=rate("machine_triad"),
                     transform=row["machine_transform"]["seconds_min"] / 2,
@@ -253,11 +257,11 @@ def generate_seconds(case, machine):
 
 
 def reduction_seconds(case, machine):
-    """Messages as they are, the sums of the replicas' parts, and a tree for what goes over all ranks."""
-    if case.ranks == 1:
-        return 0.0
+    """Messages as they are; the sums of the replicas' parts, seen to be finite; a tree for what goes over all ranks."""
     sent, parts = shared_out(case), sum(buckets(case)) / case.replicas
-    sums = DOUBLE * parts * (case.replicas + 1) / machine.bandwidth if case.replicas > 1 else 0
+    sums = DOUBLE * parts * (case.replicas + 1 if case.replicas > 1 else 1) / machine.bandwidth
+    if case.ranks == 1:
+        return sums
     levels = math.ceil(math.log2(case.ranks))
     whole = reduction(case).bytes - sent.bytes
     return (sent.messages * machine.latency + sent.bytes * machine.byte + sums +
@@ -299,4 +303,9 @@ def case_of(row, settings):
 
 
 def directory_of(root, ranks, space):
+    """Holds a folder a round, each with the benchmark's files and machine/, those of the machine."""
     return pathlib.Path(root) / f"{ranks:05d}_{space:05d}"
+
+
+def machine_of(directory):
+    return Machine.read(sorted(directory.glob("*/machine/benchmark.csv")))

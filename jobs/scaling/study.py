@@ -18,6 +18,7 @@ import pathlib
 import re
 import shlex
 import shutil
+import statistics
 import subprocess
 import sys
 
@@ -92,18 +93,20 @@ def settings_of(directory):
 
 
 def commands(options, ranks, space):
-    """The runs of one point: arguments of sinode."""
-    where = model.directory_of(options.directory, ranks, space)
+    """The runs of one point: arguments of sinode. Steps and machine in turn, since machines change their pace."""
+    point = model.directory_of(options.directory, ranks, space)
     names = [name for of in options.of.split(",") for name in STEPS[of]]
     common = [f"parallel.space={space}"]
     if options.kind == "weak":
         common += [f"grid.points={options.points * space}", f"grid.length={options.length * space!r}",
                    f"train.batch={options.batch * (ranks // space)}"]
     common += options.set
-    for directory, more, flags in ((where, [f"benchmark.only=[{', '.join(names)}]"], []),
-                                   (where / "machine", [], ["--machine"])):
-        words = [f"run.directory={directory}", *common, *more]
-        yield ["benchmark", options.config, "--overwrite", *flags, *(word for text in words for word in ("--set", text))]
+    for where in (point / str(number) for number in range(1, options.rounds + 1)):
+        for directory, more, flags in ((where, [f"benchmark.only=[{', '.join(names)}]"], []),
+                                       (where / "machine", [], ["--machine"])):
+            words = (f"run.directory={directory}", *common, *more)
+            yield ["benchmark", options.config, "--overwrite", *flags,
+                   *(word for text in words for word in ("--set", text))]
 
 
 def base_sizes(options):
@@ -175,20 +178,24 @@ def shares(directory, name, seconds):
 
 
 def gather(root):
-    """The table: a row a measurement."""
+    """The table: a row a measurement, the median of the rounds' medians and the least of all."""
     table = []
-    for directory in sorted(pathlib.Path(root).glob("[0-9]*_[0-9]*")):
-        if not (directory / "benchmark.csv").exists():
-            print(f"study: {directory} has no benchmark.csv: that run failed or is still to come", file=sys.stderr)
+    for point in sorted(pathlib.Path(root).glob("[0-9]*_[0-9]*")):
+        rounds = sorted(path.parent for path in point.glob("*/benchmark.csv"))
+        if not rounds or not list(point.glob("*/machine/benchmark.csv")):
+            print(f"study: {point} is not complete: a run failed or is still to come", file=sys.stderr)
             continue
-        machine, settings = model.Machine.read(directory / "machine/benchmark.csv"), settings_of(directory)
-        for row in model.read_rows(directory / "benchmark.csv"):
-            case, name, measured = model.case_of(row, settings), row["name"], float(row["seconds_median"])
+        machine, settings = model.machine_of(point), settings_of(rounds[0])
+        for rows in zip(*(model.read_rows(where / "benchmark.csv") for where in rounds)):
+            case, name = model.case_of(rows[0], settings), rows[0]["name"]
+            measured = statistics.median(float(row["seconds_median"]) for row in rows)
+            least = min(float(row["seconds_min"]) for row in rows)
             sent = model.TRAFFIC.get(name, lambda case: model.Traffic(math.nan, math.nan))(case)
-            predicted, least = model.seconds(name, case, machine), float(row["seconds_min"])
+            predicted = model.seconds(name, case, machine)
             table.append({"name": name, "ranks": case.ranks, "space": case.space, "points": case.points,
-                          "batch": case.batch, "seconds": measured, "least": least, **shares(directory, name, measured),
-                          "messages": int(row["messages"]), "bytes": float(row["bytes"]),
+                          "batch": case.batch, "seconds": measured, "least": least,
+                          **shares(rounds[0], name, float(rows[0]["seconds_median"])),
+                          "messages": int(rows[0]["messages"]), "bytes": float(rows[0]["bytes"]),
                           "model_messages": sent.messages, "model_bytes": sent.bytes, "model_seconds": predicted,
                           "model_error": predicted / least - 1})
     if not table:
@@ -286,11 +293,10 @@ def report(options):
 def draw(options):
     """Seconds and efficiency to many ranks, from the figures of the machine at two."""
     root = pathlib.Path(options.directory)
-    pair = model.directory_of(root, 2, 2) / "machine/benchmark.csv"
-    alone = model.directory_of(root, 1, 1) / "machine/benchmark.csv"
-    if not pair.exists() or not alone.exists():
+    alone, pair = model.directory_of(root, 1, 1), model.directory_of(root, 2, 2)
+    if not alone.exists() or not pair.exists():
         die(f"draw wants the machine on one rank and on two in space ({alone}, {pair}): run --ranks 1,2 --space all")
-    machines = {False: model.Machine.read(alone), True: model.Machine.read(pair)}
+    machines = {False: model.machine_of(alone), True: model.machine_of(pair)}
     plt = figure()
     picture, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
     lines = ["name,points,ranks,seconds,efficiency,messages,bytes"]
@@ -324,6 +330,7 @@ def main():
     run_.add_argument("--ranks", type=wholes, required=True)
     run_.add_argument("--space", default="1,all")
     run_.add_argument("--kind", choices=("strong", "weak"), default="strong")
+    run_.add_argument("--rounds", type=whole, default=3, help="of the whole, in turn with the machine's figures")
     run_.add_argument("--of", default="generate,train,solve")
     run_.add_argument("--set", action="append", default=[], metavar="section.key=value")
     run_.add_argument("--slurm", action="store_true", help="submit it; options unknown here go to sbatch")

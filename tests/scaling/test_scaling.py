@@ -91,7 +91,7 @@ class Traffic(Folder):
 
 class Study(Folder):
     def test_strong(self):
-        self.study("run", "c.yaml", "strong", "--ranks", "1,2")
+        self.study("run", "c.yaml", "strong", "--ranks", "1,2", "--rounds", 2)
         table = self.table("strong")
         self.assertEqual({(row["name"], row["ranks"], row["space"]) for row in table},
                          {(name, ranks, space) for name in ("generate_step", "solve_fft", "train_iteration", "reduction",
@@ -110,7 +110,7 @@ class Study(Folder):
         self.assertEqual([int(row["ranks"]) for row in drawn if row["name"] == "solve_fft"], [2**k for k in range(7)])
 
     def test_weak(self):
-        self.study("run", "c.yaml", "weak", "--ranks", "1,2", "--kind", "weak", "--of", "train")
+        self.study("run", "c.yaml", "weak", "--ranks", "1,2", "--kind", "weak", "--of", "train", "--rounds", 1)
         sizes = {(row["ranks"], row["space"]): (row["points"], row["batch"]) for row in self.table("weak")}
         self.assertEqual(sizes, {("1", "1"): ("256", "32"), ("2", "1"): ("256", "64"), ("2", "2"): ("512", "32")})
 

@@ -96,7 +96,12 @@ static void single_passes_agree_with_double_ones(void **state) {
 static void parameters_are_rounded_where_that_is_asked_for(void **state) {
   (void)state;
   for (int precision = SN_PRECISION_MIXED; precision <= SN_PRECISION_SINGLE; precision++) {
-    const network_case c = {12, {SN_NETWORK_MLP, SN_ACTIVATION_TANH, 1, {4}, 0, 0, (sn_precision)precision}};
+    const network_case c = {12,
+                            {.kind = SN_NETWORK_MLP,
+                             .activation = SN_ACTIVATION_TANH,
+                             .hidden = 1,
+                             .width = {4},
+                             .precision = (sn_precision)precision}};
     fixture x = fixture_create(MPI_COMM_WORLD, 1, &c, CASE_SAMPLES);
     double *values = sn_parameters_values(x.parameters);
     values[0] = 1 + 1e-12;
