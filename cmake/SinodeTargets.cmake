@@ -1,6 +1,6 @@
 # Targets for developers: `format` rewrites the sources; `format-check`, `tidy` and `cppcheck` fail where something is
 # wrong; `coverage`, in the build of that preset, reports the lines that the tests have run so far.
-file(GLOB_RECURSE SINODE_ALL_SOURCES CONFIGURE_DEPENDS include/*.h src/*.[ch] io/*.[ch] tests/*.[ch])
+file(GLOB_RECURSE SINODE_ALL_SOURCES CONFIGURE_DEPENDS include/*.h src/*.[ch] io/*.[ch] tests/*.[ch] examples/*.[ch])
 find_program(CLANG_FORMAT clang-format)
 find_program(CLANG_TIDY clang-tidy)
 if(CLANG_FORMAT)
@@ -23,4 +23,10 @@ find_program(GCOVR gcovr)
 if(GCOVR AND SINODE_COVERAGE)
   add_custom_target(coverage COMMAND ${GCOVR} --root ${CMAKE_SOURCE_DIR} --filter "${CMAKE_SOURCE_DIR}/(src|io)/"
     --sort-percentage --print-summary ${CMAKE_BINARY_DIR} VERBATIM)
+endif()
+find_program(DOXYGEN doxygen)
+if(DOXYGEN)
+  add_custom_target(docs COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_BINARY_DIR}/docs
+    COMMAND ${CMAKE_COMMAND} -E env SINODE_DOCS=${CMAKE_BINARY_DIR}/docs ${DOXYGEN} docs/Doxyfile
+    WORKING_DIRECTORY ${CMAKE_CURRENT_SOURCE_DIR} VERBATIM)
 endif()

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "sinode/memory.h"
-#include "sinode_version.h"
+#include "sinode/version.h"
 
 enum { PATH_MOST = 1400, FORMAT = 1 };
 

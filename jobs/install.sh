@@ -1,6 +1,7 @@
 #!/bin/bash
 # Installs what sinode is built from and tested with, on Debian 12 and its relatives: only what is missing, by apt.
 # Does nothing when all is there. Elsewhere it prints the list; SINODE_SKIP_INSTALL=1 makes it trust you.
+#   jobs/install.sh [--tests]     --tests: also what only tests want, a SLURM to run job scripts under among them
 set -euo pipefail
 
 packages=(
@@ -17,6 +18,10 @@ packages=(
 )
 # Not installed: python3-torch (weights as .pt), python3-dask (arithmetic of your own on files larger than memory) and
 # chromium (looks at the report in a test; some 300 MB with what it wants). Tests that want them are skipped without.
+
+if [ "${1:-}" = --tests ]; then
+  packages+=(slurm-wlm slurm-wlm-basic-plugins munge lmod mandoc doxygen)
+fi
 
 say() { printf 'install: %s\n' "$*"; }
 

@@ -18,7 +18,7 @@ report() {
 trap report EXIT
 
 say "Dependencies"
-jobs/install.sh
+jobs/install.sh --tests
 say "Build"
 cmake --preset release "$@"
 cmake --build --preset release

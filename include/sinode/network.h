@@ -20,6 +20,8 @@
  *
  *   none   F = 0.
  *
+ *   shell  functions that the user of the library gives: sinode/network_shell.h.
+ *
  * Parameters of mlp and conv: "nonlinear/layer_l/weight" (out, in) or (out, in, kernel), "nonlinear/layer_l/bias"
  * (out), PyTorch's layout.
  */
@@ -33,7 +35,7 @@
 #include "sinode/grid.h"
 #include "sinode/parameters.h"
 
-typedef enum { SN_NETWORK_NONE, SN_NETWORK_MLP, SN_NETWORK_CONV, SN_NETWORK_KS, SN_NETWORK_PRODUCT } sn_network_kind;
+typedef enum { SN_NETWORK_NONE, SN_NETWORK_MLP, SN_NETWORK_CONV, SN_NETWORK_KS, SN_NETWORK_PRODUCT, SN_NETWORK_SHELL } sn_network_kind;
 /* gelu is the exact one, x Phi(x), as PyTorch's default. */
 typedef enum { SN_ACTIVATION_RELU, SN_ACTIVATION_TANH, SN_ACTIVATION_SIGMOID, SN_ACTIVATION_GELU } sn_activation;
 
@@ -53,6 +55,7 @@ typedef struct {
   int kernel;                              /* conv, product: odd */
   double length;                           /* ks: of the domain */
   sn_precision precision;                  /* other than double: mlp only */
+  const struct sn_network_shell *shell;    /* shell: kept, not owned */
 } sn_network_shape;
 
 /* How weights begin; biases begin at 0 (normal, xavier) or as PyTorch's default (pytorch: uniform +-1/sqrt(fan in)). */

@@ -1,6 +1,5 @@
 /*
- * What every command of the program starts from: the parameters in force, the ranks, the log and the timer; and the
- * table of commands.
+ * What every command of the program starts from: the parameters in force, the ranks, the log and the timer.
  */
 #ifndef SINODE_APP_APP_H
 #define SINODE_APP_APP_H
@@ -28,26 +27,10 @@ typedef struct {
   bool check;              /* --check, for gradient */
   bool io;                 /* --io, for check */
   bool terminal;           /* whether rank 0 prints to one */
+  bool machine;            /* --machine, for benchmark */
   double started;          /* on sn_clock */
   sn_lock locks[2];        /* of the directory and the file being written; rank 0's */
   int foreseen;            /* --ranks, for check: of a run to come; 0: those of this run */
 } sn_app;
-
-typedef struct {
-  const char *name, *operand, *summary, *help;
-  int reads; /* sn_config_command bit of the parameters it wants; 0: it takes no parameter file */
-  sn_status (*run)(sn_app *app);
-} sn_command;
-
-sn_status sn_command_generate(sn_app *app);
-sn_status sn_command_train(sn_app *app);
-sn_status sn_command_predict(sn_app *app);
-sn_status sn_command_gradient(sn_app *app);
-sn_status sn_command_benchmark(sn_app *app);
-sn_status sn_command_check(sn_app *app);
-sn_status sn_command_info(sn_app *app);
-sn_status sn_command_template(sn_app *app);
-sn_status sn_command_schema(sn_app *app);
-sn_status sn_command_explain(sn_app *app);
 
 #endif

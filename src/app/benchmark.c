@@ -23,12 +23,16 @@ static const struct {
      {"solve_fft", "factor_fft", "solve_banded", "factor_banded", "solve_dense", "factor_dense", "solve_gmres"}},
     {sn_benchmark_training, {"predict_step", "train_iteration"}},
     {sn_benchmark_files, {"write_trajectory", "write_checkpoint"}},
+    {sn_benchmark_machine,
+     {"machine_product", "machine_triad", "machine_row", "machine_transform", "machine_message", "machine_bulk",
+      "machine_reduction"}},
 };
 
 enum { GROUPS = sizeof groups / sizeof groups[0] };
 
 /* benchmark.only is a list of names, one after the other with a space behind each; an empty one wants all. */
 bool sn_benchmark_wants(const sn_benchmark *benchmark, const char *name) {
+  if (benchmark->app->machine) return strncmp(name, "machine_", 8) == 0;
   const char *only = benchmark->app->config.benchmark.only;
   const size_t length = strlen(name);
   if (!*only) return true;
@@ -125,11 +129,15 @@ sn_status sn_benchmark_measure(sn_benchmark *benchmark, const sn_benchmark_case 
   *row = (sn_benchmark_row){.batch = one->batch, .floor = NAN, .ratio = NAN};
   snprintf(row->name, sizeof row->name, "%s", one->name);
   SN_TRY(prepare(app, one, row, &calls));
+  for (int r = 0; r < SN_TIME_REGIONS; r++) row->region[r] = -sn_timer_seconds(app->timer, (sn_time_region)r);
   if (one->floor) SN_TRY(calibrate(app, one->floor, one->context, &floor_calls));
   for (int k = 0; k < repeats; k++) {
     SN_TRY(time_calls(app, one->work, one->context, calls, &seconds[k]));
     if (one->floor) SN_TRY(time_calls(app, one->floor, one->context, floor_calls, &floor[k]));
   }
+  for (int r = 0; r < SN_TIME_REGIONS; r++)
+    row->region[r] = (row->region[r] + sn_timer_seconds(app->timer, (sn_time_region)r)) / (double)(repeats * calls);
+  MPI_Allreduce(MPI_IN_PLACE, row->region, SN_TIME_REGIONS, MPI_DOUBLE, MPI_MAX, app->world);
   row->median = median(repeats, seconds);
   row->least = seconds[0];
   row->most = seconds[repeats - 1];
@@ -155,6 +163,39 @@ static sn_status write_rows(const sn_benchmark *b, const char *path) {
   return sn_text_replace(&text, path);
 }
 
+/* Where the time of each goes. For rank 0. */
+static sn_status write_regions(const sn_benchmark *b, const char *path) {
+  sn_text text;
+  SN_TRY(sn_text_begin(&text));
+  fputs("name,ranks,space,region,seconds\n", text.stream);
+  for (const sn_benchmark_row *row = b->row; row < b->row + b->rows; row++)
+    for (int r = 0; r < SN_TIME_REGIONS; r++)
+      if (row->region[r] > 0)
+        fprintf(text.stream, "%s,%d,%lld,%s,%.9g\n", row->name, b->app->ranks, (long long)b->app->config.parallel.space,
+                sn_timer_name((sn_time_region)r), row->region[r]);
+  return sn_text_replace(&text, path);
+}
+
+/* The parameters in force. For rank 0. */
+static sn_status write_parameters(const sn_benchmark *b, const char *path) {
+  sn_text text;
+  SN_TRY(sn_text_begin(&text));
+  fputs(b->app->echo, text.stream);
+  return sn_text_replace(&text, path);
+}
+
+static sn_status write_all(const sn_benchmark *b) {
+  char path[SN_RUN_PATH];
+  sn_run_path(b->app, "benchmark.yaml", path);
+  SN_TRY(write_parameters(b, path));
+  sn_run_path(b->app, "benchmark_regions.csv", path);
+  SN_TRY(write_regions(b, path));
+  sn_run_path(b->app, "benchmark.csv", path);
+  SN_TRY(write_rows(b, path));
+  sn_log_line(b->app->log, "written: %s", path);
+  return SN_OK;
+}
+
 static sn_status run_all(sn_benchmark *b) {
   const sn_config *c = &b->app->config;
   char path[SN_RUN_PATH];
@@ -167,9 +208,7 @@ static sn_status run_all(sn_benchmark *b) {
               "messages", "bytes", "floor, s", "ratio");
   for (int g = 0; g < GROUPS; g++)
     if (wants_group(b, g)) SN_TRY(groups[g].measure(b));
-  SN_TRY(sn_agree(b->app->world, b->app->rank == 0 ? write_rows(b, path) : SN_OK));
-  sn_log_line(b->app->log, "written: %s", path);
-  return SN_OK;
+  return sn_agree(b->app->world, b->app->rank == 0 ? write_all(b) : SN_OK);
 }
 
 sn_status sn_command_benchmark(sn_app *app) {

@@ -18,6 +18,7 @@ typedef struct {
   double floor, ratio; /* of the medians; NaN where there is no floor */
   double bytes;
   long messages;
+  double region[SN_TIME_REGIONS]; /* seconds of a call in each; the slowest rank's */
 } sn_benchmark_row;
 
 typedef struct {
@@ -52,5 +53,6 @@ sn_status sn_benchmark_communication(sn_benchmark *benchmark);
 sn_status sn_benchmark_solvers(sn_benchmark *benchmark);
 sn_status sn_benchmark_training(sn_benchmark *benchmark);
 sn_status sn_benchmark_files(sn_benchmark *benchmark);
+sn_status sn_benchmark_machine(sn_benchmark *benchmark);
 
 #endif

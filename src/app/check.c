@@ -5,8 +5,8 @@
 #include <math.h>
 #include <unistd.h>
 
-#include "app.h"
 #include "check_io.h"
+#include "commands.h"
 #include "forecast.h"
 #include "setup.h"
 #include "sinode/dataset.h"

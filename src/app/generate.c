@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "app.h"
+#include "commands.h"
 #include "run_directory.h"
 #include "setup.h"
 #include "sinode/checkpoint_file.h"

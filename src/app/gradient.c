@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "app.h"
+#include "commands.h"
 #include "setup.h"
 #include "sinode/gradient_file.h"
 #include "sinode/memory.h"

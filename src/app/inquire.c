@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "app.h"
+#include "commands.h"
 #include "sinode/file.h"
 #include "status_file.h"
 

@@ -10,96 +10,9 @@
 #include <unistd.h>
 
 #include "app.h"
+#include "commands.h"
 #include "sinode/memory.h"
-#include "sinode_version.h"
-#include "spelling.h"
-
-static const sn_command commands[] = {
-    {"generate", "CONFIG.yaml", "Kuramoto-Sivashinsky trajectories (Fourier pseudo-spectral, ETDRK4)",
-     "Reads the sections run, grid, parallel and generate; writes the trajectory file generate.file.", SN_FOR_GENERATE,
-     sn_command_generate},
-    {"train", "CONFIG.yaml", "trains the model on trajectory windows",
-     "Reads train.data; writes model.h5, best.h5, checkpoints/, history.csv and config.yaml into run.directory.\n"
-     "Run it again to go on from the newest checkpoint (train.resume: auto).",
-     SN_FOR_TRAIN, sn_command_train},
-    {"predict", "CONFIG.yaml", "rolls a trained model out and compares it with a reference",
-     "Reads predict.model and predict.data; writes predict.file: the prediction, the reference, rmse, nrmse and the\n"
-     "valid time.",
-     SN_FOR_PREDICT, sn_command_predict},
-    {"gradient", "CONFIG.yaml", "one loss and gradient evaluation",
-     "Reads gradient.model and gradient.data; writes gradient.file. Every member of the data is one sample: its first\n"
-     "snapshot is the initial state, the next train.window snapshots are the targets.\n"
-     "  --check   compares the gradient with central differences in random directions",
-     SN_FOR_GRADIENT, sn_command_gradient},
-    {"benchmark", "CONFIG.yaml", "times kernels and whole steps, each beside its bare floor",
-     "Reads the sections grid, parallel, model, integrator and train; needs no data. Prints medians, floors and "
-     "ratios,\n"
-     "messages and bytes, and writes benchmark.csv into run.directory.",
-     SN_FOR_BENCHMARK, sn_command_benchmark},
-    {"check", "CONFIG.yaml", "dry run: process grid, memory, solver, messages; runs nothing",
-     "Validates the parameters and says what a run on this number of ranks would do and need.\n"
-     "  --io        writes files of the run's shape where the run would, syncs, reads them back and compares; says how fast\n"
-     "  --ranks N   says it for a run on N ranks, by formula, in no time",
-     SN_FOR_ALL, sn_command_check},
-    {"info", "FILE|RUN_DIRECTORY", "says what a file or a run directory is", "Prints kind, shapes and provenance.", 0,
-     sn_command_info},
-    {"template", "COMMAND", "a complete commented parameter file for a command",
-     "Prints every key that the command reads, with its default; for check, those of all commands.", 0,
-     sn_command_template},
-    {"schema", "COMMAND|all", "a JSON Schema of the parameter file, for editors",
-     "Prints every key with type, range, default and help; keys that the command requires are required (all: none).\n"
-     "Editors that know YAML complete and check by it: put `# yaml-language-server: $schema=sinode.json` first in the\n"
-     "parameter file.",
-     0, sn_command_schema},
-    {"explain", "SECTION.KEY", "one key of the parameter file: type, unit, range, default, example",
-     "Takes a key such as train.batch, or a section.", 0, sn_command_explain},
-};
-
-enum { COMMANDS = sizeof commands / sizeof commands[0] };
-
-static void print_usage(FILE *stream) {
-  fputs(
-      "sinode: trains semi-implicit neural ODEs on the Kuramoto-Sivashinsky equation, in parallel\n\n"
-      "  sinode COMMAND CONFIG.yaml [--set section.key=value]... [--quiet] [--overwrite]\n"
-      "  mpirun -n RANKS sinode COMMAND CONFIG.yaml ...\n"
-      "  sinode --help | --version | COMMAND --help\n\ncommands:\n",
-      stream);
-  for (int i = 0; i < COMMANDS; i++)
-    fprintf(stream, "  %-9s %-18s %s\n", commands[i].name, commands[i].operand, commands[i].summary);
-  fputs(
-      "\noptions:\n"
-      "  --set section.key=value   takes the place of the value in the parameter file; may be repeated\n"
-      "  --quiet                   prints warnings and errors only\n"
-      "  --overwrite               replaces existing output files of another run\n\n"
-      "exit status: 0 done; 1 the run failed; 2 bad usage or parameter; 3 a file cannot be read or written;\n"
-      "75 stopped by a signal or the time limit after a checkpoint: run the same command again to go on\n\n"
-      "Start with `sinode template train > train.yaml`.\n",
-      stream);
-}
-
-static void print_command_help(const sn_command *command) {
-  printf("sinode %s %s: %s\n\n%s\n", command->name, command->operand, command->summary, command->help);
-  if (command->reads)
-    printf(
-        "\n  --set section.key=value   takes the place of the value in the parameter file; may be repeated\n"
-        "  --quiet                   prints warnings and errors only\n"
-        "  --overwrite               replaces existing output files of another run\n\n"
-        "`sinode template %s` prints the parameters with their defaults, `sinode explain KEY` one of them.\n",
-        command->name);
-}
-
-static const sn_command *find_command(const char *name) {
-  for (int i = 0; i < COMMANDS; i++)
-    if (strcmp(commands[i].name, name) == 0) return &commands[i];
-  return NULL;
-}
-
-static sn_status unknown_command(const char *name) {
-  for (int i = 0; i < COMMANDS; i++)
-    if (sn_spelling_distance(name, commands[i].name) <= 2)
-      return SN_ERROR_ALL(SN_ERROR_USAGE, "unknown command '%s'; did you mean %s?", name, commands[i].name);
-  return SN_ERROR_ALL(SN_ERROR_USAGE, "unknown command '%s'; see sinode --help for what there is", name);
-}
+#include "sinode/version.h"
 
 /* The command line, taken apart. */
 typedef struct {
@@ -107,7 +20,7 @@ typedef struct {
   const char *operand;
   const char *settings[256];
   int setting_count;
-  bool help, version, quiet, overwrite, check, io;
+  bool help, version, quiet, overwrite, check, io, machine;
   int ranks; /* of --ranks; 0: not given */
 } command_line;
 
@@ -139,6 +52,8 @@ static sn_status parse_command_line(int argc, char **argv, command_line *line) {
     } else if (strcmp(word, "--ranks") == 0) {
       SN_TRY(parse_ranks(i + 1 < argc ? argv[i + 1] : NULL, &line->ranks));
       i++;
+    } else if (strcmp(word, "--machine") == 0) {
+      line->machine = true;
     } else if (strcmp(word, "--set") == 0 || strncmp(word, "--set=", 6) == 0) {
       if (word[5] == '\0' && i + 1 == argc)
         return SN_ERROR_ALL(SN_ERROR_USAGE, "--set needs section.key=value after it");
@@ -149,18 +64,17 @@ static sn_status parse_command_line(int argc, char **argv, command_line *line) {
     } else if (word[0] == '-') {
       return SN_ERROR_ALL(SN_ERROR_USAGE, "unknown option '%s'; see sinode --help", word);
     } else if (!line->command) {
-      line->command = find_command(word);
-      if (!line->command) return unknown_command(word);
-    } else if (!line->operand) {
+      SN_TRY(sn_command_find(word, &line->command));
+    } else if (!line->operand && *line->command->operand) {
       line->operand = word;
     } else {
       return SN_ERROR_ALL(SN_ERROR_USAGE, "unexpected argument '%s' after '%s'; values are given by --set key=value",
-                          word, line->operand);
+                          word, line->operand ? line->operand : line->command->name);
     }
   }
   if (line->help || line->version) return SN_OK;
   if (!line->command) return SN_ERROR_ALL(SN_ERROR_USAGE, "no command given; see sinode --help for what there is");
-  if (!line->operand)
+  if (!line->operand && *line->command->operand)
     return SN_ERROR_ALL(SN_ERROR_USAGE, "%s needs %s; see sinode %s --help", line->command->name,
                         line->command->operand, line->command->name);
   if (line->check && line->command->run != sn_command_gradient)
@@ -169,6 +83,8 @@ static sn_status parse_command_line(int argc, char **argv, command_line *line) {
     return SN_ERROR_ALL(SN_ERROR_USAGE, "--io belongs to the command check");
   if (line->ranks && line->command->run != sn_command_check)
     return SN_ERROR_ALL(SN_ERROR_USAGE, "--ranks belongs to the command check; mpirun -n starts ranks");
+  if (line->machine && line->command->run != sn_command_benchmark)
+    return SN_ERROR_ALL(SN_ERROR_USAGE, "--machine belongs to the command benchmark");
   return SN_OK;
 }
 
@@ -232,9 +148,9 @@ static sn_status run(sn_app *app, int argc, char **argv) {
     if (line.version)
       printf("sinode %s (%s, %s)\n", SINODE_VERSION, SINODE_COMMIT, SINODE_COMPILER);
     else if (line.command)
-      print_command_help(line.command);
+      sn_command_print_help(line.command);
     else
-      print_usage(stdout);
+      sn_command_print_usage(stdout);
     return SN_OK;
   }
   app->argument = line.operand;
@@ -242,6 +158,7 @@ static sn_status run(sn_app *app, int argc, char **argv) {
   app->check = line.check;
   app->io = line.io;
   app->foreseen = line.ranks;
+  app->machine = line.machine;
   keep_command_line(app, argc, argv);
   SN_TRY(sn_log_create(app->rank == 0, line.quiet, app->terminal, &app->log));
   SN_TRY(sn_timer_create(&app->timer));
@@ -250,9 +167,9 @@ static sn_status run(sn_app *app, int argc, char **argv) {
     set_threads(app);
   }
   SN_TRY(line.command->run(app));
-  if (line.command->reads && sn_log_speaks(app->log)) putchar('\n');
-  if (line.command->reads && line.command->run != sn_command_check && !line.quiet)
-    sn_timer_print(app->timer, app->world, stdout);
+  const bool logs = line.command->reads && line.command->run != sn_command_status;
+  if (logs && sn_log_speaks(app->log)) putchar('\n');
+  if (logs && line.command->run != sn_command_check && !line.quiet) sn_timer_print(app->timer, app->world, stdout);
   return SN_OK;
 }
 

@@ -3,8 +3,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "app.h"
 #include "baselines.h"
+#include "commands.h"
 #include "scores.h"
 #include "setup.h"
 #include "sinode/memory.h"

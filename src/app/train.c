@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "app.h"
+#include "commands.h"
 #include "setup.h"
 #include "sinode/checksum.h"
 #include "sinode/memory.h"

@@ -31,6 +31,8 @@ static const char *const names[SN_TIME_REGIONS] = {
     [SN_TIME_READ] = "reading",          [SN_TIME_WRITE] = "writing",
 };
 
+const char *sn_timer_name(sn_time_region region) { return names[region]; }
+
 double sn_clock(void) {
   struct timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);

@@ -31,5 +31,6 @@ sn_status sn_mlp_create(const sn_network *base, sn_network **out);
 sn_status sn_conv_create(const sn_network *base, sn_network **out);
 sn_status sn_product_create(const sn_network *base, sn_network **out);
 sn_status sn_ks_term_create(const sn_network *base, sn_network **out);
+sn_status sn_shell_create(const sn_network *base, sn_network **out);
 
 #endif

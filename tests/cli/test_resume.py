@@ -90,6 +90,16 @@ class Resume(StepByStep):
     def last_epoch(self, directory):
         return int(harness.history(self.folder / directory)[-1, 0])
 
+    def test_status_says_where_a_run_stands(self):
+        of_run = ("--set", "run.directory=broken")
+        self.assertEqual(self.sinode("status", *of_run), ("none 0\n", []))
+        self.assertEqual(self.interrupt(signal.SIGUSR1, 2, "broken"), 75)
+        step = json.loads((self.folder / "broken/status.json").read_text())["step"]
+        self.assertEqual(self.sinode("status", *of_run), (f"checkpointed {step}\n", []))
+        (self.folder / "broken/status.json").write_text("{}")
+        _, err = self.sinode("status", *of_run, status=3)
+        self.assertIn("broken/status.json", err[0])
+
     def test_goes_on_after_a_signal(self):
         self.assertEqual(self.interrupt(signal.SIGTERM, 2, "broken"), 75)
         epochs = self.last_epoch("broken") + 3

@@ -209,7 +209,7 @@ static inline void for_each_mlp(void (*visit)(const network_case *)) {
       for (int hidden = 0; hidden <= 4; hidden++)
         for (int narrow = 0; narrow < (hidden ? 2 : 1); narrow++) {
           network_case c = {points[n],
-                            {SN_NETWORK_MLP, (sn_activation)activation, hidden, {0}, 0, 0, SN_PRECISION_DOUBLE}};
+                            {.kind = SN_NETWORK_MLP, .activation = (sn_activation)activation, .hidden = hidden}};
           memcpy(c.shape.width, widths[narrow], sizeof widths[narrow]);
           visit(&c);
         }
@@ -224,13 +224,7 @@ static inline void for_each_conv(void (*visit)(const network_case *)) {
   for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++)
     for (int activation = SN_ACTIVATION_RELU; activation <= SN_ACTIVATION_GELU; activation++) {
       const network_case c = {cases[k].points,
-                              {SN_NETWORK_CONV,
-                               (sn_activation)activation,
-                               cases[k].hidden,
-                               {3, 1, 4, 2},
-                               cases[k].kernel,
-                               0,
-                               SN_PRECISION_DOUBLE}};
+                              {.kind = SN_NETWORK_CONV, .activation = (sn_activation)activation, .hidden = cases[k].hidden, .width = {3, 1, 4, 2}, .kernel = cases[k].kernel}};
       visit(&c);
     }
 }

@@ -177,8 +177,8 @@ static void what_is_no_trajectory_is_refused(void **state) {
 
 /* Networks and what their files say. */
 static const network_case models[] = {
-    {15, {SN_NETWORK_MLP, SN_ACTIVATION_GELU, 3, {5, 8, 3}, 0, 0, SN_PRECISION_DOUBLE}},
-    {16, {SN_NETWORK_CONV, SN_ACTIVATION_TANH, 2, {3, 2}, 5, 0, SN_PRECISION_DOUBLE}},
+    {15, {.kind = SN_NETWORK_MLP, .activation = SN_ACTIVATION_GELU, .hidden = 3, .width = {5, 8, 3}}},
+    {16, {.kind = SN_NETWORK_CONV, .activation = SN_ACTIVATION_TANH, .hidden = 2, .width = {3, 2}, .kernel = 5}},
     {16, {.kind = SN_NETWORK_NONE}}};
 enum { MODELS = sizeof models / sizeof *models };
 

@@ -184,8 +184,8 @@ static void check_distribution(const network_case *c) {
 
 static void initial_weights_have_their_moments(void **state) {
   (void)state;
-  const network_case mlp = {101, {SN_NETWORK_MLP, SN_ACTIVATION_RELU, 2, {120, 110}, 0, 0, SN_PRECISION_DOUBLE}};
-  const network_case conv = {101, {SN_NETWORK_CONV, SN_ACTIVATION_RELU, 2, {150, 20}, 5, 0, SN_PRECISION_DOUBLE}};
+  const network_case mlp = {101, {.kind = SN_NETWORK_MLP, .activation = SN_ACTIVATION_RELU, .hidden = 2, .width = {120, 110}}};
+  const network_case conv = {101, {.kind = SN_NETWORK_CONV, .activation = SN_ACTIVATION_RELU, .hidden = 2, .width = {150, 20}, .kernel = 5}};
   check_distribution(&mlp);
   check_distribution(&conv);
 }
@@ -193,9 +193,9 @@ static void initial_weights_have_their_moments(void **state) {
 /* Ranks without a sample take part in what is collective. */
 static void replicas_may_have_no_samples(void **state) {
   (void)state;
-  const network_case cases[] = {{16, {SN_NETWORK_MLP, SN_ACTIVATION_GELU, 2, {5, 3}, 0, 0, SN_PRECISION_DOUBLE}},
-                                {16, {SN_NETWORK_CONV, SN_ACTIVATION_TANH, 1, {3}, 7, 0, SN_PRECISION_DOUBLE}},
-                                {16, {SN_NETWORK_PRODUCT, SN_ACTIVATION_RELU, 1, {3}, 7, 0, SN_PRECISION_DOUBLE}}};
+  const network_case cases[] = {{16, {.kind = SN_NETWORK_MLP, .activation = SN_ACTIVATION_GELU, .hidden = 2, .width = {5, 3}}},
+                                {16, {.kind = SN_NETWORK_CONV, .activation = SN_ACTIVATION_TANH, .hidden = 1, .width = {3}, .kernel = 7}},
+                                {16, {.kind = SN_NETWORK_PRODUCT, .activation = SN_ACTIVATION_RELU, .hidden = 1, .width = {3}, .kernel = 7}}};
   for (int k = 0; k < 3; k++)
     for (ptrdiff_t samples = 0; samples < 2; samples++) FOR_EACH_SPLIT(space, cases[k].points) {
         fixture x = fixture_create(MPI_COMM_WORLD, space, &cases[k], samples);
@@ -254,8 +254,7 @@ static void impossible_networks_are_refused(void **state) {
   const ptrdiff_t before = sn_memory_bytes();
   const int kernels[] = {0, -1, 2, 4, 17, 19};
   for (size_t k = 0; k < sizeof kernels / sizeof kernels[0]; k++) FOR_EACH_SPLIT(space, 16) {
-      const sn_network_shape shape = {
-          k % 2 ? SN_NETWORK_PRODUCT : SN_NETWORK_CONV, SN_ACTIVATION_RELU, 1, {3}, kernels[k], 0, SN_PRECISION_DOUBLE};
+      const sn_network_shape shape = {.kind = k % 2 ? SN_NETWORK_PRODUCT : SN_NETWORK_CONV, .activation = SN_ACTIVATION_RELU, .hidden = 1, .width = {3}, .kernel = kernels[k]};
       sn_grid *grid;
       sn_parameters *parameters;
       sn_network *network;
@@ -269,7 +268,7 @@ static void impossible_networks_are_refused(void **state) {
       sn_grid_destroy(&grid);
     }
   /* More values in a message than MPI can count: refused before any of them is taken. */
-  const sn_network_shape wide = {SN_NETWORK_MLP, SN_ACTIVATION_RELU, 1, {1 << 16}, 0, 0, SN_PRECISION_DOUBLE};
+  const sn_network_shape wide = {.kind = SN_NETWORK_MLP, .activation = SN_ACTIVATION_RELU, .hidden = 1, .width = {1 << 16}};
   sn_grid *grid;
   sn_parameters *parameters;
   sn_network *network;

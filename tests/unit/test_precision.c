@@ -82,10 +82,10 @@ static void check(const network_case *c) {
 static void single_passes_agree_with_double_ones(void **state) {
   (void)state;
   const sn_network_shape shapes[] = {
-      {SN_NETWORK_MLP, SN_ACTIVATION_TANH, 2, {17, 9}, 0, 0, SN_PRECISION_DOUBLE},
-      {SN_NETWORK_MLP, SN_ACTIVATION_GELU, 3, {5, 12, 3}, 0, 0, SN_PRECISION_DOUBLE},
-      {SN_NETWORK_MLP, SN_ACTIVATION_SIGMOID, 1, {11}, 0, 0, SN_PRECISION_DOUBLE},
-      {SN_NETWORK_MLP, SN_ACTIVATION_RELU, 0, {0}, 0, 0, SN_PRECISION_DOUBLE},
+      {.kind = SN_NETWORK_MLP, .activation = SN_ACTIVATION_TANH, .hidden = 2, .width = {17, 9}},
+      {.kind = SN_NETWORK_MLP, .activation = SN_ACTIVATION_GELU, .hidden = 3, .width = {5, 12, 3}},
+      {.kind = SN_NETWORK_MLP, .activation = SN_ACTIVATION_SIGMOID, .hidden = 1, .width = {11}},
+      {.kind = SN_NETWORK_MLP, .activation = SN_ACTIVATION_RELU, .hidden = 0},
   };
   for (size_t k = 0; k < sizeof shapes / sizeof shapes[0]; k++) {
     const network_case c = {15, shapes[k]};
@@ -96,7 +96,12 @@ static void single_passes_agree_with_double_ones(void **state) {
 static void parameters_are_rounded_where_that_is_asked_for(void **state) {
   (void)state;
   for (int precision = SN_PRECISION_MIXED; precision <= SN_PRECISION_SINGLE; precision++) {
-    const network_case c = {12, {SN_NETWORK_MLP, SN_ACTIVATION_TANH, 1, {4}, 0, 0, (sn_precision)precision}};
+    const network_case c = {12,
+                            {.kind = SN_NETWORK_MLP,
+                             .activation = SN_ACTIVATION_TANH,
+                             .hidden = 1,
+                             .width = {4},
+                             .precision = (sn_precision)precision}};
     fixture x = fixture_create(MPI_COMM_WORLD, 1, &c, CASE_SAMPLES);
     double *values = sn_parameters_values(x.parameters);
     values[0] = 1 + 1e-12;
@@ -111,7 +116,7 @@ static void other_networks_refuse(void **state) {
   sn_grid *grid;
   sn_parameters *parameters;
   sn_network *network = NULL;
-  const sn_network_shape shape = {SN_NETWORK_CONV, SN_ACTIVATION_TANH, 1, {3}, 5, 0, SN_PRECISION_MIXED};
+  const sn_network_shape shape = {.kind = SN_NETWORK_CONV, .activation = SN_ACTIVATION_TANH, .hidden = 1, .width = {3}, .kernel = 5, .precision = SN_PRECISION_MIXED};
   assert_ok(sn_grid_create(MPI_COMM_WORLD, 1, 16, NULL, &grid));
   assert_ok(sn_parameters_create(grid, &parameters));
   sn_status status = sn_network_create(grid, &shape, 1, parameters, &network);

@@ -189,13 +189,13 @@ static void check(const problem *p) {
 }
 
 static const sn_network_shape networks[] = {
-    {SN_NETWORK_MLP, SN_ACTIVATION_TANH, 2, {5, 4}, 0, 0, SN_PRECISION_DOUBLE},
-    {SN_NETWORK_MLP, SN_ACTIVATION_GELU, 1, {6}, 0, 0, SN_PRECISION_DOUBLE},
-    {SN_NETWORK_CONV, SN_ACTIVATION_TANH, 2, {3, 2}, 5, 0, SN_PRECISION_DOUBLE},
-    {SN_NETWORK_CONV, SN_ACTIVATION_GELU, 1, {3}, 9, 0, SN_PRECISION_DOUBLE},
-    {SN_NETWORK_PRODUCT, SN_ACTIVATION_RELU, 1, {2}, 5, 0, SN_PRECISION_DOUBLE},
-    {SN_NETWORK_KS, SN_ACTIVATION_RELU, 0, {0}, 0, 22, SN_PRECISION_DOUBLE},
-    {SN_NETWORK_NONE, SN_ACTIVATION_RELU, 0, {0}, 0, 0, SN_PRECISION_DOUBLE},
+    {.kind = SN_NETWORK_MLP, .activation = SN_ACTIVATION_TANH, .hidden = 2, .width = {5, 4}},
+    {.kind = SN_NETWORK_MLP, .activation = SN_ACTIVATION_GELU, .hidden = 1, .width = {6}},
+    {.kind = SN_NETWORK_CONV, .activation = SN_ACTIVATION_TANH, .hidden = 2, .width = {3, 2}, .kernel = 5},
+    {.kind = SN_NETWORK_CONV, .activation = SN_ACTIVATION_GELU, .hidden = 1, .width = {3}, .kernel = 9},
+    {.kind = SN_NETWORK_PRODUCT, .activation = SN_ACTIVATION_RELU, .hidden = 1, .width = {2}, .kernel = 5},
+    {.kind = SN_NETWORK_KS, .activation = SN_ACTIVATION_RELU, .hidden = 0, .length = 22},
+    {.kind = SN_NETWORK_NONE, .activation = SN_ACTIVATION_RELU, .hidden = 0},
 };
 static const sn_linear_shape linears[] = {{SN_LINEAR_STENCIL, 5, 22, true},
                                           {SN_LINEAR_DENSE, 0, 22, true},

@@ -1,0 +1,47 @@
+# cmake --install: program, library with headers, CMake package and pkg-config file, manual, completion, module files,
+# job scripts.
+include(CMakePackageConfigHelpers)
+set(package ${CMAKE_INSTALL_LIBDIR}/cmake/sinode)
+set(data ${CMAKE_INSTALL_DATADIR}/sinode)
+
+# A shared library is found from the program, wherever the tree is moved.
+file(RELATIVE_PATH to_library /${CMAKE_INSTALL_BINDIR} /${CMAKE_INSTALL_LIBDIR})
+set_target_properties(sinode_program PROPERTIES INSTALL_RPATH "$ORIGIN/${to_library}")
+set_target_properties(sinode PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
+install(TARGETS sinode_program RUNTIME)
+install(TARGETS sinode EXPORT sinodeTargets INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(DIRECTORY include/sinode ${CMAKE_BINARY_DIR}/generated/sinode DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+
+install(EXPORT sinodeTargets NAMESPACE sinode:: DESTINATION ${package})
+configure_package_config_file(cmake/sinodeConfig.cmake.in ${CMAKE_BINARY_DIR}/sinodeConfig.cmake
+                              INSTALL_DESTINATION ${package})
+write_basic_package_version_file(${CMAKE_BINARY_DIR}/sinodeConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_BINARY_DIR}/sinodeConfig.cmake ${CMAKE_BINARY_DIR}/sinodeConfigVersion.cmake
+              cmake/SinodeDependencies.cmake DESTINATION ${package})
+
+file(RELATIVE_PATH to_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+configure_file(cmake/sinode.pc.in ${CMAKE_BINARY_DIR}/sinode.pc @ONLY)
+install(FILES ${CMAKE_BINARY_DIR}/sinode.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+install(FILES ${CMAKE_BINARY_DIR}/manual/sinode.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES ${CMAKE_BINARY_DIR}/manual/sinode.yaml.5 DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
+install(FILES ${CMAKE_BINARY_DIR}/manual/sinode.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
+        RENAME sinode)
+
+# Module files carry the prefix that cmake --install is given, which may not be the one configured.
+foreach(language lua tcl)
+  string(REPLACE tcl "" suffix ${language})
+  string(REPLACE lua .lua suffix "${suffix}")
+  install(CODE "
+    set(PROJECT_VERSION ${PROJECT_VERSION})
+    set(CMAKE_INSTALL_BINDIR ${CMAKE_INSTALL_BINDIR})
+    set(CMAKE_INSTALL_LIBDIR ${CMAKE_INSTALL_LIBDIR})
+    set(CMAKE_INSTALL_MANDIR ${CMAKE_INSTALL_MANDIR})
+    set(CMAKE_INSTALL_DATADIR ${CMAKE_INSTALL_DATADIR})
+    configure_file(${CMAKE_CURRENT_SOURCE_DIR}/cmake/module.${language}.in
+                   \$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${data}/modulefiles/sinode/${PROJECT_VERSION}${suffix} @ONLY)")
+endforeach()
+
+install(FILES LICENSE CITATION.cff DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(DIRECTORY jobs/slurm jobs/configs DESTINATION ${data} USE_SOURCE_PERMISSIONS PATTERN modules.sh EXCLUDE)
+install(DIRECTORY io/python/ DESTINATION ${data}/python USE_SOURCE_PERMISSIONS FILES_MATCHING PATTERN *.py)

@@ -1,0 +1,311 @@
+"""What a step costs: messages and bytes, exact, and from them seconds. docs/scaling.md derives the formulas.
+
+Counts are those of `sinode benchmark`: what the largest rank sends in a call, for grids whose points are a multiple of
+the square of the space ranks.
+"""
+import csv
+import dataclasses
+import math
+import pathlib
+
+DOUBLE, HALF_WIDTH = 8, 2  # bytes; of the 5-tap stencil
+STAGES = {"ars111": 1, "l2": 2}  # network evaluations, and solves, of a step of schemes where they are as many
+LOSS = 4  # numbers that are summed with the gradient: the loss, and what ranks wish to do next
+SWEEPS = 512  # bytes a mode that a step of the generator reads and writes beside its transforms
+OPTIMIZER = 7 * DOUBLE  # bytes a parameter: value, gradient and two moments read, all but the gradient written
+
+
+@dataclasses.dataclass
+class Traffic:
+    """What a rank sends."""
+    messages: int = 0
+    bytes: int = 0
+
+    def __add__(self, other):
+        return Traffic(self.messages + other.messages, self.bytes + other.bytes)
+
+    def __sub__(self, other):
+        return self + -1 * other
+
+    def __rmul__(self, count):
+        return Traffic(count * self.messages, count * self.bytes)
+
+
+@dataclasses.dataclass
+class Machine:
+    """What `sinode benchmark --machine` finds on each rank, all at work: the least seconds, which nothing disturbed."""
+    products: float  # multiply-adds a second, of matrices
+    bandwidth: float  # bytes a second
+    transform: float  # seconds of one transform of the rank's points: real on one space rank, complex on several
+    transform_points: int
+    latency: float = 0.0  # seconds a message
+    byte: float = 0.0  # seconds a byte of a message
+    reduced_byte: float = 0.0  # seconds a byte of an array summed over two ranks
+
+    @classmethod
+    def read(cls, paths):
+        """From the files of several rounds: the least seconds of each."""
+        row = {}
+        for line in (line for path in paths for line in read_rows(path)):
+            found = {key: float(line[key]) for key in ("batch", "seconds_min", "bytes")}
+            if line["name"] not in row or found["seconds_min"] < row[line["name"]]["seconds_min"]:
+                row[line["name"]] = found
+        rate = lambda name: row[name]["batch"] / row[name]["seconds_min"]
+        found = cls(products=rate("machine_product"), bandwidth=rate("machine_triad"),
+                    transform=row["machine_transform"]["seconds_min"] / 2,
+                    transform_points=int(row["machine_transform"]["batch"]))
+        if "machine_message" in row:
+            found.latency = row["machine_message"]["seconds_min"]
+            found.byte = row["machine_bulk"]["seconds_min"] / row["machine_bulk"]["bytes"]
+            found.reduced_byte = row["machine_reduction"]["seconds_min"] / row["machine_reduction"]["bytes"]
+        return found
+
+    def transform_of(self, points):
+        """Seconds of a transform of so many of a rank's points: N log N from the one measured."""
+        work = lambda n: n * math.log2(max(n, 2))
+        return self.transform * work(points) / work(self.transform_points)
+
+
+@dataclasses.dataclass
+class Case:
+    """What is run: as in the parameter file, with parallel.space = space and replicas = ranks / space."""
+    ranks: int
+    space: int
+    points: int
+    batch: int = 1
+    window: int = 1
+    scheme: str = "l2"
+    network: str = "mlp"  # mlp | conv | none
+    widths: tuple = ()  # hidden units or channels
+    kernel: int = 5
+
+    @property
+    def replicas(self):
+        return self.ranks // self.space
+
+    @property
+    def samples(self):
+        """Of the replica with the largest share of a batch."""
+        return -(-self.batch // self.replicas)
+
+    def layers(self):
+        """(in, out) of every layer: units or channels."""
+        if self.network == "none":
+            return []
+        ends = self.points if self.network == "mlp" else 1
+        return list(zip((ends, *self.widths), (*self.widths, ends)))
+
+
+def read_rows(path):
+    with open(path, encoding="utf8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+# What is sent
+
+def halo(case, rows, width):
+    if case.space == 1 or width == 0:
+        return Traffic()
+    return Traffic(1 if case.space == 2 else 2, 2 * width * rows * DOUBLE)
+
+
+def transpositions(case, fields):
+    """FFTW-MPI: two where there are as many fields as ranks to share them out first, else three."""
+    return 2 if fields >= case.space else 3
+
+
+def transform(case, fields):
+    """Of so many complex fields, two real ones in each."""
+    if case.space == 1:
+        return Traffic()
+    times, others = transpositions(case, fields), case.space - 1
+    return Traffic(times * others, times * 2 * DOUBLE * fields * case.points // case.space ** 2 * others)
+
+
+def solve_fft(case, samples):
+    return 2 * transform(case, (samples + 1) // 2)
+
+
+def evaluation(case, samples, backward):
+    """Of the network, or of its transposed Jacobian."""
+    found = Traffic()
+    for number, (given, made) in enumerate(case.layers()):
+        sums, last = number % 2 == 0, number == len(case.widths)
+        if case.network == "conv":
+            found += halo(case, samples * (made if backward else given), case.kernel // 2)
+        elif case.space == 1:
+            continue
+        elif backward and not sums:
+            found += Traffic(1, DOUBLE * samples * given)
+        elif backward and last:  # gathered: a rank's own points
+            found += Traffic(1, DOUBLE * samples * case.points // case.space)
+        elif not backward and sums:  # summed, in the last layer each rank its own points
+            found += Traffic(1, DOUBLE * samples * made)
+    return found
+
+
+def share(size, ranks):
+    """The largest part of an array over so many ranks."""
+    return -(-size // ranks)
+
+
+def blocks(case):
+    """(elements on a rank, whether every space rank has all of them) of every block of the network, in order."""
+    for number, (given, made) in enumerate(case.layers()):
+        sums, last = number % 2 == 0, number == len(case.widths)
+        if case.network == "conv":
+            yield made * given * case.kernel, True
+            yield made, True
+        else:
+            yield (made * share(given, case.space) if sums else share(made, case.space) * given), False
+            yield (made if sums and not last else share(made, case.space)), sums and not last
+
+
+def parameters(case):
+    return sum(size for size, _ in blocks(case))
+
+
+def padded(size):
+    """Blocks start on 64 bytes."""
+    return -(-size // 8) * 8
+
+
+def buckets(case):
+    """Elements of the pieces in which a gradient is summed over the replicas: whole blocks, from the last to the first."""
+    sizes = [padded(size) for size, _ in blocks(case)]
+    least, found, under_way = max(2**15, (sum(sizes) + padded(5)) // 16), [], 0
+    for number, size in reversed(list(enumerate(sizes))):
+        under_way += size
+        if under_way >= least or number == 0:
+            found.append(under_way)
+            under_way = 0
+    return found
+
+
+def part(count, replicas, replica):
+    """The elements of a bucket that a replica completes: whole cache lines."""
+    lines = -(-count // 8)
+    start, end = (lines * number // replicas * 8 for number in (replica, replica + 1))
+    return max(0, min(end, count) - start)
+
+
+def shared_out(case):
+    """Of the sums over the replicas: to every other one its part of each bucket, and from everyone its own."""
+    others = case.replicas - 1
+    if not others:
+        return Traffic()
+    most = max(sum(count + (others - 1) * part(count, case.replicas, replica) for count in buckets(case))
+               for replica in range(case.replicas))
+    return Traffic(2 * others * len(buckets(case)), DOUBLE * most)
+
+
+def reduction(case, numbers=0):
+    """Of the gradient: shared out over the replicas; in one message over all ranks what space ranks have in common, some
+    numbers and whether all is finite."""
+    if case.ranks == 1:
+        return Traffic()
+    common = sum(size for size, replicated in blocks(case) if replicated) if case.space > 1 else 0
+    return shared_out(case) + Traffic(1, DOUBLE * (common + numbers + 1))
+
+
+def train_iteration(case):
+    """Forward and back; of the very first stage no derivative by the initial state is wanted: a solve less, and in
+    convolutions the halo of the first layer."""
+    stages = case.window * STAGES[case.scheme]
+    solve = solve_fft(case, case.samples)
+    step = evaluation(case, case.samples, False) + evaluation(case, case.samples, True) + 2 * solve
+    unwanted = solve
+    if case.network == "conv":
+        unwanted += halo(case, case.samples * case.layers()[0][1], case.kernel // 2)
+    return stages * step - unwanted + reduction(case, numbers=LOSS)
+
+
+TRAFFIC = {
+    "generate_step": lambda case: 8 * transform(case, 1),
+    "halo": lambda case: halo(case, case.samples, HALF_WIDTH),
+    "reduction": reduction,
+    "solve_fft": lambda case: solve_fft(case, case.samples),
+    "predict_step": lambda case: STAGES[case.scheme] * (evaluation(case, 1, False) + solve_fft(case, 1)),
+    "train_iteration": train_iteration,
+}
+
+
+# How long that takes
+
+def transform_seconds(case, machine, real_fields):
+    """There or back, with what FFTW-MPI moves: each transposition orders the points before and after the messages."""
+    own = case.points // case.space
+    if case.space == 1:
+        return real_fields * machine.transform_of(own)
+    fields = (real_fields + 1) // 2
+    sent = transform(case, fields)
+    moved = transpositions(case, fields) * 2 * 3 * 2 * DOUBLE * fields * own
+    return (fields * machine.transform_of(own) + moved / machine.bandwidth + sent.messages * machine.latency +
+            sent.bytes * machine.byte)
+
+
+def solve_seconds(case, machine):
+    """Two transforms, the symbol, and over several ranks the way to FFTW's order and back."""
+    own = case.points // case.space
+    passes = 3 if case.space == 1 else 3 + 2 * 6
+    return 2 * transform_seconds(case, machine, case.samples) + passes * DOUBLE * case.samples * own / machine.bandwidth
+
+
+def generate_seconds(case, machine):
+    modes = case.points // 2 if case.space == 1 else case.points // case.space
+    return 8 * transform_seconds(case, machine, 1) + SWEEPS * modes / machine.bandwidth
+
+
+def reduction_seconds(case, machine):
+    """Messages as they are; the sums of the replicas' parts, seen to be finite; a tree for what goes over all ranks."""
+    sent, parts = shared_out(case), sum(buckets(case)) / case.replicas
+    sums = DOUBLE * parts * (case.replicas + 1 if case.replicas > 1 else 1) / machine.bandwidth
+    if case.ranks == 1:
+        return sums
+    levels = math.ceil(math.log2(case.ranks))
+    whole = reduction(case).bytes - sent.bytes
+    return (sent.messages * machine.latency + sent.bytes * machine.byte + sums +
+            2 * levels * machine.latency + 2 * (case.ranks - 1) / case.ranks * whole * machine.reduced_byte)
+
+
+def train_seconds(case, machine):
+    """Three products a layer and stage, the solves, the optimizer's share, reductions; nothing overlapped."""
+    if case.network != "mlp":
+        raise ValueError("the model knows the seconds of perceptrons alone; of convolutions, messages and bytes")
+    stages = case.window * STAGES[case.scheme]
+    weights = parameters(case)
+    found = 3 * stages * case.samples * weights / machine.products
+    found += OPTIMIZER * weights / case.replicas / machine.bandwidth
+    found += (2 * stages - 1) * solve_seconds(case, machine) + reduction_seconds(case, machine)
+    if case.space > 1:
+        sent = stages * (evaluation(case, case.samples, False) + evaluation(case, case.samples, True))
+        found += sent.messages * math.ceil(math.log2(case.space)) * machine.latency
+        found += sent.bytes * 2 * (case.space - 1) / case.space * machine.reduced_byte
+    return found
+
+
+SECONDS = {"generate_step": generate_seconds, "solve_fft": solve_seconds, "reduction": reduction_seconds,
+           "train_iteration": train_seconds}
+
+
+def seconds(name, case, machine):
+    """Predicted; NaN where there is no prediction."""
+    if name not in SECONDS or (name == "train_iteration" and case.network != "mlp"):
+        return math.nan
+    return SECONDS[name](case, machine) or math.nan  # 0: nothing to do
+
+
+def case_of(row, settings):
+    """The case of a row of benchmark.csv; settings: those of the parameter file that the row does not tell."""
+    return Case(ranks=int(row["ranks"]), space=int(row["space"]), points=int(row["points"]),
+                batch=int(settings["batch"]), window=int(settings["window"]), scheme=settings["scheme"],
+                network=settings["network"], widths=tuple(settings["widths"]), kernel=int(settings["kernel"]))
+
+
+def directory_of(root, ranks, space):
+    """Holds a folder a round, each with the benchmark's files and machine/, those of the machine."""
+    return pathlib.Path(root) / f"{ranks:05d}_{space:05d}"
+
+
+def machine_of(directory):
+    return Machine.read(sorted(directory.glob("*/machine/benchmark.csv")))

@@ -1,0 +1,132 @@
+/*
+ * What the machine can do, for the model in docs/scaling.md: products of matrices, sweeps through memory, transforms,
+ * messages, on all ranks at the same time. `batch` is the work of a call: multiply-adds, bytes, points, messages.
+ */
+#include <complex.h>
+#include <string.h>
+
+#include <cblas.h>
+#include <fftw3.h>
+
+#include "benchmark.h"
+#include "sinode/memory.h"
+
+enum { TRIAD = 1 << 22, BULK = 1 << 20 }; /* doubles: well beyond caches; 8 MiB */
+
+typedef struct {
+  const sn_grid *grid;
+  int rows, width, other; /* of the product; the rank that messages go to */
+  ptrdiff_t points;       /* of a row */
+  double *a, *b, *c;
+  double complex *modes;
+  fftw_plan there, back; /* real on one space rank, complex on several */
+} machine;
+
+static sn_status product(void *context) {
+  const machine *m = context;
+  cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, m->rows, m->width, m->width, 1, m->a, m->width, m->b, m->width,
+              0, m->c, m->width);
+  return SN_OK;
+}
+
+static sn_status triad(void *context) {
+  const machine *m = context;
+  double *restrict a = m->a;
+  const double *restrict b = m->b, *restrict c = m->c;
+  for (ptrdiff_t i = 0; i < TRIAD; i++) a[i] = b[i] + 0.5 * c[i];
+  return SN_OK;
+}
+
+/* The inner loop of convolutions. */
+static sn_status row(void *context) {
+  const machine *m = context;
+  double *restrict a = m->a;
+  const double *restrict b = m->b;
+  for (ptrdiff_t i = 0; i < m->points; i++) a[i] += 1e-9 * b[i];
+  return SN_OK;
+}
+
+static sn_status transform(void *context) {
+  const machine *m = context;
+  fftw_execute(m->there);
+  fftw_execute(m->back);
+  return SN_OK;
+}
+
+static sn_status exchange(const machine *m, int count) {
+  MPI_Sendrecv(m->a, count, MPI_DOUBLE, m->other, 0, m->b, count, MPI_DOUBLE, m->other, 0, sn_grid_world(m->grid),
+               MPI_STATUS_IGNORE);
+  return SN_OK;
+}
+
+static sn_status message(void *context) { return exchange(context, 1); }
+static sn_status bulk(void *context) { return exchange(context, BULK); }
+
+static sn_status reduction(void *context) {
+  const machine *m = context;
+  MPI_Allreduce(MPI_IN_PLACE, m->a, BULK, MPI_DOUBLE, MPI_SUM, sn_grid_world(m->grid));
+  return SN_OK;
+}
+
+static sn_status plan_transforms(const sn_app *app, machine *m) {
+  const unsigned flags = app->config.fft.plan == SN_FOURIER_MEASURE ? FFTW_MEASURE : FFTW_ESTIMATE;
+  const int points = (int)m->points;
+  if (sn_grid_space_size(m->grid) == 1) {
+    m->there = fftw_plan_dft_r2c_1d(points, m->a, m->modes, flags);
+    m->back = fftw_plan_dft_c2r_1d(points, m->modes, m->a, flags);
+  } else {
+    m->there = fftw_plan_dft_1d(points, m->modes, m->modes, FFTW_FORWARD, flags);
+    m->back = fftw_plan_dft_1d(points, m->modes, m->modes, FFTW_BACKWARD, flags);
+  }
+  return m->there && m->back ? SN_OK : SN_ERROR(SN_ERROR_RUN, "FFTW has no plan for %td points", m->points);
+}
+
+static sn_status prepare(const sn_app *app, machine *m) {
+  const sn_config *c = &app->config;
+  const int replicas = sn_grid_replica_count(m->grid);
+  m->rows = (int)((c->train.batch + replicas - 1) / replicas);
+  m->width = 512;
+  for (int k = 0; k < c->model.nonlinear.hidden_count; k++)
+    if (m->width < c->model.nonlinear.hidden[k] && c->model.nonlinear.hidden[k] <= 2048)
+      m->width = (int)c->model.nonlinear.hidden[k];
+  m->points = sn_grid_range(m->grid).count;
+  m->other = app->rank ^ 1;
+  if (m->other >= app->ranks) m->other = MPI_PROC_NULL;
+  const ptrdiff_t square = (ptrdiff_t)m->width * m->width, field = (ptrdiff_t)m->rows * m->width;
+  ptrdiff_t size = square > field ? square : field;
+  if (size < TRIAD) size = TRIAD;
+  if (size < m->points) size = m->points;
+  SN_TRY(SN_NEW(size, &m->a));
+  SN_TRY(SN_NEW(size, &m->b));
+  SN_TRY(SN_NEW(size, &m->c));
+  SN_TRY(SN_NEW(m->points + 1, &m->modes));
+  SN_TRY(plan_transforms(app, m));
+  for (ptrdiff_t i = 0; i < size; i++) m->b[i] = m->c[i] = 1e-3;
+  return SN_OK;
+}
+
+static sn_status measure(sn_benchmark *b, machine *m) {
+  SN_TRY(sn_agree(b->app->world, prepare(b->app, m)));
+  const sn_benchmark_case cases[] = {
+      {.name = "machine_product", .batch = (ptrdiff_t)m->rows * m->width * m->width, .work = product, .context = m},
+      {.name = "machine_triad", .batch = 24 * (ptrdiff_t)TRIAD, .work = triad, .context = m},
+      {.name = "machine_row", .batch = m->points, .work = row, .context = m},
+      {.name = "machine_transform", .batch = m->points, .work = transform, .context = m},
+      {.name = "machine_message", .batch = 1, .work = message, .context = m},
+      {.name = "machine_bulk", .batch = 1, .work = bulk, .context = m},
+      {.name = "machine_reduction", .batch = 1, .work = reduction, .context = m}};
+  const int count = b->app->ranks > 1 ? 7 : 4;
+  for (int k = 0; k < count; k++) SN_TRY(sn_benchmark_measure(b, &cases[k]));
+  return SN_OK;
+}
+
+sn_status sn_benchmark_machine(sn_benchmark *b) {
+  machine m = {.grid = b->grid};
+  sn_status status = measure(b, &m);
+  if (m.there) fftw_destroy_plan(m.there);
+  if (m.back) fftw_destroy_plan(m.back);
+  double **arrays[] = {&m.a, &m.b, &m.c};
+  for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) sn_memory_give(arrays[k]);
+  sn_memory_give(&m.modes);
+  return status;
+}

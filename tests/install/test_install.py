@@ -1,0 +1,136 @@
+"""An installation, made with cmake --install and then moved elsewhere, as others use it."""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+CMAKE, MPICC, MPIEXEC, BUILD = (os.environ[f"SINODE_{name}"] for name in ("CMAKE", "MPICC", "MPIEXEC", "BUILD"))
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / "examples/own_network"
+LMOD = pathlib.Path("/usr/share/lmod/lmod/libexec/lmod")
+STRICT = ("-std=c17", "-D_XOPEN_SOURCE=700", "-Wall", "-Wextra", "-Werror")
+
+
+class Install(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(folder.cleanup)
+        cls.folder = pathlib.Path(folder.name)
+        first, cls.prefix = cls.folder / "first", cls.folder / "moved"
+        cls.call(CMAKE, "--install", BUILD, "--prefix", first)
+        cls.module_text = {suffix: (first / f"share/sinode/modulefiles/sinode/0.1.0{suffix}").read_text()
+                           for suffix in ("", ".lua")}
+        cls.first = first
+        first.rename(cls.prefix)
+        cls.program = cls.prefix / "bin/sinode"
+
+    @classmethod
+    def call(cls, *command, status=0, folder=None, **variables):
+        """Output of a command that must end with a status."""
+        found = subprocess.run([str(word) for word in command], cwd=folder or cls.folder, capture_output=True, text=True,
+                               timeout=240, env={**os.environ, **variables}, stdin=subprocess.DEVNULL, check=False)
+        assert found.returncode == status, f"{command}: {found.returncode}\n{found.stdout}{found.stderr}"
+        return found.stdout + found.stderr
+
+    def on_ranks(self, ranks, *command, **options):
+        return self.call(MPIEXEC, "-n", ranks, *command, **options)
+
+    def check_example(self, program):
+        for ranks in (1, 2, 3):
+            out = self.on_ranks(ranks, program)
+            left, middle, right, expected = map(float, re.search(
+                r"weights (\S+) (\S+) (\S+), expected \S+ 0 (\S+)", out).groups())
+            self.assertAlmostEqual((right - left) / 2, expected, delta=0.01 * expected)
+            self.assertAlmostEqual(left + middle + right, 0, delta=0.01 * expected)
+
+    def test_cmake_package(self):
+        build = self.folder / "by_cmake"
+        self.call(CMAKE, "-S", EXAMPLE, "-B", build, f"-DCMAKE_PREFIX_PATH={self.prefix}",
+                  f"-DCMAKE_C_FLAGS={' '.join(STRICT)}")
+        self.call(CMAKE, "--build", build)
+        self.check_example(build / "own_network")
+
+    def test_pkg_config(self):
+        flags = self.call("pkg-config", "--cflags", "--static", "--libs", "sinode",
+                          PKG_CONFIG_PATH=f"{self.prefix}/lib/pkgconfig").split()
+        self.call(MPICC, *STRICT, EXAMPLE / "own_network.c", *flags, "-o", "by_pkg_config")
+        self.check_example(self.folder / "by_pkg_config")
+
+    def test_every_header_stands_alone(self):
+        headers = sorted((self.prefix / "include/sinode").glob("*.h"))
+        self.assertGreater(len(headers), 30)
+        whole = (self.prefix / "include/sinode/sinode.h").read_text()
+        for header in headers:
+            source = self.folder / "one_header.c"
+            source.write_text(f"#include <sinode/{header.name}>\n")
+            self.call(MPICC, *STRICT, "-fsyntax-only", f"-I{self.prefix}/include", source)
+            if header.name != "sinode.h":
+                self.assertIn(f'"sinode/{header.name}"', whole)
+
+    def test_selftest(self):
+        for ranks in (1, 2, 3, 4):
+            out = self.on_ranks(ranks, self.program, "selftest")
+            self.assertRegex(out, rf"all \d+ checks passed on {ranks} rank")
+        self.assertEqual(list(self.folder.glob("sinode-selftest*")), [])
+        out = self.call(self.program, "selftest", folder="/proc", status=1)  # where no file can be made
+        self.assertIn("FAILED  trajectory file", out)
+        self.assertIn("2 of 10 checks failed", out)
+
+    def test_manual(self):
+        program = (self.prefix / "share/man/man1/sinode.1").read_text()
+        keys = (self.prefix / "share/man/man5/sinode.yaml.5").read_text()
+        commands = re.findall(r"^  (\w+) ", self.call(self.program, "--help").split("options:")[0], re.M)
+        self.assertIn("selftest", commands)
+        for command in set(commands) - {"sinode", "mpirun"}:
+            self.assertIn(f".B {command}\n", program)
+        for command in ("generate", "train", "predict"):
+            section = []
+            for indent, key, value in re.findall(r"^( *)(\w+):(.*)$", self.call(self.program, "template", command), re.M):
+                section[len(indent) // 2:] = [key]
+                if value:
+                    self.assertIn(f".B {'.'.join(section)}\n", keys)
+        if shutil.which("mandoc"):
+            for page in ("man1/sinode.1", "man5/sinode.yaml.5"):
+                self.call("mandoc", "-T", "lint", "-W", "error", self.prefix / "share/man" / page)
+
+    def complete(self, *words):
+        """What bash offers for the last of the words."""
+        quoted = " ".join(f"'{word}'" for word in words)
+        script = f"source {self.prefix}/share/bash-completion/completions/sinode; COMP_WORDS=({quoted}); " \
+                 f"COMP_CWORD={len(words) - 1}; _sinode; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+        return self.call("bash", "-c", script).split()
+
+    def test_completion(self):
+        self.assertEqual(self.complete("sinode", "tr"), ["train"])
+        self.assertEqual(self.complete("sinode", "train", "c.yaml", "--ov"), ["--overwrite"])
+        self.assertEqual(self.complete("sinode", "train", "c.yaml", "--set", "grid."), ["grid.points=", "grid.length="])
+        self.assertIn("ars343", self.complete("sinode", "train", "c.yaml", "--set", "integrator.scheme", "=", "ars"))
+        self.assertEqual(self.complete("sinode", "train", "c.yaml", "--set", "generate.dealias", "="), ["true", "false"])
+        self.assertEqual(self.complete("sinode", "explain", "run.s"), ["run.seed"])
+
+    @unittest.skipUnless(LMOD.exists(), "there is no lmod")
+    def test_modules(self):
+        for suffix, text in self.module_text.items():
+            with self.subTest(file=f"0.1.0{suffix}"):
+                modules = self.folder / f"modules{suffix}"
+                (modules / "sinode").mkdir(parents=True)
+                (modules / f"sinode/0.1.0{suffix}").write_text(text)
+                out = self.call(LMOD, "bash", "load", "sinode/0.1.0", MODULEPATH=str(modules), LMOD_CMD=str(LMOD))
+                self.assertRegex(out, rf'PATH="?{self.first}/bin:')
+                self.assertRegex(out, rf'PKG_CONFIG_PATH="?{self.first}/lib')
+                self.assertRegex(out, rf'SINODE_ROOT="?{self.first}"?;')
+
+    def test_what_else_is_there(self):
+        for name in ("share/doc/sinode/LICENSE", "share/doc/sinode/CITATION.cff", "share/sinode/slurm/train.sbatch",
+                     "share/sinode/configs/ks64.yaml"):
+            self.assertTrue((self.prefix / name).is_file(), name)
+        self.assertTrue(os.access(self.prefix / "share/sinode/slurm/pipeline.sh", os.X_OK))
+        self.assertIn("0.1.0", self.call(self.program, "--version"))
+
+
+if __name__ == "__main__":
+    unittest.main()

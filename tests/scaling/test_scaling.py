@@ -1,0 +1,139 @@
+"""Scaling studies: the model's messages and bytes are those counted, exactly; studies run, gather and draw.
+
+With --long, also that the model's seconds are within 15 % of those measured on one and two ranks: for a quiet machine.
+"""
+import csv
+import math
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "jobs/scaling"), str(ROOT / "tests/cli")]
+import harness
+import model
+
+STUDY = ROOT / "jobs/scaling/study.py"
+LONG = "--long" in sys.argv
+harness.TIMEOUT = 250  # sixteen ranks that share two cores take their time
+CONFIG = """\
+grid: {points: 256, length: 88.0}
+model: {nonlinear: {kind: mlp, hidden: [24, 40, 16], channels: [3, 2], kernel: 5}}
+integrator: {scheme: l2, dt: 0.2, solver: {kind: fft}}
+train: {data: none.h5, batch: 32}
+benchmark: {repeats: 1, seconds: 0.001}
+"""
+
+
+class Folder(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        (self.folder / "c.yaml").write_text(CONFIG)
+
+    def study(self, *arguments, status=0):
+        found = subprocess.run([sys.executable, str(STUDY), *map(str, arguments)], cwd=self.folder, capture_output=True,
+                               text=True, timeout=250, check=False, stdin=subprocess.DEVNULL,
+                               env={**os.environ, "SINODE": harness.PROGRAM, "SINODE_MPIRUN": harness.MPIEXEC})
+        self.assertEqual(found.returncode, status, found.stdout + found.stderr)
+        return found.stdout + found.stderr
+
+    def table(self, directory):
+        with open(self.folder / directory / "scaling.csv", encoding="utf8", newline="") as file:
+            return list(csv.DictReader(file))
+
+
+class Traffic(Folder):
+    """Counted through MPI's profiling interface against the formulas."""
+
+    def compare(self, ranks, space, network, names=tuple(model.TRAFFIC), **settings):
+        chosen = {"model.nonlinear.kind": network, "parallel.space": space, **settings}
+        words = [word for key, value in chosen.items() for word in ("--set", f"{key}={value}")]
+        status, out, err = harness.run(self.folder, "benchmark", "c.yaml", "--overwrite", "--set",
+                                       f"benchmark.only=[{', '.join(names)}]", *words, ranks=ranks)
+        self.assertEqual(status, 0, out + err)
+        widths = (3, 2) if network == "conv" else (24, 40, 16)
+        rows = model.read_rows(self.folder / "run/benchmark.csv")
+        self.assertEqual({row["name"] for row in rows}, set(names))
+        for row in rows:
+            case = model.case_of(row, {"batch": 32, "window": settings.get("train.window", 1), "scheme": "l2",
+                                       "network": network, "widths": widths, "kernel": 5})
+            expected = model.TRAFFIC[row["name"]](case)
+            self.assertEqual((int(row["messages"]), int(row["bytes"])), (expected.messages, expected.bytes),
+                             f"{row['name']}: {case}")
+
+    def test_one_rank_sends_nothing(self):
+        self.compare(1, 1, "mlp")
+
+    def test_perceptrons(self):
+        for ranks, space in ((2, 2), (2, 1), (4, 4), (4, 2)):
+            with self.subTest(ranks=ranks, space=space):
+                self.compare(ranks, space, "mlp")
+
+    def test_convolutions(self):
+        for ranks, space in ((2, 2), (2, 1), (4, 4), (4, 2)):
+            with self.subTest(ranks=ranks, space=space):
+                self.compare(ranks, space, "conv")
+
+    def test_longer_windows(self):
+        self.compare(2, 2, "mlp", **{"train.window": 3})
+
+    def test_eight_and_sixteen_ranks(self):
+        for ranks, network in ((8, "mlp"), (16, "conv")):
+            with self.subTest(ranks=ranks):
+                self.compare(ranks, ranks, network, names=("generate_step", "halo", "train_iteration"))
+        self.compare(16, 1, "mlp", names=("reduction", "train_iteration"))
+
+
+class Study(Folder):
+    def test_strong(self):
+        self.study("run", "c.yaml", "strong", "--ranks", "1,2", "--rounds", 2)
+        table = self.table("strong")
+        self.assertEqual({(row["name"], row["ranks"], row["space"]) for row in table},
+                         {(name, ranks, space) for name in ("generate_step", "solve_fft", "train_iteration", "reduction",
+                                                            "halo") for ranks, space in (("1", "1"), ("2", "1"), ("2", "2"))})
+        for row in table:
+            base = next(other for other in table if other["name"] == row["name"] and other["ranks"] == "1")
+            speedup = float(base["seconds"]) / float(row["seconds"])
+            self.assertAlmostEqual(float(row["speedup"]) / speedup, 1, places=4)
+            self.assertAlmostEqual(float(row["efficiency"]) * int(row["ranks"]) / speedup, 1, places=4)
+            self.assertEqual((row["messages"], float(row["bytes"])), (row["model_messages"], float(row["model_bytes"])))
+        for name in ("scaling.png", "scaling.pdf"):
+            self.assertGreater((self.folder / "strong" / name).stat().st_size, 10000)
+        self.study("draw", "strong", "--points", "2^20", "--ranks", "64")
+        with open(self.folder / "strong/model.csv", encoding="utf8", newline="") as file:
+            drawn = list(csv.DictReader(file))
+        self.assertEqual([int(row["ranks"]) for row in drawn if row["name"] == "solve_fft"], [2**k for k in range(7)])
+
+    def test_weak(self):
+        self.study("run", "c.yaml", "weak", "--ranks", "1,2", "--kind", "weak", "--of", "train", "--rounds", 1)
+        sizes = {(row["ranks"], row["space"]): (row["points"], row["batch"]) for row in self.table("weak")}
+        self.assertEqual(sizes, {("1", "1"): ("256", "32"), ("2", "1"): ("256", "64"), ("2", "2"): ("512", "32")})
+
+    def test_what_is_wrong_is_said(self):
+        self.assertIn("--of knows generate", self.study("run", "c.yaml", "x", "--ranks", "1", "--of", "tea", status=2))
+        self.assertIn("not a whole number", self.study("run", "c.yaml", "x", "--ranks", "1;2", status=2))
+        self.assertIn("status 2", self.study("run", "c.yaml", "x", "--ranks", "1", "--set", "grid.points=3", status=2))
+        (self.folder / "empty").mkdir()
+        (self.folder / "empty/study.json").write_text('{"kind": "strong"}')
+        self.assertIn("run the study first", self.study("report", "empty", status=2))
+
+
+@unittest.skipUnless(LONG, "long")
+class Prediction(Folder):
+    def test_seconds(self):
+        configs = ROOT / "jobs/scaling"
+        for config, of, space in (("fine", "generate,solve", "all"), ("wide", "train", "1,all")):
+            self.study("run", configs / f"{config}.yaml", config, "--ranks", "1,2", "--of", of, "--space", space)
+            for row in self.table(config):
+                if row["name"] in ("generate_step", "solve_fft", "train_iteration"):
+                    self.assertLessEqual(abs(float(row["model_error"])), 0.15, row)
+
+
+if __name__ == "__main__":
+    sys.argv = [word for word in sys.argv if word != "--long"]
+    unittest.main()
