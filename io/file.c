@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -91,10 +93,23 @@ static sn_status prepare(MPI_Comm comm, const char *path, sn_file **out) {
   return SN_OK;
 }
 
+/*
+ * OpenMPI (sharedfp/sm) guards the shared position of every file it opens, which HDF5 does not use, by a semaphore
+ * named after the last part of the path alone. Ranks killed while they hold it leave it behind, and whoever opens a
+ * file of that name would wait for ever.
+ */
+static void forget_semaphore(const char *path) {
+  char name[NAME_MAX + 16];
+  const char *slash = strrchr(path, '/');
+  if (snprintf(name, sizeof name, "/OMPIO_%s", slash ? slash + 1 : path) < (int)sizeof name) sem_unlink(name);
+}
+
 /* Properties for MPI-IO, in a format that readers of HDF5 1.8 know as well. */
-static hid_t access_by(MPI_Comm comm) {
+static hid_t access_by(const sn_file *file, const char *path) {
+  if (file->rank == 0) forget_semaphore(path);
+  MPI_Barrier(file->comm);
   hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-  H5Pset_fapl_mpio(access, comm, MPI_INFO_NULL);
+  H5Pset_fapl_mpio(access, file->comm, MPI_INFO_NULL);
   H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V110);
   H5Pset_coll_metadata_write(access, true);
   return access;
@@ -137,7 +152,7 @@ sn_status sn_file_create(MPI_Comm comm, const char *path, const char *kind, cons
   snprintf(file->kind, sizeof file->kind, "%s", kind);
   sn_status status = sn_agree(comm, file->rank == 0 ? try_to_write(file->temporary) : SN_OK);
   if (!status) {
-    hid_t creation = H5Pcreate(H5P_FILE_CREATE), access = access_by(comm);
+    hid_t creation = H5Pcreate(H5P_FILE_CREATE), access = access_by(file, file->temporary);
     H5Pset_link_creation_order(creation, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
     H5Pset_attr_creation_order(creation, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
     file->id = H5Fcreate(file->temporary, H5F_ACC_TRUNC, creation, access);
@@ -199,7 +214,7 @@ static sn_status settle(sn_file *file) {
 }
 
 static sn_status open_with(sn_file *file, const char *path, unsigned flags) {
-  hid_t access = access_by(file->comm);
+  hid_t access = access_by(file, path);
   file->id = H5Fopen(path, flags, access);
   sn_status status = file->id < 0 ? sn_file_error(file, "cannot be opened; it is truncated or damaged") : SN_OK;
   H5Pclose(access);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "config_schema.h"
 #include "sinode/checkpoint_file.h"
@@ -268,11 +269,25 @@ sn_status sn_setup_lock(sn_app *app, const char *path, const char *what, const c
   return SN_OK;
 }
 
+static sn_status see_that_it_is_no_directory(const char *path, const char *key) {
+  const size_t length = strlen(path);
+  struct stat found;
+  if ((stat(path, &found) == 0 && S_ISDIR(found.st_mode)) || (length && path[length - 1] == '/'))
+    return SN_ERROR(SN_ERROR_FILE, "%s: is a directory, but %s must name a file", path, key);
+  return SN_OK;
+}
+
+/* Rank 0's part. */
+static sn_status make_place(const char *path, const char *key) {
+  SN_TRY(see_that_it_is_no_directory(path, key));
+  return sn_file_make_folder_of(path);
+}
+
 sn_status sn_setup_lock_file(sn_app *app, const char *path, const char *key) {
   char lock[SN_LOCK_PATH], advice[100];
   snprintf(lock, sizeof lock, "%s.lock", path);
   snprintf(advice, sizeof advice, "choose another %s", key);
-  SN_TRY(sn_agree(app->world, app->rank == 0 ? sn_file_make_folder_of(path) : SN_OK));
+  SN_TRY(sn_agree(app->world, app->rank == 0 ? make_place(path, key) : SN_OK));
   return sn_setup_lock(app, lock, path, advice);
 }
 
@@ -296,12 +311,8 @@ static bool is_read(const sn_app *app, const char *path, const char *key) {
 
 /* Rank 0's part. */
 static sn_status claim(const sn_app *app, const char *path, const char *key) {
-  const size_t length = strlen(path);
-  struct stat found;
-  const bool there = stat(path, &found) == 0;
-  if ((there && S_ISDIR(found.st_mode)) || (length && path[length - 1] == '/'))
-    return SN_ERROR(SN_ERROR_FILE, "%s: is a directory, but %s must name a file", path, key);
-  if (!there) return SN_OK;
+  SN_TRY(see_that_it_is_no_directory(path, key));
+  if (access(path, F_OK) != 0) return SN_OK;
   if (!app->overwrite)
     return SN_ERROR(SN_ERROR_FILE,
                     "%s: is there already, from another run; choose another %s, or replace it with --overwrite", path,

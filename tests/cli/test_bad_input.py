@@ -1,6 +1,8 @@
 """Bad input: one line that says what is wrong, the right exit status, no hang, and no file changed or left behind."""
 import concurrent.futures
+import ctypes
 import json
+import os
 import pathlib
 import shutil
 import tempfile
@@ -287,6 +289,21 @@ class Output(BadInput):
             status = json.loads((folder / "run" / "status.json").read_text())
             self.assertEqual(status["state"], "failed")
             self.assertIn("run/best.h5", status["reason"])
+
+    def test_semaphore_of_ranks_that_were_killed(self):
+        """OpenMPI's own, held when they died: it must not stop those who come after."""
+        name = f"{os.getpid()}.h5"
+        library = ctypes.CDLL(None)
+        for file in (name, f"{name}.tmp"):
+            library.sem_open(f"/OMPIO_{file}".encode(), os.O_CREAT, 0o600, 0)
+            self.addCleanup(library.sem_unlink, f"/OMPIO_{file}".encode())
+        for ranks in (1, 2):
+            with tempfile.TemporaryDirectory() as folder:
+                shutil.copy(self.pristine / "c.yaml", folder)
+                for command in ("generate", "info"):
+                    what = ["c.yaml", "--set", f"generate.file={name}"] if command == "generate" else [name]
+                    found, out, err = harness.run(folder, command, *what, ranks=ranks)
+                    self.assertEqual(found, 0, out + err)
 
     def test_overwrite_replaces(self):
         for command, key in self.WRITERS:
