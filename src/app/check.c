@@ -13,6 +13,7 @@
 #include "sinode/memory.h"
 #include "sinode/objective.h"
 #include "sinode/optimizer.h"
+#include "sinode/reduction.h"
 #include "sinode/trainer.h"
 #include "suitability.h"
 
@@ -31,20 +32,23 @@ static sn_layout layout_of(const sn_grid *grid) {
 }
 
 /*
- * Says what a rank holds at its peak: what is held now, with the objective's window and the optimizer's vectors, which
- * are made here and given back; beside them the trainer's gradient and the data.
+ * Says what a rank holds at its peak: what is held now, with the objective's window, the optimizer's vectors and the
+ * reduction's parts, which are made here and given back; beside them the trainer's gradient and the data.
  */
-static sn_status say_memory(const sn_app *app, const sn_grid *grid, sn_model *model, sn_integrator *integrator,
-                            double data, double libraries) {
+static sn_status say_memory(const sn_app *app, sn_model *model, sn_integrator *integrator, double data,
+                            double libraries) {
   const sn_config *c = &app->config;
   sn_parameters *parameters = sn_model_parameters(model);
   const sn_optimizer_options options = {.kind = (sn_optimizer_kind)c->train.optimizer.kind};
   sn_objective *objective = NULL;
   sn_optimizer *optimizer = NULL;
+  sn_reduction *reduction = NULL;
   sn_status status = sn_objective_create(model, integrator, (sn_loss_kind)c->train.loss, c->train.window, &objective);
   if (!status) status = sn_optimizer_create(parameters, &options, &optimizer);
+  if (!status) status = sn_reduction_create(parameters, &reduction);
   const double gradient = 8 * (double)sn_parameters_size(parameters);
   const double arrays = (double)sn_memory_bytes() + gradient + data;
+  sn_reduction_destroy(&reduction);
   sn_optimizer_destroy(&optimizer);
   sn_objective_destroy(&objective);
   SN_TRY(sn_agree(app->world, status));
@@ -52,7 +56,7 @@ static sn_status say_memory(const sn_app *app, const sn_grid *grid, sn_model *mo
       app->log,
       "memory: about %.0f MiB a rank at its peak: arrays %.1f (of which adjoint storage %.1f, factors %.1f), the rest "
       "MPI, HDF5 and the program itself",
-      mebibytes(most_over_ranks(app, sn_setup_peak_memory(grid, parameters, arrays, libraries))),
+      mebibytes(most_over_ranks(app, sn_setup_peak_memory(parameters, arrays, libraries))),
       mebibytes(most_over_ranks(app, arrays)),
       mebibytes(most_over_ranks(app, (double)sn_integrator_storage_bytes(integrator))),
       mebibytes(most_over_ranks(app, (double)sn_integrator_factor_bytes(integrator))));
@@ -76,7 +80,7 @@ static sn_status say_integration(const sn_app *app, const sn_grid *grid, sn_mode
   sn_forecast_network(app, layout, sn_network_get_shape(sn_model_network(model)), samples);
   const double parameters = (double)sn_parameters_size(sn_model_parameters(model));
   sn_forecast_gradient(app, layout, most_over_ranks(app, parameters));
-  if (!status) status = say_memory(app, grid, model, integrator, data, libraries);
+  if (!status) status = say_memory(app, model, integrator, data, libraries);
   sn_integrator_destroy(&integrator);
   return status;
 }

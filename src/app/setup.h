@@ -57,9 +57,9 @@ sn_status sn_setup_read(const sn_app *app, const sn_grid *grid, const char *path
 
 /*
  * Bytes a rank will have resident at its peak, when its arrays are `arrays` bytes and the process had `libraries`
- * bytes beside its arrays at the start (sn_setup_libraries): with reductions of the gradient and files written. Local.
+ * bytes beside its arrays at the start (sn_setup_libraries): with files written. Local.
  */
-double sn_setup_peak_memory(const sn_grid *grid, const sn_parameters *parameters, double arrays, double libraries);
+double sn_setup_peak_memory(const sn_parameters *parameters, double arrays, double libraries);
 double sn_setup_libraries(void);
 
 /*

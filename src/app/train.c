@@ -211,7 +211,7 @@ static sn_status prepare(sn_training *t) {
                            &t->trainer));
   SN_TRY(sn_trainer_reserve(t->trainer, t->integrator));
   SN_TRY(SN_NEW(c->train.epochs * SN_HISTORY_COLUMNS, &t->history));
-  t->foreseen = sn_setup_peak_memory(t->grid, sn_model_parameters(t->model), (double)sn_memory_bytes(), t->libraries);
+  t->foreseen = sn_setup_peak_memory(sn_model_parameters(t->model), (double)sn_memory_bytes(), t->libraries);
   MPI_Allreduce(MPI_IN_PLACE, &t->foreseen, 1, MPI_DOUBLE, MPI_MAX, app->world);
   announce(t, interval);
   SN_TRY(sn_training_begin(t));
