@@ -29,7 +29,8 @@ struct sn_etdrk4 {
   sn_fourier *fourier;            /* of one group; NULL without members */
   ptrdiff_t size, count;          /* numbers of a group's array; those in use */
   ptrdiff_t highest;              /* mode that interacts */
-  ptrdiff_t cut_first, cut_count; /* in a group's array: the modes beyond */
+  ptrdiff_t cuts;                 /* runs of modes beyond in a group's array */
+  sn_range *cut;                  /* (cuts) */
   factors factors;
   double complex *state;               /* (groups, size) */
   double complex *work, *memory, *sum; /* of one group within a step */
@@ -47,15 +48,38 @@ static void integrate_contour(double z, double weight[4]) {
   }
 }
 
+static ptrdiff_t magnitude_of(const sn_fourier *fourier, ptrdiff_t mode) {
+  const ptrdiff_t m = sn_fourier_wave_number(fourier, mode);
+  return m < 0 ? -m : m;
+}
+
+/* Finds the runs of modes that are cut off; without room for them it only counts. */
+static ptrdiff_t find_cuts(const sn_etdrk4 *etdrk4, sn_range *cut) {
+  const sn_fourier *fourier = etdrk4->fourier;
+  const ptrdiff_t stride = sn_fourier_mode_stride(fourier);
+  ptrdiff_t runs = 0;
+  bool inside = false;
+  for (ptrdiff_t mode = 0; mode < sn_fourier_modes(fourier); mode++) {
+    const bool is_cut = magnitude_of(fourier, mode) > etdrk4->highest;
+    if (is_cut && !inside) {
+      if (cut) cut[runs] = (sn_range){.start = mode * stride};
+      runs++;
+    }
+    if (is_cut && cut) cut[runs - 1].count += stride;
+    inside = is_cut;
+  }
+  return runs;
+}
+
 static void set_factors(sn_etdrk4 *etdrk4) {
   const sn_fourier *fourier = etdrk4->fourier;
   const ptrdiff_t points = sn_grid_points(etdrk4->grid), stride = sn_fourier_mode_stride(fourier);
   const double dt = etdrk4->options.dt;
   const factors *f = &etdrk4->factors;
   for (ptrdiff_t mode = 0; mode < sn_fourier_modes(fourier); mode++) {
-    const ptrdiff_t m = sn_fourier_wave_number(fourier, mode), magnitude = m < 0 ? -m : m;
+    const ptrdiff_t m = sn_fourier_wave_number(fourier, mode);
     const double k = 2 * pi * (double)m / etdrk4->options.length, z = dt * (k * k - k * k * k * k);
-    const bool is_cut = magnitude > etdrk4->highest;
+    const bool is_cut = magnitude_of(fourier, mode) > etdrk4->highest;
     const double derivative = is_cut || 2 * m == points ? 0 : -0.5 * k * dt;
     double weight[4];
     integrate_contour(z, weight);
@@ -66,8 +90,6 @@ static void set_factors(sn_etdrk4 *etdrk4) {
       f->first[i] = weight[1] * derivative;
       f->middle[i] = 2 * weight[2] * derivative;
       f->last[i] = weight[3] * derivative;
-      if (!is_cut) continue;
-      if (!etdrk4->cut_count++) etdrk4->cut_first = i;
     }
   }
 }
@@ -78,6 +100,9 @@ static sn_status allocate(sn_etdrk4 *etdrk4) {
   for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) SN_TRY(SN_NEW(etdrk4->count, arrays[i]));
   double complex **const work[] = {&etdrk4->work, &etdrk4->memory, &etdrk4->sum};
   for (size_t i = 0; i < sizeof work / sizeof *work; i++) SN_TRY(SN_NEW(etdrk4->size, work[i]));
+  etdrk4->cuts = find_cuts(etdrk4, NULL);
+  SN_TRY(SN_NEW(etdrk4->cuts, &etdrk4->cut));
+  find_cuts(etdrk4, etdrk4->cut);
   return sn_memory_take(etdrk4->groups, (size_t)etdrk4->size * sizeof *etdrk4->state, &etdrk4->state);
 }
 
@@ -110,6 +135,7 @@ void sn_etdrk4_destroy(sn_etdrk4 **etdrk4) {
   factors *f = &(*etdrk4)->factors;
   double **const arrays[] = {&f->whole, &f->half, &f->q, &f->first, &f->middle, &f->last};
   for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) sn_memory_give(arrays[i]);
+  sn_memory_give(&(*etdrk4)->cut);
   sn_memory_give(&(*etdrk4)->work);
   sn_memory_give(&(*etdrk4)->memory);
   sn_memory_give(&(*etdrk4)->sum);
@@ -203,7 +229,8 @@ static sn_status step_group(sn_etdrk4 *etdrk4, double complex *state, ptrdiff_t 
   double *v = (double *)state, *w = (double *)work, *memory = (double *)etdrk4->memory, *sum = (double *)etdrk4->sum;
   memcpy(work, state, (size_t)count * sizeof *work);
   for (ptrdiff_t n = 0; n < steps; n++) {
-    memset(work + etdrk4->cut_first, 0, (size_t)etdrk4->cut_count * sizeof *work);
+    for (const sn_range *cut = etdrk4->cut; cut < etdrk4->cut + etdrk4->cuts; cut++)
+      memset(work + cut->start, 0, (size_t)cut->count * sizeof *work);
     SN_TRY(sn_fourier_square(etdrk4->fourier, work));
     sweep_first(count, f, v, w, memory, sum);
     SN_TRY(sn_fourier_square(etdrk4->fourier, work));
@@ -241,7 +268,7 @@ static void add_balance(const sn_etdrk4 *etdrk4, const double complex *state, do
   const sn_fourier *fourier = etdrk4->fourier;
   const ptrdiff_t spectra = sn_fourier_spectra(fourier), stride = sn_fourier_mode_stride(fourier);
   for (ptrdiff_t mode = 0; mode < sn_fourier_modes(fourier); mode++) {
-    const ptrdiff_t m = sn_fourier_wave_number(fourier, mode), magnitude = m < 0 ? -m : m;
+    const ptrdiff_t m = sn_fourier_wave_number(fourier, mode), magnitude = magnitude_of(fourier, mode);
     const double k = 2 * pi * (double)m / etdrk4->options.length;
     double square = 0;
     for (const double complex *c = state + mode * stride; c < state + mode * stride + spectra; c++)
