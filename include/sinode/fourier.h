@@ -3,9 +3,10 @@
  *
  * One space rank: FFTW's real transforms; a field has points / 2 + 1 coefficients. Several, points = n1 n2: real and
  * complex transforms of these lengths on each rank and one transposition between them; a rank has some of the rows of
- * n2 wave numbers k1 + n1 k2, k1 = 0 .. n1 / 2, and the values of some columns of n1 points. Several and no such factors
- * (a prime number of points): FFTW-MPI's one-dimensional transform, which is complex, so two real fields travel in one
- * (z = f + i g; an odd one out travels with g = 0), takes three transpositions, and leaves some ranks without work.
+ * n2 wave numbers k1 + n1 k2, k1 = 0 .. n1 / 2, and the values of some columns of n1 points. Several and no such
+ * factors (a prime number of points): FFTW-MPI's one-dimensional transform, which is complex, so two real fields travel
+ * in one (z = f + i g; an odd one out travels with g = 0), takes three transpositions, and leaves some ranks without
+ * work.
  *
  * All are hidden behind "spectra": operations that are linear and real in physical space (multiplication of wave
  * number m by a symbol with s(-m) = conj s(m)) act on a spectrum coefficient by coefficient in any layout.
@@ -63,13 +64,17 @@ sn_status sn_fourier_forward(sn_fourier *fourier, const double *real, double com
 sn_status sn_fourier_inverse(sn_fourier *fourier, double complex *coefficients, double *real);
 
 /*
- * Coefficients of the fields to those of their pointwise squares, in place: two transforms, and no redistribution,
- * since the grid points stay where the transforms have them. Collective over the space ranks.
+ * `turns` times: coefficients of the fields to those of their pointwise squares, in place, then a sweep, which may
+ * change them. A sweep is called for one piece of the coefficient array after the other, numbers first .. first + count
+ * - 1, while they are in the cache; a piece is within one spectrum where mode_stride is 1. No redistribution, since the
+ * grid points stay where the transforms have them. Collective over the space ranks.
  */
-sn_status sn_fourier_square(sn_fourier *fourier, double complex *coefficients);
+typedef void (*sn_fourier_sweep)(void *context, ptrdiff_t turn, ptrdiff_t first, ptrdiff_t count);
+sn_status sn_fourier_squares(sn_fourier *fourier, double complex *coefficients, ptrdiff_t turns, sn_fourier_sweep sweep,
+                             void *context);
 
 /*
- * The same in two steps, for products of other fields: coefficients (destroyed) to the fields' values where the
+ * A product in two steps: coefficients (destroyed) to the fields' values where the
  * transforms have them, divided by points, and back. An array of sn_fourier_values doubles, from sn_memory_take, holds
  * them in the transforms' order; what is not a field's stays 0 under products. Collective over the space ranks.
  */

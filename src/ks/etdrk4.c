@@ -26,11 +26,12 @@ struct sn_etdrk4 {
   const sn_grid *grid;
   sn_etdrk4_options options;
   ptrdiff_t members, members_of_all, groups, steps_done;
-  sn_fourier *fourier;            /* of one group; NULL without members */
-  ptrdiff_t size, count;          /* numbers of a group's array; those in use */
-  ptrdiff_t highest;              /* mode that interacts */
-  ptrdiff_t cuts;                 /* runs of modes beyond in a group's array */
-  sn_range *cut;                  /* (cuts) */
+  sn_fourier *fourier;   /* of one group; NULL without members */
+  ptrdiff_t size, count; /* numbers of a group's array; those in use */
+  ptrdiff_t run;         /* numbers that have factors of their own: a spectrum, or all where they are mixed */
+  ptrdiff_t highest;     /* mode that interacts */
+  ptrdiff_t cuts;        /* runs of modes beyond, among those with factors */
+  sn_range *cut;         /* (cuts) */
   factors factors;
   double complex *state;               /* (groups, size) */
   double complex *work, *memory, *sum; /* of one group within a step */
@@ -83,7 +84,7 @@ static void set_factors(sn_etdrk4 *etdrk4) {
     const double derivative = is_cut || 2 * m == points ? 0 : -0.5 * k * dt;
     double weight[4];
     integrate_contour(z, weight);
-    for (ptrdiff_t i = mode * stride; i < mode * stride + sn_fourier_spectra(fourier); i++) {
+    for (ptrdiff_t i = mode * stride; i < (mode + 1) * stride; i++) {
       f->whole[i] = exp(z);
       f->half[i] = is_cut ? 0 : exp(z / 2);
       f->q[i] = weight[0] * derivative;
@@ -97,7 +98,7 @@ static void set_factors(sn_etdrk4 *etdrk4) {
 static sn_status allocate(sn_etdrk4 *etdrk4) {
   factors *f = &etdrk4->factors;
   double **const arrays[] = {&f->whole, &f->half, &f->q, &f->first, &f->middle, &f->last};
-  for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) SN_TRY(SN_NEW(etdrk4->count, arrays[i]));
+  for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) SN_TRY(SN_NEW(etdrk4->run, arrays[i]));
   double complex **const work[] = {&etdrk4->work, &etdrk4->memory, &etdrk4->sum};
   for (size_t i = 0; i < sizeof work / sizeof *work; i++) SN_TRY(SN_NEW(etdrk4->size, work[i]));
   etdrk4->cuts = find_cuts(etdrk4, NULL);
@@ -112,6 +113,7 @@ static sn_status prepare(sn_etdrk4 *etdrk4) {
   SN_TRY(sn_fourier_create(etdrk4->grid, split ? etdrk4->members : 1, etdrk4->options.effort, &etdrk4->fourier));
   etdrk4->size = sn_fourier_size(etdrk4->fourier);
   etdrk4->count = sn_fourier_spectra(etdrk4->fourier) * sn_fourier_modes(etdrk4->fourier);
+  etdrk4->run = sn_fourier_modes(etdrk4->fourier) * sn_fourier_mode_stride(etdrk4->fourier);
   SN_TRY(allocate(etdrk4));
   set_factors(etdrk4);
   return SN_OK;
@@ -222,25 +224,50 @@ static void sweep_last(ptrdiff_t count, const factors *f, double *restrict v, do
   }
 }
 
-static sn_status step_group(sn_etdrk4 *etdrk4, double complex *state, ptrdiff_t steps) {
-  const ptrdiff_t count = etdrk4->count;
-  const factors *f = &etdrk4->factors;
-  double complex *work = etdrk4->work;
-  double *v = (double *)state, *w = (double *)work, *memory = (double *)etdrk4->memory, *sum = (double *)etdrk4->sum;
-  memcpy(work, state, (size_t)count * sizeof *work);
-  for (ptrdiff_t n = 0; n < steps; n++) {
-    for (const sn_range *cut = etdrk4->cut; cut < etdrk4->cut + etdrk4->cuts; cut++)
-      memset(work + cut->start, 0, (size_t)cut->count * sizeof *work);
-    SN_TRY(sn_fourier_square(etdrk4->fourier, work));
-    sweep_first(count, f, v, w, memory, sum);
-    SN_TRY(sn_fourier_square(etdrk4->fourier, work));
-    sweep_second(count, f, v, w, sum);
-    SN_TRY(sn_fourier_square(etdrk4->fourier, work));
-    sweep_third(count, f, w, memory, sum);
-    SN_TRY(sn_fourier_square(etdrk4->fourier, work));
-    sweep_last(count, f, v, w, sum);
+/* Of one group, in the course of a step. */
+typedef struct {
+  const sn_etdrk4 *etdrk4;
+  double complex *state;
+} progress;
+
+/* Sets the modes that do not interact, of the numbers first .. first + count - 1, to 0. */
+static void cut_off(const sn_etdrk4 *etdrk4, ptrdiff_t first, ptrdiff_t count) {
+  const sn_range piece = {first % etdrk4->run, count};
+  for (ptrdiff_t i = 0; i < etdrk4->cuts; i++) {
+    const sn_range cut = sn_range_intersect(etdrk4->cut[i], piece);
+    memset(etdrk4->work + first + cut.start - piece.start, 0, (size_t)cut.count * sizeof *etdrk4->work);
   }
-  return SN_OK;
+}
+
+static void sweep(void *context, ptrdiff_t turn, ptrdiff_t first, ptrdiff_t count) {
+  const progress *p = context;
+  const sn_etdrk4 *e = p->etdrk4;
+  const ptrdiff_t begin = first % e->run;
+  const factors *all = &e->factors, f = {all->whole + begin, all->half + begin,   all->q + begin,
+                                         all->first + begin, all->middle + begin, all->last + begin};
+  double *v = (double *)(p->state + first), *w = (double *)(e->work + first);
+  double *memory = (double *)(e->memory + first), *sum = (double *)(e->sum + first);
+  switch (turn % 4) {
+    case 0:
+      sweep_first(count, &f, v, w, memory, sum);
+      break;
+    case 1:
+      sweep_second(count, &f, v, w, sum);
+      break;
+    case 2:
+      sweep_third(count, &f, w, memory, sum);
+      break;
+    default:
+      sweep_last(count, &f, v, w, sum);
+      cut_off(e, first, count);
+  }
+}
+
+static sn_status step_group(sn_etdrk4 *etdrk4, double complex *state, ptrdiff_t steps) {
+  progress p = {etdrk4, state};
+  memcpy(etdrk4->work, state, (size_t)etdrk4->count * sizeof *state);
+  for (ptrdiff_t first = 0; first < etdrk4->count; first += etdrk4->run) cut_off(etdrk4, first, etdrk4->run);
+  return sn_fourier_squares(etdrk4->fourier, etdrk4->work, 4 * steps, sweep, &p);
 }
 
 sn_status sn_etdrk4_step(sn_etdrk4 *etdrk4, ptrdiff_t steps) {
@@ -266,13 +293,15 @@ double sn_etdrk4_dt(const sn_etdrk4 *etdrk4) { return etdrk4->options.dt; }
 /* Adds one group's share of mean u^2, u_x^2, u_xx^2, u^2 without the mean, u^2 in the tail; all but the scale. */
 static void add_balance(const sn_etdrk4 *etdrk4, const double complex *state, double sums[5]) {
   const sn_fourier *fourier = etdrk4->fourier;
-  const ptrdiff_t spectra = sn_fourier_spectra(fourier), stride = sn_fourier_mode_stride(fourier);
+  const ptrdiff_t to_spectrum = sn_fourier_spectrum_stride(fourier), to_mode = sn_fourier_mode_stride(fourier);
   for (ptrdiff_t mode = 0; mode < sn_fourier_modes(fourier); mode++) {
     const ptrdiff_t m = sn_fourier_wave_number(fourier, mode), magnitude = magnitude_of(fourier, mode);
     const double k = 2 * pi * (double)m / etdrk4->options.length;
     double square = 0;
-    for (const double complex *c = state + mode * stride; c < state + mode * stride + spectra; c++)
-      square += creal(*c) * creal(*c) + cimag(*c) * cimag(*c);
+    for (ptrdiff_t s = 0; s < sn_fourier_spectra(fourier); s++) {
+      const double complex c = state[s * to_spectrum + mode * to_mode];
+      square += creal(c) * creal(c) + cimag(c) * cimag(c);
+    }
     square *= sn_fourier_multiplicity(fourier, mode);
     sums[0] += square;
     sums[1] += k * k * square;

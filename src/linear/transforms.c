@@ -7,7 +7,7 @@
 /* Bytes of fields and coefficients that are transformed, scaled and transformed back while they are in the cache. */
 enum { PACKET_BYTES = 512 * 1024 };
 
-/* The wave numbers of this rank; over several ranks FFTW's choice depends on the number of fields. */
+/* The wave numbers of this rank; where FFTW-MPI transforms they depend on the number of fields. */
 typedef struct layout {
   ptrdiff_t modes, first, last;
   double complex *symbols; /* (symbols, 2, modes): each and its conjugate */

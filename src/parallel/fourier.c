@@ -64,8 +64,9 @@ sn_status sn_fourier_inverse(sn_fourier *fourier, double complex *coefficients, 
   return fourier->kind->inverse(fourier, coefficients, real);
 }
 
-sn_status sn_fourier_square(sn_fourier *fourier, double complex *coefficients) {
-  return fourier->kind->square(fourier, coefficients);
+sn_status sn_fourier_squares(sn_fourier *fourier, double complex *coefficients, ptrdiff_t turns, sn_fourier_sweep sweep,
+                             void *context) {
+  return fourier->kind->squares(fourier, coefficients, turns, sweep, context);
 }
 
 sn_status sn_fourier_to_values(sn_fourier *fourier, double complex *coefficients, double *values) {

@@ -58,7 +58,8 @@ ptrdiff_t sn_fourier_factor(ptrdiff_t points, int ranks) {
       const ptrdiff_t n1 = swap ? points / a : a, n2 = points / n1, heights = n1 / 2 + 1;
       if (heights < ranks || n2 < ranks) continue;
       /* Numbers on the rank with most; long transforms leave the cache. */
-      const double numbers = (double)share_of(heights, ranks) * (double)n2 + (double)share_of(n2, ranks) * (double)heights;
+      const double numbers =
+          (double)share_of(heights, ranks) * (double)n2 + (double)share_of(n2, ranks) * (double)heights;
       const double work = numbers * log2((double)(n1 > n2 ? n1 : n2));
       if (work < least) least = work, best = n1;
     }
@@ -263,19 +264,35 @@ static void copy_lines(const factored *w, ptrdiff_t field, ptrdiff_t first, ptrd
   }
 }
 
-/* Coefficients from the parts of their rows, or back. */
-static void transform_rows(const sn_fourier *fourier, double complex *coefficients, bool back) {
-  const factored *w = fourier->state;
-  for (ptrdiff_t f = 0; f < fourier->fields; f++)
-    for (ptrdiff_t first = 0; first < w->row.count; first += ROWS) {
-      const ptrdiff_t count = w->row.count - first < ROWS ? w->row.count - first : ROWS;
-      if (!back) copy_lines(w, f, first, count, true);
-      for (ptrdiff_t i = 0; i < count; i++) {
-        double complex *row = coefficients + (f * w->row.count + first + i) * w->n2, *line = w->line + i * w->line_stride;
-        fftw_execute_dft(back ? w->row_inverse : w->row_forward, back ? row : line, back ? line : row);
-      }
-      if (back) copy_lines(w, f, first, count, false);
-    }
+/* Some rows of a field. */
+typedef struct {
+  ptrdiff_t field, first, count;
+} rows;
+
+/* The rows of all fields, some at a time; false behind the last. */
+static bool next_rows(const sn_fourier *fourier, rows *r) {
+  const ptrdiff_t all = ((const factored *)fourier->state)->row.count;
+  r->first += r->count;
+  if (r->first == all) r->first = 0, r->field++;
+  r->count = all - r->first < ROWS ? all - r->first : ROWS;
+  return r->field < fourier->fields;
+}
+
+#define FOR_ROWS(fourier, r) for (rows r = {0}; next_rows(fourier, &r);)
+
+/* Coefficients from the parts of their rows. */
+static void transform_rows(const factored *w, rows r, double complex *coefficients) {
+  copy_lines(w, r.field, r.first, r.count, true);
+  coefficients += (r.field * w->row.count + r.first) * w->n2;
+  for (ptrdiff_t i = 0; i < r.count; i++)
+    fftw_execute_dft(w->row_forward, w->line + i * w->line_stride, coefficients + i * w->n2);
+}
+
+static void transform_rows_back(const factored *w, rows r, double complex *coefficients) {
+  coefficients += (r.field * w->row.count + r.first) * w->n2;
+  for (ptrdiff_t i = 0; i < r.count; i++)
+    fftw_execute_dft(w->row_inverse, coefficients + i * w->n2, w->line + i * w->line_stride);
+  copy_lines(w, r.field, r.first, r.count, false);
 }
 
 /* A strip of a field. */
@@ -286,49 +303,57 @@ typedef struct {
 
 /* What of a strip shares a message with a peer: (rows, columns). */
 static double *piece_of(const factored *w, strip s, sn_range row, int peer) {
-  return (double *)(w->column_buffer + w->columns.start[peer] + row.count * (s.field * w->column.count + s.column.start));
+  return (double *)(w->column_buffer + w->columns.start[peer] +
+                    row.count * (s.field * w->column.count + s.column.start));
 }
 
-/* spectrum = conj(twiddle) buffer */
-static void take_strip(const factored *w, strip s) {
-  const ptrdiff_t width = s.column.count, stride = 2 * w->spectrum_stride;
-  const double *restrict t = (const double *)(w->twiddle + s.column.start * w->heights);
-  double *restrict z = (double *)w->spectrum;
-  for (int peer = 0; peer < w->ranks; peer++) {
-    const sn_range row = rows_of(w, peer);
-    const double *restrict x = piece_of(w, s, row, peer);
-    for (ptrdiff_t i = 0; i < row.count; i++, x += 2 * width, t += 2 * width, z += 2)
-      for (ptrdiff_t d = 0; d < width; d++) {
-        z[d * stride] = t[2 * d] * x[2 * d] + t[2 * d + 1] * x[2 * d + 1];
-        z[d * stride + 1] = t[2 * d] * x[2 * d + 1] - t[2 * d + 1] * x[2 * d];
-      }
-  }
+/* z = conj(t) x for `count` rows of `width` numbers x and t and columns z. Inlined, for a width that the compiler
+ * knows. */
+static inline void take_rows(ptrdiff_t count, ptrdiff_t width, ptrdiff_t stride, const double *restrict t,
+                             const double *restrict x, double *restrict z) {
+  for (ptrdiff_t i = 0; i < count; i++, x += 2 * width, t += 2 * width, z += 2)
+    for (ptrdiff_t d = 0; d < width; d++) {
+      z[d * stride] = t[2 * d] * x[2 * d] + t[2 * d + 1] * x[2 * d + 1];
+      z[d * stride + 1] = t[2 * d] * x[2 * d + 1] - t[2 * d + 1] * x[2 * d];
+    }
 }
 
-/* buffer = twiddle spectrum */
-static void put_strip(const factored *w, strip s) {
+/* x = t z */
+static inline void put_rows(ptrdiff_t count, ptrdiff_t width, ptrdiff_t stride, const double *restrict t,
+                            double *restrict x, const double *restrict z) {
+  for (ptrdiff_t i = 0; i < count; i++, x += 2 * width, t += 2 * width, z += 2)
+    for (ptrdiff_t d = 0; d < width; d++) {
+      x[2 * d] = t[2 * d] * z[d * stride] - t[2 * d + 1] * z[d * stride + 1];
+      x[2 * d + 1] = t[2 * d] * z[d * stride + 1] + t[2 * d + 1] * z[d * stride];
+    }
+}
+
+/* Of a strip: its spectrum from the buffer, and back, with the twiddle factor. */
+static void move_strip(const factored *w, strip s, bool to_spectrum) {
   const ptrdiff_t width = s.column.count, stride = 2 * w->spectrum_stride;
-  const double *restrict t = (const double *)(w->twiddle + s.column.start * w->heights);
-  const double *restrict z = (const double *)w->spectrum;
   for (int peer = 0; peer < w->ranks; peer++) {
     const sn_range row = rows_of(w, peer);
-    double *restrict x = piece_of(w, s, row, peer);
-    for (ptrdiff_t i = 0; i < row.count; i++, x += 2 * width, t += 2 * width, z += 2)
-      for (ptrdiff_t d = 0; d < width; d++) {
-        x[2 * d] = t[2 * d] * z[d * stride] - t[2 * d + 1] * z[d * stride + 1];
-        x[2 * d + 1] = t[2 * d] * z[d * stride + 1] + t[2 * d + 1] * z[d * stride];
-      }
+    const double *t = (const double *)(w->twiddle + s.column.start * w->heights + row.start * width);
+    double *x = piece_of(w, s, row, peer), *z = (double *)(w->spectrum + row.start);
+    if (to_spectrum && width == WIDTH)
+      take_rows(row.count, WIDTH, stride, t, x, z);
+    else if (to_spectrum)
+      take_rows(row.count, width, stride, t, x, z);
+    else if (width == WIDTH)
+      put_rows(row.count, WIDTH, stride, t, x, z);
+    else
+      put_rows(row.count, width, stride, t, x, z);
   }
 }
 
 static void transform_strip(const factored *w, strip s) {
   for (ptrdiff_t d = 0; d < s.column.count; d++)
     fftw_execute_dft_r2c(w->column_forward, w->grid + d * w->grid_stride, w->spectrum + d * w->spectrum_stride);
-  put_strip(w, s);
+  move_strip(w, s, false);
 }
 
 static void transform_strip_back(const factored *w, strip s) {
-  take_strip(w, s);
+  move_strip(w, s, true);
   for (ptrdiff_t d = 0; d < s.column.count; d++)
     fftw_execute_dft_c2r(w->column_inverse, w->spectrum + d * w->spectrum_stride, w->grid + d * w->grid_stride);
 }
@@ -343,19 +368,33 @@ static bool next_strip(const sn_fourier *fourier, strip *s) {
 
 #define FOR_STRIPS(fourier, s) for (strip s = {0}; next_strip(fourier, &s);)
 
-static sn_status square(sn_fourier *fourier, double complex *coefficients) {
+/* Of the columns in the buffer. */
+static void square_columns(const sn_fourier *fourier) {
   const factored *w = fourier->state;
   const double points = (double)sn_grid_points(fourier->grid), scale = 1.0 / (points * points);
-  sn_timer_start(fourier->timer, SN_TIME_FFT);
-  transform_rows(fourier, coefficients, true);
-  send(fourier, MPI_C_DOUBLE_COMPLEX, w->row_buffer, &w->rows, w->column_buffer, &w->columns);
   FOR_STRIPS(fourier, s) {
     transform_strip_back(w, s);
     for (ptrdiff_t i = 0; i < s.column.count * w->grid_stride; i++) w->grid[i] *= scale * w->grid[i];
     transform_strip(w, s);
   }
-  send(fourier, MPI_C_DOUBLE_COMPLEX, w->column_buffer, &w->columns, w->row_buffer, &w->rows);
-  transform_rows(fourier, coefficients, false);
+}
+
+/* Rows are swept, and on their way back already, while they are in the cache. */
+static sn_status squares(sn_fourier *fourier, double complex *coefficients, ptrdiff_t turns, sn_fourier_sweep sweep,
+                         void *context) {
+  const factored *w = fourier->state;
+  sn_timer_start(fourier->timer, SN_TIME_FFT);
+  if (turns) FOR_ROWS(fourier, r) transform_rows_back(w, r, coefficients);
+  for (ptrdiff_t turn = 0; turn < turns; turn++) {
+    send(fourier, MPI_C_DOUBLE_COMPLEX, w->row_buffer, &w->rows, w->column_buffer, &w->columns);
+    square_columns(fourier);
+    send(fourier, MPI_C_DOUBLE_COMPLEX, w->column_buffer, &w->columns, w->row_buffer, &w->rows);
+    FOR_ROWS(fourier, r) {
+      transform_rows(w, r, coefficients);
+      sweep(context, turn, (r.field * w->row.count + r.first) * w->n2, r.count * w->n2);
+      if (turn + 1 < turns) transform_rows_back(w, r, coefficients);
+    }
+  }
   sn_timer_stop(fourier->timer, SN_TIME_FFT);
   return SN_OK;
 }
@@ -364,7 +403,7 @@ static sn_status to_values(sn_fourier *fourier, double complex *coefficients, do
   const factored *w = fourier->state;
   const double scale = 1.0 / (double)sn_grid_points(fourier->grid);
   sn_timer_start(fourier->timer, SN_TIME_FFT);
-  transform_rows(fourier, coefficients, true);
+  FOR_ROWS(fourier, r) transform_rows_back(w, r, coefficients);
   send(fourier, MPI_C_DOUBLE_COMPLEX, w->row_buffer, &w->rows, w->column_buffer, &w->columns);
   FOR_STRIPS(fourier, s) {
     transform_strip_back(w, s);
@@ -386,7 +425,7 @@ static sn_status from_values(sn_fourier *fourier, const double *values, double c
     transform_strip(w, s);
   }
   send(fourier, MPI_C_DOUBLE_COMPLEX, w->column_buffer, &w->columns, w->row_buffer, &w->rows);
-  transform_rows(fourier, coefficients, false);
+  FOR_ROWS(fourier, r) transform_rows(w, r, coefficients);
   sn_timer_stop(fourier->timer, SN_TIME_FFT);
   return SN_OK;
 }
@@ -458,7 +497,7 @@ const sn_fourier_kind sn_fourier_factored = {
     .multiplicity = multiplicity,
     .forward = forward,
     .inverse = inverse,
-    .square = square,
+    .squares = squares,
     .to_values = to_values,
     .from_values = from_values,
 };

@@ -1,7 +1,8 @@
 /*
  * Transforms of a number of points without factors over several space ranks: FFTW-MPI's one-dimensional transform,
  * which is complex, so two real fields travel in one (z = f + i g; an odd one out travels with g = 0). It has a layout
- * of its own, (points, spectra) both sides, where a rank may have nothing, and a prime number is on one rank as a whole.
+ * of its own, (points, spectra) both sides, where a rank may have nothing, and a prime number is on one rank as a
+ * whole.
  */
 #include "fourier_kind.h"
 
@@ -140,13 +141,17 @@ static sn_status inverse(sn_fourier *fourier, double complex *coefficients, doub
 }
 
 /* Of a complex number the two parts are squared, each a field of its own. */
-static sn_status square(sn_fourier *fourier, double complex *coefficients) {
+static sn_status squares(sn_fourier *fourier, double complex *coefficients, ptrdiff_t turns, sn_fourier_sweep sweep,
+                         void *context) {
   const indivisible *w = fourier->state;
   const double points = (double)sn_grid_points(fourier->grid), scale = 1.0 / (points * points);
   double *restrict work = w->work;
-  transform_back(fourier, coefficients, work);
-  for (ptrdiff_t i = 0; i < w->points * fourier->spectra * 2; i++) work[i] *= scale * work[i];
-  transform(fourier, work, coefficients);
+  for (ptrdiff_t turn = 0; turn < turns; turn++) {
+    transform_back(fourier, coefficients, work);
+    for (ptrdiff_t i = 0; i < w->points * fourier->spectra * 2; i++) work[i] *= scale * work[i];
+    transform(fourier, work, coefficients);
+    if (fourier->modes) sweep(context, turn, 0, fourier->spectra * fourier->modes);
+  }
   return SN_OK;
 }
 
@@ -171,7 +176,7 @@ const sn_fourier_kind sn_fourier_indivisible = {
     .multiplicity = multiplicity,
     .forward = forward,
     .inverse = inverse,
-    .square = square,
+    .squares = squares,
     .to_values = to_values,
     .from_values = from_values,
 };

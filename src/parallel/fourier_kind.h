@@ -23,7 +23,8 @@ typedef struct {
   /* As the public functions of these names. */
   sn_status (*forward)(sn_fourier *fourier, const double *real, double complex *coefficients);
   sn_status (*inverse)(sn_fourier *fourier, double complex *coefficients, double *real);
-  sn_status (*square)(sn_fourier *fourier, double complex *coefficients);
+  sn_status (*squares)(sn_fourier *fourier, double complex *coefficients, ptrdiff_t turns, sn_fourier_sweep sweep,
+                       void *context);
   sn_status (*to_values)(sn_fourier *fourier, double complex *coefficients, double *values);
   sn_status (*from_values)(sn_fourier *fourier, const double *values, double complex *coefficients);
 } sn_fourier_kind;

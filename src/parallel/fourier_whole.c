@@ -91,13 +91,17 @@ static sn_status inverse(sn_fourier *fourier, double complex *coefficients, doub
   return SN_OK;
 }
 
-static sn_status square(sn_fourier *fourier, double complex *coefficients) {
+static sn_status squares(sn_fourier *fourier, double complex *coefficients, ptrdiff_t turns, sn_fourier_sweep sweep,
+                         void *context) {
   const whole *w = fourier->state;
   const double points = (double)fourier->points, scale = 1.0 / (points * points);
   double *restrict work = w->work;
-  transform_back(fourier, coefficients, work);
-  for (ptrdiff_t i = 0; i < fourier->values; i++) work[i] *= scale * work[i];
-  transform(fourier, work, coefficients);
+  for (ptrdiff_t turn = 0; turn < turns; turn++) {
+    transform_back(fourier, coefficients, work);
+    for (ptrdiff_t i = 0; i < fourier->values; i++) work[i] *= scale * work[i];
+    transform(fourier, work, coefficients);
+    sweep(context, turn, 0, fourier->spectra * fourier->modes);
+  }
   return SN_OK;
 }
 
@@ -108,7 +112,7 @@ const sn_fourier_kind sn_fourier_whole = {
     .multiplicity = multiplicity,
     .forward = forward,
     .inverse = inverse,
-    .square = square,
+    .squares = squares,
     .to_values = inverse,
     .from_values = forward,
 };
