@@ -5,10 +5,11 @@
 
 #include "fourier_kind.h"
 #include "sinode/memory.h"
+#include "transposition.h"
 
 static const sn_fourier_kind *choose(const sn_grid *grid) {
   if (sn_grid_space_size(grid) == 1) return &sn_fourier_whole;
-  const bool divides = sn_fourier_factor(sn_grid_points(grid), sn_grid_space_size(grid)) != 0;
+  const bool divides = sn_transposition_factor(sn_grid_points(grid), sn_grid_space_size(grid)) != 0;
   return divides ? &sn_fourier_factored : &sn_fourier_indivisible;
 }
 

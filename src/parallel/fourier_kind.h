@@ -42,12 +42,6 @@ struct sn_fourier {
 
 extern const sn_fourier_kind sn_fourier_whole, sn_fourier_factored, sn_fourier_indivisible;
 
-/*
- * The factor n1 of points = n1 n2 with which `ranks` ranks have least to transform and to send, n1 / 2 + 1 and n2 both
- * at least `ranks`; 0 if there is none. Local.
- */
-ptrdiff_t sn_fourier_factor(ptrdiff_t points, int ranks);
-
 /* FFTW has no plan: an error that says for what; SN_OK if it has. */
 sn_status sn_fourier_planned(const sn_fourier *fourier, fftw_plan forward, fftw_plan inverse);
 

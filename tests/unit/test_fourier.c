@@ -1,7 +1,7 @@
 /* Fourier transforms against the naive sum, on every split of the ranks into replicas and space. */
 #include "unit.h"
 
-#include "parallel/fourier_kind.h"
+#include "parallel/transposition.h"
 #include "sinode/fourier.h"
 #include "sinode/memory.h"
 #include "sinode/random.h"
@@ -61,7 +61,7 @@ static double complex naive(const fixture *f, ptrdiff_t field, ptrdiff_t m) {
 /* A spectrum is a field, or two of them where FFTW-MPI has to transform them. */
 static double complex expected(const fixture *f, ptrdiff_t spectrum, ptrdiff_t m) {
   const int ranks = sn_grid_space_size(f->grid);
-  if (ranks == 1 || sn_fourier_factor(f->points, ranks)) return naive(f, spectrum, m);
+  if (ranks == 1 || sn_transposition_factor(f->points, ranks)) return naive(f, spectrum, m);
   const bool paired = 2 * spectrum + 1 < f->fields;
   return naive(f, 2 * spectrum, m) + (paired ? I * naive(f, 2 * spectrum + 1, m) : 0);
 }
