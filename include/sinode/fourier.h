@@ -82,6 +82,19 @@ ptrdiff_t sn_fourier_values(const sn_fourier *fourier);
 sn_status sn_fourier_to_values(sn_fourier *fourier, double complex *coefficients, double *values);
 sn_status sn_fourier_from_values(sn_fourier *fourier, const double *values, double complex *coefficients);
 
+/*
+ * What transforms of `fields` fields of so many points cost on one of so many space ranks, by formula: means over the
+ * ranks, and what the one with most holds. Local.
+ */
+typedef struct {
+  double messages;         /* to other ranks, in all transpositions of a transform, or in a redistribution */
+  double transposition;    /* bytes sent in the transpositions of a transform */
+  double redistribution;   /* bytes sent where values come from blocks of the grid, or go there */
+  double numbers, private; /* doubles in a coefficient array, and in the sn_fourier itself */
+} sn_fourier_forecast;
+
+sn_fourier_forecast sn_fourier_foresee(ptrdiff_t points, int ranks, ptrdiff_t fields);
+
 /* Multiplies every spectrum by a symbol given on the local modes. Local. */
 void sn_fourier_scale(const sn_fourier *fourier, const double complex *symbol, double complex *coefficients);
 

@@ -51,6 +51,21 @@ sn_status sn_solver_create(const sn_grid *grid, sn_linear *linear, const sn_solv
                            const double *gamma, sn_solver **out);
 void sn_solver_destroy(sn_solver **solver);
 
+/*
+ * What sn_solver_create would choose for this A, were its grid split over so many space ranks with `memory` bytes for
+ * each, and what a solve of `samples` right-hand sides would cost a rank, by formula (docs/performance.md). A dense
+ * factorization sends more, which is not counted; gmres has no such formula. Error: as of sn_solver_create. Local.
+ */
+typedef struct {
+  sn_solver_kind kind;
+  const char *name;
+  double messages, sent; /* of a solve: to other ranks, a reduction counted as one; bytes */
+  double held;           /* bytes of factors */
+} sn_solver_forecast;
+
+sn_status sn_solver_foresee(const sn_linear *linear, const sn_solver_options *options, int ranks, double memory,
+                            int gammas, const double *gamma, ptrdiff_t samples, sn_solver_forecast *out);
+
 /* Prepares for solves with exactly `samples` right-hand sides; may be called for several counts. Collective over space.
  */
 sn_status sn_solver_reserve(sn_solver *solver, ptrdiff_t samples);

@@ -2,6 +2,7 @@
  */
 #include <cblas.h>
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,9 +38,9 @@ static const sn_command commands[] = {
      SN_FOR_BENCHMARK, sn_command_benchmark},
     {"check", "CONFIG.yaml", "dry run: process grid, memory, solver, messages; runs nothing",
      "Validates the parameters and says what a run on this number of ranks would do and need.\n"
-     "  --io      writes files of the run's shape where the run would, syncs, reads them back and compares; says how fast",
-     SN_FOR_ALL,
-     sn_command_check},
+     "  --io        writes files of the run's shape where the run would, syncs, reads them back and compares; says how fast\n"
+     "  --ranks N   says it for a run on N ranks, by formula, in no time",
+     SN_FOR_ALL, sn_command_check},
     {"info", "FILE|RUN_DIRECTORY", "says what a file or a run directory is", "Prints kind, shapes and provenance.", 0,
      sn_command_info},
     {"template", "COMMAND", "a complete commented parameter file for a command",
@@ -107,7 +108,17 @@ typedef struct {
   const char *settings[256];
   int setting_count;
   bool help, version, quiet, overwrite, check, io;
+  int ranks; /* of --ranks; 0: not given */
 } command_line;
+
+static sn_status parse_ranks(const char *text, int *ranks) {
+  char *end;
+  const long value = text ? strtol(text, &end, 10) : 0;
+  if (!text || *end || value < 1 || value > INT_MAX)
+    return SN_ERROR_ALL(SN_ERROR_USAGE, "--ranks needs a number of ranks after it, not '%s'", text ? text : "");
+  *ranks = (int)value;
+  return SN_OK;
+}
 
 static sn_status parse_command_line(int argc, char **argv, command_line *line) {
   *line = (command_line){0};
@@ -125,6 +136,9 @@ static sn_status parse_command_line(int argc, char **argv, command_line *line) {
       line->check = true;
     } else if (strcmp(word, "--io") == 0) {
       line->io = true;
+    } else if (strcmp(word, "--ranks") == 0) {
+      SN_TRY(parse_ranks(i + 1 < argc ? argv[i + 1] : NULL, &line->ranks));
+      i++;
     } else if (strcmp(word, "--set") == 0 || strncmp(word, "--set=", 6) == 0) {
       if (word[5] == '\0' && i + 1 == argc)
         return SN_ERROR_ALL(SN_ERROR_USAGE, "--set needs section.key=value after it");
@@ -153,6 +167,8 @@ static sn_status parse_command_line(int argc, char **argv, command_line *line) {
     return SN_ERROR_ALL(SN_ERROR_USAGE, "--check belongs to the command gradient");
   if (line->io && line->command->run != sn_command_check)
     return SN_ERROR_ALL(SN_ERROR_USAGE, "--io belongs to the command check");
+  if (line->ranks && line->command->run != sn_command_check)
+    return SN_ERROR_ALL(SN_ERROR_USAGE, "--ranks belongs to the command check; mpirun -n starts ranks");
   return SN_OK;
 }
 
@@ -225,6 +241,7 @@ static sn_status run(sn_app *app, int argc, char **argv) {
   app->overwrite = line.overwrite;
   app->check = line.check;
   app->io = line.io;
+  app->foreseen = line.ranks;
   keep_command_line(app, argc, argv);
   SN_TRY(sn_log_create(app->rank == 0, line.quiet, app->terminal, &app->log));
   SN_TRY(sn_timer_create(&app->timer));

@@ -146,6 +146,16 @@ void sn_etdrk4_destroy(sn_etdrk4 **etdrk4) {
   sn_memory_give(etdrk4);
 }
 
+sn_etdrk4_forecast sn_etdrk4_foresee(ptrdiff_t points, int ranks, ptrdiff_t members) {
+  const ptrdiff_t together = ranks > 1 ? members : 1, groups = members / (together ? together : 1);
+  if (!members) return (sn_etdrk4_forecast){0};
+  const sn_fourier_forecast f = sn_fourier_foresee(points, ranks, together);
+  const double weights = 6 * f.numbers / (2 * (double)together), arrays = (3 + (double)groups) * f.numbers;
+  return (sn_etdrk4_forecast){.messages = 8 * (double)groups * f.messages,
+                              .sent = 8 * (double)groups * f.transposition,
+                              .held = 8 * (weights + arrays + f.private)};
+}
+
 /* Grid values of a group in those of all members. */
 static ptrdiff_t group_values(const sn_etdrk4 *etdrk4) {
   return etdrk4->members / etdrk4->groups * sn_grid_range(etdrk4->grid).count;

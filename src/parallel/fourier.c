@@ -35,6 +35,27 @@ sn_status sn_fourier_planned(const sn_fourier *fourier, fftw_plan forward, fftw_
                   sn_grid_points(fourier->grid));
 }
 
+sn_fourier_forecast sn_fourier_foresee(ptrdiff_t points, int ranks, ptrdiff_t fields) {
+  const double all = (double)points * (double)fields, share = ceil((double)points / ranks) * (double)fields;
+  if (ranks == 1) return (sn_fourier_forecast){.numbers = all + 2 * (double)fields, .private = all};
+  const double others = ranks - 1, away = others / ranks;
+  sn_fourier_forecast f = {.messages = others, .redistribution = 8 * all / ranks * away};
+  const ptrdiff_t n1 = sn_transposition_factor(points, ranks);
+  if (n1) {
+    const double rows = (double)(n1 / 2 + 1), columns = (double)(points / n1), count = (double)fields;
+    f.transposition = 16 * count * rows * columns / ranks * away;
+    f.numbers = 2 * count * ceil(rows / ranks) * columns;
+    f.private = f.numbers + (2 * (count + 1) * rows + count * (double)n1) * ceil(columns / ranks);
+  } else { /* pairs in complex numbers; three transpositions, the redistribution with lists of all points */
+    const double pairs = ceil((double)fields / 2) * 2;
+    f.messages = 3 * others;
+    f.transposition = 3 * 8 * pairs * (double)points / ranks * away;
+    f.numbers = pairs * ceil((double)points / ranks);
+    f.private = f.numbers + 2 * share + 4 * (double)points / ranks;
+  }
+  return f;
+}
+
 void sn_fourier_destroy(sn_fourier **fourier) {
   if (!*fourier) return;
   (*fourier)->kind->destroy(*fourier);

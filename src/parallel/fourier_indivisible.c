@@ -6,11 +6,11 @@
  */
 #include "fourier_kind.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include <fftw3-mpi.h>
 
-#include "sinode/count.h"
 #include "sinode/exchange.h"
 #include "sinode/memory.h"
 
@@ -74,12 +74,17 @@ static sn_status create(sn_fourier *fourier, unsigned flags) {
   indivisible *w;
   SN_TRY(sn_agree(comm, SN_NEW(1, &w)));
   fourier->state = w;
+  /* A prime number is on one rank as a whole. */
+  const ptrdiff_t whole = sn_grid_points(fourier->grid) * (fourier->fields + 1);
+  if (whole > INT_MAX)
+    return SN_ERROR_ALL(SN_ERROR_RUN,
+                        "grid.points %td has no two factors for %d space ranks, so that one of them would have %td "
+                        "numbers to send, more than MPI can count; choose a number with factors, such as a power of 2",
+                        sn_grid_points(fourier->grid), sn_grid_space_size(fourier->grid), whole);
   fftw_mpi_init();
   set_shape(fourier, w, flags);
-  int fits;
   double complex *trial = NULL;
-  sn_status status = sn_count_to_int(fourier->values, "the size of a transform's message", &fits);
-  if (!status) status = SN_NEW(fourier->size, &trial);
+  sn_status status = SN_NEW(fourier->size, &trial);
   if (!status) status = SN_NEW(fourier->values, &w->work);
   status = sn_agree(comm, status);
   if (!status) plan(fourier, w, trial, flags);

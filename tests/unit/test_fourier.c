@@ -210,12 +210,33 @@ static void energy_is_parsevals(void **state) {
     }
 }
 
+/* Sizes that no machine has: refused with the count, before memory is asked for and before FFTW or MPI sees them. */
+static void counts_past_what_libraries_take_are_refused(void **state) {
+  (void)state;
+  int size;
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  static const ptrdiff_t points[] = {(ptrdiff_t)3 << 40, ((ptrdiff_t)1 << 31) + 11}; /* a prime number */
+  for (int p = 0; p < 2; p++) {
+    sn_grid *grid;
+    sn_fourier *fourier;
+    assert_ok(sn_grid_create(MPI_COMM_WORLD, size, points[p], NULL, &grid));
+    const ptrdiff_t before = sn_memory_bytes();
+    sn_status status = sn_fourier_create(grid, 1, SN_FOURIER_ESTIMATE, &fourier);
+    assert_that(status && !fourier && sn_error_is_collective(status));
+    assert_non_null(strstr(sn_error_get_message(status), "can count"));
+    assert_int_equal(sn_memory_bytes(), before);
+    sn_error_destroy(&status);
+    sn_grid_destroy(&grid);
+  }
+}
+
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(transforms_are_the_naive_sum),
       cmocka_unit_test(the_address_of_a_field_does_not_matter),
       cmocka_unit_test(a_symbol_differentiates),
       cmocka_unit_test(energy_is_parsevals),
+      cmocka_unit_test(counts_past_what_libraries_take_are_refused),
   };
   return unit_run(argc, argv, tests);
 }
