@@ -7,9 +7,9 @@
  *           update.
  *   dense   LU: LAPACK on one rank, else ScaLAPACK on a near-square process grid, block-cyclic.
  *   gmres   any A, matrix-free, to a tolerance.
- *   auto    banded for a fixed stencil over several ranks where it loses no more than 1e-13 of I (from 1024 points on);
- *           else fft where A is circulant; else dense where its factors fit into half of the memory there is; else
- * gmres.
+ *   auto    banded for a fixed stencil over five or more ranks where it loses no more than 1e-13 of I (from 1024 points
+ *           on); else fft where A is circulant; else dense where its factors fit into half of the memory there is; else
+ *           gmres.
  *
  * dense holds N^2 / S numbers a gamma, and N^2 / S with the buffers of their redistribution while it factors (for good
  * if A can be trained).

@@ -40,16 +40,18 @@ static bool dense_fits(const situation *s) {
 }
 
 /*
- * Over several ranks a band solve sends a few numbers where transforms send every one several times: from about a
- * thousand points on it is the faster one (docs/performance.md). Only where a matrix loses no more than round-off of I.
+ * Two ranks of one machine solve faster by transforms on every grid; but those send 4 (S - 1) messages and every number
+ * four times, a band solve the latency of 6 log2 S messages and a few numbers (docs/performance.md). So it is the
+ * better one from the number of ranks on where its latency is less. Only where a matrix loses no more than round-off of
+ * I.
  */
 static bool band_is_better(const situation *s) {
-  enum { POINTS_LEAST = 1024 };
+  enum { POINTS_LEAST = 1024, RANKS_LEAST = 5 };
   static const double loss_most = 1e-13;
   const sn_linear *linear = s->linear;
   const int taps = linear->shape.taps;
   if (sn_linear_get_kind(linear) != SN_LINEAR_STENCIL || linear->shape.trainable || linear->version == 0) return false;
-  if (s->ranks == 1 || s->points < POINTS_LEAST || s->points / s->ranks < 2 * taps) return false;
+  if (s->ranks < RANKS_LEAST || s->points < POINTS_LEAST || s->points / s->ranks < 2 * taps) return false;
   double norm = 0, most = 0;
   for (int k = 0; k < taps; k++) norm += fabs(sn_linear_coefficients(linear)[k]);
   for (int g = 0; g < s->gammas; g++) most = fmax(most, fabs(s->gamma[g]));

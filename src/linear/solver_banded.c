@@ -189,7 +189,7 @@ static sn_status create(sn_solver *solver) {
   snprintf(
       solver->reason, sizeof solver->reason, "banded: %s of a band of %d with periodic corners, %s",
       state->definite ? "Cholesky factorization" : "LU factorization", 2 * half + 1,
-      solver->options.kind == SN_SOLVER_BANDED ? "as asked" : "which sends less than transforms over several ranks");
+      solver->options.kind == SN_SOLVER_BANDED ? "as asked" : "which sends less than transforms over so many ranks");
   for (int g = 0; g < solver->gammas && sn_linear_version(solver->linear) > 0; g++)
     SN_TRY(refuse_lossy(solver, g, SN_ERROR_USAGE));
   return SN_OK;

@@ -1,4 +1,5 @@
 #include <float.h>
+#include <math.h>
 #include <stdio.h>
 
 #include "operator.h"
@@ -55,7 +56,8 @@ static void foresee(const sn_linear *linear, int ranks, int gammas, const double
   (void)gamma;
   const sn_fourier_forecast f = sn_fourier_foresee(sn_grid_points(linear->grid), ranks, samples);
   const double numbers = sn_fourier_foresee(sn_grid_points(linear->grid), ranks, 1).numbers;
-  out->messages = ranks > 1 ? 2 * (f.messages + ranks - 1) : 0;
+  const ptrdiff_t packet = sn_transforms_packet(sn_grid_points(linear->grid), ranks);
+  out->messages = ranks > 1 ? 2 * (f.messages + ranks - 1) * ceil((double)samples / (double)packet) : 0;
   out->sent = 2 * (f.transposition + f.redistribution);
   out->held = 2 * 8 * numbers * gammas; /* a symbol and its conjugate */
 }

@@ -215,7 +215,8 @@ static void expect_refusal(const setting *s, sn_solver_kind kind, const char *ad
   sn_error_destroy(&status);
 }
 
-static const char *chosen(ptrdiff_t points, double length, bool trainable) {
+/* The kind that auto takes over so many ranks in space, or, for 0, those there are. */
+static const char *chosen(ptrdiff_t points, double length, bool trainable, int ranks) {
   int size;
   static char name[16];
   MPI_Comm_size(MPI_COMM_WORLD, &size);
@@ -227,21 +228,29 @@ static const char *chosen(ptrdiff_t points, double length, bool trainable) {
   assert_ok(sn_parameters_allocate(s.parameters));
   assert_ok(sn_linear_set_ks(s.linear));
   assert_ok(sn_linear_update(s.linear));
-  sn_solver *solver = make_solver(&s, SN_SOLVER_AUTO);
-  snprintf(name, sizeof name, "%s", sn_solver_name(solver));
-  sn_solver_destroy(&solver);
+  if (ranks) {
+    sn_solver_forecast foreseen;
+    const sn_solver_options options = {.kind = SN_SOLVER_AUTO};
+    assert_ok(sn_solver_foresee(s.linear, &options, ranks, 1e9, GAMMAS, GAMMA, SAMPLES, &foreseen));
+    snprintf(name, sizeof name, "%s", foreseen.name);
+  } else {
+    sn_solver *solver = make_solver(&s, SN_SOLVER_AUTO);
+    snprintf(name, sizeof name, "%s", sn_solver_name(solver));
+    sn_solver_destroy(&solver);
+  }
   tear_down(&s);
   return name;
 }
 
 static void auto_goes_by_grid_and_ranks(void **state) {
   (void)state;
-  int size;
-  MPI_Comm_size(MPI_COMM_WORLD, &size);
-  assert_string_equal(chosen(64, 22, false), "fft");
-  assert_string_equal(chosen(2048, 22, false), "fft"); /* too much of I would be lost */
-  assert_string_equal(chosen(2048, 22 * 32, true), "fft");
-  assert_string_equal(chosen(2048, 22 * 32, false), size > 1 ? "banded" : "fft");
+  assert_string_equal(chosen(64, 22, false, 0), "fft");
+  assert_string_equal(chosen(2048, 22 * 32, false, 0), "fft");
+  assert_string_equal(chosen(2048, 22 * 32, false, 4), "fft");
+  assert_string_equal(chosen(2048, 22 * 32, false, 8), "banded");
+  assert_string_equal(chosen(2048, 22, false, 8), "fft"); /* too much of I would be lost */
+  assert_string_equal(chosen(2048, 22 * 32, true, 8), "fft");
+  assert_string_equal(chosen(512, 22 * 8, false, 8), "fft");
 }
 
 static void hopeless_solvers_are_refused(void **state) {
