@@ -28,10 +28,12 @@ begin "Build"
 cmake --preset release
 cmake --build --preset release --target solver_study sinode_program
 
-begin "Error, seconds and memory against N, on one and on two ranks"
+begin "Error, memory and messages against N, on 1, 2, 4 and 8 ranks; seconds on one and two"
 mkdir -p "$run"
-for ranks in 1 2; do
-  mpirun -n $ranks build/release/tests/solvers/solver_study >"$run/study.csv.part"
+for ranks in 1 2 4 8; do
+  mode=
+  [ $ranks -le 2 ] || mode=bytes
+  mpirun -n $ranks build/release/tests/solvers/solver_study $mode >"$run/study.csv.part"
   mv "$run/study.csv.part" "$run/study_$ranks.csv"
   echo "written: $run/study_$ranks.csv"
 done

@@ -52,14 +52,8 @@ void sn_forecast_network(const sn_app *app, sn_layout layout, const sn_network_s
                 readable(4 * f.transposition + 2 * f.redistribution, text[0]));
     return;
   }
-  if (shape->kind == SN_NETWORK_PRODUCT) {
-    const double fields = 1 + (double)shape->width[0];
-    sn_log_line(app->log, "network: a rank sends 2 x 2 messages of %s in all an evaluation, as many back",
-                readable(2 * 8 * fields * (double)(shape->kernel / 2) * (double)samples, text[0]));
-    return;
-  }
-  if (shape->kind == SN_NETWORK_CONV) {
-    double channels = 1;
+  if (shape->kind == SN_NETWORK_CONV || shape->kind == SN_NETWORK_PRODUCT) {
+    double channels = 1; /* what has a halo: the input and the hidden layers, or the products */
     for (int k = 0; k < shape->hidden; k++) channels += (double)shape->width[k];
     sn_log_line(app->log, "network: a rank sends 2 x %d messages of %s in all an evaluation, as many back", layers,
                 readable(2 * 8 * channels * (double)(shape->kernel / 2) * (double)samples, text[0]));
@@ -163,11 +157,10 @@ static network_size size_network(sn_layout layout, const sn_network_shape *shape
   const bool is_mlp = shape->kind == SN_NETWORK_MLP;
   network_size size = {0};
   if (shape->kind == SN_NETWORK_PRODUCT) {
-    const double products = (double)shape->width[0];
-    size.parameters = size.own = (3 * products + 1) * shape->kernel;
-    size.tape = (3 * products + 1) * own;
-    size.work = 3 * products * own;
-    return size;
+    const double channels = (double)shape->width[0];
+    size.parameters = size.own = (3 * channels + 1) * shape->kernel;
+    size.tape = (1 + 3 * channels) * own;
+    size.work = (1 + 5 * channels) * own;
   }
   if (shape->kind != SN_NETWORK_MLP && shape->kind != SN_NETWORK_CONV) return size;
   double widest = points;

@@ -2,7 +2,10 @@
 
 usage: test_fine_grids.py [--long]: up to 16384 points, or up to 262144.
 """
+import re
+import resource
 import sys
+import time
 import unittest
 
 import h5py
@@ -111,6 +114,52 @@ class FineGrids(harness.Case):
             _, err = self.sinode("predict", "--set", "grid.points=16384", "--set", "predict.data=data16384.h5", "--set",
                                  "model.linear.kind=stencil", "--set", f"integrator.solver.kind={kind}", status=2)
             self.assertRegex(err[0], rf"the {kind} solver .* \d\.\de-0\d .* use integrator.solver.kind fft")
+
+
+class Scale(harness.Case):
+    def test_generation_takes_forty_doubles_a_point(self):
+        points = 1 << 20
+        settings = [f"grid.points={points}", f"grid.length={22 * points / 64}", "generate.members=1",
+                    "generate.transient=0.1", "generate.span=0.1", "generate.interval=0.1"]
+        for ranks in (1, 2):
+            with self.subTest(ranks=ranks):
+                words = [word for setting in settings for word in ("--set", setting)]
+                self.sinode("generate", "--quiet", "--overwrite", *words, ranks=ranks, space=ranks)
+                # Of the largest process so far, of which there are so many.
+                resident = 1024 * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+                self.assertLess(ranks * resident, 40 * 8 * points)
+
+    def test_check_foresees_any_number_of_ranks(self):
+        settings = ["grid.points=1073741824", "grid.length=369098752", "train.batch=1", "generate.members=1"]
+        words = ["--ranks", "4096", *(word for setting in settings for word in ("--set", setting))]
+        start = time.monotonic()
+        out, _ = self.sinode("check", *words, "--set", "model.nonlinear.kind=conv", space=4096)
+        self.assertLess(time.monotonic() - start, 10)
+        self.assertIn("4096 ranks, foreseen: 1 replica x 4096 in space", out)
+        self.assertIn("at most 262144 on a rank", out)
+        doubles = float(re.search(r"([\d.]+) doubles a point", out)[1])
+        self.assertTrue(8 <= doubles <= 40, out)
+        self.assertIn(f"a rank sends {8 * 4095} messages of 16.0 MiB in all a step", out)
+        self.assertRegex(out, r"solves: 2 a time step by banded, .* 28 messages of \d+ B in all; factors of 18.0 MiB a rank")
+        self.assertRegex(out, r"network: a rank sends 2 x \d messages of \d+ B")
+        self.assertIn("memory: arrays of ", out)
+        self.assertIn("the parameters are valid", out)
+        # A perceptron of that width is none that BLAS and MPI can count.
+        _, err = self.sinode("check", *words, "--set", "train.batch=256", space=4096, status=1)
+        self.assertRegex(err[0], r"batch times the widest layer is 274877906944, more than the library below can count")
+        _, err = self.sinode("check", "--ranks", "3", space=2, status=2)
+        self.assertRegex(err[0], r"parallel.space is 2, which does not divide the 3 ranks")
+
+    def test_what_is_foreseen_is_what_a_run_says(self):
+        def facts(text):
+            return [line for line in text.splitlines() if re.match("generate:|solves:|network:|gradient:", line)]
+
+        for ranks, space in ((2, 2), (2, 1), (4, 2)):
+            with self.subTest(ranks=ranks, space=space):
+                told, _ = self.sinode("check", ranks=ranks, space=space)
+                foreseen, _ = self.sinode("check", "--ranks", ranks, space=space)
+                self.assertEqual(facts(told)[:3], facts(foreseen)[:3])
+                self.assertGreaterEqual(len(facts(told)), 4)
 
 
 if __name__ == "__main__":

@@ -7,12 +7,16 @@
  *   lost    eps gamma |A|, what is lost of I in I - gamma A as a matrix
  *   factor, solve, solve64   seconds: factorization and first solve; one right-hand side; 64 of them
  *   bytes   of factors on a rank, the most
+ *   messages, sent   that a rank sends in a solve of one right-hand side, and bytes, by formula (unit_messages counts)
  *
- * Where a solver refuses, "refused" stands in place of the numbers.
+ * Where a solver refuses, "refused" stands in place of the numbers. usage: solver_study [bytes]; with it, for more
+ * ranks than cores, no seconds are measured.
  */
 #include <float.h>
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "sinode/memory.h"
 #include "sinode/solver.h"
@@ -98,28 +102,32 @@ static double seconds_of(const setting *s, sn_solver *solver, int samples) {
   return least;
 }
 
-static void study(const setting *s, int ranks, int rank, sn_solver_kind kind, const char *name) {
+static void study(const setting *s, int ranks, int rank, sn_solver_kind kind, const char *name, bool times) {
   sn_solver *solver;
   const sn_solver_options options = {.kind = kind};
   const double dx = s->length / (double)s->points, lost = 16 * DBL_EPSILON * gamma_ / (dx * dx * dx * dx);
   if (rank == 0) printf("%s,%d,%td,%.0f,%.3e,", name, ranks, s->points, s->length, lost);
   sn_status status = sn_solver_create(s->grid, s->linear, &options, 1, &gamma_, &solver);
   if (status) {
-    if (rank == 0) printf("refused,,,,\n");
+    if (rank == 0) printf("refused,,,,,,\n");
     sn_error_destroy(&status);
     return;
   }
   TRY(sn_solver_reserve(solver, WAVES));
   TRY(sn_solver_reserve(solver, 1));
-  TRY(sn_solver_reserve(solver, MANY));
+  if (times) TRY(sn_solver_reserve(solver, MANY));
   fill(s, WAVES);
   MPI_Barrier(MPI_COMM_WORLD);
   const double start = MPI_Wtime();
   TRY(sn_solver_solve(solver, 0, WAVES, s->x));
   const double factor = most_of_all(MPI_Wtime() - start), error = error_of(s);
-  const double one = seconds_of(s, solver, 1), many = seconds_of(s, solver, MANY);
+  const double one = times ? seconds_of(s, solver, 1) : NAN, many = times ? seconds_of(s, solver, MANY) : NAN;
   const double bytes = most_of_all((double)sn_solver_bytes(solver));
-  if (rank == 0) printf("%.3e,%.3e,%.3e,%.3e,%.0f\n", error, factor, one, many, bytes);
+  sn_solver_forecast foreseen;
+  TRY(sn_solver_foresee(s->linear, &options, ranks, 0, 1, &gamma_, 1, &foreseen));
+  if (rank == 0)
+    printf("%.3e,%.3e,%.3e,%.3e,%.0f,%.0f,%.0f\n", error, times ? factor : NAN, one, many, bytes, foreseen.messages,
+           foreseen.sent);
   sn_solver_destroy(&solver);
 }
 
@@ -128,14 +136,15 @@ int main(int argc, char **argv) {
   int ranks, rank;
   MPI_Comm_size(MPI_COMM_WORLD, &ranks);
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-  if (rank == 0) printf("solver,ranks,points,length,lost,error,factor,solve,solve64,bytes\n");
+  const bool times = argc < 2 || strcmp(argv[1], "bytes") != 0;
+  if (rank == 0) printf("solver,ranks,points,length,lost,error,factor,solve,solve64,bytes,messages,sent\n");
   for (int k = SMALLEST; k <= LARGEST; k++) {
     const ptrdiff_t points = (ptrdiff_t)1 << k;
     for (int grows = 0; grows < (k > SMALLEST ? 2 : 1); grows++) {
       setting s = set_up(ranks, points, grows ? paper_length * (double)points / paper_points : paper_length);
-      study(&s, ranks, rank, SN_SOLVER_FFT, "fft");
-      study(&s, ranks, rank, SN_SOLVER_BANDED, "banded");
-      if (k <= LARGEST_DENSE && !(grows && k == LARGEST_DENSE)) study(&s, ranks, rank, SN_SOLVER_DENSE, "dense");
+      study(&s, ranks, rank, SN_SOLVER_FFT, "fft", times);
+      study(&s, ranks, rank, SN_SOLVER_BANDED, "banded", times);
+      if (k <= LARGEST_DENSE && !(grows && k == LARGEST_DENSE)) study(&s, ranks, rank, SN_SOLVER_DENSE, "dense", times);
       tear_down(&s);
       fflush(stdout);
     }
