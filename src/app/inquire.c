@@ -42,8 +42,8 @@ sn_status sn_command_info(sn_app *app) {
 }
 
 sn_status sn_command_template(sn_app *app) {
-  static const char *const names[] = {"generate", "train", "predict", "gradient", "benchmark"};
-  for (int k = 0; k < 5; k++)
+  static const char *const names[] = {"generate", "train", "predict", "gradient", "benchmark", "lyapunov"};
+  for (int k = 0; k < 6; k++)
     if (strcmp(app->argument, names[k]) == 0) {
       if (app->rank == 0) sn_config_template((sn_config_command)(1 << k));
       return SN_OK;
@@ -54,7 +54,8 @@ sn_status sn_command_template(sn_app *app) {
   }
   return SN_ERROR_ALL(
       SN_ERROR_USAGE,
-      "there is no template for '%s'; there is one for generate, train, predict, gradient, benchmark, check",
+      "there is no template for '%s'; there is one for generate, train, predict, gradient, benchmark, lyapunov, "
+      "check",
       app->argument);
 }
 
