@@ -21,6 +21,11 @@ static const sn_command commands[] = {
      "snapshot is the initial state, the next train.window snapshots are the targets.\n"
      "  --check   compares the gradient with central differences in random directions",
      SN_FOR_GRADIENT, sn_command_gradient},
+    {"lyapunov", "CONFIG.yaml", "leading Lyapunov exponents of a model or of the equation",
+     "Reads lyapunov.model, or takes the model of the section model; prints the exponents with standard errors and "
+     "the\n"
+     "Kaplan-Yorke dimension, and writes lyapunov.file.",
+     SN_FOR_LYAPUNOV, sn_command_lyapunov},
     {"benchmark", "CONFIG.yaml", "times kernels and whole steps, each beside its bare floor",
      "Reads the sections grid, parallel, model, integrator and train; needs no data. Prints medians, floors and "
      "ratios,\n"

@@ -34,6 +34,7 @@ sn_status sn_command_generate(sn_app *app);
 sn_status sn_command_train(sn_app *app);
 sn_status sn_command_predict(sn_app *app);
 sn_status sn_command_gradient(sn_app *app);
+sn_status sn_command_lyapunov(sn_app *app);
 sn_status sn_command_benchmark(sn_app *app);
 sn_status sn_command_check(sn_app *app);
 sn_status sn_command_status(sn_app *app);

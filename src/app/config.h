@@ -23,7 +23,8 @@ typedef enum {
   SN_FOR_PREDICT = 4,
   SN_FOR_GRADIENT = 8,
   SN_FOR_BENCHMARK = 16,
-  SN_FOR_ALL = 31
+  SN_FOR_LYAPUNOV = 32,
+  SN_FOR_ALL = 63
 } sn_config_command;
 
 typedef struct {
@@ -143,6 +144,11 @@ typedef struct {
   struct {
     char model[SN_CONFIG_PATH], data[SN_CONFIG_PATH], file[SN_CONFIG_PATH];
   } gradient;
+  struct {
+    char model[SN_CONFIG_PATH], file[SN_CONFIG_PATH];
+    int64_t exponents, members;
+    double transient, span, interval;
+  } lyapunov;
   struct {
     char only[SN_CONFIG_PATH]; /* names, a space behind each; empty: all */
     int64_t repeats;

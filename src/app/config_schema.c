@@ -64,8 +64,9 @@ static const sn_key_choice resumes[] = {
 #define FROM(least) .low = (least), .high = INFINITY
 #define ABOVE(least) .low = (least), .high = INFINITY, .above_low = true
 #define WITHIN(least, most) .low = (least), .high = (most)
-#define ROLLS (SN_FOR_BENCHMARK | SN_FOR_TRAIN | SN_FOR_PREDICT | SN_FOR_GRADIENT)
-#define BUILDS (SN_FOR_BENCHMARK | SN_FOR_TRAIN | SN_FOR_PREDICT) /* predict: where predict.model is none */
+#define ROLLS (SN_FOR_BENCHMARK | SN_FOR_TRAIN | SN_FOR_PREDICT | SN_FOR_GRADIENT | SN_FOR_LYAPUNOV)
+/* predict, lyapunov: where their model is none */
+#define BUILDS (SN_FOR_BENCHMARK | SN_FOR_TRAIN | SN_FOR_PREDICT | SN_FOR_LYAPUNOV)
 #define LEARNS (SN_FOR_BENCHMARK | SN_FOR_TRAIN | SN_FOR_GRADIENT)
 
 static const sn_config_key keys[] = {
@@ -294,6 +295,23 @@ static const sn_config_key keys[] = {
      .required = SN_FOR_GRADIENT, .help = "trajectory file; every member is one sample"},
     {"gradient.file", SN_KEY_PATH, AT(gradient.file), .fallback = "gradient.h5", .commands = SN_FOR_GRADIENT,
      .help = "gradient file to write"},
+    {"lyapunov.model", SN_KEY_PATH, AT(lyapunov.model), .example = "run/model.h5", .commands = SN_FOR_LYAPUNOV,
+     .required = SN_FOR_LYAPUNOV,
+     .help =
+         "model file (a checkpoint will do); none: the model of the section model as it begins, such as the equation "
+         "itself (nonlinear ks, linear spectral)"},
+    {"lyapunov.file", SN_KEY_PATH, AT(lyapunov.file), .fallback = "lyapunov.h5", .commands = SN_FOR_LYAPUNOV,
+     .help = "file to write"},
+    {"lyapunov.exponents", SN_KEY_INTEGER, AT(lyapunov.exponents), .fallback = "8", WITHIN(1, 4096),
+     .commands = SN_FOR_LYAPUNOV, .help = "how many, the leading ones"},
+    {"lyapunov.members", SN_KEY_INTEGER, AT(lyapunov.members), .fallback = "1", WITHIN(1, 1e6),
+     .commands = SN_FOR_LYAPUNOV, .help = "independent trajectories, from random states by run.seed"},
+    {"lyapunov.transient", SN_KEY_REAL, AT(lyapunov.transient), .fallback = "200.0", FROM(0), .unit = "time",
+     .commands = SN_FOR_LYAPUNOV, .help = "discarded: states reach the attractor, perturbations their directions"},
+    {"lyapunov.span", SN_KEY_REAL, AT(lyapunov.span), .fallback = "2000.0", ABOVE(0), .unit = "time",
+     .commands = SN_FOR_LYAPUNOV, .help = "over which is averaged; its twentieth is rounded to whole intervals"},
+    {"lyapunov.interval", SN_KEY_REAL, AT(lyapunov.interval), .fallback = "1.0", ABOVE(0), .unit = "time",
+     .commands = SN_FOR_LYAPUNOV, .help = "between orthonormalizations; a multiple of integrator.dt"},
     {"benchmark.only", SN_KEY_NAMES, AT(benchmark.only), .fallback = "[]", .example = "[train_iteration, solve_fft]",
      .commands = SN_FOR_BENCHMARK, .help = "measurements to make; none named: all of them"},
     {"benchmark.repeats", SN_KEY_INTEGER, AT(benchmark.repeats), .fallback = "5", WITHIN(1, 101),

@@ -7,7 +7,7 @@
 
 #include "config.h"
 
-enum { SN_CONFIG_KEYS_MOST = 128, SN_CONFIG_KEY_LENGTH = 128 };
+enum { SN_CONFIG_KEYS_MOST = 160, SN_CONFIG_KEY_LENGTH = 128 };
 
 typedef enum {
   SN_KEY_INTEGER,

@@ -161,6 +161,7 @@ static network_size size_network(sn_layout layout, const sn_network_shape *shape
     size.parameters = size.own = (3 * channels + 1) * shape->kernel;
     size.tape = (1 + 3 * channels) * own;
     size.work = (1 + 5 * channels) * own;
+    return size;
   }
   if (shape->kind != SN_NETWORK_MLP && shape->kind != SN_NETWORK_CONV) return size;
   double widest = points;

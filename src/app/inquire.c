@@ -65,8 +65,8 @@ sn_status sn_command_info(sn_app *app) {
 
 /* The bit of a command that reads parameters, or 0. */
 static int find_reader(const char *name) {
-  static const char *const names[] = {"generate", "train", "predict", "gradient", "benchmark"};
-  for (int k = 0; k < 5; k++)
+  static const char *const names[] = {"generate", "train", "predict", "gradient", "benchmark", "lyapunov"};
+  for (int k = 0; k < (int)(sizeof names / sizeof names[0]); k++)
     if (strcmp(name, names[k]) == 0) return 1 << k;
   return 0;
 }
@@ -76,7 +76,7 @@ sn_status sn_command_template(sn_app *app) {
   if (!command)
     return SN_ERROR_ALL(
         SN_ERROR_USAGE,
-        "there is no template for '%s'; there is one for generate, train, predict, gradient, benchmark, check",
+        "there is no template for '%s'; there is one for generate, train, predict, gradient, benchmark, lyapunov, check",
         app->argument);
   if (app->rank == 0) sn_config_template((sn_config_command)command);
   return SN_OK;
@@ -87,7 +87,7 @@ sn_status sn_command_schema(sn_app *app) {
   if (!command && strcmp(app->argument, "all") != 0)
     return SN_ERROR_ALL(
         SN_ERROR_USAGE,
-        "there is no schema for '%s'; there is one for generate, train, predict, gradient, benchmark and for all",
+        "there is no schema for '%s'; there is one for generate, train, predict, gradient, benchmark, lyapunov and for all",
         app->argument);
   if (app->rank == 0) sn_config_json_schema(command);
   return SN_OK;
