@@ -42,9 +42,12 @@ typedef struct sn_network_shell {
   sn_status (*backward)(void *context, ptrdiff_t samples, const double *u, const double *tape, const double *f_bar,
                         double *u_bar, double *gradient);
 
-  /* df = (dF/du) du. NULL: only schemes that need none (all but the fully implicit ones) can be used. */
+  /*
+   * df = (dF/du) du + (dF/dtheta) dtheta; either may be NULL: 0. A NULL function: schemes that need none (all but the
+   * fully implicit ones) with optimizers that need none.
+   */
   sn_status (*tangent)(void *context, ptrdiff_t samples, const double *u, const double *tape, const double *du,
-                       double *df);
+                       const double *dtheta, double *df);
 
   /* Multiply-adds of one sample on this rank, for estimates. NULL: not known. */
   double (*work)(const void *context);

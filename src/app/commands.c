@@ -29,7 +29,8 @@ static const sn_command commands[] = {
      SN_FOR_BENCHMARK, sn_command_benchmark},
     {"check", "CONFIG.yaml", "dry run: process grid, memory, solver, messages; runs nothing",
      "Validates the parameters and says what a run on this number of ranks would do and need.\n"
-     "  --io      writes files of the run's shape where the run would, syncs, reads them back and compares; says how fast",
+     "  --io      writes files of the run's shape where the run would, syncs, reads them back and compares; says how "
+     "fast",
      SN_FOR_ALL, sn_command_check},
     {"status", "CONFIG.yaml", "state and step of the run, for job scripts",
      "Prints two words of run.directory's status.json: running, checkpointed, complete or failed, and the iterations\n"

@@ -26,13 +26,13 @@ static sn_status shell_backward(sn_network *network, ptrdiff_t samples, const do
 }
 
 static sn_status shell_tangent(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
-                               const double *du, double *df) {
+                               const double *du, const double *dtheta, double *df) {
   const sn_network_shell *shell = shell_of(network);
   if (!shell->tangent)
     return SN_ERROR_ALL(SN_ERROR_USAGE,
-                        "this scheme needs the network's tangent, and the shell has none; give it one, "
-                        "or take an IMEX or explicit scheme");
-  return shell->tangent(shell->context, samples, u, tape, du, df);
+                        "this scheme or optimizer needs the network's tangent, and the shell has none; give it one, or "
+                        "take an IMEX or explicit scheme, and adamw or sgd");
+  return shell->tangent(shell->context, samples, u, tape, du, dtheta, df);
 }
 
 static double shell_work(const sn_network *network) {
