@@ -5,14 +5,17 @@
 
 #include "hdf5_file.h"
 #include "sinode/memory.h"
+#include "sinode/text_file.h"
 #include "sinode/trajectory_file.h"
 #include "trajectory_sums.h"
+#include "xdmf.h"
 
 enum { VARIABLES_MOST = 8 };
 
 /* A variable of the file, with the snapshots of it that wait to be written: (own members, room, width). */
 typedef struct {
   hid_t dataset;
+  char name[32];
   ptrdiff_t width; /* local points of a field; 1 of a scalar */
   double *waiting;
 } variable;
@@ -21,8 +24,10 @@ struct sn_trajectory_writer {
   const sn_grid *grid;
   sn_file *file;
   sn_range members;
-  ptrdiff_t member_count, room;       /* room: snapshots the buffers hold */
+  ptrdiff_t member_count, room;       /* room: snapshots the buffers hold, a multiple of a chunk's */
   ptrdiff_t written, waiting, extent; /* extent: snapshots the datasets have room for */
+  hsize_t chunk[3];                   /* of fields */
+  int gzip;                           /* level; 0: not compressed */
   hid_t time, sums, scales[3];
   double *times;
   uint64_t *waiting_sums; /* (room): this rank's shares of the checksums */
@@ -37,8 +42,8 @@ static sn_status describe(sn_trajectory_writer *w, hid_t object, const char *lon
 }
 
 /*
- * Creates a dataset over the dimensions first .. first + count - 1 of (member, time, x), time unlimited, with its
- * scales attached. Every element will be written, so nothing is filled.
+ * Creates a dataset over the dimensions first .. first + count - 1 of (member, time, x), time unlimited; fields may be
+ * compressed. Every element will be written, so nothing is filled.
  */
 static sn_status create(sn_trajectory_writer *w, const char *name, hid_t type, int first, int count,
                         const hsize_t *size, const hsize_t *chunk, hid_t *dataset) {
@@ -52,6 +57,10 @@ static sn_status create(sn_trajectory_writer *w, const char *name, hid_t type, i
   H5Pset_attr_creation_order(creation, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
   H5Pset_fill_time(creation, H5D_FILL_TIME_NEVER);
   if (grows) H5Pset_chunk(creation, count, chunk);
+  if (w->gzip && count == 3) {
+    H5Pset_shuffle(creation);
+    H5Pset_deflate(creation, (unsigned)w->gzip);
+  }
   hid_t space = H5Screate_simple(count, size, most);
   *dataset = H5Dcreate2(sn_file_id(w->file), name, type, space, H5P_DEFAULT, creation, H5P_DEFAULT);
   H5Sclose(space);
@@ -134,16 +143,30 @@ static hsize_t within(hsize_t value, hsize_t least, hsize_t most) {
   return value < least ? least : value > most ? most : value;
 }
 
+/*
+ * A chunk of a field is one member's, as wide as the widest rank's share of the points or an even part of it, so that
+ * a chunk is one rank's work, and about 1 MiB. A whole number of chunks waits before it is written: none is taken up
+ * twice, but where a run is saved in between.
+ */
+static void choose_chunk(sn_trajectory_writer *w, const sn_trajectory_spec *spec) {
+  const hsize_t mebibyte = 131072; /* in doubles */
+  const hsize_t points = (hsize_t)sn_grid_points(w->grid), ranks = (hsize_t)sn_grid_space_size(w->grid);
+  const hsize_t share = (points + ranks - 1) / ranks, parts = (share + mebibyte - 1) / mebibyte;
+  const hsize_t snapshots = (hsize_t)(spec->snapshots > 0 ? spec->snapshots : 1), room = (hsize_t)w->room;
+  w->chunk[0] = 1;
+  w->chunk[2] = (share + parts - 1) / parts;
+  w->chunk[1] = within(mebibyte / w->chunk[2], 1, snapshots < room ? snapshots : room);
+  w->room -= (ptrdiff_t)(room % w->chunk[1]);
+}
+
 static sn_status create_variables(sn_trajectory_writer *w, const sn_trajectory_spec *spec) {
   const hsize_t members = (hsize_t)w->member_count, points = (hsize_t)sn_grid_points(w->grid);
   const hsize_t snapshots = (hsize_t)(spec->snapshots > 0 ? spec->snapshots : 1);
-  const hsize_t mebibyte = 131072; /* in doubles */
   const hsize_t field_size[3] = {members, (hsize_t)w->extent, points};
-  const hsize_t field_chunk[3] = {1, within(mebibyte / points, 1, snapshots), within(points, 1, mebibyte)};
   const hsize_t scalar_chunk[2] = {within(members, 1, 64), within(snapshots, 1, 1024)};
   for (int i = 0; i < spec->fields; i++) {
     variable *v = &w->field[i];
-    SN_TRY(create(w, spec->field[i].name, H5T_IEEE_F64LE, 0, 3, field_size, field_chunk, &v->dataset));
+    SN_TRY(create(w, spec->field[i].name, H5T_IEEE_F64LE, 0, 3, field_size, w->chunk, &v->dataset));
     SN_TRY(attach(w, v->dataset, 0, 3));
     SN_TRY(describe(w, v->dataset, spec->field[i].long_name));
   }
@@ -162,6 +185,9 @@ static sn_status create_variables(sn_trajectory_writer *w, const sn_trajectory_s
 }
 
 static sn_status build(sn_trajectory_writer *w, const sn_trajectory_spec *spec) {
+  if (w->gzip && H5Zfilter_avail(H5Z_FILTER_DEFLATE) <= 0)
+    return SN_ERROR_ALL(SN_ERROR_USAGE, "%s: this HDF5 was built without gzip; set io.compression to none",
+                        sn_file_path(w->file));
   SN_TRY(sn_file_set_double(w->file, sn_file_id(w->file), "domain_length", spec->length));
   for (int i = 0; i < spec->numbers; i++)
     SN_TRY(sn_file_set_double(w->file, sn_file_id(w->file), spec->number[i].name, spec->number[i].value));
@@ -187,11 +213,14 @@ static sn_status prepare(const sn_grid *grid, sn_file *file, const sn_trajectory
                               .room = room < 1      ? 1
                                       : room > 4096 ? 4096
                                                     : (ptrdiff_t)room,
+                              .gzip = spec->gzip,
                               .fields = spec->fields,
                               .scalars = spec->scalars,
                               .finals = spec->finals};
+  choose_chunk(w, spec);
   for (int i = 0; i < w->fields + w->scalars; i++) {
     variable *v = i < w->fields ? &w->field[i] : &w->scalar[i - w->fields];
+    snprintf(v->name, sizeof v->name, "%s", i < w->fields ? spec->field[i].name : spec->scalar[i - w->fields].name);
     v->width = i < w->fields ? sn_grid_range(grid).count : 1;
     SN_TRY(SN_NEW(w->members.count * w->room * v->width, &v->waiting));
   }
@@ -370,6 +399,13 @@ static void release(sn_trajectory_writer *w) {
   sn_memory_give(&w->waiting_sums);
 }
 
+/* The XDMF page beside the file. */
+static sn_status write_page(const sn_trajectory_writer *w, const char *path) {
+  const char *names[VARIABLES_MOST];
+  for (int i = 0; i < w->fields; i++) names[i] = w->field[i].name;
+  return sn_xdmf_write(path, w->member_count, w->written, sn_grid_points(w->grid), w->fields, names);
+}
+
 sn_status sn_trajectory_finish(sn_trajectory_writer **writer, const double *const *finals) {
   sn_trajectory_writer *w = *writer;
   sn_status status = flush_together(w);
@@ -379,9 +415,12 @@ sn_status sn_trajectory_finish(sn_trajectory_writer **writer, const double *cons
     sn_trajectory_abandon(writer);
     return status;
   }
+  char path[SN_TEXT_PATH];
+  snprintf(path, sizeof path, "%s", sn_file_path(w->file));
   sn_timer_start(sn_grid_timer(w->grid), SN_TIME_WRITE);
   release(w);
   status = sn_file_commit(&w->file);
+  if (!status) status = sn_agree(sn_grid_world(w->grid), sn_grid_rank(w->grid) == 0 ? write_page(w, path) : SN_OK);
   sn_timer_stop(sn_grid_timer(w->grid), SN_TIME_WRITE);
   sn_memory_give(writer);
   return status;

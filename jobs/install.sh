@@ -14,7 +14,10 @@ packages=(
   librandom123-dev                          # random numbers
   libcmocka-dev                             # unit tests
   python3-numpy python3-h5py python3-xarray python3-h5netcdf python3-netcdf4 python3-matplotlib # figures, tests
+  python3-jsonschema python3-yaml           # tests of the JSON Schema
 )
+# Not installed: python3-torch (weights as .pt), python3-dask (arithmetic of your own on files larger than memory) and
+# chromium (looks at the report in a test; some 300 MB with what it wants). Tests that want them are skipped without.
 
 if [ "${1:-}" = --tests ]; then
   packages+=(slurm-wlm slurm-wlm-basic-plugins munge lmod mandoc doxygen)

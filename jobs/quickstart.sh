@@ -79,32 +79,33 @@ parallel predict "$config" --overwrite
 end
 
 begin "Figures"
-"$PYTHON" io/python/sinode_plot.py all "$run"
-"$PYTHON" io/python/sinode_plot.py heatmap runs/ks64_paper/data.h5 --output "$run/figures/paper_data"
+tools() { "$PYTHON" io/python/sinode-tools "$@"; }
+tools all "$run"
+tools map runs/ks64_paper/data.h5 --output "$run/figures/paper_data"
+tools report "$run"
 end
 
 stage="Summary"
 PYTHONPATH=io/python "$PYTHON" - "$run" "$config" "$ranks" "$SECONDS" <<'END'
-import math
 import os
 import sys
-from sinode_plot import read_history, read_trajectory
+import sinode
 
 run, config, ranks, seconds = sys.argv[1:]
-history = read_history(run)
-prediction = read_trajectory(f"{run}/prediction.h5", field=False)
-valid = float(prediction.valid_time[0])
-if math.isnan(valid):  # to the end
-    valid = prediction.time[-1]
+history = sinode.read_history(run)
+with sinode.open(f"{run}/prediction.h5") as prediction:
+    threshold = sinode.threshold_of(prediction)
+valid, lyapunov = sinode.runs.valid_time_of(f"{run}/prediction.h5")
 print(f"""
 == Done in {seconds} s
 
   training loss (mse)         {history.train_loss[-1]:.3e}
   test loss (validation set)  {history.validation_loss[-1]:.3e}
   epochs, seconds per epoch   {history.epoch[-1]:.0f}, {history.seconds[-1] / history.epoch[-1]:.3f}
-  valid time of prediction    t = {valid:.2f}, or {valid * prediction.exponent:.2f} Lyapunov times
-                              (until the normalized error passes {prediction.threshold:g})
+  valid time of prediction    t = {valid:.2f}, or {lyapunov:.2f} Lyapunov times
+                              (until the normalized error passes {threshold:g})
 
+  report      {run}/report.html
   figures     {run}/figures/*.png, *.pdf
   prediction  xarray.open_dataset("{run}/prediction.h5")
 

@@ -37,6 +37,16 @@ sn_status sn_etdrk4_create(const sn_grid *grid, ptrdiff_t members, const sn_etdr
 void sn_etdrk4_destroy(sn_etdrk4 **etdrk4);
 
 /*
+ * What a step of `members` members costs on one of so many space ranks, by formula: messages and bytes sent, means over
+ * the ranks; bytes held by the object, of the rank with most. Local.
+ */
+typedef struct {
+  double messages, sent, held;
+} sn_etdrk4_forecast;
+
+sn_etdrk4_forecast sn_etdrk4_foresee(ptrdiff_t points, int ranks, ptrdiff_t members);
+
+/*
  * The state (members, local points). Setting it also sets the number of steps done, which is not 0 where a run is
  * continued. Collective over space.
  */

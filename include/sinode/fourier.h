@@ -1,18 +1,22 @@
 /*
  * Discrete Fourier transforms of several real periodic fields over the space ranks of a replica.
  *
- * One space rank: FFTW's real transforms; a field has points / 2 + 1 coefficients. Several: FFTW-MPI's one-dimensional
- * transform, which is complex, so two real fields travel in one (z = f + i g; an odd one out travels with g = 0).
- * Both are hidden behind "spectra": operations that are linear and real in physical space (multiplication of wave
- * number m by a symbol with s(-m) = conj s(m)) act on a spectrum coefficient by coefficient in either layout.
+ * One space rank: FFTW's real transforms; a field has points / 2 + 1 coefficients. Several, points = n1 n2: real and
+ * complex transforms of these lengths on each rank and one transposition between them; a rank has some of the rows of
+ * n2 wave numbers k1 + n1 k2, k1 = 0 .. n1 / 2, and the values of some columns of n1 points. Several and no such
+ * factors (a prime number of points): FFTW-MPI's one-dimensional transform, which is complex, so two real fields travel
+ * in one (z = f + i g; an odd one out travels with g = 0), takes three transpositions, and leaves some ranks without
+ * work.
+ *
+ * All are hidden behind "spectra": operations that are linear and real in physical space (multiplication of wave
+ * number m by a symbol with s(-m) = conj s(m)) act on a spectrum coefficient by coefficient in any layout.
  *
  * A coefficient array holds `spectra` x `modes` numbers; coefficient m of spectrum s is at
- * s * spectrum_stride + m * mode_stride, and the array has no gaps. Which modes a rank owns is FFTW's choice: a
- * contiguous range of 0 .. points-1, where m and m - points are the same mode; it may own none. Coefficient arrays come
- * from sn_memory_take, real ones from anywhere.
+ * s * spectrum_stride + m * mode_stride, and the array has no gaps. m and m - points are the same mode; a rank may own
+ * none. Coefficient arrays come from sn_memory_take, real ones from anywhere.
  *
- * Time goes to SN_TIME_FFT and SN_TIME_EXCHANGE; transforms of one rank that take no longer than reading the clock a
- * few times are not timed.
+ * Time goes to SN_TIME_FFT and, within it or beside it, SN_TIME_EXCHANGE; transforms of one rank that take no longer
+ * than reading the clock a few times are not timed.
  */
 #ifndef SINODE_FOURIER_H
 #define SINODE_FOURIER_H
@@ -41,7 +45,7 @@ ptrdiff_t sn_fourier_modes(const sn_fourier *fourier);
 ptrdiff_t sn_fourier_spectrum_stride(const sn_fourier *fourier);
 ptrdiff_t sn_fourier_mode_stride(const sn_fourier *fourier);
 
-/* Numbers to allocate for a coefficient array (at least spectra * modes; FFTW may want more room). */
+/* Numbers to allocate for a coefficient array (at least spectra * modes; FFTW-MPI may want more room). */
 ptrdiff_t sn_fourier_size(const sn_fourier *fourier);
 
 /* Signed wave number of local mode m: 0 .. points/2 or -(points-1)/2 .. -1; points/2 for the unpaired Nyquist mode. */
@@ -60,19 +64,36 @@ sn_status sn_fourier_forward(sn_fourier *fourier, const double *real, double com
 sn_status sn_fourier_inverse(sn_fourier *fourier, double complex *coefficients, double *real);
 
 /*
- * Coefficients of the fields to those of their pointwise squares, in place: two transforms, and no redistribution,
- * since the grid points stay where FFTW has them. Collective over the space ranks.
+ * `turns` times: coefficients of the fields to those of their pointwise squares, in place, then a sweep, which may
+ * change them. A sweep is called for one piece of the coefficient array after the other, numbers first .. first + count
+ * - 1, while they are in the cache; a piece is within one spectrum where mode_stride is 1. No redistribution, since the
+ * grid points stay where the transforms have them. Collective over the space ranks.
  */
-sn_status sn_fourier_square(sn_fourier *fourier, double complex *coefficients);
+typedef void (*sn_fourier_sweep)(void *context, ptrdiff_t turn, ptrdiff_t first, ptrdiff_t count);
+sn_status sn_fourier_squares(sn_fourier *fourier, double complex *coefficients, ptrdiff_t turns, sn_fourier_sweep sweep,
+                             void *context);
 
 /*
- * The same in two steps, for products of other fields: coefficients (destroyed) to the fields' values where FFTW has
- * them, divided by points, and back. An array of sn_fourier_values doubles, from sn_memory_take, holds them in an order
- * of FFTW's; what is not a field's stays 0 under products. Collective over the space ranks.
+ * A product in two steps: coefficients (destroyed) to the fields' values where the
+ * transforms have them, divided by points, and back. An array of sn_fourier_values doubles, from sn_memory_take, holds
+ * them in the transforms' order; what is not a field's stays 0 under products. Collective over the space ranks.
  */
 ptrdiff_t sn_fourier_values(const sn_fourier *fourier);
 sn_status sn_fourier_to_values(sn_fourier *fourier, double complex *coefficients, double *values);
 sn_status sn_fourier_from_values(sn_fourier *fourier, const double *values, double complex *coefficients);
+
+/*
+ * What transforms of `fields` fields of so many points cost on one of so many space ranks, by formula: means over the
+ * ranks, and what the one with most holds. Local.
+ */
+typedef struct {
+  double messages;         /* to other ranks, in all transpositions of a transform, or in a redistribution */
+  double transposition;    /* bytes sent in the transpositions of a transform */
+  double redistribution;   /* bytes sent where values come from blocks of the grid, or go there */
+  double numbers, private; /* doubles in a coefficient array, and in the sn_fourier itself */
+} sn_fourier_forecast;
+
+sn_fourier_forecast sn_fourier_foresee(ptrdiff_t points, int ranks, ptrdiff_t fields);
 
 /* Multiplies every spectrum by a symbol given on the local modes. Local. */
 void sn_fourier_scale(const sn_fourier *fourier, const double complex *symbol, double complex *coefficients);

@@ -21,6 +21,9 @@ typedef struct sn_grid sn_grid;
  */
 sn_status sn_grid_create(MPI_Comm world, int space, ptrdiff_t points, sn_timer *timer, sn_grid **out);
 
+/* The same error, or none, for any world size. Local, alike on all ranks. */
+sn_status sn_grid_allows(int ranks, int space, ptrdiff_t points);
+
 /* Collective over world. */
 void sn_grid_destroy(sn_grid **grid);
 

@@ -7,9 +7,9 @@
  *           update.
  *   dense   LU: LAPACK on one rank, else ScaLAPACK on a near-square process grid, block-cyclic.
  *   gmres   any A, matrix-free, to a tolerance.
- *   auto    banded for a fixed stencil over several ranks where it loses no more than 1e-13 of I (from 1024 points on);
- *           else fft where A is circulant; else dense where its factors fit into half of the memory there is; else
- * gmres.
+ *   auto    banded for a fixed stencil over five or more ranks where it loses no more than 1e-13 of I (from 1024 points
+ *           on); else fft where A is circulant; else dense where its factors fit into half of the memory there is; else
+ *           gmres.
  *
  * dense holds N^2 / S numbers a gamma, and N^2 / S with the buffers of their redistribution while it factors (for good
  * if A can be trained).
@@ -50,6 +50,21 @@ typedef struct sn_solver sn_solver;
 sn_status sn_solver_create(const sn_grid *grid, sn_linear *linear, const sn_solver_options *options, int gammas,
                            const double *gamma, sn_solver **out);
 void sn_solver_destroy(sn_solver **solver);
+
+/*
+ * What sn_solver_create would choose for this A, were its grid split over so many space ranks with `memory` bytes for
+ * each, and what a solve of `samples` right-hand sides would cost a rank, by formula (docs/performance.md). A dense
+ * factorization sends more, which is not counted; gmres has no such formula. Error: as of sn_solver_create. Local.
+ */
+typedef struct {
+  sn_solver_kind kind;
+  const char *name;
+  double messages, sent; /* of a solve: to other ranks, a reduction counted as one; bytes */
+  double held;           /* bytes of factors */
+} sn_solver_forecast;
+
+sn_status sn_solver_foresee(const sn_linear *linear, const sn_solver_options *options, int ranks, double memory,
+                            int gammas, const double *gamma, ptrdiff_t samples, sn_solver_forecast *out);
 
 /* Prepares for solves with exactly `samples` right-hand sides; may be called for several counts. Collective over space.
  */

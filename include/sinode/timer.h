@@ -25,6 +25,7 @@ typedef enum {
   SN_TIME_REDUCE,   /* reductions over space ranks and replicas */
   SN_TIME_OPTIMIZER,
   SN_TIME_VALIDATION,
+  SN_TIME_BASELINES,
   SN_TIME_READ,
   SN_TIME_WRITE,
   SN_TIME_REGIONS

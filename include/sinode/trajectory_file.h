@@ -50,6 +50,7 @@ typedef struct {
   sn_range own_members; /* of this replica */
   double length;        /* of the domain */
   ptrdiff_t snapshots;  /* expected, for which there is room at once; more or fewer may come */
+  int gzip;             /* level 1 to 9 of lossless compression of the fields (bytes shuffled first); 0: none */
   int fields;           /* variables (member, time, x); the first is u */
   const sn_trajectory_variable *field;
   int scalars; /* variables (member, time) */
@@ -76,7 +77,8 @@ sn_status sn_trajectory_create(const sn_grid *grid, const char *path, const sn_t
 sn_status sn_trajectory_append(sn_trajectory_writer *writer, double time, const double *const *fields,
                                const double *const *scalars);
 
-/* Writes what is left and finals[i] (own members), and puts the file in its place. */
+/* Writes what is left and finals[i] (own members), puts the file in its place and NAME.xdmf, for ParaView, beside it.
+ */
 sn_status sn_trajectory_finish(sn_trajectory_writer **writer, const double *const *finals);
 
 /* Has all snapshots appended so far on disk, in NAME.tmp. */

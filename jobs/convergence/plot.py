@@ -15,7 +15,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "io" / "python"))
-from sinode_plot import LINES, STYLE, PlotError, save  # noqa: E402
+from sinode.files import InputError  # noqa: E402
+from sinode.style import LINES, STYLE, save  # noqa: E402
 
 PANELS = (("IMEX, orders 1 and 2", lambda s: s.kind == "imex" and s.order < 3),
           ("IMEX, orders 3 to 5", lambda s: s.kind == "imex" and s.order >= 3),
@@ -50,9 +51,9 @@ def read_study(path):
                     groups.setdefault(row["problem"], {}).setdefault(row["scheme"], []).append(row)
         return {problem: [_scheme(rows) for rows in schemes.values()] for problem, schemes in groups.items()}
     except OSError as error:
-        raise PlotError(f"{path}: cannot be read: {error.strerror}") from None
+        raise InputError(f"{path}: cannot be read: {error.strerror}") from None
     except (KeyError, TypeError, ValueError, csv.Error):
-        raise PlotError(f"{path}: is not a convergence study") from None
+        raise InputError(f"{path}: is not a convergence study") from None
 
 
 def _scheme(rows):
@@ -190,7 +191,7 @@ def main(arguments):
             for against in ("step", "time"):
                 for path in save(draw(schemes, against), pathlib.Path(arguments[1]) / f"{problem}_{against}"):
                     print(path)
-    except PlotError as error:
+    except InputError as error:
         print(f"plot.py: error: {error}", file=sys.stderr)
         return error.status
     print()

@@ -14,7 +14,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "io" / "python"))
-from sinode_plot import LINES, STYLE, PlotError, save  # noqa: E402
+from sinode.files import InputError  # noqa: E402
+from sinode.style import LINES, STYLE, save  # noqa: E402
 
 SOLVERS, MARKERS = ("fft", "banded", "dense"), "os^"
 LIMIT = 1e-6  # of what a matrix may lose of its identity
@@ -26,9 +27,9 @@ def read(path):
         with open(path, newline="") as file:
             rows = list(csv.DictReader(file))
     except OSError as error:
-        raise PlotError(f"{path}: {error.strerror}") from None
+        raise InputError(f"{path}: {error.strerror}") from None
     if not rows or "lost" not in rows[0]:
-        raise PlotError(f"{path}: is not a study of solvers")
+        raise InputError(f"{path}: is not a study of solvers")
     columns = [name for name in rows[0] if name != "solver"]
     number = lambda text: float(text) if text not in ("", "refused") else np.nan  # noqa: E731
     return {solver: {name: np.array([number(row[name]) for row in rows if row["solver"] == solver])
@@ -81,7 +82,7 @@ def main(arguments):
         return 0 if arguments[:1] in (["-h"], ["--help"]) else 2
     try:
         save(draw(read(arguments[0])), pathlib.Path(arguments[1]) / "solvers")
-    except PlotError as error:
+    except InputError as error:
         print(f"plot.py: error: {error}", file=sys.stderr)
         return 3
     return 0

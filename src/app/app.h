@@ -27,8 +27,10 @@ typedef struct {
   bool check;              /* --check, for gradient */
   bool io;                 /* --io, for check */
   bool machine;            /* --machine, for benchmark */
+  bool terminal;           /* whether rank 0 prints to one */
   double started;          /* on sn_clock */
   sn_lock locks[2];        /* of the directory and the file being written; rank 0's */
+  int foreseen;            /* --ranks, for check: of a run to come; 0: those of this run */
 } sn_app;
 
 #endif

@@ -8,7 +8,7 @@
 
 #include "run_directory.h"
 #include "setup.h"
-#include "text_file.h"
+#include "sinode/text_file.h"
 #include "traffic.h"
 
 enum { REPEATS_MOST = 101, NAMES_MOST = 8 };

@@ -7,6 +7,7 @@
 
 #include "check_io.h"
 #include "commands.h"
+#include "forecast.h"
 #include "setup.h"
 #include "sinode/dataset.h"
 #include "sinode/memory.h"
@@ -25,50 +26,8 @@ static double most_over_ranks(const sn_app *app, double value) {
   return value;
 }
 
-static void check_generation(const sn_app *app, const sn_grid *grid) {
-  const sn_config *c = &app->config;
-  const double snapshots = round(c->generate.span / c->generate.interval) + 1;
-  const double steps = (c->generate.span + c->generate.transient) / c->generate.dt;
-  const double own = (double)sn_grid_share(grid, c->generate.members).count * (double)sn_grid_range(grid).count;
-  sn_log_line(app->log,
-              "generate: %.0f ETDRK4 steps of 8 transforms; about %.1f MiB a rank (24 doubles a point); %s: %.1f MiB",
-              steps, mebibytes(most_over_ranks(app, 24 * 8 * own)), c->generate.file,
-              mebibytes(8 * snapshots * (double)c->generate.members * (double)c->grid.points));
-}
-
-/* Messages of the network for one evaluation and its transpose, by the formula in docs/method.md. */
-static void say_network_traffic(const sn_app *app, const sn_grid *grid, const sn_model *model, ptrdiff_t samples) {
-  const sn_network_shape *shape = sn_network_get_shape(sn_model_network(model));
-  const int layers = shape->hidden + 1;
-  if (sn_grid_space_size(grid) == 1 || shape->kind == SN_NETWORK_NONE) {
-    sn_log_line(app->log, "network: no messages in an evaluation (one rank in space)");
-    return;
-  }
-  if (shape->kind == SN_NETWORK_KS) {
-    sn_log_line(app->log, "network: none; 4 transforms and 2 redistributions a pair of samples an evaluation");
-    return;
-  }
-  if (shape->kind == SN_NETWORK_PRODUCT) {
-    sn_log_line(app->log, "network: 2 halo exchanges of %d points with each neighbour an evaluation, as many back",
-                shape->kernel / 2);
-    return;
-  }
-  if (shape->kind == SN_NETWORK_CONV) {
-    sn_log_line(app->log, "network: %d halo exchanges of %d points with each neighbour an evaluation, as many back",
-                layers, shape->kernel / 2);
-    return;
-  }
-  double forward = 0, backward = 0;
-  for (int k = 0; k < layers; k++) {
-    const double out = k == layers - 1 ? (double)sn_grid_points(grid) : (double)shape->width[k];
-    const double in = k ? (double)shape->width[k - 1] : (double)sn_grid_points(grid);
-    if (k % 2 == 0) forward += out;
-    if (k % 2 == 1) backward += in;
-    if (k % 2 == 0 && k == layers - 1) backward += out;
-  }
-  sn_log_line(app->log, "network: %d reductions (%.1f KiB) over the space ranks an evaluation, %d (%.1f KiB) back",
-              (layers + 1) / 2, 8 * forward * (double)samples / 1024, layers / 2 + layers % 2,
-              8 * backward * (double)samples / 1024);
+static sn_layout layout_of(const sn_grid *grid) {
+  return (sn_layout){sn_grid_points(grid), sn_grid_space_size(grid), sn_grid_replica_count(grid)};
 }
 
 /*
@@ -104,6 +63,7 @@ static sn_status say_integration(const sn_app *app, const sn_grid *grid, sn_mode
                                  ptrdiff_t samples, double data, double libraries) {
   const sn_config *c = &app->config;
   sn_integrator *integrator;
+  const double share = -most_over_ranks(app, -(double)sn_memory_share(sn_grid_world(grid)));
   SN_TRY(sn_setup_integrator(app, model, interval, c->train.window, sn_setup_training_passes(app), &integrator));
   sn_status status = sn_integrator_reserve(integrator, samples);
   if (!status) status = sn_suitability_check(app, model, usual_speed, sn_integrator_steps(integrator, c->train.window));
@@ -111,11 +71,11 @@ static sn_status say_integration(const sn_app *app, const sn_grid *grid, sn_mode
   sn_log_line(app->log, "scheme: %s, dt %g, %.0f steps a window; solver %s", c->integrator.scheme, c->integrator.dt,
               window, sn_integrator_solver_reason(integrator));
   sn_log_line(app->log, "adjoint storage: %s", sn_integrator_storage_reason(integrator));
-  say_network_traffic(app, grid, model, samples);
+  const sn_layout layout = layout_of(grid);
+  if (!status) status = sn_forecast_solves(app, layout, sn_model_linear(model), share, samples);
+  sn_forecast_network(app, layout, sn_network_get_shape(sn_model_network(model)), samples);
   const double parameters = (double)sn_parameters_size(sn_model_parameters(model));
-  if (sn_grid_replica_count(grid) > 1)
-    sn_log_line(app->log, "gradient: one reduction of %.1f MiB a rank over %d replicas an iteration",
-                mebibytes(most_over_ranks(app, 8 * parameters)), sn_grid_replica_count(grid));
+  sn_forecast_gradient(app, layout, most_over_ranks(app, parameters));
   if (!status) status = say_memory(app, grid, model, integrator, data, libraries);
   sn_integrator_destroy(&integrator);
   return status;
@@ -162,9 +122,10 @@ static sn_status check_training(const sn_app *app, const sn_grid *grid) {
 }
 
 sn_status sn_command_check(sn_app *app) {
+  if (app->foreseen) return sn_forecast(app);
   sn_grid *grid;
   SN_TRY(sn_setup_grid(app, &grid));
-  check_generation(app, grid);
+  sn_forecast_generation(app, layout_of(grid));
   sn_status status = check_training(app, grid);
   if (!status && app->io) status = sn_check_io(app, grid);
   if (!status) sn_log_line(app->log, "the parameters are valid");

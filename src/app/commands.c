@@ -29,8 +29,9 @@ static const sn_command commands[] = {
      SN_FOR_BENCHMARK, sn_command_benchmark},
     {"check", "CONFIG.yaml", "dry run: process grid, memory, solver, messages; runs nothing",
      "Validates the parameters and says what a run on this number of ranks would do and need.\n"
-     "  --io      writes files of the run's shape where the run would, syncs, reads them back and compares; says how "
-     "fast",
+     "  --io        writes files of the run's shape where the run would, syncs, reads them back and compares; says how\n"
+     "              fast\n"
+     "  --ranks N   says it for a run on N ranks, by formula, in no time",
      SN_FOR_ALL, sn_command_check},
     {"status", "CONFIG.yaml", "state and step of the run, for job scripts",
      "Prints two words of run.directory's status.json: running, checkpointed, complete or failed, and the iterations\n"
@@ -41,6 +42,11 @@ static const sn_command commands[] = {
     {"template", "COMMAND", "a complete commented parameter file for a command",
      "Prints every key that the command reads, with its default; for check, those of all commands.", 0,
      sn_command_template},
+    {"schema", "COMMAND|all", "a JSON Schema of the parameter file, for editors",
+     "Prints every key with type, range, default and help; keys that the command requires are required (all: none).\n"
+     "Editors that know YAML complete and check by it: put `# yaml-language-server: $schema=sinode.json` first in the\n"
+     "parameter file.",
+     0, sn_command_schema},
     {"explain", "SECTION.KEY", "one key of the parameter file: type, unit, range, default, example",
      "Takes a key such as train.batch, or a section.", 0, sn_command_explain},
     {"selftest", "", "proves an installation, on any number of ranks, within a minute",

@@ -39,6 +39,7 @@ sn_status sn_command_check(sn_app *app);
 sn_status sn_command_status(sn_app *app);
 sn_status sn_command_info(sn_app *app);
 sn_status sn_command_template(sn_app *app);
+sn_status sn_command_schema(sn_app *app);
 sn_status sn_command_explain(sn_app *app);
 sn_status sn_command_selftest(sn_app *app);
 

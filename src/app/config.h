@@ -46,6 +46,10 @@ typedef struct {
     int plan; /* sn_fourier_effort: estimate | measure */
   } fft;
   struct {
+    int compression; /* of trajectories: 0 none, 1 gzip */
+    int64_t level;
+  } io;
+  struct {
     char file[SN_CONFIG_PATH];
     int initial;                       /* sn_ks_initial: paper | cosine | random | file */
     char initial_file[SN_CONFIG_PATH]; /* initial: file -> a trajectory file whose last snapshot is the start */
@@ -134,6 +138,7 @@ typedef struct {
     double span;
     double threshold;         /* of nrmse, for the valid time */
     double lyapunov_exponent; /* leading one, for times in Lyapunov times */
+    bool baselines;
   } predict;
   struct {
     char model[SN_CONFIG_PATH], data[SN_CONFIG_PATH], file[SN_CONFIG_PATH];
@@ -176,6 +181,12 @@ const char *sn_config_difference(const sn_config *a, const sn_config *b, const c
 
 /* A complete commented parameter file for a command, on stdout. */
 void sn_config_template(sn_config_command command);
+
+/*
+ * A JSON Schema (draft 7) of the parameter file, for editors, on stdout: all keys, of which those are required that the
+ * commands (sn_config_command bits; 0: none) cannot do without.
+ */
+void sn_config_json_schema(int commands);
 
 /* One key ("train.batch") or a section ("train") with type, unit, range, default and example, on stdout. */
 sn_status sn_config_explain(const char *key);

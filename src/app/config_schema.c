@@ -15,6 +15,7 @@
 #include "spelling.h"
 
 static const sn_key_choice plans[] = {{"estimate", SN_FOURIER_ESTIMATE}, {"measure", SN_FOURIER_MEASURE}, {NULL, 0}};
+static const sn_key_choice compressions[] = {{"none", 0}, {"gzip", 1}, {NULL, 0}};
 static const sn_key_choice initials[] = {{"paper", SN_KS_INITIAL_PAPER},
                                          {"cosine", SN_KS_INITIAL_COSINE},
                                          {"random", SN_KS_INITIAL_RANDOM},
@@ -98,6 +99,10 @@ static const sn_config_key keys[] = {
      .help = "of such a slice; at most train.batch over this many replicas have work"},
     {"fft.plan", SN_KEY_CHOICE, AT(fft.plan), .fallback = "estimate", .choices = plans, .commands = SN_FOR_ALL,
      .help = "how FFTW plans: estimate gives the same bits in every run, measure is faster on large grids"},
+    {"io.compression", SN_KEY_CHOICE, AT(io.compression), .fallback = "none", .choices = compressions,
+     .commands = SN_FOR_GENERATE | SN_FOR_PREDICT, .help = "lossless, of the fields in trajectory files"},
+    {"io.level", SN_KEY_INTEGER, AT(io.level), .fallback = "1", WITHIN(1, 9),
+     .commands = SN_FOR_GENERATE | SN_FOR_PREDICT, .help = "gzip: 1 is fastest; more gains little"},
 
     {"generate.file", SN_KEY_PATH, AT(generate.file), .fallback = "data.h5", .commands = SN_FOR_GENERATE,
      .help = "trajectory file to write"},
@@ -280,6 +285,8 @@ static const sn_config_key keys[] = {
     {"predict.lyapunov_exponent", SN_KEY_REAL, AT(predict.lyapunov_exponent), .fallback = "0.043", ABOVE(0),
      .unit = "1/time", .commands = SN_FOR_PREDICT,
      .help = "the leading one, for times in Lyapunov times (0.043: L = 22)"},
+    {"predict.baselines", SN_KEY_SWITCH, AT(predict.baselines), .fallback = "true", .commands = SN_FOR_PREDICT,
+     .help = "whether persistence, climatology and the linear part alone are measured beside the model"},
 
     {"gradient.model", SN_KEY_PATH, AT(gradient.model), .example = "run/model.h5", .commands = SN_FOR_GRADIENT,
      .required = SN_FOR_GRADIENT, .help = "model file (a checkpoint will do)"},

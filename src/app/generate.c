@@ -26,17 +26,30 @@ typedef struct {
   ptrdiff_t transient, interval, snapshots; /* steps, steps, number */
   ptrdiff_t recorded;                       /* snapshots so far */
   sn_watch watch;
+  double told;                     /* clock when status.json was written */
   bool begun;                      /* the run directory is ours */
   sn_series series;                /* of checkpoints */
   char checkpoint[SN_SERIES_PATH]; /* the newest, or "" */
 } generation;
 
+static double steps_in_all(const generation *g) { return (double)(g->transient + (g->snapshots - 1) * g->interval); }
+
+static sn_run_progress progress_of(const generation *g) {
+  const int64_t done = g->etdrk4 ? sn_etdrk4_steps_done(g->etdrk4) : 0;
+  return (sn_run_progress){.step = done,
+                           .steps = (int64_t)steps_in_all(g),
+                           .loss = NAN,
+                           .rate = NAN,
+                           .seconds_left = sn_log_seconds_left(g->app->log, (double)done, steps_in_all(g)),
+                           .memory_mib = (double)sn_memory_resident_peak() / 1048576};
+}
+
 static sn_status say_status(const generation *g, sn_run_state state, const char *reason) {
   const sn_app *app = g->app;
   sn_status status = SN_OK;
   if (app->rank == 0) {
-    const int64_t steps = g->etdrk4 ? sn_etdrk4_steps_done(g->etdrk4) : 0;
-    status = sn_status_file_write(app->config.run.directory, state, steps, g->checkpoint, reason);
+    const sn_run_progress progress = progress_of(g);
+    status = sn_status_file_write(app->config.run.directory, state, &progress, g->checkpoint, reason);
   }
   return sn_agree(app->world, status);
 }
@@ -187,6 +200,7 @@ static sn_trajectory_spec spec_of(const generation *g) {
                               .own_members = g->members,
                               .length = g->app->config.grid.length,
                               .snapshots = g->snapshots,
+                              .gzip = g->app->config.io.compression ? (int)g->app->config.io.level : 0,
                               .fields = 1,
                               .field = &field};
 }
@@ -275,10 +289,11 @@ static sn_status prepare(generation *g) {
   return SN_OK;
 }
 
-static void show(const generation *g) {
-  const double steps = (double)(g->transient + (g->snapshots - 1) * g->interval);
-  sn_log_progress(g->app->log, "generating", (double)sn_etdrk4_steps_done(g->etdrk4), steps, "t %g",
-                  sn_etdrk4_time(g->etdrk4));
+static void show(generation *g) {
+  const sn_run_progress now = progress_of(g);
+  if (g->app->rank == 0)
+    sn_status_file_refresh(g->app->config.run.directory, &now, g->checkpoint, "generating", &g->told);
+  sn_log_progress(g->app->log, "generating", (double)now.step, steps_in_all(g), "t %g", sn_etdrk4_time(g->etdrk4));
 }
 
 /* Stops here, with everything on disk. */

@@ -2,6 +2,7 @@
  */
 #include <cblas.h>
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,17 @@ typedef struct {
   const char *settings[256];
   int setting_count;
   bool help, version, quiet, overwrite, check, io, machine;
+  int ranks; /* of --ranks; 0: not given */
 } command_line;
+
+static sn_status parse_ranks(const char *text, int *ranks) {
+  char *end;
+  const long value = text ? strtol(text, &end, 10) : 0;
+  if (!text || *end || value < 1 || value > INT_MAX)
+    return SN_ERROR_ALL(SN_ERROR_USAGE, "--ranks needs a number of ranks after it, not '%s'", text ? text : "");
+  *ranks = (int)value;
+  return SN_OK;
+}
 
 static sn_status parse_command_line(int argc, char **argv, command_line *line) {
   *line = (command_line){0};
@@ -40,6 +51,9 @@ static sn_status parse_command_line(int argc, char **argv, command_line *line) {
       line->io = true;
     } else if (strcmp(word, "--machine") == 0) {
       line->machine = true;
+    } else if (strcmp(word, "--ranks") == 0) {
+      SN_TRY(parse_ranks(i + 1 < argc ? argv[i + 1] : NULL, &line->ranks));
+      i++;
     } else if (strcmp(word, "--set") == 0 || strncmp(word, "--set=", 6) == 0) {
       if (word[5] == '\0' && i + 1 == argc)
         return SN_ERROR_ALL(SN_ERROR_USAGE, "--set needs section.key=value after it");
@@ -69,6 +83,8 @@ static sn_status parse_command_line(int argc, char **argv, command_line *line) {
     return SN_ERROR_ALL(SN_ERROR_USAGE, "--io belongs to the command check");
   if (line->machine && line->command->run != sn_command_benchmark)
     return SN_ERROR_ALL(SN_ERROR_USAGE, "--machine belongs to the command benchmark");
+  if (line->ranks && line->command->run != sn_command_check)
+    return SN_ERROR_ALL(SN_ERROR_USAGE, "--ranks belongs to the command check; mpirun -n starts ranks");
   return SN_OK;
 }
 
@@ -142,8 +158,9 @@ static sn_status run(sn_app *app, int argc, char **argv) {
   app->check = line.check;
   app->io = line.io;
   app->machine = line.machine;
+  app->foreseen = line.ranks;
   keep_command_line(app, argc, argv);
-  SN_TRY(sn_log_create(app->rank == 0, line.quiet, &app->log));
+  SN_TRY(sn_log_create(app->rank == 0, line.quiet, app->terminal, &app->log));
   SN_TRY(sn_timer_create(&app->timer));
   if (line.command->reads) {
     SN_TRY(read_config(app, &line));
@@ -177,16 +194,17 @@ int main(int argc, char **argv) {
   /* OpenMPI's default way of writing files in parallel (fcoll/vulcan) has corrupted data in 4.1; this one has not. */
   setenv("OMPI_MCA_fcoll", "dynamic_gen2", 0);
   signal(SIGXFSZ, SIG_IGN); /* a file beyond the limit set on sizes is an error of the write, not the end */
+  const bool terminal = sn_log_is_terminal();
   MPI_Init(&argc, &argv);
-  sn_app app = {.world = MPI_COMM_WORLD, .started = sn_clock()};
+  sn_app app = {.world = MPI_COMM_WORLD, .terminal = terminal, .started = sn_clock()};
   MPI_Comm_rank(app.world, &app.rank);
   MPI_Comm_size(app.world, &app.ranks);
   sn_status status = run(&app, argc, argv);
+  sn_log_destroy(&app.log); /* ends the line it is in before the error is told */
   int code = status ? report(&app, &status) : 0;
   for (int k = 0; k < 2; k++) sn_lock_release(&app.locks[k]);
   free(app.echo);
   sn_timer_destroy(&app.timer);
-  sn_log_destroy(&app.log);
   MPI_Finalize();
   return code;
 }

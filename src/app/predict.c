@@ -1,10 +1,11 @@
 /* sinode predict: rolls a model out from snapshots of the data and measures it against what follows them in the data.
  */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "baselines.h"
 #include "commands.h"
+#include "scores.h"
 #include "setup.h"
 #include "sinode/memory.h"
 #include "sinode/trajectory_file.h"
@@ -16,6 +17,8 @@ typedef struct {
   sn_trajectory_reader *reader;
   sn_model *model;
   sn_integrator *integrator;
+  sn_baselines *baselines; /* NULL: not wanted */
+  int scores;              /* model and baselines */
   sn_trajectory_writer *writer;
   ptrdiff_t starts;       /* predictions from each trajectory, */
   ptrdiff_t stride;       /* this many snapshots apart */
@@ -29,38 +32,36 @@ typedef struct {
   double *states;         /* (chunk + 1, members, points) */
   double *reference;      /* (members, known, points) */
   double *frame;          /* (members, points): the reference at one time, NaN where there is none */
-  double *spread;         /* (members): standard deviation of the reference */
-  double *errors;         /* (chunk + 1, members): sums of squares, then rmse */
-  double *relative;       /* (members): nrmse at one time */
-  double *estimate;       /* (chunk + 1, members): largest error estimate of a step in each interval; row 0 stays 0 */
-  double *squares;        /* (steps of a chunk, members): sums behind it */
-  double worst_estimate;  /* of the members of this replica so far */
-  double *valid_time;     /* (members): NaN while the prediction is still valid */
-  double *start_time;     /* (members): of the initial snapshot */
+  double *mean, *spread;  /* (members): of the reference, and its standard deviation */
+  double *errors;         /* (chunk + 1, scores, members): sums of squares, then rmse */
+  double *relative;       /* (scores, members): nrmse at one time */
+  double *marked;         /* (SN_MARKS, scores, members): nrmse after these intervals: */
+  ptrdiff_t mark[SN_MARKS];
+  double *estimate;      /* (chunk + 1, members): largest error estimate of a step in each interval; row 0 stays 0 */
+  double *squares;       /* (steps of a chunk, members): sums behind it */
+  double worst_estimate; /* of the members of this replica so far */
+  double *valid_time;    /* (scores, members): NaN while the prediction is still valid */
+  double *start_time;    /* (members): of the initial snapshot */
 } prediction;
 
 static void sum_over_space(const prediction *p, double *values, ptrdiff_t count) {
   MPI_Allreduce(MPI_IN_PLACE, values, (int)count, MPI_DOUBLE, MPI_SUM, sn_grid_space(p->grid));
 }
 
-/* Standard deviation over points and times of the reference, member by member. */
-static sn_status measure_spread(prediction *p) {
+/* Mean and standard deviation over points and times of the reference, member by member. */
+static void measure_spread(prediction *p) {
   const ptrdiff_t members = p->members.count, values = p->known * p->points;
   const double count = (double)p->known * (double)sn_grid_points(p->grid);
-  double *mean;
-  SN_TRY(SN_NEW(members, &mean));
   for (ptrdiff_t m = 0; m < members; m++)
-    for (ptrdiff_t k = 0; k < values; k++) mean[m] += p->reference[m * values + k] / count;
-  sum_over_space(p, mean, members);
+    for (ptrdiff_t k = 0; k < values; k++) p->mean[m] += p->reference[m * values + k] / count;
+  sum_over_space(p, p->mean, members);
   for (ptrdiff_t m = 0; m < members; m++)
     for (ptrdiff_t k = 0; k < values; k++) {
-      const double d = p->reference[m * values + k] - mean[m];
+      const double d = p->reference[m * values + k] - p->mean[m];
       p->spread[m] += d * d / count;
     }
   sum_over_space(p, p->spread, members);
   for (ptrdiff_t m = 0; m < members; m++) p->spread[m] = sqrt(p->spread[m]);
-  sn_memory_give(&mean);
-  return SN_OK;
 }
 
 /* The reference `step` intervals after the start. */
@@ -79,6 +80,7 @@ static void take_frame(prediction *p, ptrdiff_t step) {
 static void measure_errors(prediction *p, ptrdiff_t step, ptrdiff_t count, const double *states) {
   const ptrdiff_t members = p->members.count, state = members * p->points;
   for (ptrdiff_t i = 0; i < count; i++) {
+    double *sums = p->errors + i * p->scores * members;
     take_frame(p, step + i);
     for (ptrdiff_t m = 0; m < members; m++) {
       double sum = 0;
@@ -86,29 +88,41 @@ static void measure_errors(prediction *p, ptrdiff_t step, ptrdiff_t count, const
         const double d = states[i * state + j] - p->frame[j];
         sum += d * d;
       }
-      p->errors[i * members + m] = sum;
+      sums[m] = sum;
     }
+    if (p->baselines) sn_baselines_compare(p->baselines, step ? i + 1 : 0, p->frame, sums + members);
   }
-  sum_over_space(p, p->errors, count * members);
-  for (ptrdiff_t k = 0; k < count * members; k++) p->errors[k] = sqrt(p->errors[k] / (double)sn_grid_points(p->grid));
+  const ptrdiff_t values = count * p->scores * members;
+  sum_over_space(p, p->errors, values);
+  for (ptrdiff_t k = 0; k < values; k++) p->errors[k] = sqrt(p->errors[k] / (double)sn_grid_points(p->grid));
 }
 
-/* Appends `count` states to the file and watches for the end of the valid time. */
+/* nrmse of all scores at one time, from their rmse; watches for the ends of the valid times, and keeps what is told. */
+static void measure_relative(prediction *p, ptrdiff_t step, const double *rmse) {
+  const ptrdiff_t members = p->members.count, values = p->scores * members;
+  for (ptrdiff_t k = 0; k < values; k++) {
+    p->relative[k] = rmse[k] / p->spread[k % members];
+    if (isnan(p->valid_time[k]) && p->relative[k] > p->app->config.predict.threshold)
+      p->valid_time[k] = (double)step * p->interval;
+  }
+  for (int i = 0; i < SN_MARKS; i++)
+    if (step == p->mark[i]) memcpy(p->marked + i * values, p->relative, (size_t)values * sizeof *p->marked);
+}
+
+/* Appends `count` states to the file. */
 static sn_status write_states(prediction *p, ptrdiff_t step, ptrdiff_t count, const double *states,
                               const double *estimates) {
   const ptrdiff_t members = p->members.count;
   measure_errors(p, step, count, states);
   for (ptrdiff_t i = 0; i < count; i++) {
-    const double time = (double)(step + i) * p->interval;
-    double *rmse = p->errors + i * members;
+    const double *rmse = p->errors + i * p->scores * members, *scalars[SN_SCORES_MOST + 2] = {rmse};
     take_frame(p, step + i);
-    for (ptrdiff_t m = 0; m < members; m++) {
-      p->relative[m] = rmse[m] / p->spread[m];
-      if (isnan(p->valid_time[m]) && p->relative[m] > p->app->config.predict.threshold) p->valid_time[m] = time;
-    }
-    const double *fields[] = {states + i * members * p->points, p->frame},
-                 *scalars[] = {rmse, p->relative, estimates ? estimates + i * members : NULL};
-    if (p->writer) SN_TRY(sn_trajectory_append(p->writer, p->start + time, fields, scalars));
+    measure_relative(p, step + i, rmse);
+    for (int k = 0; k < p->scores; k++) scalars[1 + k] = p->relative + k * members;
+    if (estimates) scalars[1 + p->scores] = estimates + i * members;
+    const double *fields[] = {states + i * members * p->points, p->frame};
+    if (p->writer)
+      SN_TRY(sn_trajectory_append(p->writer, p->start + (double)(step + i) * p->interval, fields, scalars));
   }
   return SN_OK;
 }
@@ -140,6 +154,7 @@ static sn_status roll_out(prediction *p) {
                            sn_integrator_steps(p->integrator, done));
     SN_TRY(sn_agree(p->app->world, sn_integrator_forward(p->integrator, members, count, p->states, false)));
     SN_TRY(sn_integrator_check(p->integrator, members));
+    if (p->baselines) SN_TRY(sn_baselines_advance(p->baselines, count));
     measure_estimates(p, count);
     SN_TRY(write_states(p, done + 1, count, p->states + state, p->estimate ? p->estimate + members : NULL));
     memmove(p->states, p->states + count * state, (size_t)state * sizeof *p->states);
@@ -233,15 +248,32 @@ static sn_status open_data(prediction *p) {
 }
 
 static sn_status take_memory(prediction *p) {
-  const ptrdiff_t members = p->members.count, state = members * p->points;
+  const ptrdiff_t members = p->members.count, state = members * p->points, values = p->scores * members;
   SN_TRY(SN_NEW((p->chunk + 1) * state, &p->states));
   SN_TRY(SN_NEW(state, &p->frame));
+  SN_TRY(SN_NEW(members, &p->mean));
   SN_TRY(SN_NEW(members, &p->spread));
-  SN_TRY(SN_NEW((p->chunk + 1) * members, &p->errors));
-  SN_TRY(SN_NEW(members, &p->relative));
-  SN_TRY(SN_NEW(members, &p->valid_time));
-  for (ptrdiff_t m = 0; m < members; m++) p->valid_time[m] = NAN;
+  SN_TRY(SN_NEW((p->chunk + 1) * values, &p->errors));
+  SN_TRY(SN_NEW(values, &p->relative));
+  SN_TRY(SN_NEW(SN_MARKS * values, &p->marked));
+  SN_TRY(SN_NEW(values, &p->valid_time));
+  for (ptrdiff_t k = 0; k < values; k++) p->valid_time[k] = NAN;
   return SN_OK;
+}
+
+static void choose_marks(prediction *p) {
+  const double lyapunov_time = 1 / (p->app->config.predict.lyapunov_exponent * p->interval);
+  const ptrdiff_t last = p->known - 1;
+  p->mark[0] = last < 1 ? last : 1;
+  p->mark[1] = lyapunov_time < (double)last ? (ptrdiff_t)llround(lyapunov_time) : last;
+}
+
+/* They begin where the model begins, in the states that roll_out takes. */
+static sn_status begin_baselines(prediction *p) {
+  if (!p->app->config.predict.baselines) return SN_OK;
+  take_frame(p, 0);
+  return sn_baselines_create(p->app, p->model, p->interval, p->chunk, p->members.count, p->frame, p->mean,
+                             &p->baselines);
 }
 
 static sn_status open_file(prediction *p) {
@@ -251,70 +283,41 @@ static sn_status open_file(prediction *p) {
       {"u", "predicted field"},
       {"reference", "field of the data at the same time"},
   };
-  static const sn_trajectory_variable scalars[] = {
+  sn_trajectory_variable scalars[SN_SCORES_MOST + 2] = {
       {"rmse", "root mean square over x of the difference from the reference"},
       {"nrmse", "rmse over the standard deviation of the reference over x and time"},
-      {"error_estimate",
-       "largest rms over x of a time step's error estimate by the embedded method since the time before"},
+      {"nrmse_persistence", "nrmse of the initial state kept for ever"},
+      {"nrmse_climatology", "nrmse of the mean of the reference over x and time"},
+      {"nrmse_linear", "nrmse of the linear part of the model alone, by the same scheme"},
   };
   static const sn_trajectory_variable finals[] = {
-      {"valid_time", "time after the start at which nrmse first exceeds nrmse_threshold; NaN if it never does"},
       {"start_time", "time of the initial snapshot in the data"},
+      {"valid_time", "time after the start at which nrmse first exceeds nrmse_threshold; NaN if it never does"},
+      {"valid_time_persistence", "the same of nrmse_persistence"},
+      {"valid_time_climatology", "the same of nrmse_climatology"},
+      {"valid_time_linear", "the same of nrmse_linear"},
   };
+  scalars[1 + p->scores] = (sn_trajectory_variable){
+      "error_estimate",
+      "largest rms over x of a time step's error estimate by the embedded method since the time before"};
   const sn_provenance provenance = sn_setup_provenance(p->app, "prediction of the Kuramoto-Sivashinsky equation");
   const sn_trajectory_spec spec = {
       .members = p->total,
       .own_members = p->members,
       .length = c->grid.length,
       .snapshots = p->intervals + 1,
+      .gzip = c->io.compression ? (int)c->io.level : 0,
       .fields = 2,
       .field = fields,
-      .scalars = p->estimate ? 3 : 2,
+      .scalars = 1 + p->scores + (p->estimate != NULL),
       .scalar = scalars,
-      .finals = 2,
+      .finals = 1 + p->scores,
       .final = finals,
       .numbers = 2,
       .number = {{"lyapunov_exponent", c->predict.lyapunov_exponent}, {"nrmse_threshold", c->predict.threshold}}};
   SN_TRY(sn_setup_lock_file(p->app, c->predict.file, "predict.file"));
   SN_TRY(sn_setup_claim(p->app, c->predict.file, "predict.file"));
   return sn_trajectory_create(p->grid, c->predict.file, &spec, &provenance, &p->writer);
-}
-
-static int by_size(const void *a, const void *b) {
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-/* Of sorted values, by linear interpolation. */
-static double quantile(ptrdiff_t count, const double *sorted, double part) {
-  const double place = part * (double)(count - 1);
-  const ptrdiff_t below = (ptrdiff_t)place, above = below + 1 < count ? below + 1 : below;
-  return sorted[below] + (place - (double)below) * (sorted[above] - sorted[below]);
-}
-
-/* Says how long the predictions were valid; those that never end count as the span. Returns how many those are. */
-static ptrdiff_t say_valid_times(const prediction *p, double *sorted) {
-  const sn_config *c = &p->app->config;
-  const double span = (double)p->intervals * p->interval, exponent = c->predict.lyapunov_exponent;
-  double mean = 0;
-  ptrdiff_t endless = 0;
-  for (ptrdiff_t m = 0; m < p->total; m++) {
-    endless += sorted[m] >= span;
-    mean += sorted[m] / (double)p->total;
-  }
-  qsort(sorted, (size_t)p->total, sizeof *sorted, by_size);
-  const double median = quantile(p->total, sorted, 0.5), low = quantile(p->total, sorted, 0.25),
-               high = quantile(p->total, sorted, 0.75);
-  if (p->total == 1)
-    sn_log_line(p->app->log, "valid time (nrmse <= %g): %g, that is %.2f Lyapunov times (exponent %g)",
-                c->predict.threshold, median, median * exponent, exponent);
-  else
-    sn_log_line(p->app->log,
-                "valid time (nrmse <= %g) of %td predictions: median %g, that is %.2f Lyapunov times (exponent %g); "
-                "quartiles %.2f and %.2f, mean %.2f, least %.2f",
-                c->predict.threshold, p->total, median, median * exponent, exponent, low * exponent, high * exponent,
-                mean * exponent, sorted[0] * exponent);
-  return endless;
 }
 
 static sn_status summarize(prediction *p) {
@@ -327,16 +330,15 @@ static sn_status summarize(prediction *p) {
   if (p->estimate)
     sn_log_line(p->app->log, "error estimate of a step by the embedded method: at most %.2e (rms over x); dt %g",
                 estimate, c->integrator.dt);
-  double *times; /* of all members; space rank 0 of each replica brings its own */
-  SN_TRY(sn_agree(p->app->world, SN_NEW(p->total, &times)));
-  for (ptrdiff_t m = 0; m < p->members.count && sn_grid_space_rank(p->grid) == 0; m++)
-    times[p->members.start + m] = isnan(p->valid_time[m]) ? (double)p->intervals * p->interval : p->valid_time[m];
-  MPI_Allreduce(MPI_IN_PLACE, times, (int)p->total, MPI_DOUBLE, MPI_SUM, p->app->world);
-  const ptrdiff_t endless = say_valid_times(p, times);
-  sn_memory_give(&times);
-  if (endless > 0)
-    sn_log_line(p->app->log, "%td of %td predictions are valid to the end of the span or of the reference", endless,
-                p->total);
+  const sn_scores scores = {.scores = p->scores,
+                            .total = p->total,
+                            .members = p->members,
+                            .span = (double)p->intervals * p->interval,
+                            .mark = {(double)p->mark[0] * p->interval, (double)p->mark[1] * p->interval},
+                            .valid_time = p->valid_time,
+                            .marked = p->marked};
+  SN_TRY(sn_scores_say_valid_times(p->app, p->grid, &scores));
+  if (p->baselines) sn_scores_say_baselines(p->app, p->grid, &scores);
   if (strcmp(c->predict.file, "none") != 0) sn_log_line(p->app->log, "written: %s", c->predict.file);
   return SN_OK;
 }
@@ -344,9 +346,11 @@ static sn_status summarize(prediction *p) {
 static sn_status predict(prediction *p) {
   const sn_config *c = &p->app->config;
   sn_timer_start(p->app->timer, SN_TIME_SETUP);
+  p->scores = c->predict.baselines ? SN_SCORES_MOST : 1;
   SN_TRY(open_data(p));
-  SN_TRY(take_memory(p));
-  SN_TRY(measure_spread(p));
+  SN_TRY(sn_agree(p->app->world, take_memory(p)));
+  measure_spread(p);
+  choose_marks(p);
   const ptrdiff_t samples = p->members.count ? p->members.count : 1;
   if (strcmp(c->predict.model, "none") == 0)
     SN_TRY(sn_setup_model(p->app, p->grid, samples, &p->model));
@@ -362,10 +366,12 @@ static sn_status predict(prediction *p) {
   }
   sn_log_line(p->app->log, "scheme: %s, dt %g; solver %s", c->integrator.scheme, c->integrator.dt,
               sn_integrator_solver_reason(p->integrator));
+  SN_TRY(begin_baselines(p));
   SN_TRY(open_file(p));
   sn_timer_stop(p->app->timer, SN_TIME_SETUP);
   SN_TRY(roll_out(p));
-  const double *finals[] = {p->valid_time, p->start_time};
+  const double *finals[1 + SN_SCORES_MOST] = {p->start_time};
+  for (int k = 0; k < p->scores; k++) finals[1 + k] = p->valid_time + k * p->members.count;
   if (p->writer) SN_TRY(sn_trajectory_finish(&p->writer, finals));
   return summarize(p);
 }
@@ -374,11 +380,12 @@ sn_status sn_command_predict(sn_app *app) {
   prediction p = {.app = app};
   sn_status status = predict(&p);
   sn_trajectory_abandon(&p.writer);
+  sn_baselines_destroy(&p.baselines);
   sn_integrator_destroy(&p.integrator);
   sn_model_destroy(&p.model);
   sn_trajectory_close(&p.reader);
-  double **arrays[] = {&p.states,   &p.reference,  &p.frame,      &p.spread,   &p.errors,
-                       &p.relative, &p.valid_time, &p.start_time, &p.estimate, &p.squares};
+  double **arrays[] = {&p.states,   &p.reference, &p.frame,      &p.mean,       &p.spread,   &p.errors,
+                       &p.relative, &p.marked,    &p.valid_time, &p.start_time, &p.estimate, &p.squares};
   for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) sn_memory_give(arrays[k]);
   sn_grid_destroy(&p.grid);
   return status;

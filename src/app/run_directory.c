@@ -6,7 +6,7 @@
 
 #include "setup.h"
 #include "sinode/file.h"
-#include "text_file.h"
+#include "sinode/text_file.h"
 
 void sn_run_path(const sn_app *app, const char *name, char *path) {
   snprintf(path, SN_RUN_PATH, "%s/%s", app->config.run.directory, name);

@@ -42,12 +42,16 @@ static sn_status build_model(const sn_app *app, const sn_grid *grid, const sn_li
   return sn_agree(app->world, sn_model_create(grid, linear, &shape, samples, model));
 }
 
-sn_status sn_setup_model(const sn_app *app, const sn_grid *grid, ptrdiff_t samples, sn_model **model) {
+sn_linear_shape sn_setup_linear_shape(const sn_app *app) {
   const sn_config *c = &app->config;
-  const sn_linear_shape linear = {.kind = (sn_linear_kind)c->model.linear.kind,
-                                  .taps = c->model.linear.taps,
-                                  .length = c->grid.length,
-                                  .trainable = c->model.linear.trainable};
+  return (sn_linear_shape){.kind = (sn_linear_kind)c->model.linear.kind,
+                           .taps = c->model.linear.taps,
+                           .length = c->grid.length,
+                           .trainable = c->model.linear.trainable};
+}
+
+sn_network_shape sn_setup_network_shape(const sn_app *app) {
+  const sn_config *c = &app->config;
   sn_network_shape network = {.kind = (sn_network_kind)c->model.nonlinear.kind,
                               .activation = (sn_activation)c->model.nonlinear.activation,
                               .kernel = (int)c->model.nonlinear.kernel,
@@ -58,6 +62,13 @@ sn_status sn_setup_model(const sn_app *app, const sn_grid *grid, ptrdiff_t sampl
     network.width[k] = multiplies  ? c->model.nonlinear.products
                        : convolves ? c->model.nonlinear.channels[k]
                                    : c->model.nonlinear.hidden[k];
+  return network;
+}
+
+sn_status sn_setup_model(const sn_app *app, const sn_grid *grid, ptrdiff_t samples, sn_model **model) {
+  const sn_config *c = &app->config;
+  const sn_linear_shape linear = sn_setup_linear_shape(app);
+  const sn_network_shape network = sn_setup_network_shape(app);
   const sn_init init = {.kind = (sn_init_kind)c->model.nonlinear.init.kind, .std = c->model.nonlinear.init.std};
   SN_TRY(build_model(app, grid, &linear, &network, samples, model));
   SN_TRY(set_linear(app, *model));

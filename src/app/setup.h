@@ -15,6 +15,10 @@ ptrdiff_t sn_setup_slice(const sn_app *app);
 /* The process grid of the parameters; says what it is. Collective over world. */
 sn_status sn_setup_grid(sn_app *app, sn_grid **grid);
 
+/* The shapes of the parts of the model that the parameters describe. Local. */
+sn_linear_shape sn_setup_linear_shape(const sn_app *app);
+sn_network_shape sn_setup_network_shape(const sn_app *app);
+
 /* The model the parameters describe; its values are the initial ones. Collective over world. */
 sn_status sn_setup_model(const sn_app *app, const sn_grid *grid, ptrdiff_t samples, sn_model **model);
 

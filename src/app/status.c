@@ -1,15 +1,23 @@
 /* sinode status: where a run stands, in two words that a job script can read. */
 #include <stdio.h>
+#include <unistd.h>
 
 #include "commands.h"
+#include "run_directory.h"
 #include "status_file.h"
 
 static sn_status say(const sn_app *app) {
-  sn_run_state state;
-  int64_t step;
-  bool found;
-  SN_TRY(sn_status_file_read(app->config.run.directory, &found, &state, &step));
-  printf("%s %lld\n", found ? sn_run_state_name(state) : "none", found ? (long long)step : 0);
+  char path[SN_RUN_PATH];
+  sn_run_status status;
+  sn_run_path(app, "status.json", path);
+  if (access(path, F_OK) != 0) {
+    puts("none 0");
+    return SN_OK;
+  }
+  SN_TRY(sn_status_file_read(app->config.run.directory, &status));
+  if (!*status.state)
+    return SN_ERROR(SN_ERROR_FILE, "%s: is not the status of a run; if the run goes on, it will be replaced", path);
+  printf("%s %lld\n", status.state, (long long)status.progress.step);
   return SN_OK;
 }
 

@@ -1,10 +1,14 @@
 #include "status_file.h"
 
-#include <errno.h>
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 
-#include "text_file.h"
+#include "sinode/text_file.h"
+#include "sinode/timer.h"
 
 static void write_json_string(FILE *file, const char *text) {
   fputc('"', file);
@@ -19,39 +23,95 @@ static void write_json_string(FILE *file, const char *text) {
   fputc('"', file);
 }
 
-static const char *const names[] = {"running", "checkpointed", "complete", "failed"};
+/* JSON has no NaN. */
+static void write_number(FILE *file, const char *name, double value) {
+  fprintf(file, ", \"%s\": ", name);
+  if (isfinite(value))
+    fprintf(file, "%.10g", value);
+  else
+    fputs("null", file);
+}
 
-const char *sn_run_state_name(sn_run_state state) { return names[state]; }
-
-sn_status sn_status_file_write(const char *directory, sn_run_state state, int64_t step, const char *checkpoint,
-                               const char *reason) {
+sn_status sn_status_file_write(const char *directory, sn_run_state state, const sn_run_progress *progress,
+                               const char *checkpoint, const char *reason) {
+  static const char *const names[] = {"running", "checkpointed", "complete", "failed"};
   char path[SN_TEXT_PATH];
   sn_text text;
   SN_TRY(sn_text_begin(&text));
-  fprintf(text.stream, "{\"state\": \"%s\", \"step\": %lld, \"checkpoint\": ", names[state], (long long)step);
+  fprintf(text.stream, "{\"state\": \"%s\", \"step\": %lld, \"checkpoint\": ", names[state], (long long)progress->step);
   write_json_string(text.stream, checkpoint);
   fputs(", \"reason\": ", text.stream);
   write_json_string(text.stream, reason);
+  fprintf(text.stream, ", \"steps\": %lld", (long long)progress->steps);
+  if (progress->epochs) {
+    fprintf(text.stream, ", \"epoch\": %lld, \"epochs\": %lld", (long long)progress->epoch,
+            (long long)progress->epochs);
+    write_number(text.stream, "loss", progress->loss);
+    write_number(text.stream, "learning_rate", progress->rate);
+  }
+  write_number(text.stream, "seconds_left", progress->seconds_left);
+  write_number(text.stream, "memory_mib", progress->memory_mib);
   fputs("}\n", text.stream);
   snprintf(path, sizeof path, "%s/status.json", directory);
   return sn_text_replace(&text, path);
 }
 
-sn_status sn_status_file_read(const char *directory, bool *found, sn_run_state *state, int64_t *step) {
-  char path[SN_TEXT_PATH], name[16];
-  long long number;
+void sn_status_file_refresh(const char *directory, const sn_run_progress *progress, const char *checkpoint,
+                            const char *reason, double *last) {
+  if (*last > 0 && sn_clock() - *last < 2) return;
+  *last = sn_clock();
+  sn_status ignored = sn_status_file_write(directory, SN_RUN_RUNNING, progress, checkpoint, reason);
+  sn_error_destroy(&ignored);
+}
+
+/* Behind `"name": ` in what sn_status_file_write wrote; quotation marks inside its strings are escaped. NULL: not
+ * there. */
+static const char *find(const char *text, const char *name) {
+  char wanted[40];
+  snprintf(wanted, sizeof wanted, "\"%s\": ", name);
+  const char *found = strstr(text, wanted);
+  return found ? found + strlen(wanted) : NULL;
+}
+
+static void read_string(const char *text, const char *name, char *value, size_t size) {
+  const char *c = find(text, name);
+  size_t used = 0;
+  for (c = c ? c + 1 : ""; *c && *c != '"' && used + 1 < size; c++) {
+    if (*c == '\\' && c[1]) c++;
+    value[used++] = *c;
+  }
+  value[used] = '\0';
+}
+
+static double read_number(const char *text, const char *name) {
+  const char *found = find(text, name);
+  return found && strncmp(found, "null", 4) != 0 ? strtod(found, NULL) : NAN;
+}
+
+static int64_t read_count(const char *text, const char *name) {
+  const double value = read_number(text, name);
+  return isfinite(value) ? (int64_t)value : 0;
+}
+
+sn_status sn_status_file_read(const char *directory, sn_run_status *status) {
+  char path[SN_TEXT_PATH], text[4096];
+  struct stat found;
   snprintf(path, sizeof path, "%s/status.json", directory);
   FILE *file = fopen(path, "r");
-  *found = file != NULL;
-  if (!file && errno == ENOENT) return SN_OK;
-  if (!file) return SN_ERROR(SN_ERROR_FILE, "%s: cannot be read: %s", path, strerror(errno));
-  const int read = fscanf(file, "{\"state\": \"%15[a-z]\", \"step\": %lld,", name, &number);
+  if (!file) return SN_ERROR(SN_ERROR_FILE, "%s: has no status.json: it is not the directory of a run", directory);
+  text[fread(text, 1, sizeof text - 1, file)] = '\0';
+  *status = (sn_run_status){.age = fstat(fileno(file), &found) == 0 ? difftime(time(NULL), found.st_mtime) : NAN};
   fclose(file);
-  for (int k = 0; read == 2 && k < (int)(sizeof names / sizeof names[0]); k++)
-    if (strcmp(names[k], name) == 0) {
-      *state = (sn_run_state)k;
-      *step = number;
-      return SN_OK;
-    }
-  return SN_ERROR(SN_ERROR_FILE, "%s: is not the status of a run; if the run goes on, it will be replaced", path);
+  read_string(text, "state", status->state, sizeof status->state);
+  read_string(text, "checkpoint", status->checkpoint, sizeof status->checkpoint);
+  read_string(text, "reason", status->reason, sizeof status->reason);
+  status->progress = (sn_run_progress){.step = read_count(text, "step"),
+                                       .steps = read_count(text, "steps"),
+                                       .epoch = read_count(text, "epoch"),
+                                       .epochs = read_count(text, "epochs"),
+                                       .loss = read_number(text, "loss"),
+                                       .rate = read_number(text, "learning_rate"),
+                                       .seconds_left = read_number(text, "seconds_left"),
+                                       .memory_mib = read_number(text, "memory_mib")};
+  return SN_OK;
 }

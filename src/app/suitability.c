@@ -17,7 +17,7 @@ double sn_suitability_speed(const sn_app *app, ptrdiff_t count, const double *va
 }
 
 /* The scheme nearest in order that damps this grid, or l2, which damps every one. */
-static const char *find_better(const sn_model *model, int order, double dt, double speed) {
+static const char *find_better(const sn_linear *linear, const sn_grid *grid, int order, double dt, double speed) {
   const char *best = "l2";
   int least = 100;
   ptrdiff_t mode;
@@ -25,8 +25,7 @@ static const char *find_better(const sn_model *model, int order, double dt, doub
     const sn_tableau *other = sn_tableau_at(i);
     const int distance = abs(other->order - order);
     if (other->kind != SN_TABLEAU_IMEX || distance >= least) continue;
-    if (sn_stability_amplification(sn_model_linear(model), sn_model_grid(model), other, dt, speed, &mode) > tolerated)
-      continue;
+    if (sn_stability_amplification(linear, grid, other, dt, speed, &mode) > tolerated) continue;
     least = distance;
     best = other->name;
   }
@@ -34,18 +33,22 @@ static const char *find_better(const sn_model *model, int order, double dt, doub
 }
 
 sn_status sn_suitability_check(const sn_app *app, const sn_model *model, double speed, ptrdiff_t steps) {
+  const sn_network_kind network = sn_network_get_shape(sn_model_network(model))->kind;
+  return sn_suitability_check_parts(app, sn_model_linear(model), sn_model_grid(model), network, speed, steps);
+}
+
+sn_status sn_suitability_check_parts(const sn_app *app, const sn_linear *linear, const sn_grid *grid,
+                                     sn_network_kind network, double speed, ptrdiff_t steps) {
   const sn_tableau *tableau = sn_tableau_find(app->config.integrator.scheme);
   const double dt = app->config.integrator.dt;
-  const sn_network_kind network = sn_network_get_shape(sn_model_network(model))->kind;
   ptrdiff_t mode;
-  const double found =
-      sn_stability_amplification(sn_model_linear(model), sn_model_grid(model), tableau, dt, speed, &mode);
+  const double found = sn_stability_amplification(linear, grid, tableau, dt, speed, &mode);
   if (found <= tolerated || network == SN_NETWORK_NONE) return SN_OK;
   char text[320];
   snprintf(text, sizeof text,
            "integrator.scheme %s amplifies wave number %td of this grid by up to %.3g a step (dt %g, |u| up to %.3g), "
            "since its explicit weights are not damped there; %s does not",
-           tableau->name, mode, found, dt, speed, find_better(model, tableau->order, dt, speed));
+           tableau->name, mode, found, dt, speed, find_better(linear, grid, tableau->order, dt, speed));
   if (network == SN_NETWORK_KS && (double)steps * log10(found) > 20)
     return SN_ERROR_ALL(SN_ERROR_USAGE, "%s: in %td steps round-off would grow to a blow-up", text, steps);
   sn_log_warning(app->log, "%s", text);

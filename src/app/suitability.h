@@ -15,4 +15,8 @@ double sn_suitability_speed(const sn_app *app, ptrdiff_t count, const double *va
  */
 sn_status sn_suitability_check(const sn_app *app, const sn_model *model, double speed, ptrdiff_t steps);
 
+/* The same without a model: for its linear part and the kind of its network. */
+sn_status sn_suitability_check_parts(const sn_app *app, const sn_linear *linear, const sn_grid *grid,
+                                     sn_network_kind network, double speed, ptrdiff_t steps);
+
 #endif

@@ -13,10 +13,33 @@
 #include "suitability.h"
 #include "train.h"
 
+/* Batches done and in all, those left out included: what progress counts. */
+static double batches_done(const sn_training *t) {
+  const sn_trainer_state *state = sn_trainer_peek_state(t->trainer);
+  return (double)state->epoch * (double)sn_trainer_batches(t->trainer) + (double)state->position;
+}
+static double batches_in_all(const sn_training *t) {
+  return (double)t->app->config.train.epochs * (double)sn_trainer_batches(t->trainer);
+}
+
+static sn_run_progress progress_of(const sn_training *t) {
+  if (!t->trainer) return (sn_run_progress){.loss = NAN, .rate = NAN, .seconds_left = NAN, .memory_mib = NAN};
+  const sn_trainer_state *state = sn_trainer_peek_state(t->trainer);
+  const int64_t epochs = t->app->config.train.epochs;
+  return (sn_run_progress){.step = state->iteration,
+                           .steps = (int64_t)batches_in_all(t),
+                           .epoch = state->epoch + (state->epoch < epochs),
+                           .epochs = epochs,
+                           .loss = t->loss,
+                           .rate = state->schedule.rate,
+                           .seconds_left = sn_log_seconds_left(t->app->log, batches_done(t), batches_in_all(t)),
+                           .memory_mib = (double)sn_memory_resident_peak() / 1048576};
+}
+
 static sn_status say_status(const sn_training *t, sn_run_state state, const char *reason) {
   const sn_app *app = t->app;
-  const int64_t iteration = t->trainer ? sn_trainer_peek_state(t->trainer)->iteration : 0;
-  return sn_agree(app->world, app->rank == 0 ? sn_status_file_write(app->config.run.directory, state, iteration,
+  const sn_run_progress progress = progress_of(t);
+  return sn_agree(app->world, app->rank == 0 ? sn_status_file_write(app->config.run.directory, state, &progress,
                                                                     t->checkpoint, reason)
                                              : SN_OK);
 }
@@ -48,11 +71,13 @@ static void say_left_out(const sn_training *t) {
 
 static sn_status after_iteration(void *context, const sn_trainer *trainer, double loss, sn_wish agreed) {
   sn_training *t = context;
-  const sn_trainer_state *state = sn_trainer_peek_state(trainer);
-  const double batches = (double)sn_trainer_batches(trainer);
-  sn_log_progress(t->app->log, "training", (double)state->epoch * batches + (double)state->position,
-                  (double)t->app->config.train.epochs * batches, "epoch %lld  loss %.3e  rate %.2e",
-                  (long long)state->epoch + 1, loss, state->schedule.rate);
+  (void)trainer;
+  t->loss = loss;
+  const sn_run_progress now = progress_of(t);
+  if (t->app->rank == 0)
+    sn_status_file_refresh(t->app->config.run.directory, &now, t->checkpoint, "training", &t->told);
+  sn_log_progress(t->app->log, "training", batches_done(t), batches_in_all(t), "epoch %lld  loss %.3e  rate %.2e",
+                  (long long)now.epoch, loss, now.rate);
   if (!isfinite(loss)) say_left_out(t);
   if (agreed != SN_WISH_SAVE) return SN_OK;
   SN_TRY(sn_training_save(t, NAN));
@@ -220,9 +245,8 @@ static sn_status train(sn_training *t) {
   sn_watch_start(&t->watch, app, app->config.run.checkpoint_interval, sn_training_checkpoint_bytes(t));
   const sn_trainer_hooks hooks = {
       .context = t, .wish = wish, .after_iteration = after_iteration, .after_epoch = after_epoch};
-  const double batches = (double)sn_trainer_batches(t->trainer);
   const sn_trainer_state *state = sn_trainer_peek_state(t->trainer);
-  sn_log_progress_start(app->log, (double)state->epoch * batches + (double)state->position);
+  sn_log_progress_start(app->log, batches_done(t));
   SN_TRY(sn_trainer_run(t->trainer, &hooks, &stopped));
   if (!stopped) return finish(t);
 
@@ -235,7 +259,7 @@ static sn_status train(sn_training *t) {
 }
 
 sn_status sn_command_train(sn_app *app) {
-  sn_training t = {.app = app};
+  sn_training t = {.app = app, .loss = NAN};
   sn_status status = train(&t);
   const bool failed = status && sn_error_get_code(status) != SN_ERROR_STOPPED && sn_error_is_collective(status);
   if (failed && t.begun) {

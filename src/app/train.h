@@ -31,6 +31,7 @@ typedef struct {
   sn_trainer *trainer;
   char held_out[160];         /* what no training window has, for the files */
   double *history;            /* (epochs, columns) */
+  double loss, told;          /* of the last batch, NaN before the first; clock when status.json was written */
   double libraries, foreseen; /* bytes resident beside the arrays at the start; the most that will be */
   bool begun;                 /* the run directory is ours */
   sn_watch watch;

@@ -7,7 +7,7 @@
 #include "setup.h"
 #include "sinode/checkpoint_file.h"
 #include "sinode/memory.h"
-#include "text_file.h"
+#include "sinode/text_file.h"
 #include "train.h"
 
 /* What a checkpoint holds besides the parameters: the optimizer's vectors and these numbers. */

@@ -1,5 +1,6 @@
 #include "sinode/log.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,27 +15,33 @@ struct sn_log {
   double started, last, before; /* clock at the start and at the last line; what was done before the start */
 };
 
-/* mpirun gives its ranks a terminal of their own even where its output goes into a file: there, lines are better. */
-static bool is_terminal(void) {
+/*
+ * mpirun gives its ranks a terminal of their own even where its output goes into a file: there, lines are better. Its
+ * marks are in the environment of every process once MPI_Init was called.
+ */
+bool sn_log_is_terminal(void) {
   static const char *const launched[] = {"OMPI_UNIVERSE_SIZE", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"};
   for (size_t k = 0; k < sizeof launched / sizeof launched[0]; k++)
     if (getenv(launched[k])) return false;
   return isatty(STDOUT_FILENO) == 1;
 }
 
-sn_status sn_log_create(bool speaks, bool quiet, sn_log **out) {
+sn_status sn_log_create(bool speaks, bool quiet, bool terminal, sn_log **out) {
   SN_TRY(SN_NEW(1, out));
-  **out = (sn_log){.speaks = speaks, .quiet = quiet, .terminal = is_terminal()};
+  **out = (sn_log){.speaks = speaks, .quiet = quiet, .terminal = terminal};
   return SN_OK;
 }
-
-void sn_log_destroy(sn_log **log) { sn_memory_give(log); }
 
 bool sn_log_speaks(const sn_log *log) { return log->speaks && !log->quiet; }
 
 static void close_line(sn_log *log) {
   if (log->line_open) putchar('\n');
   log->line_open = false;
+}
+
+void sn_log_destroy(sn_log **log) {
+  if (*log) close_line(*log);
+  sn_memory_give(log);
 }
 
 void sn_log_line(sn_log *log, const char *format, ...) {
@@ -60,12 +67,14 @@ void sn_log_warning(sn_log *log, const char *format, ...) {
   va_end(arguments);
 }
 
-static void print_duration(double seconds) {
-  long s = (long)(seconds + 0.5);
-  if (s >= 3600)
-    printf("%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
+void sn_log_duration(double seconds, char *text, size_t size) {
+  const long s = (long)(seconds + 0.5);
+  if (!(seconds >= 0 && seconds < 3.6e8))
+    snprintf(text, size, "unknown");
+  else if (s >= 3600)
+    snprintf(text, size, "%ld:%02ld:%02ld", s / 3600, s / 60 % 60, s % 60);
   else
-    printf("%ld:%02ld", s / 60, s % 60);
+    snprintf(text, size, "%ld:%02ld", s / 60, s % 60);
 }
 
 void sn_log_progress_start(sn_log *log, double done) {
@@ -73,20 +82,34 @@ void sn_log_progress_start(sn_log *log, double done) {
   log->before = done;
 }
 
+double sn_log_seconds_left(const sn_log *log, double done, double total) {
+  return log->started > 0 && done > log->before ? (sn_clock() - log->started) * (total - done) / (done - log->before)
+                                                : NAN;
+}
+
+static void print_bar(double fraction) {
+  static const char full[] = "####################", empty[] = "--------------------";
+  const int cells = (int)sizeof full - 1, filled = (int)(fraction * cells);
+  printf("[%.*s%.*s] ", filled, full, cells - filled, empty);
+}
+
 void sn_log_progress(sn_log *log, const char *what, double done, double total, const char *format, ...) {
   if (!sn_log_speaks(log)) return;
-  double now = sn_clock();
-  bool finished = done >= total;
+  const double now = sn_clock();
+  const bool finished = done >= total;
+  char duration[32];
   if (!finished && now - log->last < (log->terminal ? 1.0 : 5.0)) return;
   log->last = now;
   if (log->terminal) printf("\r\033[K");
-  printf("%s %3.0f%%  %.0f/%.0f  ", what, 100.0 * done / total, done, total);
+  printf("%s ", what);
+  if (log->terminal) print_bar(fmin(1, done / total));
+  printf("%3.0f%%  %.0f/%.0f  ", 100.0 * done / total, done, total);
   va_list arguments;
   va_start(arguments, format);
   vprintf(format, arguments);
   va_end(arguments);
-  printf(finished ? "  took " : "  ETA ");
-  print_duration(finished ? now - log->started : (now - log->started) * (total - done) / (done - log->before));
+  sn_log_duration(finished ? now - log->started : sn_log_seconds_left(log, done, total), duration, sizeof duration);
+  printf("  %.0f MiB  %s %s", (double)sn_memory_resident_peak() / 1048576, finished ? "took" : "ETA", duration);
   log->line_open = log->terminal && !finished;
   if (!log->line_open) putchar('\n');
   fflush(stdout);

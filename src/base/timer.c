@@ -27,8 +27,8 @@ static const char *const names[SN_TIME_REGIONS] = {
     [SN_TIME_FACTOR] = "factorization",  [SN_TIME_FFT] = "FFT",
     [SN_TIME_HALO] = "halo exchange",    [SN_TIME_EXCHANGE] = "redistribution",
     [SN_TIME_REDUCE] = "reduction",      [SN_TIME_OPTIMIZER] = "optimizer",
-    [SN_TIME_VALIDATION] = "validation", [SN_TIME_READ] = "reading",
-    [SN_TIME_WRITE] = "writing",
+    [SN_TIME_VALIDATION] = "validation", [SN_TIME_BASELINES] = "baselines",
+    [SN_TIME_READ] = "reading",          [SN_TIME_WRITE] = "writing",
 };
 
 const char *sn_timer_name(sn_time_region region) { return names[region]; }

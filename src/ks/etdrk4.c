@@ -26,10 +26,12 @@ struct sn_etdrk4 {
   const sn_grid *grid;
   sn_etdrk4_options options;
   ptrdiff_t members, members_of_all, groups, steps_done;
-  sn_fourier *fourier;            /* of one group; NULL without members */
-  ptrdiff_t size, count;          /* numbers of a group's array; those in use */
-  ptrdiff_t highest;              /* mode that interacts */
-  ptrdiff_t cut_first, cut_count; /* in a group's array: the modes beyond */
+  sn_fourier *fourier;   /* of one group; NULL without members */
+  ptrdiff_t size, count; /* numbers of a group's array; those in use */
+  ptrdiff_t run;         /* numbers that have factors of their own: a spectrum, or all where they are mixed */
+  ptrdiff_t highest;     /* mode that interacts */
+  ptrdiff_t cuts;        /* runs of modes beyond, among those with factors */
+  sn_range *cut;         /* (cuts) */
   factors factors;
   double complex *state;               /* (groups, size) */
   double complex *work, *memory, *sum; /* of one group within a step */
@@ -47,27 +49,48 @@ static void integrate_contour(double z, double weight[4]) {
   }
 }
 
+static ptrdiff_t magnitude_of(const sn_fourier *fourier, ptrdiff_t mode) {
+  const ptrdiff_t m = sn_fourier_wave_number(fourier, mode);
+  return m < 0 ? -m : m;
+}
+
+/* Finds the runs of modes that are cut off; without room for them it only counts. */
+static ptrdiff_t find_cuts(const sn_etdrk4 *etdrk4, sn_range *cut) {
+  const sn_fourier *fourier = etdrk4->fourier;
+  const ptrdiff_t stride = sn_fourier_mode_stride(fourier);
+  ptrdiff_t runs = 0;
+  bool inside = false;
+  for (ptrdiff_t mode = 0; mode < sn_fourier_modes(fourier); mode++) {
+    const bool is_cut = magnitude_of(fourier, mode) > etdrk4->highest;
+    if (is_cut && !inside) {
+      if (cut) cut[runs] = (sn_range){.start = mode * stride};
+      runs++;
+    }
+    if (is_cut && cut) cut[runs - 1].count += stride;
+    inside = is_cut;
+  }
+  return runs;
+}
+
 static void set_factors(sn_etdrk4 *etdrk4) {
   const sn_fourier *fourier = etdrk4->fourier;
   const ptrdiff_t points = sn_grid_points(etdrk4->grid), stride = sn_fourier_mode_stride(fourier);
   const double dt = etdrk4->options.dt;
   const factors *f = &etdrk4->factors;
   for (ptrdiff_t mode = 0; mode < sn_fourier_modes(fourier); mode++) {
-    const ptrdiff_t m = sn_fourier_wave_number(fourier, mode), magnitude = m < 0 ? -m : m;
+    const ptrdiff_t m = sn_fourier_wave_number(fourier, mode);
     const double k = 2 * pi * (double)m / etdrk4->options.length, z = dt * (k * k - k * k * k * k);
-    const bool is_cut = magnitude > etdrk4->highest;
+    const bool is_cut = magnitude_of(fourier, mode) > etdrk4->highest;
     const double derivative = is_cut || 2 * m == points ? 0 : -0.5 * k * dt;
     double weight[4];
     integrate_contour(z, weight);
-    for (ptrdiff_t i = mode * stride; i < mode * stride + sn_fourier_spectra(fourier); i++) {
+    for (ptrdiff_t i = mode * stride; i < (mode + 1) * stride; i++) {
       f->whole[i] = exp(z);
       f->half[i] = is_cut ? 0 : exp(z / 2);
       f->q[i] = weight[0] * derivative;
       f->first[i] = weight[1] * derivative;
       f->middle[i] = 2 * weight[2] * derivative;
       f->last[i] = weight[3] * derivative;
-      if (!is_cut) continue;
-      if (!etdrk4->cut_count++) etdrk4->cut_first = i;
     }
   }
 }
@@ -75,9 +98,12 @@ static void set_factors(sn_etdrk4 *etdrk4) {
 static sn_status allocate(sn_etdrk4 *etdrk4) {
   factors *f = &etdrk4->factors;
   double **const arrays[] = {&f->whole, &f->half, &f->q, &f->first, &f->middle, &f->last};
-  for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) SN_TRY(SN_NEW(etdrk4->count, arrays[i]));
+  for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) SN_TRY(SN_NEW(etdrk4->run, arrays[i]));
   double complex **const work[] = {&etdrk4->work, &etdrk4->memory, &etdrk4->sum};
   for (size_t i = 0; i < sizeof work / sizeof *work; i++) SN_TRY(SN_NEW(etdrk4->size, work[i]));
+  etdrk4->cuts = find_cuts(etdrk4, NULL);
+  SN_TRY(SN_NEW(etdrk4->cuts, &etdrk4->cut));
+  find_cuts(etdrk4, etdrk4->cut);
   return sn_memory_take(etdrk4->groups, (size_t)etdrk4->size * sizeof *etdrk4->state, &etdrk4->state);
 }
 
@@ -87,6 +113,7 @@ static sn_status prepare(sn_etdrk4 *etdrk4) {
   SN_TRY(sn_fourier_create(etdrk4->grid, split ? etdrk4->members : 1, etdrk4->options.effort, &etdrk4->fourier));
   etdrk4->size = sn_fourier_size(etdrk4->fourier);
   etdrk4->count = sn_fourier_spectra(etdrk4->fourier) * sn_fourier_modes(etdrk4->fourier);
+  etdrk4->run = sn_fourier_modes(etdrk4->fourier) * sn_fourier_mode_stride(etdrk4->fourier);
   SN_TRY(allocate(etdrk4));
   set_factors(etdrk4);
   return SN_OK;
@@ -110,12 +137,23 @@ void sn_etdrk4_destroy(sn_etdrk4 **etdrk4) {
   factors *f = &(*etdrk4)->factors;
   double **const arrays[] = {&f->whole, &f->half, &f->q, &f->first, &f->middle, &f->last};
   for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) sn_memory_give(arrays[i]);
+  sn_memory_give(&(*etdrk4)->cut);
   sn_memory_give(&(*etdrk4)->work);
   sn_memory_give(&(*etdrk4)->memory);
   sn_memory_give(&(*etdrk4)->sum);
   sn_memory_give(&(*etdrk4)->state);
   sn_fourier_destroy(&(*etdrk4)->fourier);
   sn_memory_give(etdrk4);
+}
+
+sn_etdrk4_forecast sn_etdrk4_foresee(ptrdiff_t points, int ranks, ptrdiff_t members) {
+  const ptrdiff_t together = ranks > 1 ? members : 1, groups = members / (together ? together : 1);
+  if (!members) return (sn_etdrk4_forecast){0};
+  const sn_fourier_forecast f = sn_fourier_foresee(points, ranks, together);
+  const double weights = 6 * f.numbers / (2 * (double)together), arrays = (3 + (double)groups) * f.numbers;
+  return (sn_etdrk4_forecast){.messages = 8 * (double)groups * f.messages,
+                              .sent = 8 * (double)groups * f.transposition,
+                              .held = 8 * (weights + arrays + f.private)};
 }
 
 /* Grid values of a group in those of all members. */
@@ -138,82 +176,101 @@ sn_status sn_etdrk4_get_state(sn_etdrk4 *etdrk4, double *state) {
   return SN_OK;
 }
 
+/* A complex number as the processor takes it, both parts at once. */
+typedef double number __attribute__((vector_size(2 * sizeof(double)), may_alias));
+
+static inline number times_i(number z) { return (number){-z[1], z[0]}; }
+
 /*
  * The sweeps of a step. On entry w holds the transform of a stage's square, whose derivative is N = i factor w; on exit
- * the next stage, whose square is due. Numbers are pairs of doubles: v[i] real, v[i + 1] imaginary.
+ * the next stage, whose square is due.
  *
  *   a = E/2 v + Q N(v)         memory = E/2 a - Q N(v)     sum = E v + f1 N(v)
  *   b = E/2 v + Q N(a)                                     sum += 2 f2 N(a)
  *   c = memory + 2 Q N(b)                                  sum += 2 f2 N(b)
  *   v = sum + f3 N(c)
  */
-static void sweep_first(ptrdiff_t count, const factors *f, const double *restrict v, double *restrict w,
-                        double *restrict memory, double *restrict sum) {
+static void sweep_first(ptrdiff_t count, const factors *f, const number *restrict v, number *restrict w,
+                        number *restrict memory, number *restrict sum) {
   const double *restrict whole = f->whole, *restrict half = f->half, *restrict q = f->q, *restrict first = f->first;
   for (ptrdiff_t i = 0; i < count; i++) {
-    const double re = -w[2 * i + 1], im = w[2 * i];
-    const double a_re = half[i] * v[2 * i] + q[i] * re, a_im = half[i] * v[2 * i + 1] + q[i] * im;
-    memory[2 * i] = half[i] * a_re - q[i] * re;
-    memory[2 * i + 1] = half[i] * a_im - q[i] * im;
-    sum[2 * i] = whole[i] * v[2 * i] + first[i] * re;
-    sum[2 * i + 1] = whole[i] * v[2 * i + 1] + first[i] * im;
-    w[2 * i] = a_re;
-    w[2 * i + 1] = a_im;
+    const number n = times_i(w[i]), a = half[i] * v[i] + q[i] * n;
+    memory[i] = half[i] * a - q[i] * n;
+    sum[i] = whole[i] * v[i] + first[i] * n;
+    w[i] = a;
   }
 }
 
-static void sweep_second(ptrdiff_t count, const factors *f, const double *restrict v, double *restrict w,
-                         double *restrict sum) {
+static void sweep_second(ptrdiff_t count, const factors *f, const number *restrict v, number *restrict w,
+                         number *restrict sum) {
   const double *restrict half = f->half, *restrict q = f->q, *restrict middle = f->middle;
   for (ptrdiff_t i = 0; i < count; i++) {
-    const double re = -w[2 * i + 1], im = w[2 * i];
-    sum[2 * i] += middle[i] * re;
-    sum[2 * i + 1] += middle[i] * im;
-    w[2 * i] = half[i] * v[2 * i] + q[i] * re;
-    w[2 * i + 1] = half[i] * v[2 * i + 1] + q[i] * im;
+    const number n = times_i(w[i]);
+    sum[i] += middle[i] * n;
+    w[i] = half[i] * v[i] + q[i] * n;
   }
 }
 
-static void sweep_third(ptrdiff_t count, const factors *f, double *restrict w, const double *restrict memory,
-                        double *restrict sum) {
+static void sweep_third(ptrdiff_t count, const factors *f, number *restrict w, const number *restrict memory,
+                        number *restrict sum) {
   const double *restrict q = f->q, *restrict middle = f->middle;
   for (ptrdiff_t i = 0; i < count; i++) {
-    const double re = -w[2 * i + 1], im = w[2 * i];
-    sum[2 * i] += middle[i] * re;
-    sum[2 * i + 1] += middle[i] * im;
-    w[2 * i] = memory[2 * i] + 2 * q[i] * re;
-    w[2 * i + 1] = memory[2 * i + 1] + 2 * q[i] * im;
+    const number n = times_i(w[i]);
+    sum[i] += middle[i] * n;
+    w[i] = memory[i] + 2 * q[i] * n;
   }
 }
 
-static void sweep_last(ptrdiff_t count, const factors *f, double *restrict v, double *restrict w,
-                       const double *restrict sum) {
+static void sweep_last(ptrdiff_t count, const factors *f, number *restrict v, number *restrict w,
+                       const number *restrict sum) {
   const double *restrict last = f->last;
-  for (ptrdiff_t i = 0; i < count; i++) {
-    const double re = sum[2 * i] - last[i] * w[2 * i + 1], im = sum[2 * i + 1] + last[i] * w[2 * i];
-    v[2 * i] = w[2 * i] = re;
-    v[2 * i + 1] = w[2 * i + 1] = im;
+  for (ptrdiff_t i = 0; i < count; i++) v[i] = w[i] = sum[i] + last[i] * times_i(w[i]);
+}
+
+/* Of one group, in the course of a step. */
+typedef struct {
+  const sn_etdrk4 *etdrk4;
+  double complex *state;
+} progress;
+
+/* Sets the modes that do not interact, of the numbers first .. first + count - 1, to 0. */
+static void cut_off(const sn_etdrk4 *etdrk4, ptrdiff_t first, ptrdiff_t count) {
+  const sn_range piece = {first % etdrk4->run, count};
+  for (ptrdiff_t i = 0; i < etdrk4->cuts; i++) {
+    const sn_range cut = sn_range_intersect(etdrk4->cut[i], piece);
+    memset(etdrk4->work + first + cut.start - piece.start, 0, (size_t)cut.count * sizeof *etdrk4->work);
+  }
+}
+
+static void sweep(void *context, ptrdiff_t turn, ptrdiff_t first, ptrdiff_t count) {
+  const progress *p = context;
+  const sn_etdrk4 *e = p->etdrk4;
+  const ptrdiff_t begin = first % e->run;
+  const factors *all = &e->factors, f = {all->whole + begin, all->half + begin,   all->q + begin,
+                                         all->first + begin, all->middle + begin, all->last + begin};
+  number *v = (number *)(p->state + first), *w = (number *)(e->work + first);
+  number *memory = (number *)(e->memory + first), *sum = (number *)(e->sum + first);
+  switch (turn % 4) {
+    case 0:
+      sweep_first(count, &f, v, w, memory, sum);
+      break;
+    case 1:
+      sweep_second(count, &f, v, w, sum);
+      break;
+    case 2:
+      sweep_third(count, &f, w, memory, sum);
+      break;
+    default:
+      sweep_last(count, &f, v, w, sum);
+      cut_off(e, first, count);
   }
 }
 
 static sn_status step_group(sn_etdrk4 *etdrk4, double complex *state, ptrdiff_t steps) {
-  const ptrdiff_t count = etdrk4->count;
-  const factors *f = &etdrk4->factors;
-  double complex *work = etdrk4->work;
-  double *v = (double *)state, *w = (double *)work, *memory = (double *)etdrk4->memory, *sum = (double *)etdrk4->sum;
-  memcpy(work, state, (size_t)count * sizeof *work);
-  for (ptrdiff_t n = 0; n < steps; n++) {
-    memset(work + etdrk4->cut_first, 0, (size_t)etdrk4->cut_count * sizeof *work);
-    SN_TRY(sn_fourier_square(etdrk4->fourier, work));
-    sweep_first(count, f, v, w, memory, sum);
-    SN_TRY(sn_fourier_square(etdrk4->fourier, work));
-    sweep_second(count, f, v, w, sum);
-    SN_TRY(sn_fourier_square(etdrk4->fourier, work));
-    sweep_third(count, f, w, memory, sum);
-    SN_TRY(sn_fourier_square(etdrk4->fourier, work));
-    sweep_last(count, f, v, w, sum);
-  }
-  return SN_OK;
+  progress p = {etdrk4, state};
+  memcpy(etdrk4->work, state, (size_t)etdrk4->count * sizeof *state);
+  for (ptrdiff_t first = 0; first < etdrk4->count; first += etdrk4->run) cut_off(etdrk4, first, etdrk4->run);
+  return sn_fourier_squares(etdrk4->fourier, etdrk4->work, 4 * steps, sweep, &p);
 }
 
 sn_status sn_etdrk4_step(sn_etdrk4 *etdrk4, ptrdiff_t steps) {
@@ -239,13 +296,15 @@ double sn_etdrk4_dt(const sn_etdrk4 *etdrk4) { return etdrk4->options.dt; }
 /* Adds one group's share of mean u^2, u_x^2, u_xx^2, u^2 without the mean, u^2 in the tail; all but the scale. */
 static void add_balance(const sn_etdrk4 *etdrk4, const double complex *state, double sums[5]) {
   const sn_fourier *fourier = etdrk4->fourier;
-  const ptrdiff_t spectra = sn_fourier_spectra(fourier), stride = sn_fourier_mode_stride(fourier);
+  const ptrdiff_t to_spectrum = sn_fourier_spectrum_stride(fourier), to_mode = sn_fourier_mode_stride(fourier);
   for (ptrdiff_t mode = 0; mode < sn_fourier_modes(fourier); mode++) {
-    const ptrdiff_t m = sn_fourier_wave_number(fourier, mode), magnitude = m < 0 ? -m : m;
+    const ptrdiff_t m = sn_fourier_wave_number(fourier, mode), magnitude = magnitude_of(fourier, mode);
     const double k = 2 * pi * (double)m / etdrk4->options.length;
     double square = 0;
-    for (const double complex *c = state + mode * stride; c < state + mode * stride + spectra; c++)
-      square += creal(*c) * creal(*c) + cimag(*c) * cimag(*c);
+    for (ptrdiff_t s = 0; s < sn_fourier_spectra(fourier); s++) {
+      const double complex c = state[s * to_spectrum + mode * to_mode];
+      square += creal(c) * creal(c) + cimag(c) * cimag(c);
+    }
     square *= sn_fourier_multiplicity(fourier, mode);
     sums[0] += square;
     sums[1] += k * k * square;

@@ -23,42 +23,51 @@ static sn_status prepare(sn_solver *solver, int gammas, const double *gamma) {
   return SN_OK;
 }
 
+/* What decides between the solvers. */
+typedef struct {
+  const sn_linear *linear;
+  ptrdiff_t points;
+  int ranks; /* in space */
+  double memory;
+  int gammas;
+  const double *gamma;
+} situation;
+
 /* Whether LU factors of all gammas, and A beside them, take no more than half of the memory. */
-static bool dense_fits(const sn_grid *grid, int gammas) {
-  const double points = (double)sn_grid_points(grid), share = (double)sn_memory_share(sn_grid_world(grid));
-  const double most = sizeof(double) * points * points * (gammas + 2) / sn_grid_space_size(grid);
-  int fits = most <= share;
-  MPI_Allreduce(MPI_IN_PLACE, &fits, 1, MPI_INT, MPI_MIN, sn_grid_world(grid));
-  return fits;
+static bool dense_fits(const situation *s) {
+  const double points = (double)s->points;
+  return sizeof(double) * points * points * (s->gammas + 2) / s->ranks <= s->memory;
 }
 
 /*
- * Over several ranks a band solve sends a few numbers where transforms send every one several times: from about a
- * thousand points on it is the faster one (docs/performance.md). Only where a matrix loses no more than round-off of I.
+ * Two ranks of one machine solve faster by transforms on every grid; but those send 4 (S - 1) messages and every number
+ * four times, a band solve the latency of 6 log2 S messages and a few numbers (docs/performance.md). So it is the
+ * better one from the number of ranks on where its latency is less. Only where a matrix loses no more than round-off of
+ * I.
  */
-static bool band_is_better(const sn_grid *grid, const sn_linear *linear, int gammas, const double *gamma) {
-  enum { POINTS_LEAST = 1024 };
+static bool band_is_better(const situation *s) {
+  enum { POINTS_LEAST = 1024, RANKS_LEAST = 5 };
   static const double loss_most = 1e-13;
-  const int ranks = sn_grid_space_size(grid), taps = linear->shape.taps;
+  const sn_linear *linear = s->linear;
+  const int taps = linear->shape.taps;
   if (sn_linear_get_kind(linear) != SN_LINEAR_STENCIL || linear->shape.trainable || linear->version == 0) return false;
-  if (ranks == 1 || sn_grid_points(grid) < POINTS_LEAST || sn_grid_points(grid) / ranks < 2 * taps) return false;
+  if (s->ranks < RANKS_LEAST || s->points < POINTS_LEAST || s->points / s->ranks < 2 * taps) return false;
   double norm = 0, most = 0;
   for (int k = 0; k < taps; k++) norm += fabs(sn_linear_coefficients(linear)[k]);
-  for (int g = 0; g < gammas; g++) most = fmax(most, fabs(gamma[g]));
+  for (int g = 0; g < s->gammas; g++) most = fmax(most, fabs(s->gamma[g]));
   return DBL_EPSILON * most * norm <= loss_most;
 }
 
-static sn_solver_kind choose_auto(const sn_grid *grid, const sn_linear *linear, int gammas, const double *gamma) {
-  if (!sn_linear_is_circulant(linear)) return dense_fits(grid, gammas) ? SN_SOLVER_DENSE : SN_SOLVER_GMRES;
-  return band_is_better(grid, linear, gammas, gamma) ? SN_SOLVER_BANDED : SN_SOLVER_FFT;
+static sn_solver_kind choose_auto(const situation *s) {
+  if (!sn_linear_is_circulant(s->linear)) return dense_fits(s) ? SN_SOLVER_DENSE : SN_SOLVER_GMRES;
+  return band_is_better(s) ? SN_SOLVER_BANDED : SN_SOLVER_FFT;
 }
 
-static sn_status choose(const sn_grid *grid, const sn_linear *linear, int gammas, const double *gamma,
-                        sn_solver_kind *kind) {
-  const bool circulant = sn_linear_is_circulant(linear);
-  const sn_linear_kind form = sn_linear_get_kind(linear);
+static sn_status choose(const situation *s, sn_solver_kind *kind) {
+  const bool circulant = sn_linear_is_circulant(s->linear);
+  const sn_linear_kind form = sn_linear_get_kind(s->linear);
   const char *instead = NULL, *why = NULL;
-  if (*kind == SN_SOLVER_AUTO) *kind = choose_auto(grid, linear, gammas, gamma);
+  if (*kind == SN_SOLVER_AUTO) *kind = choose_auto(s);
   if (*kind == SN_SOLVER_FFT && !circulant) why = "is not circulant", instead = "dense";
   if (*kind == SN_SOLVER_BANDED && form != SN_LINEAR_STENCIL)
     why = "has no band", instead = circulant ? "fft" : "dense";
@@ -68,11 +77,26 @@ static sn_status choose(const sn_grid *grid, const sn_linear *linear, int gammas
                       kinds[*kind]->name, sn_linear_kind_name(form), why, instead);
 }
 
+sn_status sn_solver_foresee(const sn_linear *linear, const sn_solver_options *options, int ranks, double memory,
+                            int gammas, const double *gamma, ptrdiff_t samples, sn_solver_forecast *out) {
+  const ptrdiff_t points = sn_grid_points(linear->grid);
+  const situation s = {linear, points, ranks, memory, gammas, gamma};
+  sn_solver_kind kind = options->kind;
+  SN_TRY(choose(&s, &kind));
+  *out = (sn_solver_forecast){.kind = kind, .name = kinds[kind]->name};
+  if (kinds[kind]->foresee) kinds[kind]->foresee(linear, ranks, gammas, gamma, samples, out);
+  return SN_OK;
+}
+
 sn_status sn_solver_create(const sn_grid *grid, sn_linear *linear, const sn_solver_options *options, int gammas,
                            const double *gamma, sn_solver **out) {
   *out = NULL;
   sn_solver_kind kind = options->kind;
-  SN_TRY(choose(grid, linear, gammas, gamma, &kind));
+  /* The least of any rank's. */
+  double memory = (double)sn_memory_share(sn_grid_world(grid));
+  MPI_Allreduce(MPI_IN_PLACE, &memory, 1, MPI_DOUBLE, MPI_MIN, sn_grid_world(grid));
+  const situation s = {linear, sn_grid_points(grid), sn_grid_space_size(grid), memory, gammas, gamma};
+  SN_TRY(choose(&s, &kind));
   sn_solver *solver;
   SN_TRY(sn_agree(sn_grid_space(grid), SN_NEW(1, &solver)));
   *solver =

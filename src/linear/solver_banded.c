@@ -75,8 +75,7 @@ static bool is_local(const sn_solver *solver) { return sn_grid_space_size(solver
 
 /* Whether I - gamma A, and B with it, is symmetric positive definite: by the symbol, between the grid's modes as well.
  */
-static bool is_definite(const sn_solver *solver) {
-  const sn_linear *linear = solver->linear;
+static bool is_definite(const sn_linear *linear, int gammas, const double *gamma) {
   const double *taps = sn_linear_coefficients(linear);
   const int half = linear->shape.taps / 2;
   /* A symmetric one need not stay so, and one without coefficients is not known yet. */
@@ -87,8 +86,8 @@ static bool is_definite(const sn_solver *solver) {
   for (int i = 0; i <= ANGLES; i++) {
     double symbol = taps[half];
     for (int k = 1; k <= half; k++) symbol += 2 * taps[half + k] * cos(M_PI * i * k / ANGLES);
-    for (int g = 0; g < solver->gammas; g++)
-      if (!(1 - solver->gamma[g] * symbol > 0)) return false;
+    for (int g = 0; g < gammas; g++)
+      if (!(1 - gamma[g] * symbol > 0)) return false;
   }
   return true;
 }
@@ -170,7 +169,7 @@ static sn_status choose_sizes(sn_solver *solver) {
 static sn_status create(sn_solver *solver) {
   banded *state;
   int order;
-  SN_TRY(sn_count_to_int(sn_grid_points(solver->grid), "the number of grid points", &order));
+  SN_TRY(sn_error_collective(sn_count_to_int(sn_grid_points(solver->grid), "the number of grid points", &order)));
   const int taps = solver->linear->shape.taps, half = taps > 1 ? taps / 2 : 1;
   if (order < 4 * half + 1)
     return SN_ERROR_ALL(SN_ERROR_USAGE,
@@ -179,14 +178,18 @@ static sn_status create(sn_solver *solver) {
                         4 * half + 1, taps, order);
   SN_TRY(sn_agree(sn_grid_space(solver->grid), SN_NEW(1, &state)));
   solver->state = state;
-  *state = (banded){
-      .handle = -1, .context = -1, .order = order, .half = half, .corner = 2 * half, .definite = is_definite(solver)};
+  *state = (banded){.handle = -1,
+                    .context = -1,
+                    .order = order,
+                    .half = half,
+                    .corner = 2 * half,
+                    .definite = is_definite(solver->linear, solver->gammas, solver->gamma)};
   SN_TRY(sn_agree(sn_grid_space(solver->grid), choose_sizes(solver)));
   SN_TRY(sn_agree(sn_grid_space(solver->grid), take_memory(solver)));
   snprintf(
       solver->reason, sizeof solver->reason, "banded: %s of a band of %d with periodic corners, %s",
       state->definite ? "Cholesky factorization" : "LU factorization", 2 * half + 1,
-      solver->options.kind == SN_SOLVER_BANDED ? "as asked" : "which sends less than transforms over several ranks");
+      solver->options.kind == SN_SOLVER_BANDED ? "as asked" : "which sends less than transforms over so many ranks");
   for (int g = 0; g < solver->gammas && sn_linear_version(solver->linear) > 0; g++)
     SN_TRY(refuse_lossy(solver, g, SN_ERROR_USAGE));
   return SN_OK;
@@ -409,7 +412,8 @@ static sn_status reserve(sn_solver *solver, ptrdiff_t samples) {
   banded *state = solver->state;
   if (samples == 0 || sn_right_sides_find(state->reserved, samples)) return SN_OK;
   int count;
-  SN_TRY(sn_count_to_int(samples * state->corner, "the number of samples", &count));
+  const ptrdiff_t most = samples * (state->block > state->corner ? state->block : state->corner);
+  SN_TRY(sn_error_collective(sn_count_to_int(most, "the number of elements of right-hand sides on a rank", &count)));
   SN_TRY(sn_right_sides_add(solver, samples, &state->reserved));
   SN_TRY(sn_agree(sn_grid_space(solver->grid), make_room(state, is_local(solver), samples)));
   return same_layout(solver) ? SN_OK : plan(solver, samples);
@@ -434,6 +438,33 @@ static sn_status solve(sn_solver *solver, int which, bool transpose, ptrdiff_t s
   return one->exchange ? sn_exchange_backward(one->exchange, y, x) : SN_OK;
 }
 
+/* Right-hand sides that our blocks have elsewhere than ScaLAPACK's, of N. */
+static ptrdiff_t misplaced(ptrdiff_t points, int ranks) {
+  const ptrdiff_t block = (points + ranks - 1) / ranks;
+  ptrdiff_t count = points;
+  for (int rank = 0; rank < ranks; rank++) {
+    const sn_range ours = sn_partition_range((sn_partition){.points = points, .ranks = ranks}, rank);
+    count -= sn_range_intersect(ours, (sn_range){rank * block, block}).count;
+  }
+  return count;
+}
+
+static void foresee(const sn_linear *linear, int ranks, int gammas, const double *gamma, ptrdiff_t samples,
+                    sn_solver_forecast *out) {
+  const ptrdiff_t points = sn_grid_points(linear->grid), half = linear->shape.taps > 1 ? linear->shape.taps / 2 : 1;
+  const bool local = ranks == 1, definite = is_definite(linear, gammas, gamma);
+  const ptrdiff_t leading = definite ? half + 1 : (local ? 3 : 4) * half + 1, fill = local      ? 0
+                                                                                     : definite ? half
+                                                                                                : 2 * half;
+  const ptrdiff_t bands = definite || local ? 1 : 2, updates = definite ? 1 : 2;
+  const double block = ceil((double)points / ranks), columns = (double)(half * samples);
+  out->held = 8 * gammas * block * (double)(bands * (leading + fill) + updates * 2 * half);
+  if (local) return;
+  const double levels = ceil(log2(ranks)), moved = 2 * 8 * (double)misplaced(points, ranks) / ranks * (double)samples;
+  out->messages = 2 * levels + 4 + (moved > 0 ? 4 : 0); /* a neighbour or two each way where blocks differ */
+  out->sent = 8 * columns * 2 * levels + 16 * columns + 12 + moved;
+}
+
 const sn_solver_operations sn_solver_banded = {
     .name = "banded",
     .create = create,
@@ -441,4 +472,5 @@ const sn_solver_operations sn_solver_banded = {
     .reserve = reserve,
     .factor = factor_matrix,
     .solve = solve,
+    .foresee = foresee,
 };

@@ -5,6 +5,7 @@
 #include <cblas.h>
 
 #include "blacs.h"
+#include "operator.h"
 #include "right_sides.h"
 #include "sinode/count.h"
 #include "sinode/exchange.h"
@@ -169,7 +170,7 @@ static sn_status create(sn_solver *solver) {
   const sn_grid *grid = solver->grid;
   lu *state;
   int order;
-  SN_TRY(sn_count_to_int(sn_grid_points(grid), "the number of grid points", &order));
+  SN_TRY(sn_error_collective(sn_count_to_int(sn_grid_points(grid), "the number of grid points", &order)));
   SN_TRY(sn_agree(sn_grid_space(grid), SN_NEW(1, &state)));
   solver->state = state;
   state->order = order;
@@ -240,7 +241,7 @@ static sn_status reserve(sn_solver *solver, ptrdiff_t samples) {
   lu *state = solver->state;
   if (samples == 0 || sn_right_sides_find(state->reserved, samples)) return SN_OK;
   int count;
-  SN_TRY(sn_count_to_int(samples, "the number of samples", &count));
+  SN_TRY(sn_error_collective(sn_count_to_int(samples, "the number of samples", &count)));
   SN_TRY(sn_right_sides_add(solver, samples, &state->reserved));
   if (is_local(state)) return SN_OK;
   dealt columns = {0};
@@ -277,6 +278,17 @@ static sn_status solve(sn_solver *solver, int which, bool transpose, ptrdiff_t s
   return sn_exchange_backward(one->exchange, state->right, x);
 }
 
+/* Two redistributions; what pdgetrs sends is ScaLAPACK's. */
+static void foresee(const sn_linear *linear, int ranks, int gammas, const double *gamma, ptrdiff_t samples,
+                    sn_solver_forecast *out) {
+  (void)gamma;
+  const double points = (double)sn_grid_points(linear->grid);
+  out->held = 8 * points * points / ranks * gammas;
+  if (ranks == 1) return;
+  out->messages = 2 * (ranks - 1);
+  out->sent = 2 * 8 * points / ranks * (double)samples;
+}
+
 const sn_solver_operations sn_solver_dense = {
     .name = "dense",
     .create = create,
@@ -284,4 +296,5 @@ const sn_solver_operations sn_solver_dense = {
     .reserve = reserve,
     .factor = factor,
     .solve = solve,
+    .foresee = foresee,
 };

@@ -1,6 +1,8 @@
 #include <float.h>
+#include <math.h>
 #include <stdio.h>
 
+#include "operator.h"
 #include "solver_kind.h"
 #include "transforms.h"
 
@@ -48,6 +50,18 @@ static sn_status solve(sn_solver *solver, int which, bool transpose, ptrdiff_t s
   return sn_transforms_multiply(solver->state, which, transpose, samples, x, x);
 }
 
+/* Two transforms, from blocks and back to them. */
+static void foresee(const sn_linear *linear, int ranks, int gammas, const double *gamma, ptrdiff_t samples,
+                    sn_solver_forecast *out) {
+  (void)gamma;
+  const sn_fourier_forecast f = sn_fourier_foresee(sn_grid_points(linear->grid), ranks, samples);
+  const double numbers = sn_fourier_foresee(sn_grid_points(linear->grid), ranks, 1).numbers;
+  const ptrdiff_t packet = sn_transforms_packet(sn_grid_points(linear->grid), ranks);
+  out->messages = ranks > 1 ? 2 * (f.messages + ranks - 1) * ceil((double)samples / (double)packet) : 0;
+  out->sent = 2 * (f.transposition + f.redistribution);
+  out->held = 2 * 8 * numbers * gammas; /* a symbol and its conjugate */
+}
+
 const sn_solver_operations sn_solver_fft = {
     .name = "fft",
     .create = create,
@@ -55,4 +69,5 @@ const sn_solver_operations sn_solver_fft = {
     .reserve = reserve,
     .factor = factor,
     .solve = solve,
+    .foresee = foresee,
 };

@@ -14,6 +14,9 @@ typedef struct {
   sn_status (*factor)(sn_solver *solver, int which);
   /* Error if samples was not reserved. */
   sn_status (*solve)(sn_solver *solver, int which, bool transpose, ptrdiff_t samples, double *x);
+  /* Fills in what a solve sends and the factors take, by formula; NULL: there is none. Local. */
+  void (*foresee)(const sn_linear *linear, int ranks, int gammas, const double *gamma, ptrdiff_t samples,
+                  sn_solver_forecast *out);
 } sn_solver_operations;
 
 struct sn_solver {

@@ -1,13 +1,14 @@
 #include "transforms.h"
 
-#include <stdint.h>
-
 #include "sinode/memory.h"
 
-/* Bytes of fields and coefficients that are transformed, scaled and transformed back while they are in the cache. */
-enum { PACKET_BYTES = 512 * 1024 };
+/*
+ * Bytes of fields and coefficients that are transformed, scaled and transformed back while they are in the cache; more
+ * over several ranks, where they make a message that is worth its latency.
+ */
+enum { PACKET_BYTES = 512 * 1024, PACKET_BYTES_SENT = 2048 * 1024 };
 
-/* The wave numbers of this rank; over several ranks FFTW's choice depends on the number of fields. */
+/* The wave numbers of this rank; where FFTW-MPI transforms they depend on the number of fields. */
 typedef struct layout {
   ptrdiff_t modes, first, last;
   double complex *symbols; /* (symbols, 2, modes): each and its conjugate */
@@ -35,18 +36,20 @@ struct sn_transforms {
   ptrdiff_t room, bytes;
 };
 
+ptrdiff_t sn_transforms_packet(ptrdiff_t points, int ranks) {
+  const ptrdiff_t bytes = 2 * (ptrdiff_t)sizeof(double) * ((points + ranks - 1) / ranks);
+  const ptrdiff_t fit = (ranks > 1 ? PACKET_BYTES_SENT : PACKET_BYTES) / bytes;
+  return fit > 1 ? fit : 1;
+}
+
 sn_status sn_transforms_create(const sn_grid *grid, sn_fourier_effort effort, int symbols,
                                sn_transforms_symbol evaluate, const void *context, sn_transforms **out) {
   *out = NULL;
   sn_transforms *transforms;
   sn_status status = SN_NEW(1, &transforms);
   if (transforms) {
-    *transforms = (sn_transforms){.grid = grid,
-                                  .effort = effort,
-                                  .symbols = symbols,
-                                  .evaluate = evaluate,
-                                  .context = context,
-                                  .packet = PTRDIFF_MAX / 2};
+    *transforms =
+        (sn_transforms){.grid = grid, .effort = effort, .symbols = symbols, .evaluate = evaluate, .context = context};
     status = SN_NEW(symbols, &transforms->evaluated);
   }
   status = sn_agree(sn_grid_space(grid), status);
@@ -54,11 +57,7 @@ sn_status sn_transforms_create(const sn_grid *grid, sn_fourier_effort effort, in
     sn_transforms_destroy(&transforms);
     return status;
   }
-  /* Over several ranks fewer messages matter more. */
-  if (sn_grid_space_size(grid) == 1) {
-    ptrdiff_t fit = PACKET_BYTES / (2 * (ptrdiff_t)sizeof(double) * sn_grid_points(grid));
-    transforms->packet = fit > 1 ? fit : 1;
-  }
+  transforms->packet = sn_transforms_packet(sn_grid_points(grid), sn_grid_space_size(grid));
   *out = transforms;
   return SN_OK;
 }

@@ -17,6 +17,9 @@ typedef struct sn_transforms sn_transforms;
 /* Symbol number `index` at signed wave number m; that of -m is its conjugate. */
 typedef sn_status (*sn_transforms_symbol)(const void *context, int index, ptrdiff_t m, double complex *value);
 
+/* The most fields that are transformed together. Local. */
+ptrdiff_t sn_transforms_packet(ptrdiff_t points, int ranks);
+
 /* For `symbols` symbols given by a function of context (kept, not owned). Collective over space. */
 sn_status sn_transforms_create(const sn_grid *grid, sn_fourier_effort effort, int symbols,
                                sn_transforms_symbol evaluate, const void *context, sn_transforms **out);

@@ -15,12 +15,12 @@
 typedef struct {
   sn_network base;
   sn_fourier *fourier;    /* of a group of fields */
-  ptrdiff_t group;        /* one field on one space rank, else the two that travel together */
+  ptrdiff_t group;        /* one field on one space rank, else two, which share messages */
   double complex *cut;    /* (modes): symbol of P */
   double complex *slope;  /* (modes): of D P */
   double complex *minus;  /* (modes): of -D P */
   double complex *work;   /* coefficients */
-  double *values, *other; /* of a group, where FFTW has them */
+  double *values, *other; /* of a group, where the transforms have them */
   double *fields;         /* (group, points): of an incomplete group */
 } ks_term;
 
@@ -46,7 +46,7 @@ static ptrdiff_t in_group(const ks_term *ks, ptrdiff_t samples, ptrdiff_t first)
   return samples - first < ks->group ? samples - first : ks->group;
 }
 
-/* Values, where FFTW has them, of the fields multiplied by a symbol. */
+/* Values, where the transforms have them, of the fields multiplied by a symbol. */
 static sn_status to_values(ks_term *ks, ptrdiff_t count, const double *fields, const double complex *symbol,
                            bool denoise, double *values) {
   if (count < ks->group) {

@@ -9,23 +9,28 @@ struct sn_grid {
   sn_timer *timer;
 };
 
-sn_status sn_grid_create(MPI_Comm world, int space, ptrdiff_t points, sn_timer *timer, sn_grid **out) {
-  *out = NULL;
-  int rank, size;
-  MPI_Comm_rank(world, &rank);
-  MPI_Comm_size(world, &size);
-  if (space < 1 || size % space)
+sn_status sn_grid_allows(int ranks, int space, ptrdiff_t points) {
+  if (space < 1 || ranks % space)
     return SN_ERROR_ALL(
         SN_ERROR_USAGE,
         "parallel.space is %d, which does not divide the %d ranks of this run; choose a divisor, or start "
         "another number of ranks",
-        space, size);
+        space, ranks);
   if (space > 1 && space > points / 2)
     return SN_ERROR_ALL(
         SN_ERROR_USAGE,
         "parallel.space is %d, but %td grid points can be split over at most %td ranks (two points each); "
         "lower parallel.space or raise grid.points",
         space, points, points / 2);
+  return SN_OK;
+}
+
+sn_status sn_grid_create(MPI_Comm world, int space, ptrdiff_t points, sn_timer *timer, sn_grid **out) {
+  *out = NULL;
+  int rank, size;
+  MPI_Comm_rank(world, &rank);
+  MPI_Comm_size(world, &size);
+  SN_TRY(sn_grid_allows(size, space, points));
   sn_grid *grid;
   SN_TRY(sn_agree(world, SN_NEW(1, &grid)));
   grid->rank = rank;

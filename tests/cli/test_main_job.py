@@ -11,7 +11,7 @@ import xarray
 
 import harness
 
-COMMANDS = ("generate", "train", "predict", "gradient", "benchmark", "check", "info", "template", "explain")
+COMMANDS = ("generate", "train", "predict", "gradient", "benchmark", "check", "info", "template", "schema", "explain")
 
 
 class MainJob(harness.Case):

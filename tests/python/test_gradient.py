@@ -24,7 +24,7 @@ except ImportError:
     torch = None
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "io" / "python"))
-from sinode_model import ks_stencil  # noqa: E402
+from sinode.model import ks_stencil  # noqa: E402
 
 PROGRAM, MPIEXEC = os.environ.get("SINODE_PROGRAM"), os.environ.get("MPIEXEC", "mpiexec")
 TABLEAUX = json.loads((pathlib.Path(__file__).resolve().parents[1] / "golden" / "tableaux.json").read_text())

@@ -1,6 +1,7 @@
 /* Fourier transforms against the naive sum, on every split of the ranks into replicas and space. */
 #include "unit.h"
 
+#include "parallel/transposition.h"
 #include "sinode/fourier.h"
 #include "sinode/memory.h"
 #include "sinode/random.h"
@@ -57,18 +58,20 @@ static double complex naive(const fixture *f, ptrdiff_t field, ptrdiff_t m) {
   return sum;
 }
 
-/* On one space rank a spectrum is a field; on several it holds two. */
+/* A spectrum is a field, or two of them where FFTW-MPI has to transform them. */
 static double complex expected(const fixture *f, ptrdiff_t spectrum, ptrdiff_t m) {
-  if (sn_grid_space_size(f->grid) == 1) return naive(f, spectrum, m);
+  const int ranks = sn_grid_space_size(f->grid);
+  if (ranks == 1 || sn_transposition_factor(f->points, ranks)) return naive(f, spectrum, m);
   const bool paired = 2 * spectrum + 1 < f->fields;
   return naive(f, 2 * spectrum, m) + (paired ? I * naive(f, 2 * spectrum + 1, m) : 0);
 }
 
 static void check_coefficients(const fixture *f) {
-  ptrdiff_t modes = sn_fourier_modes(f->fourier), all = modes;
+  ptrdiff_t modes = sn_fourier_modes(f->fourier), all = 0;
   for (ptrdiff_t mode = 0; mode < modes; mode++) {
     ptrdiff_t m = sn_fourier_wave_number(f->fourier, mode);
     assert_that(-f->points < 2 * m && 2 * m <= f->points);
+    all += sn_fourier_multiplicity(f->fourier, mode);
     for (ptrdiff_t s = 0; s < sn_fourier_spectra(f->fourier); s++) {
       double complex found =
           f->coefficients[s * sn_fourier_spectrum_stride(f->fourier) + mode * sn_fourier_mode_stride(f->fourier)];
@@ -76,7 +79,7 @@ static void check_coefficients(const fixture *f) {
     }
   }
   MPI_Allreduce(MPI_IN_PLACE, &all, 1, MPI_AINT, MPI_SUM, sn_grid_space(f->grid));
-  assert_int_equal(all, sn_grid_space_size(f->grid) == 1 ? f->points / 2 + 1 : f->points);
+  assert_int_equal(all, f->points);
 }
 
 static void check_real(const fixture *f, const double *real, bool squared) {
@@ -85,6 +88,13 @@ static void check_real(const fixture *f, const double *real, bool squared) {
       double value = value_of(f, i, f->range.start + j);
       assert_close(real[i * f->range.count + j], squared ? value * value : value, 1e-13 * (1 + value * value));
     }
+}
+
+/* Adds up what it is called for: every number once a turn. */
+static void count_numbers(void *context, ptrdiff_t turn, ptrdiff_t first, ptrdiff_t count) {
+  (void)first;
+  ptrdiff_t *numbers = context;
+  numbers[turn] += count;
 }
 
 /* Forward is the naive sum and leaves its input; inverse undoes it; squares are squares; nothing allocates. */
@@ -99,7 +109,9 @@ static void check_one(int space, ptrdiff_t points, ptrdiff_t fields, sn_fourier_
   assert_ok(sn_fourier_inverse(f.fourier, f.coefficients, f.real));
   check_real(&f, f.real, false);
   assert_ok(sn_fourier_forward(f.fourier, f.real, f.coefficients));
-  assert_ok(sn_fourier_square(f.fourier, f.coefficients));
+  ptrdiff_t swept[1] = {0};
+  assert_ok(sn_fourier_squares(f.fourier, f.coefficients, 1, count_numbers, swept));
+  assert_int_equal(swept[0], sn_fourier_spectra(f.fourier) * sn_fourier_modes(f.fourier));
   assert_ok(sn_fourier_inverse(f.fourier, f.coefficients, f.real));
   check_real(&f, f.real, true);
   assert_int_equal(sn_memory_calls(), taken);
@@ -198,12 +210,33 @@ static void energy_is_parsevals(void **state) {
     }
 }
 
+/* Sizes that no machine has: refused with the count, before memory is asked for and before FFTW or MPI sees them. */
+static void counts_past_what_libraries_take_are_refused(void **state) {
+  (void)state;
+  int size;
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  static const ptrdiff_t points[] = {(ptrdiff_t)3 << 40, ((ptrdiff_t)1 << 31) + 11}; /* a prime number */
+  for (int p = 0; p < 2; p++) {
+    sn_grid *grid;
+    sn_fourier *fourier;
+    assert_ok(sn_grid_create(MPI_COMM_WORLD, size, points[p], NULL, &grid));
+    const ptrdiff_t before = sn_memory_bytes();
+    sn_status status = sn_fourier_create(grid, 1, SN_FOURIER_ESTIMATE, &fourier);
+    assert_that(status && !fourier && sn_error_is_collective(status));
+    assert_non_null(strstr(sn_error_get_message(status), "can count"));
+    assert_int_equal(sn_memory_bytes(), before);
+    sn_error_destroy(&status);
+    sn_grid_destroy(&grid);
+  }
+}
+
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(transforms_are_the_naive_sum),
       cmocka_unit_test(the_address_of_a_field_does_not_matter),
       cmocka_unit_test(a_symbol_differentiates),
       cmocka_unit_test(energy_is_parsevals),
+      cmocka_unit_test(counts_past_what_libraries_take_are_refused),
   };
   return unit_run(argc, argv, tests);
 }

@@ -161,7 +161,7 @@ static void solvers_agree(void **state) {
 static void check_counts(sn_linear_kind linear, sn_solver_kind kind, const char *name) {
   int size;
   MPI_Comm_size(MPI_COMM_WORLD, &size);
-  setting s = set_up(size, 31, linear, true);
+  setting s = set_up(size, 47, linear, true);
   sn_solver *solver = make_solver(&s, kind);
   assert_string_equal(sn_solver_name(solver), name);
   assert_that(!strncmp(sn_solver_reason(solver), name, strlen(name)));
@@ -215,7 +215,8 @@ static void expect_refusal(const setting *s, sn_solver_kind kind, const char *ad
   sn_error_destroy(&status);
 }
 
-static const char *chosen(ptrdiff_t points, double length, bool trainable) {
+/* The kind that auto takes over so many ranks in space, or, for 0, those there are. */
+static const char *chosen(ptrdiff_t points, double length, bool trainable, int ranks) {
   int size;
   static char name[16];
   MPI_Comm_size(MPI_COMM_WORLD, &size);
@@ -227,21 +228,29 @@ static const char *chosen(ptrdiff_t points, double length, bool trainable) {
   assert_ok(sn_parameters_allocate(s.parameters));
   assert_ok(sn_linear_set_ks(s.linear));
   assert_ok(sn_linear_update(s.linear));
-  sn_solver *solver = make_solver(&s, SN_SOLVER_AUTO);
-  snprintf(name, sizeof name, "%s", sn_solver_name(solver));
-  sn_solver_destroy(&solver);
+  if (ranks) {
+    sn_solver_forecast foreseen;
+    const sn_solver_options options = {.kind = SN_SOLVER_AUTO};
+    assert_ok(sn_solver_foresee(s.linear, &options, ranks, 1e9, GAMMAS, GAMMA, SAMPLES, &foreseen));
+    snprintf(name, sizeof name, "%s", foreseen.name);
+  } else {
+    sn_solver *solver = make_solver(&s, SN_SOLVER_AUTO);
+    snprintf(name, sizeof name, "%s", sn_solver_name(solver));
+    sn_solver_destroy(&solver);
+  }
   tear_down(&s);
   return name;
 }
 
 static void auto_goes_by_grid_and_ranks(void **state) {
   (void)state;
-  int size;
-  MPI_Comm_size(MPI_COMM_WORLD, &size);
-  assert_string_equal(chosen(64, 22, false), "fft");
-  assert_string_equal(chosen(2048, 22, false), "fft"); /* too much of I would be lost */
-  assert_string_equal(chosen(2048, 22 * 32, true), "fft");
-  assert_string_equal(chosen(2048, 22 * 32, false), size > 1 ? "banded" : "fft");
+  assert_string_equal(chosen(64, 22, false, 0), "fft");
+  assert_string_equal(chosen(2048, 22 * 32, false, 0), "fft");
+  assert_string_equal(chosen(2048, 22 * 32, false, 4), "fft");
+  assert_string_equal(chosen(2048, 22 * 32, false, 8), "banded");
+  assert_string_equal(chosen(2048, 22, false, 8), "fft"); /* too much of I would be lost */
+  assert_string_equal(chosen(2048, 22 * 32, true, 8), "fft");
+  assert_string_equal(chosen(512, 22 * 8, false, 8), "fft");
 }
 
 static void hopeless_solvers_are_refused(void **state) {
@@ -259,15 +268,110 @@ static void hopeless_solvers_are_refused(void **state) {
   expect_refusal(&s, SN_SOLVER_DENSE, "fft");
   expect_refusal(&s, SN_SOLVER_BANDED, "fft");
   tear_down(&s);
-  s = set_up(size, 8, SN_LINEAR_STENCIL, false); /* fewer points than the corners of the band take */
-  expect_refusal(&s, SN_SOLVER_BANDED, "use fft");
-  tear_down(&s);
+  if (size <= 4) {
+    s = set_up(size, 8, SN_LINEAR_STENCIL, false); /* fewer points than the corners of the band take */
+    expect_refusal(&s, SN_SOLVER_BANDED, "use fft");
+    tear_down(&s);
+  }
   s = set_up(size, 16, SN_LINEAR_SPECTRAL, false);
   expect_refusal(&s, SN_SOLVER_BANDED, "use fft");
   tear_down(&s);
   s = set_up(size, 16, SN_LINEAR_DENSE, false);
   expect_refusal(&s, SN_SOLVER_BANDED, "use dense");
   tear_down(&s);
+}
+
+/* The largest over all ranks. */
+static double largest(ptrdiff_t count, const double *x) {
+  double most = 0;
+  for (ptrdiff_t i = 0; i < count; i++) most = fmax(most, fabs(x[i]));
+  MPI_Allreduce(MPI_IN_PLACE, &most, 1, MPI_DOUBLE, MPI_MAX, MPI_COMM_WORLD);
+  return most;
+}
+
+/* |r - M x| / (|M| |x| + |r|) in maximum norms, M = I - gamma A of norm 1 + 16 gamma / dx^4 at most. */
+static double backward_error(const setting *s, sn_solver *solver, int which, bool transpose) {
+  const ptrdiff_t count = SAMPLES * s->local;
+  double *r = field(s, SAMPLES), *x = field(s, SAMPLES), *ax = field(s, SAMPLES);
+  assert_ok(transpose ? sn_solver_solve_transpose(solver, which, SAMPLES, x)
+                      : sn_solver_solve(solver, which, SAMPLES, x));
+  assert_ok(transpose ? sn_linear_apply_transpose(s->linear, SAMPLES, x, ax)
+                      : sn_linear_apply(s->linear, SAMPLES, x, ax));
+  const double dx = LENGTH / (double)s->points, norm = 1 + 16 * GAMMA[which] / pow(dx, 4);
+  const double size = norm * largest(count, x) + largest(count, r);
+  for (ptrdiff_t i = 0; i < count; i++) ax[i] = r[i] - x[i] + GAMMA[which] * ax[i];
+  const double error = largest(count, ax) / size;
+  sn_memory_give(&r);
+  sn_memory_give(&x);
+  sn_memory_give(&ax);
+  return error;
+}
+
+/*
+ * Every kind, both ways, symmetric and not: prime numbers of points, some that ranks do not divide, and as few on a
+ * rank as the solver takes; below that it says so and names another.
+ */
+static void backward_errors_are_round_off(void **state) {
+  (void)state;
+  int size;
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  const ptrdiff_t points[] = {9, 5 * size, 5 * size + 1, 101, 128, 509};
+  const sn_solver_kind solver_kinds[] = {SN_SOLVER_FFT, SN_SOLVER_BANDED, SN_SOLVER_DENSE, SN_SOLVER_GMRES};
+  const double bandwidth = 5;
+  for (int p = 0; p < 6; p++) {
+    if (points[p] < 9 || points[p] / 2 < size) continue;
+    for (int trainable = 0; trainable < 2; trainable++) {
+      setting s = set_up(size, points[p], SN_LINEAR_STENCIL, trainable);
+      for (int k = 0; k < 4; k++) {
+        if (solver_kinds[k] == SN_SOLVER_BANDED && !has_room_for_bands(size, points[p])) {
+          expect_refusal(&s, SN_SOLVER_BANDED, "use fft");
+          continue;
+        }
+        /* Its residual cannot fall below eps |M| |x|, which is more than its tolerance of |r| on fine grids. */
+        if (solver_kinds[k] == SN_SOLVER_GMRES && points[p] > 128) continue;
+        sn_solver *solver = make_solver(&s, solver_kinds[k]);
+        for (int which = 0; which < GAMMAS; which++)
+          for (int transpose = 0; transpose < 2; transpose++)
+            assert_close(backward_error(&s, solver, which, transpose), 0, 1e-14 * bandwidth);
+        sn_solver_destroy(&solver);
+      }
+      tear_down(&s);
+    }
+  }
+}
+
+/* Sizes that no machine has: refused with the count, before a library or the allocator sees them. */
+static void counts_past_what_libraries_take_are_refused(void **state) {
+  (void)state;
+  int size;
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  const struct {
+    ptrdiff_t points, samples;
+    sn_solver_kind kind;
+  } cases[] = {{(ptrdiff_t)1 << 40, 1, SN_SOLVER_FFT},
+               {(ptrdiff_t)1 << 33, 1, SN_SOLVER_BANDED},
+               {(ptrdiff_t)1 << 20, (ptrdiff_t)1 << 26, SN_SOLVER_BANDED},
+               {(ptrdiff_t)1 << 33, 1, SN_SOLVER_DENSE},
+               {(ptrdiff_t)1 << 20, 1, SN_SOLVER_DENSE}};
+  for (int i = 0; i < 5; i++) {
+    setting s = {.points = cases[i].points};
+    const sn_linear_shape shape = {.kind = SN_LINEAR_STENCIL, .taps = 5, .length = 0.4 * (double)s.points};
+    const sn_solver_options options = {.kind = cases[i].kind};
+    sn_solver *solver;
+    assert_ok(sn_grid_create(MPI_COMM_WORLD, size, s.points, NULL, &s.grid));
+    assert_ok(sn_parameters_create(s.grid, &s.parameters));
+    assert_ok(sn_linear_create(s.grid, &shape, 1, s.parameters, &s.linear));
+    assert_ok(sn_parameters_allocate(s.parameters));
+    assert_ok(sn_linear_set_ks(s.linear));
+    assert_ok(sn_linear_update(s.linear));
+    sn_status status = sn_solver_create(s.grid, s.linear, &options, GAMMAS, GAMMA, &solver);
+    if (!status) status = sn_solver_reserve(solver, cases[i].samples);
+    assert_that(status && sn_error_is_collective(status));
+    assert_non_null(strstr(sn_error_get_message(status), "more than the library below can count"));
+    sn_error_destroy(&status);
+    sn_solver_destroy(&solver);
+    tear_down(&s);
+  }
 }
 
 /* A with the eigenvalue 1 / gamma: constants are multiplied by it. */
@@ -277,7 +381,7 @@ static void singular_matrices_are_reported(void **state) {
   MPI_Comm_size(MPI_COMM_WORLD, &size);
   const sn_solver_kind solver_kinds[] = {SN_SOLVER_FFT, SN_SOLVER_DENSE, SN_SOLVER_BANDED};
   for (int i = 0; i < 3; i++) {
-    setting s = set_up(size, 20, SN_LINEAR_STENCIL, true);
+    setting s = set_up(size, 48, SN_LINEAR_STENCIL, true);
     for (int k = 0; k < 5; k++) sn_parameters_values(s.parameters)[k] = k == 2 ? 1 / GAMMA[1] : 0;
     assert_ok(sn_linear_update(s.linear));
     sn_solver *solver = make_solver(&s, solver_kinds[i]);
@@ -317,6 +421,8 @@ int main(int argc, char **argv) {
       cmocka_unit_test(factors_are_made_once),
       cmocka_unit_test(auto_goes_by_grid_and_ranks),
       cmocka_unit_test(hopeless_solvers_are_refused),
+      cmocka_unit_test(backward_errors_are_round_off),
+      cmocka_unit_test(counts_past_what_libraries_take_are_refused),
       cmocka_unit_test(singular_matrices_are_reported),
       cmocka_unit_test(fine_grids_lose_nothing),
   };

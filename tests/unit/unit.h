@@ -45,9 +45,17 @@
     }                                                                           \
   } while (0)
 
-/* A unit test ends with: int main(int argc, char **argv) { ...; return unit_run(argc, argv, tests); } */
+/*
+ * A unit test ends with: int main(int argc, char **argv) { ...; return unit_run(argc, argv, tests); }
+ * An argument selects tests by name: test_solver 'backward*'.
+ */
 #define unit_run(argc, argv, tests) \
-  (MPI_Init(&(argc), &(argv)), unit_finish(cmocka_run_group_tests((tests), NULL, NULL)))
+  (unit_start(&(argc), &(argv)), unit_finish(cmocka_run_group_tests((tests), NULL, NULL)))
+
+static inline void unit_start(int *argc, char ***argv) {
+  MPI_Init(argc, argv);
+  if (*argc > 1) cmocka_set_test_filter((*argv)[1]);
+}
 
 static inline int unit_finish(int failed) {
   MPI_Finalize();

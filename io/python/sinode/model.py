@@ -1,26 +1,16 @@
-"""sinode's model files, and weights by PyTorch's names: read_model, write_model, layers_of, to_state.
-
-Used by sinode_torch.py. Needs numpy and h5py. What is wrong with the input is an InputError.
-"""
+"""Model files, and weights by PyTorch's names: read_model, write_model, layers_of, to_state."""
 import dataclasses
 import datetime
-import os
 import pathlib
 import re
 
 import h5py
 import numpy as np
 
+from .files import InputError, to_text, write_whole
+
 FORMAT = 1        # sinode_format
 MOST_LAYERS = 17  # that the program reads
-
-
-class InputError(Exception):
-    """What is wrong with the input, in a line; status is the exit status it leads to."""
-
-    def __init__(self, message, status=3):
-        super().__init__(" ".join(message.split()))
-        self.status = status
 
 
 @dataclasses.dataclass
@@ -77,23 +67,19 @@ def make_linear(points, length, stencil=None, matrix=None):
     return "stencil", taps
 
 
-def _text(value):
-    return value.decode() if isinstance(value, bytes) else str(value)
-
-
 def read_model(path):
     """The model in a model or checkpoint file."""
     if not pathlib.Path(path).is_file():
         raise InputError(f"{path}: no such file")
     try:
         with h5py.File(path, "r") as file:
-            kind = _text(file.attrs.get("sinode_kind", "a file without sinode_kind"))
+            kind = to_text(file.attrs.get("sinode_kind", "a file without sinode_kind"))
             if kind not in ("model", "checkpoint"):
                 raise InputError(f"{path}: is not a model or checkpoint file (it is: {kind})")
             if file.attrs["sinode_format"] > FORMAT:
                 raise InputError(f"{path}: has format {file.attrs['sinode_format']}, expected up to {FORMAT}; use a "
                                  "newer sinode")
-            group, said = file["model"], {name: _text(value) for name, value in file["model"].attrs.items()}
+            group, said = file["model"], {name: to_text(value) for name, value in file["model"].attrs.items()}
 
             if said["nonlinear_kind"] not in ("mlp", "conv", "none"):
                 raise InputError(f"{path}: a {said['nonlinear_kind']} network is no sequence of layers, expected mlp or "
@@ -113,27 +99,6 @@ def read_model(path):
         raise InputError(f"{path}: cannot be read as a model: {error}") from None
 
 
-def write_whole(path, overwrite, write):
-    """Calls write(temporary name), then gives the file its name: what has the name is whole."""
-    path = pathlib.Path(path)
-    temporary = path.with_name(path.name + ".tmp")
-    if path.is_dir():
-        raise InputError(f"{path}: is a directory; the name of a file is wanted")
-    if path.exists() and not overwrite:
-        raise InputError(f"{path}: is there already; choose another name, or replace it with --overwrite")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            write(temporary)
-            with open(temporary, "rb") as file:
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except (OSError, RuntimeError) as error:  # RuntimeError: PyTorch's
-        raise InputError(f"{path}: cannot be written: {getattr(error, 'strerror', None) or error}") from None
-
-
 def write_model(path, model, history="", overwrite=False):
     """A model file as the program writes it. history: the command line that made it."""
     date = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -148,7 +113,7 @@ def write_model(path, model, history="", overwrite=False):
 
     def write(temporary):
         with h5py.File(temporary, "w") as file:
-            set_all(file, Conventions="CF-1.8", title="semi-implicit neural ODE", source="sinode_torch.py",
+            set_all(file, Conventions="CF-1.8", title="semi-implicit neural ODE", source="sinode, Python package",
                     history=f"{date} {history}", sinode_kind="model", sinode_format=FORMAT, mpi_ranks=1,
                     config=f"grid: {{points: {model.points}, length: {model.length!r}}}\n")
             group = file.create_group("model")

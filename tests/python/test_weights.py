@@ -1,4 +1,4 @@
-"""sinode_torch.py: weights come through unchanged, and the program does with them what PyTorch (or numpy) does.
+"""Weights from and to PyTorch: they come through unchanged, and the program does with them what PyTorch (or numpy) does.
 
 SINODE_PROGRAM and MPIEXEC in the environment name the program; without them, and without PyTorch, what needs them is
 skipped.
@@ -21,9 +21,10 @@ try:
 except ImportError:
     torch = None
 
-SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "io" / "python" / "sinode_torch.py"
+SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "io" / "python" / "sinode-tools"
 sys.path.insert(0, str(SCRIPT.parent))
-import sinode_torch  # noqa: E402
+from sinode import cli  # noqa: E402
+from sinode.weights import NESTED, read_state  # noqa: E402
 
 PROGRAM, MPIEXEC = os.environ.get("SINODE_PROGRAM"), os.environ.get("MPIEXEC", "mpiexec")
 LENGTH, POINTS, STEP = 22.0, 32, 0.01
@@ -128,7 +129,7 @@ class TorchTest(unittest.TestCase):
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             try:
-                status = sinode_torch.main([str(argument) for argument in arguments])
+                status = cli.main([str(argument) for argument in arguments])
             except SystemExit as stop:  # argparse
                 status = stop.code
         return status, out.getvalue(), err.getvalue()
@@ -142,7 +143,7 @@ class TorchTest(unittest.TestCase):
         found, out, err = self.run_main(*arguments)
         self.assertEqual((found, out), (status, ""), err)
         self.assertEqual(err.count("\n"), 1, err)
-        self.assertTrue(err.startswith("sinode_torch: error: "), err)
+        self.assertTrue(err.startswith("sinode-tools: error: "), err)
         for word in (words,) if isinstance(words, str) else words:
             self.assertIn(word, err)
 
@@ -211,7 +212,7 @@ class RoundTrip(TorchTest):
                     weights, back = self.folder / f"out{ending}", self.folder / "back.h5"
                     out = self.done("export", model, "-o", weights, "--overwrite")
                     self.assertIn("A: stencil [", out)
-                    found, types = sinode_torch.read_state(weights)
+                    found, types = read_state(weights)
                     self.assertEqual((list(found), types), (list(state), {"float64"}))
                     for name, value in state.items():
                         self.assertEqual(found[name].tobytes(), value.tobytes())
@@ -250,7 +251,7 @@ class RoundTrip(TorchTest):
         self.assert_same_model(self.model(renamed, name="renamed.h5"), one)
         for prefix in ("net.inner", "net.inner."):
             self.done("export", one, "-o", self.folder / "p.npz", "--prefix", prefix, "--overwrite")
-            self.assertEqual(list(sinode_torch.read_state(self.folder / "p.npz")[0])[2], "net.inner.2.weight")
+            self.assertEqual(list(read_state(self.folder / "p.npz")[0])[2], "net.inner.2.weight")
         without = {name: value for name, value in state.items() if name != "2.bias"}
         self.model(without, name="without.h5")
         np.testing.assert_array_equal(self.datasets(self.folder / "without.h5")["nonlinear/layer_1/bias"], np.zeros(10))
@@ -294,13 +295,13 @@ class PyTorch(TorchTest):
     def test_nested_and_narrow(self):
         net = torch_network("mlp", "relu")[0]
         wrapped = torch.nn.Sequential(collections.OrderedDict(module=net)).float()
-        for key in sinode_torch.NESTED:
+        for key in NESTED:
             more = {} if torch.__version__.startswith("1.") else {"loss": 0.5}
             torch.save({"epoch": 3, key: wrapped.state_dict(), **more}, self.folder / "w.pt")
-            state, types = sinode_torch.read_state(self.folder / "w.pt")
+            state, types = read_state(self.folder / "w.pt")
             self.assertEqual((list(state)[0], types), ("module.0.weight", {"float32"}))
         torch.save(wrapped.bfloat16().state_dict(), self.folder / "w.pt")
-        state, types = sinode_torch.read_state(self.folder / "w.pt")
+        state, types = read_state(self.folder / "w.pt")
         self.assertEqual(types, {"bfloat16"})
         np.testing.assert_array_equal(state["module.2.bias"], wrapped.module[2].bias.detach().double())
 
@@ -503,8 +504,8 @@ class Errors(TorchTest):
     def test_without_pytorch(self):
         """Only .pt files need it; hidden from the program by an entry of sys.modules."""
         model = self.model()
-        code = ("import sys; sys.modules['torch'] = None; sys.path.insert(0, sys.argv.pop(1)); import sinode_torch; "
-                "sys.exit(sinode_torch.main(sys.argv[1:]))")
+        code = ("import sys; sys.modules['torch'] = None; sys.path.insert(0, sys.argv.pop(1)); from sinode import cli; "
+                "sys.exit(cli.main(sys.argv[1:]))")
         for name, status, words in (("x.npz", 0, ""), ("x.pt", 3, "python3-torch")):
             run = subprocess.run([sys.executable, "-c", code, SCRIPT.parent, "export", model, "-o", self.folder / name],
                                  capture_output=True, text=True)
@@ -514,7 +515,7 @@ class Errors(TorchTest):
     def test_as_a_program(self):
         run = subprocess.run([SCRIPT, "export", self.folder / "no.h5", "-o", "w.npz"], capture_output=True, text=True)
         self.assertEqual((run.returncode, run.stdout), (3, ""))
-        self.assertEqual(run.stderr, f"sinode_torch: error: {self.folder / 'no.h5'}: no such file\n")
+        self.assertEqual(run.stderr, f"sinode-tools: error: {self.folder / 'no.h5'}: no such file\n")
 
 
 if __name__ == "__main__":

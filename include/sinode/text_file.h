@@ -1,6 +1,6 @@
 /* Text files that appear whole or not at all: composed in memory, then written beside their place and renamed. */
-#ifndef SINODE_APP_TEXT_FILE_H
-#define SINODE_APP_TEXT_FILE_H
+#ifndef SINODE_TEXT_FILE_H
+#define SINODE_TEXT_FILE_H
 
 #include <stddef.h>
 #include <stdio.h>

@@ -1,26 +1,17 @@
-#!/usr/bin/python3
-"""Moves weights between PyTorch and sinode's model files.
-
-    sinode_torch.py import WEIGHTS.pt|.npz --length L --activation NAME -o MODEL.h5    state_dict to model file
-    sinode_torch.py import WEIGHTS.pt|.npz --like OLD.h5 -o MODEL.h5                   all but the weights from OLD.h5
-    sinode_torch.py export MODEL.h5 -o WEIGHTS.pt|.npz                                 model or checkpoint to state_dict
+"""Moves weights between PyTorch and model files: the commands import and export.
 
 The network is Linear layers, or Conv1d with circular padding and one odd kernel, with an activation between them. The
-model is du/dt = -F(u) + A u: --negate changes the sign of F. Needs numpy and h5py, for .pt files PyTorch. To import:
-read_state, layers_of, read_model, write_model, to_state, write_state. Exit status: 0 done, 2 bad usage, 3 a file is
-missing or not what it should be.
+model is du/dt = -F(u) + A u: --negate changes the sign of F. For .pt files PyTorch is needed, for .npz it is not.
 """
-import argparse
 import dataclasses
 import inspect
 import pathlib
-import shlex
 import sys
 
 import numpy as np
 
-from sinode_model import (InputError, Model, key_of, layers_of, make_linear, pairs_of, read_model, to_double, to_state,
-                          write_model, write_whole)
+from .files import InputError, write_whole
+from .model import Model, key_of, layers_of, make_linear, pairs_of, read_model, to_double, to_state, write_model
 
 ACTIVATIONS = {"relu": "ReLU()", "tanh": "Tanh()", "sigmoid": "Sigmoid()", "gelu": "GELU()"}
 NESTED = ("state_dict", "model_state_dict", "model")  # where checkpoints of PyTorch keep the state_dict
@@ -128,7 +119,8 @@ def _like(path, weights, state, layers):
     return dataclasses.replace(old, layers=layers)
 
 
-def _import(options, command):
+def import_weights(options, command):
+    """state_dict to model file; command is the line that did it, for the file's history."""
     given = [name for name in ("length", "points", "activation") if getattr(options, name)]
     if options.like and given:
         raise InputError(f"--like takes all but the weights from {options.like}; drop --{given[0]}", status=2)
@@ -159,7 +151,8 @@ def _import(options, command):
     print(_told(model))
 
 
-def _export(options, _command):
+def export_weights(options):
+    """Model or checkpoint to state_dict."""
     _ending(options.output)
     model = read_model(options.model)
     if not model.layers:
@@ -167,22 +160,6 @@ def _export(options, _command):
     model = model.negated() if options.negate else model
     write_state(options.output, to_state(model, options.prefix), options.overwrite)
     print(_told(model) + ": is not in the file")
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message):
-        print(f"sinode_torch: error: {message} (--help tells more)", file=sys.stderr)
-        sys.exit(2)
-
-
-def _positive(kind):  # names are for argparse
-    def convert(text):
-        value = kind(text)
-        if not 0 < value < float("inf"):
-            raise ValueError
-        return value
-    convert.__name__ = "positive number"
-    return convert
 
 
 def _taps(text):
@@ -195,50 +172,29 @@ def _taps(text):
 _taps.__name__ = "list of numbers"
 
 
-def _parser():
-    parser = _Parser(prog="sinode_torch.py", description=__doc__.split("\n\n")[0],
-                     epilog="The model is du/dt = -F(u) + A u; weights are those of F.")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+def _add_common(parser, operand, metavar, output):
+    parser.add_argument(operand, metavar=metavar)
+    parser.add_argument("-o", "--output", metavar=output, required=True)
+    parser.add_argument("--overwrite", action="store_true", help="replace the output if it is there")
+    parser.add_argument("--negate", action="store_true", help="change the sign of the last layer: for networks that "
+                        "learned G of du/dt = G(u) + A u")
 
-    def command(name, operand, metavar, output, summary, run):
-        sub = commands.add_parser(name, help=summary, description=summary)
-        sub.add_argument(operand, metavar=metavar)
-        sub.add_argument("-o", "--output", metavar=output, required=True)
-        sub.add_argument("--overwrite", action="store_true", help="replace the output if it is there")
-        sub.add_argument("--negate", action="store_true", help="change the sign of the last layer: for networks that "
-                         "learned G of du/dt = G(u) + A u")
-        sub.set_defaults(run=run)
-        return sub
 
-    sub = command("import", "weights", "WEIGHTS.pt|.npz", "MODEL.h5", "state_dict to model file", _import)
-    sub.add_argument("--length", type=_positive(float), metavar="L", help="of the domain; A is the "
-                     "Kuramoto-Sivashinsky stencil of 5 coefficients unless --stencil or --matrix is given")
-    sub.add_argument("--points", type=_positive(int), metavar="N", help="grid points; needed for convolutions only")
-    sub.add_argument("--activation", choices=ACTIVATIONS, help="between the layers")
-    linear = sub.add_mutually_exclusive_group()
+def add_import_options(parser, positive):
+    """The options of the command import; positive(kind) makes a type of argparse."""
+    _add_common(parser, "weights", "WEIGHTS.pt|.npz", "MODEL.h5")
+    parser.add_argument("--length", type=positive(float), metavar="L", help="of the domain; A is the "
+                        "Kuramoto-Sivashinsky stencil of 5 coefficients unless --stencil or --matrix is given")
+    parser.add_argument("--points", type=positive(int), metavar="N", help="grid points; needed for convolutions only")
+    parser.add_argument("--activation", choices=ACTIVATIONS, help="between the layers")
+    linear = parser.add_mutually_exclusive_group()
     linear.add_argument("--stencil", type=_taps, metavar="C0,C1,...", help="A: coefficient k of an odd number n "
                         "multiplies u[j + k - n//2]")
     linear.add_argument("--matrix", metavar="FILE.npy", help="A: matrix (N, N)")
     linear.add_argument("--like", metavar="MODEL.h5", help="take all but the weights from this model or checkpoint")
 
-    sub = command("export", "model", "MODEL.h5", "WEIGHTS.pt|.npz", "model or checkpoint file to state_dict", _export)
-    sub.add_argument("--prefix", default="", metavar="NAME", help="of the keys: NAME.0.weight, ...")
-    return parser
 
-
-def main(arguments=None):
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
-    if "--stencil" in arguments[:-1]:  # its value mostly begins with a minus, which argparse takes for an option
-        at = arguments.index("--stencil")
-        arguments[at:at + 2] = ["=".join(arguments[at:at + 2])]
-    options = _parser().parse_args(arguments)
-    try:
-        options.run(options, shlex.join(["sinode_torch.py", *arguments]))
-    except InputError as error:
-        print(f"sinode_torch: error: {error}", file=sys.stderr)
-        return error.status
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def add_export_options(parser):
+    """The options of the command export."""
+    _add_common(parser, "model", "MODEL.h5", "WEIGHTS.pt|.npz")
+    parser.add_argument("--prefix", default="", metavar="NAME", help="of the keys: NAME.0.weight, ...")

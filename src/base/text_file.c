@@ -1,4 +1,4 @@
-#include "text_file.h"
+#include "sinode/text_file.h"
 
 #include <errno.h>
 #include <stdlib.h>

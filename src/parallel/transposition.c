@@ -1,0 +1,191 @@
+#include "transposition.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "sinode/count.h"
+#include "sinode/memory.h"
+
+static ptrdiff_t share_of(ptrdiff_t count, int ranks) { return (count + ranks - 1) / ranks; }
+
+ptrdiff_t sn_transposition_factor(ptrdiff_t points, int ranks) {
+  ptrdiff_t best = 0;
+  double least = INFINITY;
+  for (ptrdiff_t a = 1; a * a <= points; a++) {
+    if (points % a) continue;
+    for (int swap = 0; swap < 2; swap++) {
+      const ptrdiff_t n1 = swap ? points / a : a, n2 = points / n1, heights = n1 / 2 + 1;
+      if (heights < ranks || n2 < ranks) continue;
+      /* Numbers on the rank with most; long transforms leave the cache. */
+      const double numbers =
+          (double)share_of(heights, ranks) * (double)n2 + (double)share_of(n2, ranks) * (double)heights;
+      const double work = numbers * log2((double)(n1 > n2 ? n1 : n2));
+      if (work < least) least = work, best = n1;
+    }
+  }
+  return best;
+}
+
+sn_range sn_transposition_rows(const sn_transposition *t, int peer) {
+  return sn_partition_range((sn_partition){.points = t->heights, .ranks = t->ranks}, peer);
+}
+
+sn_range sn_transposition_columns(const sn_transposition *t, int peer) {
+  return sn_partition_range((sn_partition){.points = t->n2, .ranks = t->ranks}, peer);
+}
+
+sn_range sn_transposition_strip(sn_range column, ptrdiff_t first) {
+  return (sn_range){first, column.count - first < SN_STRIP ? column.count - first : SN_STRIP};
+}
+
+static sn_range block_of(const sn_transposition *t, int peer) {
+  return sn_partition_range(sn_grid_partition(t->grid), peer);
+}
+
+/* Points below `end` in a range of columns. */
+static ptrdiff_t points_below(const sn_transposition *t, sn_range column, ptrdiff_t end) {
+  const ptrdiff_t rest = end % t->n2 - column.start;
+  return end / t->n2 * column.count + (rest < 0 ? 0 : rest > column.count ? column.count : rest);
+}
+
+static ptrdiff_t points_of(const sn_transposition *t, sn_range column, sn_range block) {
+  return points_below(t, column, block.start + block.count) - points_below(t, column, block.start);
+}
+
+/* Numbers of each message in the four layouts, of one field. */
+static ptrdiff_t in_rows(const sn_transposition *t, int peer) {
+  return t->row.count * sn_transposition_columns(t, peer).count;
+}
+
+static ptrdiff_t in_columns(const sn_transposition *t, int peer) {
+  return sn_transposition_rows(t, peer).count * t->column.count;
+}
+
+static ptrdiff_t in_blocks(const sn_transposition *t, int peer) {
+  return points_of(t, sn_transposition_columns(t, peer), block_of(t, t->self));
+}
+
+static ptrdiff_t in_lines(const sn_transposition *t, int peer) { return points_of(t, t->column, block_of(t, peer)); }
+
+static sn_status plan_messages(const sn_transposition *t, ptrdiff_t (*numbers)(const sn_transposition *, int),
+                               sn_messages *m) {
+  static const char what[] = "the size of a transform's messages";
+  SN_TRY(SN_NEW(t->ranks, &m->count));
+  SN_TRY(SN_NEW(t->ranks, &m->start));
+  ptrdiff_t total = 0;
+  for (int peer = 0; peer < t->ranks; peer++) {
+    const ptrdiff_t count = t->fields * numbers(t, peer);
+    SN_TRY(sn_count_to_int(total, what, &m->start[peer]));
+    SN_TRY(sn_count_to_int(peer == t->self ? 0 : count, what, &m->count[peer]));
+    total += count;
+  }
+  return SN_OK;
+}
+
+static void give_messages(sn_messages *m) {
+  sn_memory_give(&m->count);
+  sn_memory_give(&m->start);
+}
+
+static ptrdiff_t most(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
+
+sn_status sn_transposition_plan(const sn_grid *grid, ptrdiff_t fields, sn_transposition *t) {
+  const ptrdiff_t points = sn_grid_points(grid), own = sn_grid_range(grid).count;
+  *t = (sn_transposition){.grid = grid, .fields = fields};
+  t->ranks = sn_grid_space_size(grid);
+  t->self = sn_grid_space_rank(grid);
+  t->n1 = sn_transposition_factor(points, t->ranks);
+  t->n2 = points / t->n1;
+  t->heights = t->n1 / 2 + 1;
+  t->row = sn_transposition_rows(t, t->self);
+  t->column = sn_transposition_columns(t, t->self);
+  SN_TRY(plan_messages(t, in_rows, &t->rows));
+  SN_TRY(plan_messages(t, in_columns, &t->columns));
+  SN_TRY(plan_messages(t, in_blocks, &t->blocks));
+  SN_TRY(plan_messages(t, in_lines, &t->lines));
+  /* Blocks of points travel in the buffers too. */
+  SN_TRY(SN_NEW(fields * most(t->row.count * t->n2, (own + 1) / 2), &t->row_buffer));
+  SN_TRY(SN_NEW(fields * t->heights * t->column.count, &t->column_buffer));
+  return SN_NEW(fields * t->n1 * t->column.count, &t->values);
+}
+
+void sn_transposition_clear(sn_transposition *t) {
+  sn_messages *const all[] = {&t->rows, &t->columns, &t->blocks, &t->lines};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) give_messages(all[i]);
+  sn_memory_give(&t->row_buffer);
+  sn_memory_give(&t->column_buffer);
+  sn_memory_give(&t->values);
+}
+
+/* What goes from own rows to a peer's columns or back; what stays here is in the columns' buffer at once. */
+double complex *sn_transposition_part(const sn_transposition *t, int peer) {
+  return peer == t->self ? t->column_buffer + t->columns.start[peer] : t->row_buffer + t->rows.start[peer];
+}
+
+/* Messages from one buffer to the other. */
+static void send(const sn_transposition *t, MPI_Datatype type, const void *from, const sn_messages *out, void *to,
+                 const sn_messages *in) {
+  sn_timer_start(sn_grid_timer(t->grid), SN_TIME_EXCHANGE);
+  MPI_Alltoallv(from, out->count, out->start, type, to, in->count, in->start, type, sn_grid_space(t->grid));
+  sn_timer_stop(sn_grid_timer(t->grid), SN_TIME_EXCHANGE);
+}
+
+void sn_transposition_to_columns(const sn_transposition *t) {
+  send(t, MPI_C_DOUBLE_COMPLEX, t->row_buffer, &t->rows, t->column_buffer, &t->columns);
+}
+
+void sn_transposition_to_rows(const sn_transposition *t) {
+  send(t, MPI_C_DOUBLE_COMPLEX, t->column_buffer, &t->columns, t->row_buffer, &t->rows);
+}
+
+/* The points of one block that are in one range of columns, and how an array holds them line by line. */
+typedef struct {
+  sn_range block, column;
+  ptrdiff_t field_stride, line_stride; /* from a field to the next, from a line (one j1) to the next */
+  ptrdiff_t origin;                    /* the point of line 0 that is at the array's beginning */
+} pieces;
+
+static void copy_pieces(const sn_transposition *t, pieces p, double *message, double *values, bool to_message) {
+  for (ptrdiff_t f = 0; f < t->fields; f++)
+    for (ptrdiff_t j1 = p.block.start / t->n2; j1 * t->n2 < p.block.start + p.block.count; j1++) {
+      const sn_range here = sn_range_intersect(p.block, (sn_range){j1 * t->n2 + p.column.start, p.column.count});
+      if (!here.count) continue;
+      double *piece = values + f * p.field_stride + j1 * p.line_stride + here.start - j1 * t->n2 - p.origin;
+      if (to_message)
+        memcpy(message, piece, (size_t)here.count * sizeof *piece);
+      else
+        memcpy(piece, message, (size_t)here.count * sizeof *piece);
+      message += here.count;
+    }
+}
+
+/* Between our blocks of points and the messages; what stays here is in the columns' buffer at once. */
+static void copy_blocks(const sn_transposition *t, double *real, bool to_message) {
+  const sn_range block = block_of(t, t->self);
+  for (int peer = 0; peer < t->ranks; peer++) {
+    double *message = peer == t->self ? (double *)t->column_buffer + t->lines.start[peer]
+                                      : (double *)t->row_buffer + t->blocks.start[peer];
+    copy_pieces(t, (pieces){block, sn_transposition_columns(t, peer), block.count, t->n2, block.start}, message, real,
+                to_message);
+  }
+}
+
+/* Between the messages and values in columns. */
+static void copy_columns(const sn_transposition *t, bool to_message) {
+  const ptrdiff_t columns = t->column.count;
+  for (int peer = 0; peer < t->ranks; peer++)
+    copy_pieces(t, (pieces){block_of(t, peer), t->column, t->n1 * columns, columns, t->column.start},
+                (double *)t->column_buffer + t->lines.start[peer], t->values, to_message);
+}
+
+void sn_transposition_from_blocks(const sn_transposition *t, const double *real) {
+  copy_blocks(t, (double *)real, true);
+  send(t, MPI_DOUBLE, t->row_buffer, &t->blocks, t->column_buffer, &t->lines);
+  copy_columns(t, false);
+}
+
+void sn_transposition_to_blocks(const sn_transposition *t, double *real) {
+  copy_columns(t, true);
+  send(t, MPI_DOUBLE, t->column_buffer, &t->lines, t->row_buffer, &t->blocks);
+  copy_blocks(t, real, false);
+}

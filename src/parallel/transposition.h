@@ -1,0 +1,63 @@
+/*
+ * What the ranks send in a factored transform (fourier_factored.c), points = n1 n2: point j = j1 n2 + j2 is in line j1
+ * and column j2. A rank has a block of points, as everywhere in the program; of the transforms' values some columns; of
+ * the coefficients some of the rows k1 = 0 .. n1 / 2. One redistribution joins blocks and columns, one transposition
+ * columns and rows. Private to this folder.
+ */
+#ifndef SINODE_PARALLEL_TRANSPOSITION_H
+#define SINODE_PARALLEL_TRANSPOSITION_H
+
+#include <complex.h>
+
+#include "sinode/grid.h"
+
+/*
+ * Columns in a strip: a cache line of doubles. In the buffers of rows and columns, pieces of a strip are contiguous:
+ * (peer, field, strip, row, column of the strip).
+ */
+enum { SN_STRIP = 8 };
+
+/* How many numbers go to or come from each peer, and where they are. A rank sends itself none. */
+typedef struct {
+  int *count, *start;
+} sn_messages;
+
+typedef struct {
+  const sn_grid *grid;
+  int ranks, self;
+  ptrdiff_t fields, n1, n2, heights; /* heights: how many rows, n1 / 2 + 1 */
+  sn_range row, column;              /* of this rank */
+  sn_messages rows, columns;         /* of own rows in a peer's columns, of a peer's rows in own columns */
+  sn_messages blocks, lines;         /* of points of own block in a peer's columns, of a peer's block in own columns */
+  double complex *row_buffer, *column_buffer;
+  double *values; /* (fields, n1, own columns) */
+} sn_transposition;
+
+/*
+ * The factor n1 of points = n1 n2 with which `ranks` ranks have least to transform and to send, n1 / 2 + 1 and n2 both
+ * at least `ranks`; 0 if there is none. Local.
+ */
+ptrdiff_t sn_transposition_factor(ptrdiff_t points, int ranks);
+
+/* Fills t, for sn_transposition_clear to empty. Error: no memory, or a count past what MPI can carry. Local. */
+sn_status sn_transposition_plan(const sn_grid *grid, ptrdiff_t fields, sn_transposition *t);
+void sn_transposition_clear(sn_transposition *t);
+
+/* The rows and the columns of a rank; the strip of a range of columns that begins `first` after its start. Local. */
+sn_range sn_transposition_rows(const sn_transposition *t, int rank);
+sn_range sn_transposition_columns(const sn_transposition *t, int rank);
+sn_range sn_transposition_strip(sn_range column, ptrdiff_t first);
+
+/* Of the rows' buffer, the numbers in a peer's columns; those that stay here are in the columns' buffer at once. */
+double complex *sn_transposition_part(const sn_transposition *t, int peer);
+
+/* From the rows' buffer to the columns', and back. Collective over the space ranks. */
+void sn_transposition_to_columns(const sn_transposition *t);
+void sn_transposition_to_rows(const sn_transposition *t);
+
+/* From blocks (fields, local points) to values in columns, and back; destroys the buffers. Collective over the space
+ * ranks. */
+void sn_transposition_from_blocks(const sn_transposition *t, const double *real);
+void sn_transposition_to_blocks(const sn_transposition *t, double *real);
+
+#endif
