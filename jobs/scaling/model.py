@@ -5,6 +5,7 @@ the square of the space ranks.
 """
 import csv
 import dataclasses
+import functools
 import math
 import pathlib
 
@@ -36,7 +37,7 @@ class Machine:
     """What `sinode benchmark --machine` finds on each rank, all at work: the least seconds, which nothing disturbed."""
     products: float  # multiply-adds a second, of matrices
     bandwidth: float  # bytes a second
-    transform: float  # seconds of one transform of the rank's points: real on one space rank, complex on several
+    transform: float  # seconds of one real transform of as many points as the rank has
     transform_points: int
     latency: float = 0.0  # seconds a message
     byte: float = 0.0  # seconds a byte of a message
@@ -109,21 +110,57 @@ def halo(case, rows, width):
     return Traffic(1 if case.space == 2 else 2, 2 * width * rows * DOUBLE)
 
 
-def transpositions(case, fields):
-    """FFTW-MPI: two where there are as many fields as ranks to share them out first, else three."""
-    return 2 if fields >= case.space else 3
+def share(size, ranks):
+    """The largest part of an array over so many ranks."""
+    return -(-size // ranks)
 
 
-def transform(case, fields):
-    """Of so many complex fields, two real ones in each."""
+def part(size, ranks, rank):
+    """The parts themselves, the longer ones first: their lengths."""
+    return size // ranks + (rank < size % ranks)
+
+
+@functools.lru_cache(maxsize=None)
+def factors(points, ranks):
+    """points = n1 n2 with the least to transform and to send on the rank with most."""
+    best, least = 0, math.inf
+    for small in (number for number in range(1, math.isqrt(points) + 1) if points % number == 0):
+        for n1, n2 in ((small, points // small), (points // small, small)):
+            rows = n1 // 2 + 1
+            if rows >= ranks and n2 >= ranks:
+                work = (share(rows, ranks) * n2 + share(n2, ranks) * rows) * math.log2(max(n1, n2))
+                if work < least:
+                    best, least = n1, work
+    if not best:
+        raise ValueError(f"{points} points have no two factors for {ranks} ranks")
+    return best, points // best
+
+
+def transforms(case, fields):
+    """There and back: of n1 / 2 + 1 rows of n2 wave numbers and n2 columns, a rank has some; one transposition each."""
     if case.space == 1:
         return Traffic()
-    times, others = transpositions(case, fields), case.space - 1
-    return Traffic(times * others, times * 2 * DOUBLE * fields * case.points // case.space ** 2 * others)
+    n1, n2 = factors(case.points, case.space)
+    rows, most = n1 // 2 + 1, 0
+    for rank in range(case.space):
+        row, column = part(rows, case.space, rank), part(n2, case.space, rank)
+        most = max(most, (rows - row) * column + row * (n2 - column))
+    return Traffic(2 * (case.space - 1), 2 * DOUBLE * fields * most)
+
+
+def redistributions(case, fields):
+    """Blocks of points to columns and back; whole lines in a block, so each rank sends what is not its column's."""
+    if case.space == 1:
+        return Traffic()
+    n1, n2 = factors(case.points, case.space)
+    if n1 % case.space or n2 % case.space:
+        raise ValueError(f"{case.points} points do not divide evenly over {case.space} ranks")
+    own = case.points // case.space
+    return Traffic(2 * (case.space - 1), 2 * DOUBLE * fields * own * (case.space - 1) // case.space)
 
 
 def solve_fft(case, samples):
-    return 2 * transform(case, (samples + 1) // 2)
+    return transforms(case, samples) + redistributions(case, samples)
 
 
 def evaluation(case, samples, backward):
@@ -142,11 +179,6 @@ def evaluation(case, samples, backward):
         elif not backward and sums:  # summed, in the last layer each rank its own points
             found += Traffic(1, DOUBLE * samples * made)
     return found
-
-
-def share(size, ranks):
-    """The largest part of an array over so many ranks."""
-    return -(-size // ranks)
 
 
 def blocks(case):
@@ -182,11 +214,11 @@ def buckets(case):
     return found
 
 
-def part(count, replicas, replica):
+def lines_of(count, replicas, replica):
     """The elements of a bucket that a replica completes: whole cache lines."""
     lines = -(-count // 8)
-    start, end = (lines * number // replicas * 8 for number in (replica, replica + 1))
-    return max(0, min(end, count) - start)
+    start = replica * (lines // replicas) + min(replica, lines % replicas)
+    return max(0, min((start + part(lines, replicas, replica)) * 8, count) - start * 8)
 
 
 def shared_out(case):
@@ -194,7 +226,7 @@ def shared_out(case):
     others = case.replicas - 1
     if not others:
         return Traffic()
-    most = max(sum(count + (others - 1) * part(count, case.replicas, replica) for count in buckets(case))
+    most = max(sum(count + (others - 1) * lines_of(count, case.replicas, replica) for count in buckets(case))
                for replica in range(case.replicas))
     return Traffic(2 * others * len(buckets(case)), DOUBLE * most)
 
@@ -221,7 +253,7 @@ def train_iteration(case):
 
 
 TRAFFIC = {
-    "generate_step": lambda case: 8 * transform(case, 1),
+    "generate_step": lambda case: 4 * transforms(case, 1),
     "halo": lambda case: halo(case, case.samples, HALF_WIDTH),
     "reduction": reduction,
     "solve_fft": lambda case: solve_fft(case, case.samples),
@@ -232,28 +264,28 @@ TRAFFIC = {
 
 # How long that takes
 
-def transform_seconds(case, machine, real_fields):
-    """There or back, with what FFTW-MPI moves: each transposition orders the points before and after the messages."""
-    own = case.points // case.space
+def transform_seconds(case, machine, fields):
+    """There and back. Over several ranks a rank makes its share of the operations, orders the numbers before and after
+    each transposition and sends most of them."""
     if case.space == 1:
-        return real_fields * machine.transform_of(own)
-    fields = (real_fields + 1) // 2
-    sent = transform(case, fields)
-    moved = transpositions(case, fields) * 2 * 3 * 2 * DOUBLE * fields * own
-    return (fields * machine.transform_of(own) + moved / machine.bandwidth + sent.messages * machine.latency +
-            sent.bytes * machine.byte)
+        return 2 * fields * machine.transform_of(case.points)
+    own = case.points // case.space
+    longer = math.log2(case.points) / math.log2(own)
+    sent, moved = transforms(case, fields), 2 * 2 * 3 * DOUBLE * fields * own
+    return (2 * fields * machine.transform_of(own) * longer + moved / machine.bandwidth +
+            sent.messages * machine.latency + sent.bytes * machine.byte)
 
 
 def solve_seconds(case, machine):
-    """Two transforms, the symbol, and over several ranks the way to FFTW's order and back."""
-    own = case.points // case.space
+    """Two transforms, the symbol, and over several ranks the way to the columns and back."""
+    own, sent = case.points // case.space, redistributions(case, case.samples)
     passes = 3 if case.space == 1 else 3 + 2 * 6
-    return 2 * transform_seconds(case, machine, case.samples) + passes * DOUBLE * case.samples * own / machine.bandwidth
+    return (transform_seconds(case, machine, case.samples) + sent.messages * machine.latency +
+            sent.bytes * machine.byte + passes * DOUBLE * case.samples * own / machine.bandwidth)
 
 
 def generate_seconds(case, machine):
-    modes = case.points // 2 if case.space == 1 else case.points // case.space
-    return 8 * transform_seconds(case, machine, 1) + SWEEPS * modes / machine.bandwidth
+    return 4 * transform_seconds(case, machine, 1) + SWEEPS * case.points / 2 / case.space / machine.bandwidth
 
 
 def reduction_seconds(case, machine):

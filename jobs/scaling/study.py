@@ -305,6 +305,11 @@ def draw(options):
             ranks, times = [2**k for k in range(int(math.log2(options.ranks)) + 1)], []
             for count in ranks:
                 case = model.Case(ranks=count, space=count, points=points, batch=1)
+                try:
+                    model.factors(points, count)
+                except ValueError:  # more ranks than rows or columns: the line ends here
+                    ranks = ranks[:len(times)]
+                    break
                 times.append(model.seconds(name, case, machines[count > 1]))
                 sent = model.TRAFFIC[name](case)
                 lines.append(f"{name},{points},{count},{times[-1]:.6g},{times[0] / times[-1] / count:.4g},"

@@ -19,7 +19,7 @@ typedef struct {
   ptrdiff_t points;       /* of a row */
   double *a, *b, *c;
   double complex *modes;
-  fftw_plan there, back; /* real on one space rank, complex on several */
+  fftw_plan there, back;
 } machine;
 
 static sn_status product(void *context) {
@@ -71,13 +71,8 @@ static sn_status reduction(void *context) {
 static sn_status plan_transforms(const sn_app *app, machine *m) {
   const unsigned flags = app->config.fft.plan == SN_FOURIER_MEASURE ? FFTW_MEASURE : FFTW_ESTIMATE;
   const int points = (int)m->points;
-  if (sn_grid_space_size(m->grid) == 1) {
-    m->there = fftw_plan_dft_r2c_1d(points, m->a, m->modes, flags);
-    m->back = fftw_plan_dft_c2r_1d(points, m->modes, m->a, flags);
-  } else {
-    m->there = fftw_plan_dft_1d(points, m->modes, m->modes, FFTW_FORWARD, flags);
-    m->back = fftw_plan_dft_1d(points, m->modes, m->modes, FFTW_BACKWARD, flags);
-  }
+  m->there = fftw_plan_dft_r2c_1d(points, m->a, m->modes, flags);
+  m->back = fftw_plan_dft_c2r_1d(points, m->modes, m->a, flags);
   return m->there && m->back ? SN_OK : SN_ERROR(SN_ERROR_RUN, "FFTW has no plan for %td points", m->points);
 }
 

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "run_directory.h"
 #include "status_file.h"
 
 static sn_status say(const sn_app *app) {

@@ -2,7 +2,6 @@
 #ifndef SINODE_APP_STATUS_FILE_H
 #define SINODE_APP_STATUS_FILE_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "sinode/error.h"

@@ -224,7 +224,11 @@ static inline void for_each_conv(void (*visit)(const network_case *)) {
   for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++)
     for (int activation = SN_ACTIVATION_RELU; activation <= SN_ACTIVATION_GELU; activation++) {
       const network_case c = {cases[k].points,
-                              {.kind = SN_NETWORK_CONV, .activation = (sn_activation)activation, .hidden = cases[k].hidden, .width = {3, 1, 4, 2}, .kernel = cases[k].kernel}};
+                              {.kind = SN_NETWORK_CONV,
+                               .activation = (sn_activation)activation,
+                               .hidden = cases[k].hidden,
+                               .width = {3, 1, 4, 2},
+                               .kernel = cases[k].kernel}};
       visit(&c);
     }
 }

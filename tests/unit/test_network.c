@@ -184,8 +184,10 @@ static void check_distribution(const network_case *c) {
 
 static void initial_weights_have_their_moments(void **state) {
   (void)state;
-  const network_case mlp = {101, {.kind = SN_NETWORK_MLP, .activation = SN_ACTIVATION_RELU, .hidden = 2, .width = {120, 110}}};
-  const network_case conv = {101, {.kind = SN_NETWORK_CONV, .activation = SN_ACTIVATION_RELU, .hidden = 2, .width = {150, 20}, .kernel = 5}};
+  const network_case mlp = {
+      101, {.kind = SN_NETWORK_MLP, .activation = SN_ACTIVATION_RELU, .hidden = 2, .width = {120, 110}}};
+  const network_case conv = {
+      101, {.kind = SN_NETWORK_CONV, .activation = SN_ACTIVATION_RELU, .hidden = 2, .width = {150, 20}, .kernel = 5}};
   check_distribution(&mlp);
   check_distribution(&conv);
 }
@@ -193,9 +195,10 @@ static void initial_weights_have_their_moments(void **state) {
 /* Ranks without a sample take part in what is collective. */
 static void replicas_may_have_no_samples(void **state) {
   (void)state;
-  const network_case cases[] = {{16, {.kind = SN_NETWORK_MLP, .activation = SN_ACTIVATION_GELU, .hidden = 2, .width = {5, 3}}},
-                                {16, {.kind = SN_NETWORK_CONV, .activation = SN_ACTIVATION_TANH, .hidden = 1, .width = {3}, .kernel = 7}},
-                                {16, {.kind = SN_NETWORK_PRODUCT, .activation = SN_ACTIVATION_RELU, .hidden = 1, .width = {3}, .kernel = 7}}};
+  const network_case cases[] = {
+      {16, {.kind = SN_NETWORK_MLP, .activation = SN_ACTIVATION_GELU, .hidden = 2, .width = {5, 3}}},
+      {16, {.kind = SN_NETWORK_CONV, .activation = SN_ACTIVATION_TANH, .hidden = 1, .width = {3}, .kernel = 7}},
+      {16, {.kind = SN_NETWORK_PRODUCT, .activation = SN_ACTIVATION_RELU, .hidden = 1, .width = {3}, .kernel = 7}}};
   for (int k = 0; k < 3; k++)
     for (ptrdiff_t samples = 0; samples < 2; samples++) FOR_EACH_SPLIT(space, cases[k].points) {
         fixture x = fixture_create(MPI_COMM_WORLD, space, &cases[k], samples);
@@ -254,7 +257,11 @@ static void impossible_networks_are_refused(void **state) {
   const ptrdiff_t before = sn_memory_bytes();
   const int kernels[] = {0, -1, 2, 4, 17, 19};
   for (size_t k = 0; k < sizeof kernels / sizeof kernels[0]; k++) FOR_EACH_SPLIT(space, 16) {
-      const sn_network_shape shape = {.kind = k % 2 ? SN_NETWORK_PRODUCT : SN_NETWORK_CONV, .activation = SN_ACTIVATION_RELU, .hidden = 1, .width = {3}, .kernel = kernels[k]};
+      const sn_network_shape shape = {.kind = k % 2 ? SN_NETWORK_PRODUCT : SN_NETWORK_CONV,
+                                      .activation = SN_ACTIVATION_RELU,
+                                      .hidden = 1,
+                                      .width = {3},
+                                      .kernel = kernels[k]};
       sn_grid *grid;
       sn_parameters *parameters;
       sn_network *network;
@@ -268,7 +275,8 @@ static void impossible_networks_are_refused(void **state) {
       sn_grid_destroy(&grid);
     }
   /* More values in a message than MPI can count: refused before any of them is taken. */
-  const sn_network_shape wide = {.kind = SN_NETWORK_MLP, .activation = SN_ACTIVATION_RELU, .hidden = 1, .width = {1 << 16}};
+  const sn_network_shape wide = {
+      .kind = SN_NETWORK_MLP, .activation = SN_ACTIVATION_RELU, .hidden = 1, .width = {1 << 16}};
   sn_grid *grid;
   sn_parameters *parameters;
   sn_network *network;

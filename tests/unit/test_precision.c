@@ -116,7 +116,12 @@ static void other_networks_refuse(void **state) {
   sn_grid *grid;
   sn_parameters *parameters;
   sn_network *network = NULL;
-  const sn_network_shape shape = {.kind = SN_NETWORK_CONV, .activation = SN_ACTIVATION_TANH, .hidden = 1, .width = {3}, .kernel = 5, .precision = SN_PRECISION_MIXED};
+  const sn_network_shape shape = {.kind = SN_NETWORK_CONV,
+                                  .activation = SN_ACTIVATION_TANH,
+                                  .hidden = 1,
+                                  .width = {3},
+                                  .kernel = 5,
+                                  .precision = SN_PRECISION_MIXED};
   assert_ok(sn_grid_create(MPI_COMM_WORLD, 1, 16, NULL, &grid));
   assert_ok(sn_parameters_create(grid, &parameters));
   sn_status status = sn_network_create(grid, &shape, 1, parameters, &network);
