@@ -20,6 +20,7 @@ sn_status sn_log_create(bool speaks, bool quiet, bool terminal, sn_log **out);
 void sn_log_destroy(sn_log **log);
 
 void sn_log_line(sn_log *log, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* What is the same as the warning before is not said again. */
 void sn_log_warning(sn_log *log, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Whether this rank prints ordinary lines. */

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "sinode/memory.h"
@@ -12,6 +13,7 @@
 struct sn_log {
   bool speaks, quiet, terminal;
   bool line_open;               /* a progress line stands unfinished on the terminal */
+  char warned[1024];            /* the last warning */
   double started, last, before; /* clock at the start and at the last line; what was done before the start */
 };
 
@@ -56,15 +58,17 @@ void sn_log_line(sn_log *log, const char *format, ...) {
 }
 
 void sn_log_warning(sn_log *log, const char *format, ...) {
+  char text[sizeof log->warned];
   if (!log->speaks) return;
-  close_line(log);
-  fflush(stdout);
   va_list arguments;
   va_start(arguments, format);
-  fputs("sinode: warning: ", stderr);
-  vfprintf(stderr, format, arguments);
-  fputc('\n', stderr);
+  vsnprintf(text, sizeof text, format, arguments);
   va_end(arguments);
+  if (strcmp(text, log->warned) == 0) return;
+  snprintf(log->warned, sizeof log->warned, "%s", text);
+  close_line(log);
+  fflush(stdout);
+  fprintf(stderr, "sinode: warning: %s\n", text);
 }
 
 void sn_log_duration(double seconds, char *text, size_t size) {
