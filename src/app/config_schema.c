@@ -76,11 +76,11 @@ static const sn_config_key keys[] = {
     {"run.seed", SN_KEY_INTEGER, AT(run.seed), .fallback = "1", FROM(0), .commands = SN_FOR_ALL,
      .help = "of all random numbers: weights, shuffles, perturbations; results do not depend on the ranks"},
     {"run.time_limit", SN_KEY_DURATION, AT(run.time_limit), .fallback = "0s", .example = "12:00:00", WITHIN(0, 1e9),
-     .commands = SN_FOR_TRAIN | SN_FOR_GENERATE | SN_FOR_PREDICT,
+     .commands = SN_FOR_TRAIN | SN_FOR_GENERATE,
      .help = "stops with a checkpoint and exit status 75 before so much time has passed; 0s: no limit; the end that "
              "SLURM sets to a job counts too"},
     {"run.checkpoint_interval", SN_KEY_DURATION, AT(run.checkpoint_interval), .fallback = "15m", WITHIN(0, 1e9),
-     .commands = SN_FOR_TRAIN | SN_FOR_GENERATE | SN_FOR_PREDICT,
+     .commands = SN_FOR_TRAIN | SN_FOR_GENERATE,
      .help = "a checkpoint whenever the last one is so old, besides those of train.checkpoint.every; 0s: none"},
     {"grid.points", SN_KEY_INTEGER, AT(grid.points), .fallback = "64", WITHIN(4, 2147483647), .commands = SN_FOR_ALL,
      .help = "grid points N of the periodic domain"},
