@@ -184,7 +184,7 @@ class Error(PlotTest):
             figure = figures.draw_error(data)
         labels = [text.get_text() for text in figure.axes[-1].get_legend().get_texts()]
         self.assertTrue(labels[0].startswith("member 0, valid to $t$ = 8.26"), labels)
-        self.assertEqual(labels[1:], ["member 1, valid throughout", "climatology", "threshold 0.8"])
+        self.assertEqual(labels[1:4], ["member 1, valid throughout", "climatology", "threshold 0.8"])
 
     def test_no_reference(self):
         self.assert_error(3, "no prediction with a reference", "error", write_trajectory(self.folder / "data.h5"))

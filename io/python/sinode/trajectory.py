@@ -40,7 +40,7 @@ def open(path, chunks=None):  # the name is for users: sinode.open
         data = xarray.open_dataset(path, engine="h5netcdf", chunks=chunks)
     except ImportError:
         raise InputError(f"{path}: chunks needs dask (Debian: python3-dask)") from None
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, AttributeError) as error:  # the last of h5netcdf, where a scale is missing
         raise InputError(f"{path}: the trajectory file is damaged: {str(error).splitlines()[0]}") from None
     wrong = None
     if "u" not in data or data.u.dims != ("member", "time", "x"):
