@@ -105,7 +105,8 @@ class Tools(unittest.TestCase):
             length = sinode.length_of(data)
             energy = statistics.spectrum(data.u, length)
             self.assertTrue(1.0 < np.sqrt(2 * float(energy.sum()) * 2 * np.pi / length) < 1.7)
-            self.assertIn(int(energy.argmax()), (2, 3))
+            waves = energy.values[1:]  # the mean is conserved, whatever it was at first
+            self.assertIn(int(waves.argmax()) + 1, (2, 3))
             low, high = statistics.extent(data.u, length, 1)
             self.assertGreater(-low, high)
             self.assertAlmostEqual(float(statistics.time_correlation(data.u)[0]), 1)
