@@ -225,7 +225,7 @@ class Model(BadInput):
                      prepare=self.edited(lambda file: file["model"].attrs.pop("nonlinear_kind")))
 
     def test_wrong_words(self):
-        for name, words in (("nonlinear_kind", "mlp, conv, ks or none"), ("activation", "relu, tanh, sigmoid or gelu"),
+        for name, words in (("nonlinear_kind", "mlp, conv, product, ks or none"), ("activation", "relu, tanh, sigmoid or gelu"),
                             ("linear_kind", "stencil, dense or spectral")):
             def misname(file, name=name):
                 file["model"].attrs[name] = "cubist"
@@ -338,7 +338,7 @@ class BlowUp(BadInput):
         self.refused(1, ["blew up", "step", "norm", "largest stable step", "integrator.dt"], "train", "c.yaml", "--set",
                      "integrator.scheme=euler", "--set", "model.linear.coefficients=[-50, 200, -300, 200, -50]",
                      "--set", "train.window=14", "--set", "train.validation=0", warnings=1,
-                     made=["run", "run/checkpoints", "run/config.yaml", "run/history.csv", "run/status.json"])
+                     made=["run", "run/config.yaml", "run/history.csv", "run/status.json"])
 
 
 if __name__ == "__main__":
