@@ -28,6 +28,7 @@ struct sn_trajectory_writer {
   ptrdiff_t written, waiting, extent; /* extent: snapshots the datasets have room for */
   hsize_t chunk[3];                   /* of fields */
   int gzip;                           /* level; 0: not compressed */
+  bool passing;                       /* without a page beside it */
   hid_t time, sums, scales[3];
   double *times;
   uint64_t *waiting_sums; /* (room): this rank's shares of the checksums */
@@ -185,6 +186,7 @@ static sn_status create_variables(sn_trajectory_writer *w, const sn_trajectory_s
 }
 
 static sn_status build(sn_trajectory_writer *w, const sn_trajectory_spec *spec) {
+  w->passing = spec->passing;
   if (w->gzip && H5Zfilter_avail(H5Z_FILTER_DEFLATE) <= 0)
     return SN_ERROR_ALL(SN_ERROR_USAGE, "%s: this HDF5 was built without gzip; set io.compression to none",
                         sn_file_path(w->file));
@@ -401,6 +403,7 @@ static void release(sn_trajectory_writer *w) {
 
 /* The XDMF page beside the file. */
 static sn_status write_page(const sn_trajectory_writer *w, const char *path) {
+  if (w->passing) return SN_OK;
   const char *names[VARIABLES_MOST];
   for (int i = 0; i < w->fields; i++) names[i] = w->field[i].name;
   return sn_xdmf_write(path, w->member_count, w->written, sn_grid_points(w->grid), w->fields, names);

@@ -6,6 +6,7 @@
 #define SINODE_TRAJECTORY_FILE_H
 
 #include <mpi.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "sinode/error.h"
@@ -51,6 +52,7 @@ typedef struct {
   double length;        /* of the domain */
   ptrdiff_t snapshots;  /* expected, for which there is room at once; more or fewer may come */
   int gzip;             /* level 1 to 9 of lossless compression of the fields (bytes shuffled first); 0: none */
+  bool passing;         /* no file to stay, such as one of a measurement: without an XDMF page */
   int fields;           /* variables (member, time, x); the first is u */
   const sn_trajectory_variable *field;
   int scalars; /* variables (member, time) */

@@ -33,6 +33,7 @@ static sn_status write_trajectory(void *context) {
                                    .own_members = {sn_grid_replica(w->b->grid), 1},
                                    .length = app->config.grid.length,
                                    .snapshots = w->snapshots,
+                                   .passing = true,
                                    .fields = 1,
                                    .field = &u};
   const sn_provenance provenance = sn_setup_provenance(app, "benchmark");

@@ -91,6 +91,7 @@ static sn_status pass_trajectory(sn_app *app, const sn_grid *grid, const char *p
                                    .own_members = sn_grid_share(grid, c->generate.members),
                                    .length = c->grid.length,
                                    .snapshots = (ptrdiff_t)fmin(all, fit),
+                                   .passing = true,
                                    .fields = 1,
                                    .field = &field};
   const sn_provenance provenance = sn_setup_provenance(app, "test of the file system");

@@ -103,6 +103,8 @@ sn_status sn_status_file_read(const char *directory, sn_run_status *status) {
   *status = (sn_run_status){.age = fstat(fileno(file), &found) == 0 ? difftime(time(NULL), found.st_mtime) : NAN};
   fclose(file);
   read_string(text, "state", status->state, sizeof status->state);
+  if (!*status->state)
+    return SN_ERROR(SN_ERROR_FILE, "%s: is not the status of a run; if the run goes on, it will be replaced", path);
   read_string(text, "checkpoint", status->checkpoint, sizeof status->checkpoint);
   read_string(text, "reason", status->reason, sizeof status->reason);
   status->progress = (sn_run_progress){.step = read_count(text, "step"),

@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "commands.h"
 #include "setup.h"
@@ -219,9 +220,19 @@ static sn_status prepare(sn_training *t) {
   return SN_OK;
 }
 
-static sn_status finish(sn_training *t) {
+/* Whether the model at the end of training is there; one of a run that was complete stays as it is. */
+static bool has_model(const sn_training *t) {
+  char path[SN_RUN_PATH];
+  int there = 0;
+  sn_run_path(t->app, "model.h5", path);
+  if (t->app->rank == 0) there = access(path, F_OK) == 0;
+  MPI_Bcast(&there, 1, MPI_INT, 0, t->app->world);
+  return there;
+}
+
+static sn_status finish(sn_training *t, bool trained) {
   const sn_trainer_state *state = sn_trainer_peek_state(t->trainer);
-  SN_TRY(write_model(t, "model.h5"));
+  if (trained || !has_model(t)) SN_TRY(write_model(t, "model.h5"));
   SN_TRY(say_status(t, SN_RUN_COMPLETE, "all epochs done"));
   if (state->epoch == 0) return SN_OK;
   const double *last = t->history + (state->epoch - 1) * SN_HISTORY_COLUMNS;
@@ -246,9 +257,10 @@ static sn_status train(sn_training *t) {
   const sn_trainer_hooks hooks = {
       .context = t, .wish = wish, .after_iteration = after_iteration, .after_epoch = after_epoch};
   const sn_trainer_state *state = sn_trainer_peek_state(t->trainer);
+  const int64_t before = state->iteration;
   sn_log_progress_start(app->log, batches_done(t));
   SN_TRY(sn_trainer_run(t->trainer, &hooks, &stopped));
-  if (!stopped) return finish(t);
+  if (!stopped) return finish(t, state->iteration > before);
 
   char reason[80];
   snprintf(reason, sizeof reason, "stopped by %s", sn_watch_reason(&t->watch, app));

@@ -230,8 +230,9 @@ class Generate(StepByStep):
                 stops = self.step_by_step("generate", self.ARGUMENTS, ranks, space)
                 self.assertEqual(stops, 9)
                 self.assert_same_data(self.folder / "whole.h5", self.folder / "new.h5")
-                self.assertEqual({path.name for path in self.folder.iterdir()}, {"c.yaml", "new.h5", "run", "whole.h5"})
-                (self.folder / "new.h5").unlink()
+                self.assertEqual({path.name for path in self.folder.iterdir()}, {"c.yaml", "new.h5", "new.xdmf", "run", "whole.h5", "whole.xdmf"})
+                for name in ("new.h5", "new.xdmf"):
+                    (self.folder / name).unlink()
 
     def stopped_once(self, ranks, space, status=75):
         return self.sinode("generate", *self.ARGUMENTS, "--set", "run.time_limit=0.001s", ranks=ranks, space=space,
