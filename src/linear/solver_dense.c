@@ -160,6 +160,11 @@ static sn_status refuse_lossy(const sn_solver *solver) {
   if (sn_linear_version(solver->linear) == 0) return SN_OK;
   double largest = 0;
   for (int i = 0; i < solver->gammas; i++) largest = fmax(largest, fabs(solver->gamma[i]));
+  if (sn_linear_get_kind(solver->linear) == SN_LINEAR_STENCIL) { /* no matrix is needed to see it */
+    double norm = 0;
+    for (int k = 0; k < solver->linear->shape.taps; k++) norm += fabs(sn_linear_coefficients(solver->linear)[k]);
+    return sn_solver_refuse_lossy(solver, largest, norm, SN_ERROR_USAGE);
+  }
   SN_TRY(open_matrix(solver));
   SN_TRY(write_matrix(solver, largest, SN_ERROR_USAGE));
   close_matrix(solver);
@@ -175,13 +180,15 @@ static sn_status create(sn_solver *solver) {
   solver->state = state;
   state->order = order;
   shape_grid(grid, state);
+  const bool is_stencil = sn_linear_get_kind(solver->linear) == SN_LINEAR_STENCIL;
+  if (is_stencil) SN_TRY(refuse_lossy(solver)); /* before memory is taken in vain */
   SN_TRY(sn_agree(sn_grid_space(grid), take_memory(solver)));
   snprintf(solver->reason, sizeof solver->reason,
            "dense: LU of a %d x %d matrix on %d x %d processes in blocks of %d, %s", order, order, state->process_rows,
            state->process_columns, state->block,
            sn_linear_is_circulant(solver->linear) ? "as asked (fft would be faster)"
                                                   : "since the linear part is a full matrix");
-  return refuse_lossy(solver);
+  return is_stencil ? SN_OK : refuse_lossy(solver);
 }
 
 static void destroy(sn_solver *solver) {

@@ -51,7 +51,7 @@ class Kill(faults.Case):
         self.training(2, 2, one=False)
 
     def generation(self, ranks, space, one):
-        settings = ("generate.transient=200.0", "generate.span=100.0", "generate.members=3", "run.directory=other",
+        settings = ("generate.dealias=true", "generate.transient=200.0", "generate.span=100.0", "generate.members=3", "run.directory=other",
                     "run.checkpoint_interval=0.05s")
         arguments = [word for value in settings for word in ("--set", value)]
         seconds = self.unbroken("generate", [*arguments, "--set", "generate.file=whole.h5"], ranks, space)
