@@ -193,8 +193,6 @@ static int report(const sn_app *app, sn_status *status) {
 int main(int argc, char **argv) {
   /* OpenMPI's default way of writing files in parallel (fcoll/vulcan) has corrupted data in 4.1; this one has not. */
   setenv("OMPI_MCA_fcoll", "dynamic_gen2", 0);
-  /* Shared file pointers are not used here; their default part has been seen to wait for ever when a file is opened. */
-  setenv("OMPI_MCA_sharedfp", "^sm", 0);
   signal(SIGXFSZ, SIG_IGN); /* a file beyond the limit set on sizes is an error of the write, not the end */
   const bool terminal = sn_log_is_terminal();
   MPI_Init(&argc, &argv);

@@ -247,8 +247,9 @@ sn_status sn_setup_read(const sn_app *app, const sn_grid *grid, const char *path
 double sn_setup_libraries(void) { return (double)(sn_memory_resident_peak() - sn_memory_peak_bytes()); }
 
 double sn_setup_peak_memory(const sn_parameters *parameters, double arrays, double libraries) {
-  /* Measured with OpenMPI and HDF5 of Debian 12: their buffers, larger where ranks read a checkpoint back together, and
-     the array under way to a file, of which OpenMPI collects up to 32 MiB on a rank. */
+  /* Measured with OpenMPI and HDF5 of Debian 12: their buffers, and
+     the array under way to a file, of which OpenMPI collects up to 32 MiB on a rank, and again where several ranks read
+     a checkpoint back. */
   const double mebibyte = 1048576;
   int ranks;
   MPI_Comm_size(sn_grid_world(sn_parameters_grid(parameters)), &ranks);
@@ -259,7 +260,7 @@ double sn_setup_peak_memory(const sn_parameters *parameters, double arrays, doub
     for (int d = 0; d < block->dimensions; d++) size *= (double)block->shape[d];
     written = fmax(written, fmin(size, 32 * mebibyte));
   }
-  return libraries + arrays + (ranks > 1 ? 18 : 8) * mebibyte + written;
+  return libraries + arrays + 8 * mebibyte + (ranks > 1 ? 2 : 1) * written;
 }
 
 sn_status sn_setup_lock(sn_app *app, const char *path, const char *what, const char *advice) {

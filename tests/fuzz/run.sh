@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 seconds=${1:-600}
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_fcoll=dynamic_gen2 OMPI_MCA_sharedfp=^sm OPENBLAS_NUM_THREADS=1
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_fcoll=dynamic_gen2 OPENBLAS_NUM_THREADS=1
 export ASAN_OPTIONS=detect_leaks=0
 cmake --preset fuzz >/dev/null
 cmake --build --preset fuzz --target fuzz_config fuzz_file

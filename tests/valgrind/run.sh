@@ -4,7 +4,7 @@
 #   tests/valgrind/run.sh [NAME...]     default: all, in the build of the preset debug
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_fcoll=dynamic_gen2 OMPI_MCA_sharedfp=^sm OPENBLAS_NUM_THREADS=1
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 OMPI_MCA_fcoll=dynamic_gen2 OPENBLAS_NUM_THREADS=1
 cmake --preset debug -DSINODE_NATIVE=OFF >/dev/null
 cmake --build --preset debug
 status=0
