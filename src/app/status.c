@@ -7,10 +7,16 @@
 #include "status_file.h"
 
 static sn_status say(const sn_app *app) {
-  char path[SN_CONFIG_PATH + 16];
-  sn_run_status status = {.state = "none"};
-  snprintf(path, sizeof path, "%s/status.json", app->config.run.directory);
-  if (access(path, F_OK) == 0) SN_TRY(sn_status_file_read(app->config.run.directory, &status));
+  char path[SN_RUN_PATH];
+  sn_run_status status;
+  sn_run_path(app, "status.json", path);
+  if (access(path, F_OK) != 0) {
+    puts("none 0");
+    return SN_OK;
+  }
+  SN_TRY(sn_status_file_read(app->config.run.directory, &status));
+  if (!*status.state)
+    return SN_ERROR(SN_ERROR_FILE, "%s: is not the status of a run; if the run goes on, it will be replaced", path);
   printf("%s %lld\n", status.state, (long long)status.progress.step);
   return SN_OK;
 }

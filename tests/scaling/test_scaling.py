@@ -131,8 +131,10 @@ class Prediction(Folder):
             self.study("run", configs / f"{config}.yaml", config, "--ranks", "1,2", "--of", of, "--space", space)
             for row in self.table(config):
                 if row["name"] in ("generate_step", "solve_fft", "train_iteration"):
-                    close = row["ranks"] == "1" or (row["name"] == "train_iteration" and row["space"] == "2")
-                    self.assertLessEqual(abs(float(row["model_error"])), 0.15 if close else 0.5, row)
+                    if row["ranks"] == "1":
+                        self.assertLessEqual(abs(float(row["model_error"])), 0.15, row)
+                    else:
+                        self.assertGreaterEqual(float(row["model_error"]), -0.15, row)  # an upper bound
 
 
 if __name__ == "__main__":
