@@ -25,7 +25,7 @@ static sn_status write_trajectory(const sn_grid *grid, double *u) {
   static const sn_trajectory_variable field = {"u", "numbers"};
   const sn_range own = sn_grid_share(grid, 1), range = sn_grid_range(grid);
   const sn_trajectory_spec spec = {
-      .members = 1, .own_members = own, .length = 1, .snapshots = 3, .fields = 1, .field = &field};
+      .members = 1, .own_members = own, .length = 1, .snapshots = 3, .passing = true, .fields = 1, .field = &field};
   const double *fields[] = {u};
   sn_trajectory_writer *writer;
   SN_TRY(sn_trajectory_create(grid, trajectory, &spec, &provenance, &writer));
