@@ -276,7 +276,11 @@ static sn_status step_group(sn_etdrk4 *etdrk4, double complex *state, ptrdiff_t 
 sn_status sn_etdrk4_step(sn_etdrk4 *etdrk4, ptrdiff_t steps) {
   sn_timer *timer = sn_grid_timer(etdrk4->grid);
   sn_timer_start(timer, SN_TIME_STEP);
-  for (ptrdiff_t g = 0; g < etdrk4->groups; g++) SN_TRY(step_group(etdrk4, etdrk4->state + g * etdrk4->size, steps));
+  for (ptrdiff_t g = 0; g < etdrk4->groups; g++) {
+    double complex *state = etdrk4->state + g * etdrk4->size;
+    SN_TRY(step_group(etdrk4, state, steps));
+    sn_fourier_make_real(etdrk4->fourier, state);
+  }
   etdrk4->steps_done += steps;
   sn_timer_stop(timer, SN_TIME_STEP);
   return SN_OK;

@@ -78,6 +78,10 @@ int sn_fourier_multiplicity(const sn_fourier *fourier, ptrdiff_t mode) {
   return fourier->kind->multiplicity(fourier, mode);
 }
 
+void sn_fourier_make_real(const sn_fourier *fourier, double complex *coefficients) {
+  if (fourier->kind->make_real) fourier->kind->make_real(fourier, coefficients);
+}
+
 sn_status sn_fourier_forward(sn_fourier *fourier, const double *real, double complex *coefficients) {
   return fourier->kind->forward(fourier, real, coefficients);
 }

@@ -111,6 +111,25 @@ static int multiplicity(const sn_fourier *fourier, ptrdiff_t mode) {
   return row == 0 || 2 * row == w->t.n1 ? 1 : 2;
 }
 
+/* Rows 0 and n1 / 2 hold both m and -m: c(-m) := conj c(m), from the mean of both. */
+static void make_real(const sn_fourier *fourier, double complex *coefficients) {
+  const factored *w = fourier->state;
+  const ptrdiff_t n2 = w->t.n2;
+  for (ptrdiff_t i = 0; i < w->t.row.count; i++) {
+    const ptrdiff_t row = w->t.row.start + i;
+    if (row != 0 && 2 * row != w->t.n1) continue;
+    for (ptrdiff_t s = 0; s < fourier->spectra; s++)
+      for (ptrdiff_t k = 0; k < n2; k++) {
+        const ptrdiff_t mirror = row == 0 ? (n2 - k) % n2 : n2 - 1 - k;
+        if (mirror < k) continue;
+        double complex *one = coefficients + s * fourier->spectrum_stride + (i * n2 + k) * fourier->mode_stride;
+        double complex *other = coefficients + s * fourier->spectrum_stride + (i * n2 + mirror) * fourier->mode_stride;
+        *one = 0.5 * (*one + conj(*other));
+        *other = conj(*one);
+      }
+  }
+}
+
 /* Copies `count` rows of a field, from `first` on, between their parts and the lines. */
 static void copy_lines(const factored *w, ptrdiff_t field, ptrdiff_t first, ptrdiff_t count, bool to_lines) {
   for (int peer = 0; peer < w->t.ranks; peer++) {
@@ -313,6 +332,7 @@ const sn_fourier_kind sn_fourier_factored = {
     .destroy = destroy,
     .wave = wave,
     .multiplicity = multiplicity,
+    .make_real = make_real,
     .forward = forward,
     .inverse = inverse,
     .squares = squares,

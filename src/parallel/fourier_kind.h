@@ -20,6 +20,8 @@ typedef struct {
   /* The wave number, 0 .. points-1, of a local mode, and how many modes it stands for. */
   ptrdiff_t (*wave)(const sn_fourier *fourier, ptrdiff_t mode);
   int (*multiplicity)(const sn_fourier *fourier, ptrdiff_t mode);
+  /* NULL: coefficients cannot be those of anything but real fields. */
+  void (*make_real)(const sn_fourier *fourier, double complex *coefficients);
   /* As the public functions of these names. */
   sn_status (*forward)(sn_fourier *fourier, const double *real, double complex *coefficients);
   sn_status (*inverse)(sn_fourier *fourier, double complex *coefficients, double *real);
