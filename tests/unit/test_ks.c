@@ -212,6 +212,24 @@ static void the_mean_is_conserved_and_steps_take_no_memory(void **state) {
 }
 
 /* Only the first replica has members; the others take part in what is collective. */
+/*
+ * Where a layout holds c(m) and c(-m), what sets them apart is seen by no transform and grows by exp(t / 4): from
+ * round-off to 1 in 150 time units.
+ */
+static void long_runs_stay_on_the_attractor_in_every_split(void **state) {
+  (void)state;
+  for (int space = 1; space <= world_size(); space++) {
+    if (world_size() % space || 16 / 2 < space) continue;
+    fixture f;
+    set_up(space, 16, 1, 0.05, true, &f);
+    start(&f, SN_KS_INITIAL_PAPER);
+    for (int k = 0; k < 80; k++) assert_ok(sn_etdrk4_step(f.etdrk4, 100)); /* to t = 400 */
+    assert_ok(sn_etdrk4_check(f.etdrk4, NULL));
+    assert_that(sn_etdrk4_balance(f.etdrk4).energy < 5);
+    tear_down(&f);
+  }
+}
+
 static void a_replica_may_have_no_member(void **state) {
   (void)state;
   int rank;
@@ -306,6 +324,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(the_order_is_four),
       cmocka_unit_test(the_split_of_space_does_not_matter),
       cmocka_unit_test(the_mean_is_conserved_and_steps_take_no_memory),
+      cmocka_unit_test(long_runs_stay_on_the_attractor_in_every_split),
       cmocka_unit_test(a_replica_may_have_no_member),
       cmocka_unit_test(a_blow_up_is_an_error_of_all),
       cmocka_unit_test(too_few_points_and_too_large_steps_are_found),
