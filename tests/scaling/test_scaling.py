@@ -83,9 +83,11 @@ class Traffic(Folder):
         self.compare(2, 2, "mlp", **{"train.window": 3})
 
     def test_eight_and_sixteen_ranks(self):
-        for ranks, network in ((8, "mlp"), (16, "conv")):
+        # Points that have two factors for so many ranks.
+        for ranks, network, points in ((8, "mlp", 256), (16, "conv", 1024)):
             with self.subTest(ranks=ranks):
-                self.compare(ranks, ranks, network, names=("generate_step", "halo", "train_iteration"))
+                self.compare(ranks, ranks, network, names=("generate_step", "halo", "train_iteration"),
+                             **{"grid.points": points, "grid.length": 22.0 * points / 64})
         self.compare(16, 1, "mlp", names=("reduction", "train_iteration"))
 
 
