@@ -33,8 +33,8 @@ typedef enum { SN_FOURIER_ESTIMATE, SN_FOURIER_MEASURE } sn_fourier_effort;
 
 /*
  * Plans the transforms of exactly `fields` (at least one) real fields on the grid's points. ESTIMATE gives the same
- * plan, and so the same bits, in every run; MEASURE is faster and may differ from run to run in the last bits. The grid
- * is kept, not owned. Collective over the space ranks.
+ * plan, and so the same bits, in every run; MEASURE is faster and differs from run to run in the last bits but for what
+ * is known from before (sinode/wisdom.h). The grid is kept, not owned. Collective over the space ranks.
  */
 sn_status sn_fourier_create(const sn_grid *grid, ptrdiff_t fields, sn_fourier_effort effort, sn_fourier **out);
 void sn_fourier_destroy(sn_fourier **fourier);

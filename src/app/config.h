@@ -45,6 +45,7 @@ typedef struct {
   } parallel;
   struct {
     int plan; /* sn_fourier_effort: estimate | measure */
+    char wisdom[SN_CONFIG_PATH];
   } fft;
   struct {
     int compression; /* of trajectories: 0 none, 1 gzip */

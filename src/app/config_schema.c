@@ -100,6 +100,9 @@ static const sn_config_key keys[] = {
      .help = "of such a slice; at most train.batch over this many replicas have work"},
     {"fft.plan", SN_KEY_CHOICE, AT(fft.plan), .fallback = "estimate", .choices = plans, .commands = SN_FOR_ALL,
      .help = "how FFTW plans: estimate gives the same bits in every run, measure is faster on large grids"},
+    {"fft.wisdom", SN_KEY_PATH, AT(fft.wisdom), .fallback = "''", .example = "run/fftw.wisdom", .commands = SN_FOR_ALL,
+     .help = "with fft.plan measure: file in which the plans are kept for later runs, which then have the same bits; "
+             "empty: none"},
     {"io.compression", SN_KEY_CHOICE, AT(io.compression), .fallback = "none", .choices = compressions,
      .commands = SN_FOR_GENERATE | SN_FOR_PREDICT, .help = "lossless, of the fields in trajectory files"},
     {"io.level", SN_KEY_INTEGER, AT(io.level), .fallback = "1", WITHIN(1, 9),

@@ -272,6 +272,7 @@ static sn_status prepare(generation *g) {
                                      .dealias = c->generate.dealias,
                                      .effort = (sn_fourier_effort)c->fft.plan};
   SN_TRY(sn_etdrk4_create(g->grid, g->members.count, &options, &g->etdrk4));
+  SN_TRY(sn_setup_keep_wisdom(app));
   const double mebibytes = (double)g->snapshots * (double)c->generate.members * (double)c->grid.points / 131072;
   sn_log_line(app->log, "%lld member%s, %td snapshots every %g after a transient of %g; %s will take %.1f MiB",
               (long long)c->generate.members, c->generate.members == 1 ? "" : "s", g->snapshots, c->generate.interval,

@@ -11,9 +11,14 @@
 #include "sinode/memory.h"
 #include "sinode/model_file.h"
 #include "sinode/optimizer.h"
+#include "sinode/wisdom.h"
 
 ptrdiff_t sn_setup_slice(const sn_app *app) {
   return app->config.parallel.reproducible ? (ptrdiff_t)app->config.parallel.slice : 0;
+}
+
+static bool keeps_wisdom(const sn_app *app) {
+  return app->config.fft.plan == SN_FOURIER_MEASURE && app->config.fft.wisdom[0];
 }
 
 sn_status sn_setup_grid(sn_app *app, sn_grid **grid) {
@@ -22,7 +27,11 @@ sn_status sn_setup_grid(sn_app *app, sn_grid **grid) {
   sn_log_line(app->log, "%d rank%s: %d replica%s x %lld in space; %lld points on [0, %g)", app->ranks,
               app->ranks == 1 ? "" : "s", sn_grid_replica_count(*grid), sn_grid_replica_count(*grid) == 1 ? "" : "s",
               (long long)c->parallel.space, (long long)c->grid.points, c->grid.length);
-  return SN_OK;
+  return keeps_wisdom(app) ? sn_wisdom_read(app->world, c->fft.wisdom) : SN_OK;
+}
+
+sn_status sn_setup_keep_wisdom(const sn_app *app) {
+  return keeps_wisdom(app) ? sn_wisdom_write(app->world, app->config.fft.wisdom) : SN_OK;
 }
 
 /* Stencil coefficients or a first matrix, as model.linear.coefficients says. */
@@ -204,6 +213,7 @@ sn_status sn_setup_integrator(const sn_app *app, sn_model *model, double interva
                                                     .max_iterations = (int)c->integrator.solver.max_iterations,
                                                     .precondition = c->integrator.solver.precondition}};
   SN_TRY(sn_agree(app->world, sn_integrator_create(model, &options, integrator)));
+  SN_TRY(sn_setup_keep_wisdom(app));
   double limit;
   SN_TRY(sn_integrator_stable_step(*integrator, &limit));
   if (limit < options.dt && !tableau->adaptive)

@@ -12,8 +12,11 @@
 /* The slice of training batches, or 0 (sn_trainer_options). Local. */
 ptrdiff_t sn_setup_slice(const sn_app *app);
 
-/* The process grid of the parameters; says what it is. Collective over world. */
+/* The process grid of the parameters, and FFTW's wisdom; says what it is. Collective over world. Error SN_ERROR_FILE. */
 sn_status sn_setup_grid(sn_app *app, sn_grid **grid);
+
+/* Keeps what FFTW has measured, once plans are made, if the parameters want it. Collective over world. */
+sn_status sn_setup_keep_wisdom(const sn_app *app);
 
 /* The shapes of the parts of the model that the parameters describe. Local. */
 sn_linear_shape sn_setup_linear_shape(const sn_app *app);

@@ -5,6 +5,7 @@
 
 #include "fourier_kind.h"
 #include "sinode/memory.h"
+#include "sinode/wisdom.h"
 #include "transposition.h"
 
 static const sn_fourier_kind *choose(const sn_grid *grid) {
@@ -22,8 +23,14 @@ sn_status sn_fourier_create(const sn_grid *grid, ptrdiff_t fields, sn_fourier_ef
                           .fields = fields,
                           .points = sn_grid_range(grid).count,
                           .timer = sn_grid_timer(grid)};
-  const unsigned flags = effort == SN_FOURIER_MEASURE ? FFTW_MEASURE : FFTW_ESTIMATE;
+  const bool measures = effort == SN_FOURIER_MEASURE;
+  const unsigned flags = measures ? FFTW_MEASURE : FFTW_ESTIMATE;
   sn_status status = sn_agree(sn_grid_space(grid), fourier->kind->create(fourier, flags));
+  if (!status && measures && sn_grid_space_size(grid) > 1) { /* from now on, the same as with the wisdom on file */
+    sn_wisdom_share(sn_grid_space(grid));
+    fourier->kind->destroy(fourier);
+    status = sn_agree(sn_grid_space(grid), fourier->kind->create(fourier, flags));
+  }
   if (status) sn_fourier_destroy(&fourier);
   *out = fourier;
   return status;

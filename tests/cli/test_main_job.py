@@ -65,6 +65,21 @@ class MainJob(harness.Case):
             expected = prediction.time.values[beyond[0]] - prediction.time.values[0] if beyond.size else np.nan
             np.testing.assert_allclose(valid, expected, rtol=1e-12)
 
+    def test_wisdom_keeps_the_plans(self):
+        """With fft.plan measure and its wisdom kept, later runs have the bits of the first; 134 has no two factors."""
+        for points, ranks in ((64, 1), (64, 2), (134, 2), (97, 3)):
+            with self.subTest(points=points, ranks=ranks):
+                wisdom = self.folder / f"wisdom_{points}_{ranks}"
+                words = [word for setting in ("fft.plan=measure", f"fft.wisdom={wisdom}", f"grid.points={points}")
+                         for word in ("--set", setting)]
+                for name in ("one.h5", "two.h5"):
+                    self.sinode("generate", "--overwrite", *words, "--set", f"generate.file={name}", ranks=ranks, space=ranks)
+                    self.assertIn("fftw", wisdom.read_text())
+                self.assert_same_data(self.folder / "one.h5", self.folder / "two.h5")
+        wisdom.write_text("some other text")
+        _, err = self.sinode("generate", "--overwrite", *words, ranks=2, status=3)
+        self.assertIn(f"{wisdom}: is not wisdom of this FFTW; remove it", err[0])
+
     def test_validation_windows_are_not_trained_on(self):
         """Spoiling what is split off for validation leaves the trained model as it was, to the bit."""
         self.sinode("generate", "--quiet")
