@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs what sinode is built from and tested with, on Debian 12 and its relatives: only what is missing, by apt.
 # Does nothing when all is there. Elsewhere it prints the list; SINODE_SKIP_INSTALL=1 makes it trust you.
-#   jobs/install.sh [--tests]     --tests: also what only tests want, a SLURM to run job scripts under among them
+#   jobs/install.sh [--tests]     --tests: also what only tests want, some 500 MB: SLURM, Chromium, PyTorch among them
 set -euo pipefail
 
 packages=(
@@ -16,11 +16,14 @@ packages=(
   python3-numpy python3-h5py python3-xarray python3-h5netcdf python3-netcdf4 python3-matplotlib # figures, tests
   python3-jsonschema python3-yaml           # tests of the JSON Schema
 )
-# Not installed: python3-torch (weights as .pt), python3-dask (arithmetic of your own on files larger than memory) and
-# chromium (looks at the report in a test; some 300 MB with what it wants). Tests that want them are skipped without.
-
 if [ "${1:-}" = --tests ]; then
-  packages+=(slurm-wlm slurm-wlm-basic-plugins munge lmod mandoc doxygen)
+  packages+=(
+    slurm-wlm slurm-wlm-basic-plugins munge   # a SLURM to run job scripts under
+    lmod mandoc doxygen                       # the module file, the manual page, the documentation
+    chromium                                  # looks at the report
+    python3-torch                             # weights as .pt, gradients to compare with
+    python3-dask                              # arithmetic on files larger than memory
+  )
 fi
 
 say() { printf 'install: %s\n' "$*"; }

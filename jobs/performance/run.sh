@@ -1,9 +1,9 @@
 #!/bin/bash
-# The tables of docs/performance.md: whole steps beside their bare floors and beside PyTorch, on 1 and 2 ranks, in turn;
-# and how the cost of an iteration grows.
-#   jobs/performance/run.sh [tables|growth]      both by default
-# Installs what is missing (PyTorch too, by apt), builds, measures and draws: some ten minutes. Leave the machine alone
-# meanwhile. Results: runs/performance.
+# The tables of docs/performance.md: whole steps beside their bare floors and beside PyTorch, on 1 and 2 ranks, in turn,
+# three times; the same training in three precisions; and how the cost of an iteration grows.
+#   jobs/performance/run.sh [tables|precision|growth]      all by default
+# Installs what is missing but PyTorch (python3-torch), builds, measures and draws: a quarter of an hour. Leave the
+# machine alone meanwhile. Results: runs/performance.
 set -euo pipefail
 # shellcheck source=jobs/common.sh
 source "$(dirname "$0")/../common.sh"
@@ -41,18 +41,21 @@ tables() {
     echo "python3-torch is not there (apt-get install python3-torch): the rival is left out"
     rival() { :; }
   fi
-  for ranks in 1 2; do
-    measure window1 $ranks train_iteration
-    rival --threads $ranks
-    measure window10 $ranks train_iteration train.window=10
-    rival --threads $ranks --window 10
-    measure large $ranks train_iteration grid.points=512 "$large"
-    rival --threads $ranks --points 512 --hidden 1600
+  for round in 1 2 3; do
+    echo "round $round"
+    for ranks in 1 2; do
+      measure window1 $ranks train_iteration
+      rival --threads $ranks
+      measure window10 $ranks train_iteration train.window=10
+      rival --threads $ranks --window 10
+      measure large $ranks train_iteration grid.points=512 "$large"
+      rival --threads $ranks --points 512 --hidden 1600
+    done
+    measure large_space 2 train_iteration grid.points=512 "$large" parallel.space=2
+    measure rollout 1 predict_step
+    rival --threads 1 --predict
+    rival --threads 2 --predict
   done
-  measure large_space 2 train_iteration grid.points=512 "$large" parallel.space=2
-  measure rollout 1 predict_step
-  rival --threads 1 --predict
-  rival --threads 2 --predict
   measure cn 1 train_iteration integrator.scheme=cn
   measure dopri5 1 train_iteration integrator.scheme=dopri5 integrator.dt=0.001 benchmark.repeats=3
   for solver in fft banded dense; do measure solve_4099 1 solve_$solver grid.points=4099 train.batch=64; done
@@ -60,6 +63,18 @@ tables() {
   for points in 1024 16384 1048576; do
     measure generator_$points 1 generate_step fft.plan=measure grid.points=$points grid.length=$((points * 22 / 64))
   done
+}
+
+precision() {
+  say "The same training in double, mixed and single precision"
+  local runs=()
+  "$sinode" generate "$config" --quiet --overwrite --set generate.file="$run/data.h5" --set run.directory="$run/data"
+  for precision in double mixed single; do
+    "$sinode" train "$config" --overwrite --set train.data="$run/data.h5" --set run.directory="$run/$precision" \
+      --set model.precision=$precision --set train.epochs=200
+    runs+=("$run/$precision")
+  done
+  PYTHONPATH=io/python "$PYTHON" -m sinode compare "${runs[@]}" -o "$run/figures/precision"
 }
 
 growth() {
@@ -70,8 +85,9 @@ growth() {
 
 case $what in
   tables) tables ;;
+  precision) precision ;;
   growth) growth ;;
-  all) tables; growth ;;
-  *) die 2 "'$what' is none of tables, growth" ;;
+  all) tables; precision; growth ;;
+  *) die 2 "'$what' is none of tables, precision, growth" ;;
 esac
 printf '\n== Done: %s; what it shows: docs/performance.md\n' "$run"

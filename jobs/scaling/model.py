@@ -12,6 +12,7 @@ import pathlib
 DOUBLE, HALF_WIDTH = 8, 2  # bytes; of the 5-tap stencil
 STAGES = {"ars111": 1, "l2": 2}  # network evaluations, and solves, of a step of schemes where they are as many
 LOSS = 4  # numbers that are summed with the gradient: the loss, and what ranks wish to do next
+SHORT = 1024  # numbers of the short transforms that `sinode benchmark --machine` times
 SWEEPS = 512  # bytes a mode that a step of the generator reads and writes beside its transforms
 OPTIMIZER = 7 * DOUBLE  # bytes a parameter: value, gradient and two moments read, all but the gradient written
 
@@ -39,6 +40,7 @@ class Machine:
     bandwidth: float  # bytes a second
     transform: float  # seconds of one real transform of as many points as the rank has
     transform_points: int
+    line: float  # seconds a complex number and factor of two of its length, of short transforms in the cache
     latency: float = 0.0  # seconds a message
     byte: float = 0.0  # seconds a byte of a message
     reduced_byte: float = 0.0  # seconds a byte of an array summed over two ranks
@@ -54,7 +56,8 @@ class Machine:
         rate = lambda name: row[name]["batch"] / row[name]["seconds_min"]
         found = cls(products=rate("machine_product"), bandwidth=rate("machine_triad"),
                     transform=row["machine_transform"]["seconds_min"] / 2,
-                    transform_points=int(row["machine_transform"]["batch"]))
+                    transform_points=int(row["machine_transform"]["batch"]),
+                    line=1 / rate("machine_lines") / math.log2(SHORT))
         if "machine_message" in row:
             found.latency = row["machine_message"]["seconds_min"]
             found.byte = row["machine_bulk"]["seconds_min"] / row["machine_bulk"]["bytes"]
@@ -265,14 +268,15 @@ TRAFFIC = {
 # How long that takes
 
 def transform_seconds(case, machine, fields):
-    """There and back. Over several ranks a rank makes its share of the operations, orders the numbers before and after
-    each transposition and sends most of them."""
+    """There and back. Over several ranks rows of complex numbers and columns of real ones, half the work, are
+    transformed in the cache; in memory they are written and read at either end and twice on the columns' side."""
     if case.space == 1:
         return 2 * fields * machine.transform_of(case.points)
-    own = case.points // case.space
-    longer = math.log2(case.points) / math.log2(own)
-    sent, moved = transforms(case, fields), 2 * 2 * 3 * DOUBLE * fields * own
-    return (2 * fields * machine.transform_of(own) * longer + moved / machine.bandwidth +
+    n1, n2 = factors(case.points, case.space)
+    rows, columns = share(n1 // 2 + 1, case.space), share(n2, case.space)
+    lines = rows * n2 * math.log2(n2) + columns * n1 / 2 * math.log2(n1)
+    sent, moved = transforms(case, fields), 7 * 2 * DOUBLE * fields * rows * n2
+    return (2 * fields * lines * machine.line + moved / machine.bandwidth +
             sent.messages * machine.latency + sent.bytes * machine.byte)
 
 

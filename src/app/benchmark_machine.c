@@ -12,6 +12,7 @@
 #include "sinode/memory.h"
 
 enum { TRIAD = 1 << 22, BULK = 1 << 20 }; /* doubles: well beyond caches; 8 MiB */
+enum { SHORT = 1024, SHORTS = 8 };        /* complex numbers of a line, lines: well within a cache of its own */
 
 typedef struct {
   const sn_grid *grid;
@@ -19,7 +20,7 @@ typedef struct {
   ptrdiff_t points;       /* of a row */
   double *a, *b, *c;
   double complex *modes;
-  fftw_plan there, back;
+  fftw_plan there, back, line;
 } machine;
 
 static sn_status product(void *context) {
@@ -53,6 +54,13 @@ static sn_status transform(void *context) {
   return SN_OK;
 }
 
+/* What a transform over several ranks is made of. */
+static sn_status lines(void *context) {
+  const machine *m = context;
+  for (int i = 0; i < SHORTS; i++) fftw_execute_dft(m->line, m->modes + i * SHORT, m->modes + (SHORTS + i) * SHORT);
+  return SN_OK;
+}
+
 static sn_status exchange(const machine *m, int count) {
   MPI_Sendrecv(m->a, count, MPI_DOUBLE, m->other, 0, m->b, count, MPI_DOUBLE, m->other, 0, sn_grid_world(m->grid),
                MPI_STATUS_IGNORE);
@@ -73,7 +81,9 @@ static sn_status plan_transforms(const sn_app *app, machine *m) {
   const int points = (int)m->points;
   m->there = fftw_plan_dft_r2c_1d(points, m->a, m->modes, flags);
   m->back = fftw_plan_dft_c2r_1d(points, m->modes, m->a, flags);
-  return m->there && m->back ? SN_OK : SN_ERROR(SN_ERROR_RUN, "FFTW has no plan for %td points", m->points);
+  m->line = fftw_plan_dft_1d(SHORT, m->modes, m->modes + SHORTS * SHORT, FFTW_FORWARD, flags);
+  if (m->there && m->back && m->line) return SN_OK;
+  return SN_ERROR(SN_ERROR_RUN, "FFTW has no plan for %td or %d points", m->points, SHORT);
 }
 
 static sn_status prepare(const sn_app *app, machine *m) {
@@ -94,8 +104,10 @@ static sn_status prepare(const sn_app *app, machine *m) {
   SN_TRY(SN_NEW(size, &m->a));
   SN_TRY(SN_NEW(size, &m->b));
   SN_TRY(SN_NEW(size, &m->c));
-  SN_TRY(SN_NEW(m->points + 1, &m->modes));
+  const ptrdiff_t modes = m->points + 1 > 2 * SHORTS * SHORT ? m->points + 1 : 2 * SHORTS * SHORT;
+  SN_TRY(SN_NEW(modes, &m->modes));
   SN_TRY(plan_transforms(app, m));
+  for (ptrdiff_t i = 0; i < modes; i++) m->modes[i] = 0;
   for (ptrdiff_t i = 0; i < size; i++) m->b[i] = m->c[i] = 1e-3;
   return SN_OK;
 }
@@ -107,10 +119,11 @@ static sn_status measure(sn_benchmark *b, machine *m) {
       {.name = "machine_triad", .batch = 24 * (ptrdiff_t)TRIAD, .work = triad, .context = m},
       {.name = "machine_row", .batch = m->points, .work = row, .context = m},
       {.name = "machine_transform", .batch = m->points, .work = transform, .context = m},
+      {.name = "machine_lines", .batch = SHORTS * (ptrdiff_t)SHORT, .work = lines, .context = m},
       {.name = "machine_message", .batch = 1, .work = message, .context = m},
       {.name = "machine_bulk", .batch = 1, .work = bulk, .context = m},
       {.name = "machine_reduction", .batch = 1, .work = reduction, .context = m}};
-  const int count = b->app->ranks > 1 ? 7 : 4;
+  const int count = b->app->ranks > 1 ? 8 : 5;
   for (int k = 0; k < count; k++) SN_TRY(sn_benchmark_measure(b, &cases[k]));
   return SN_OK;
 }
@@ -120,6 +133,7 @@ sn_status sn_benchmark_machine(sn_benchmark *b) {
   sn_status status = measure(b, &m);
   if (m.there) fftw_destroy_plan(m.there);
   if (m.back) fftw_destroy_plan(m.back);
+  if (m.line) fftw_destroy_plan(m.line);
   double **arrays[] = {&m.a, &m.b, &m.c};
   for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) sn_memory_give(arrays[k]);
   sn_memory_give(&m.modes);

@@ -14,38 +14,13 @@
 
 #include <cblas.h>
 
+#include "band_libraries.h"
 #include "blacs.h"
 #include "operator.h"
 #include "right_sides.h"
 #include "sinode/count.h"
 #include "sinode/memory.h"
 #include "solver_kind.h"
-
-/* The last arguments are the hidden lengths of the strings. */
-void dpbtrf_(const char *part, const int *order, const int *width, double *band, const int *leading, int *info, size_t);
-void dpbtrs_(const char *part, const int *order, const int *width, const int *columns, const double *band,
-             const int *leading, double *b, const int *b_leading, int *info, size_t);
-void dgbtrf_(const int *rows, const int *columns, const int *lower, const int *upper, double *band, const int *leading,
-             int *pivots, int *info);
-void dgbtrs_(const char *way, const int *order, const int *lower, const int *upper, const int *columns,
-             const double *band, const int *leading, const int *pivots, double *b, const int *b_leading, int *info,
-             size_t);
-void pdpbtrf_(const char *part, const int *order, const int *width, double *band, const int *first,
-              const int *descriptor, double *fill, const int *fill_size, double *work, const int *work_size, int *info,
-              size_t);
-void pdpbtrs_(const char *part, const int *order, const int *width, const int *columns, const double *band,
-              const int *first, const int *descriptor, double *b, const int *b_first, const int *b_descriptor,
-              const double *fill, const int *fill_size, double *work, const int *work_size, int *info, size_t);
-void pdgbtrf_(const int *order, const int *lower, const int *upper, double *band, const int *first,
-              const int *descriptor, int *pivots, double *fill, const int *fill_size, double *work,
-              const int *work_size, int *info);
-void pdgbtrs_(const char *way, const int *order, const int *lower, const int *upper, const int *columns,
-              const double *band, const int *first, const int *descriptor, const int *pivots, double *b,
-              const int *b_first, const int *b_descriptor, const double *fill, const int *fill_size, double *work,
-              const int *work_size, int *info, size_t);
-void dgetrf_(const int *rows, const int *columns, double *a, const int *leading, int *pivots, int *info);
-void dgetrs_(const char *way, const int *order, const int *columns, const double *a, const int *leading,
-             const int *pivots, double *b, const int *b_leading, int *info, size_t);
 
 /* One matrix: that of a gamma, or its transpose. */
 typedef struct {
@@ -73,8 +48,7 @@ typedef struct {
 
 static bool is_local(const sn_solver *solver) { return sn_grid_space_size(solver->grid) == 1; }
 
-/* Whether I - gamma A, and B with it, is symmetric positive definite: by the symbol, between the grid's modes as well.
- */
+/* Whether I - gamma A, and B with it, is symmetric positive definite, by the symbol between the grid's modes as well. */
 static bool is_definite(const sn_linear *linear, int gammas, const double *gamma) {
   const double *taps = sn_linear_coefficients(linear);
   const int half = linear->shape.taps / 2;

@@ -62,6 +62,9 @@ class Jobs(unittest.TestCase):
         unstable = ("integrator.scheme=euler", "train.window=30", "run.directory=runs/failing")
         cls.failing = cls.pipeline("c.yaml", *(word for key in unstable for word in ("--set", key)),
                                    STAGES="train predict")
+        cls.study = re.findall(r"\d+", cls.ask(
+            sys.executable, JOBS.parent / "scaling/study.py", "run", "c.yaml", "runs/study", "--ranks", "1,2", "--of",
+            "solve", "--rounds", "1", "--set", "benchmark.repeats=1", "--slurm", "--time=5").partition("submitted: ")[2])
         cls.stuck = cls.train("--ntasks-per-node=1", directory="stuck", SINODE=str(cls.folder / "stuck"))
 
     @classmethod
@@ -150,6 +153,17 @@ class Jobs(unittest.TestCase):
         self.assert_state(self.stuck, "FAILED")
         self.assertEqual(self.slurm.job(self.stuck)["Restarts"], "0")
         self.assertIn("not requeued", self.log(self.stuck))
+
+    def test_scaling_study(self):
+        """A job a number of ranks, and one behind them that draws."""
+        *points, report = self.study[:3]
+        for job in (*points, report):
+            self.assert_state(job, "COMPLETED", seconds=300)
+        self.assertLessEqual(max(self.slurm.job(job)["EndTime"] for job in points), self.slurm.job(report)["StartTime"])
+        rows = (self.folder / "runs/study/scaling.csv").read_text().splitlines()[1:]
+        self.assertEqual([row.split(",")[:3] for row in rows],
+                         [["solve_fft", ranks, space] for ranks, space in (("1", "1"), ("2", "1"), ("2", "2"))])
+        self.assertGreater((self.folder / "runs/study/scaling.png").stat().st_size, 10000)
 
     def test_cancelled_job_leaves_whole_files(self):
         """What has its final name can be read, and the same job goes on from it."""
