@@ -49,6 +49,10 @@ const char *sn_timer_name(sn_time_region region);
 /* Seconds since some fixed moment, monotonic. */
 double sn_clock(void);
 
+/* Every region of this rank in the table's order, by its path ("forward/network"), with its seconds. Local. */
+typedef void sn_timer_visitor(void *context, const char *path, double seconds);
+void sn_timer_visit(const sn_timer *timer, sn_timer_visitor *visit, void *context);
+
 /* Prints the table on rank 0 of comm. Collective over comm. */
 void sn_timer_print(const sn_timer *timer, MPI_Comm comm, FILE *stream);
 

@@ -8,7 +8,6 @@
 #include <time.h>
 
 #include "sinode/text_file.h"
-#include "sinode/timer.h"
 
 static void write_json_string(FILE *file, const char *text) {
   fputc('"', file);
@@ -32,8 +31,19 @@ static void write_number(FILE *file, const char *name, double value) {
     fputs("null", file);
 }
 
+typedef struct {
+  FILE *file;
+  const char *separator;
+} region_list;
+
+static void write_region(void *context, const char *path, double seconds) {
+  region_list *list = context;
+  fprintf(list->file, "%s\"%s\": %.6g", list->separator, path, seconds);
+  list->separator = ", ";
+}
+
 sn_status sn_status_file_write(const char *directory, sn_run_state state, const sn_run_progress *progress,
-                               const char *checkpoint, const char *reason) {
+                               const char *checkpoint, const char *reason, const sn_timer *timer) {
   static const char *const names[] = {"running", "checkpointed", "complete", "failed"};
   char path[SN_TEXT_PATH];
   sn_text text;
@@ -51,16 +61,18 @@ sn_status sn_status_file_write(const char *directory, sn_run_state state, const 
   }
   write_number(text.stream, "seconds_left", progress->seconds_left);
   write_number(text.stream, "memory_mib", progress->memory_mib);
-  fputs("}\n", text.stream);
+  fputs(", \"regions\": {", text.stream);
+  sn_timer_visit(timer, write_region, &(region_list){text.stream, ""});
+  fputs("}}\n", text.stream);
   snprintf(path, sizeof path, "%s/status.json", directory);
   return sn_text_replace(&text, path);
 }
 
 void sn_status_file_refresh(const char *directory, const sn_run_progress *progress, const char *checkpoint,
-                            const char *reason, double *last) {
+                            const char *reason, const sn_timer *timer, double *last) {
   if (*last > 0 && sn_clock() - *last < 2) return;
   *last = sn_clock();
-  sn_status ignored = sn_status_file_write(directory, SN_RUN_RUNNING, progress, checkpoint, reason);
+  sn_status ignored = sn_status_file_write(directory, SN_RUN_RUNNING, progress, checkpoint, reason, timer);
   sn_error_destroy(&ignored);
 }
 

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "sinode/error.h"
+#include "sinode/timer.h"
 
 typedef enum { SN_RUN_RUNNING, SN_RUN_CHECKPOINTED, SN_RUN_COMPLETE, SN_RUN_FAILED } sn_run_state;
 
@@ -17,18 +18,18 @@ typedef struct {
 } sn_run_progress;
 
 /*
- * Replaces DIRECTORY/status.json by rename. checkpoint: its path, or ""; reason: a line. For rank 0. Error
- * SN_ERROR_FILE.
+ * Replaces DIRECTORY/status.json by rename. checkpoint: its path, or ""; reason: a line; timer: where this run's time
+ * went so far. For rank 0. Error SN_ERROR_FILE.
  */
 sn_status sn_status_file_write(const char *directory, sn_run_state state, const sn_run_progress *progress,
-                               const char *checkpoint, const char *reason);
+                               const char *checkpoint, const char *reason, const sn_timer *timer);
 
 /*
  * The same for a run that goes on, at most every two seconds by *last, the clock at the last time (0 at first). Nothing
  * is said of failure: a disk that is full just now stops no run. For rank 0.
  */
 void sn_status_file_refresh(const char *directory, const sn_run_progress *progress, const char *checkpoint,
-                            const char *reason, double *last);
+                            const char *reason, const sn_timer *timer, double *last);
 
 typedef struct {
   char state[16], checkpoint[1200], reason[400];

@@ -88,6 +88,21 @@ long sn_timer_calls(const sn_timer *timer, sn_time_region region) {
   return sum;
 }
 
+static void visit_children(const sn_timer *timer, int parent, const char *prefix, sn_timer_visitor *visit,
+                           void *context) {
+  char path[128];
+  for (int i = 0; i < timer->count; i++) {
+    if (timer->nodes[i].parent != parent) continue;
+    snprintf(path, sizeof path, "%s%s%s", prefix, *prefix ? "/" : "", names[timer->nodes[i].region]);
+    visit(context, path, timer->nodes[i].seconds);
+    visit_children(timer, i, path, visit, context);
+  }
+}
+
+void sn_timer_visit(const sn_timer *timer, sn_timer_visitor *visit, void *context) {
+  visit_children(timer, NONE, "", visit, context);
+}
+
 /* What rank 0 prints: its tree, with the seconds of all ranks. */
 typedef struct {
   int count, parent[NODES_MOST], region[NODES_MOST], ranks;

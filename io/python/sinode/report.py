@@ -86,6 +86,14 @@ def _timings(history):
     return _table(rows, numbers=(1,))
 
 
+def _regions(regions):
+    """Where the time of the run went on rank 0, since it was started or resumed last: a table. Inner regions stand in."""
+    whole = sum(seconds for path, seconds in regions.items() if "/" not in path)
+    rows = [(2 * path.count("/") * "\u2003" + path.rpartition("/")[2], f"{seconds:.4g}", f"{100 * seconds / whole:.1f} %")
+            for path, seconds in regions.items() if whole > 0]
+    return _table(rows, ("region", "seconds", "share"), numbers=(1, 2)) if rows else ""
+
+
 def _baselines(data):
     """The model beside what needs no network: a table."""
     time = np.asarray(data.time, dtype=float) - float(data.time[0])
@@ -122,7 +130,7 @@ def _pieces(run, exponent):
     pieces = []
     if run.history:
         pieces.append(Piece("history", "Training", "Losses and learning rate, by epoch and by second of training.",
-                            draw_history(run.history), _timings(run.history)))
+                            draw_history(run.history), _timings(run.history) + _regions(run.status.get("regions", {}))))
     if run.prediction:
         with open_trajectory(run.prediction) as data:
             pieces.append(Piece("map", "Prediction", f"{run.prediction.name} beside the data, member 0.",
