@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Shared by the scripts of this project; to be sourced by bash. Goes to the project's root and sets up MPI.
 
+script=$0
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 3
 
 # Debian's interpreter, for which install.sh installs the packages, before any other on the PATH.
@@ -22,6 +23,16 @@ use_ranks() {
 
 # say TEXT: the headline of a stage.
 say() { printf '\n== %s\n' "$*"; }
+
+# begin TEXT: a stage with its headline. A script that sets `trap say_where EXIT` says in which stage it failed.
+begin() {
+  stage=$1
+  say "$(date +%T)  $stage"
+}
+say_where() {
+  local status=$?
+  [ $status = 0 ] || printf '\n%s: failed in stage "%s" (status %d)\n' "$script" "${stage:-none}" $status >&2
+}
 
 # die STATUS TEXT
 die() {

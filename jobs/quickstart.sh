@@ -21,18 +21,16 @@ report() {
   if grep -qs '"state": "checkpointed"' "$run/status.json"; then
     printf '\nquickstart: stopped with a good checkpoint; jobs/quickstart.sh goes on from there\n' >&2
   else
-    printf '\nquickstart: failed in stage "%s" (status %d)\n' "$stage" $status >&2
+    (exit $status) || say_where
   fi
 }
 trap report EXIT
 
-stage=
-begin() {
-  stage=$1
-  say "$(date +%T)  $stage"
-  stage_started=$SECONDS
+end() {
+  printf -- '-- %s: %d s\n' "$stage" $((SECONDS - ended))
+  ended=$SECONDS
 }
-end() { printf -- '-- %s: %d s\n' "$stage" $((SECONDS - stage_started)); }
+ended=0
 
 parallel() { mpirun -n "$ranks" "$sinode" "$@"; }
 

@@ -9,17 +9,7 @@ source "$(dirname "$0")/../common.sh"
 run=runs/solvers
 started=$SECONDS
 
-stage=
-report() {
-  local status=$?
-  [ $status = 0 ] || printf '\nsolvers: failed in stage "%s" (status %d)\n' "$stage" $status >&2
-}
-trap report EXIT
-
-begin() {
-  stage=$1
-  say "$(date +%T)  $stage"
-}
+trap say_where EXIT
 
 begin "Dependencies"
 jobs/install.sh

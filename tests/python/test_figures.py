@@ -1,10 +1,7 @@
 """Figures of small synthetic files: they are made, show something, repeat; wrong input is told in a line."""
-import contextlib
-import io
 import pathlib
 import subprocess
 import sys
-import tempfile
 import unittest
 
 import h5py
@@ -13,10 +10,10 @@ import PIL.Image
 import xarray
 from matplotlib.image import imread
 
-SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "io" / "python" / "sinode-tools"
-sys.path.insert(0, str(SCRIPT.parent))
+import tools  # finds the package
+from tools import SCRIPT
 import sinode  # noqa: E402
-from sinode import attractor, cli, figures  # noqa: E402
+from sinode import attractor, figures  # noqa: E402
 from sinode.style import MOST_CELLS  # noqa: E402
 
 LENGTH, POINTS, SNAPSHOTS = 22.0, 32, 60
@@ -54,22 +51,7 @@ def write_history(path, epochs=5, validation=True):
     return path
 
 
-class PlotTest(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
-
-    def run_main(self, *arguments):
-        """(exit status, stdout, stderr)"""
-        out, err = io.StringIO(), io.StringIO()
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            try:
-                status = cli.main([str(argument) for argument in arguments])
-            except SystemExit as stop:  # argparse
-                status = stop.code
-        return status, out.getvalue(), err.getvalue()
-
+class PlotTest(tools.Case):
     def assert_figure(self, stem, least_colours=50):
         png, pdf = stem.with_name(stem.name + ".png"), stem.with_name(stem.name + ".pdf")
         self.assertTrue(pdf.read_bytes().startswith(b"%PDF"), pdf)

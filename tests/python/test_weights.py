@@ -4,13 +4,9 @@ SINODE_PROGRAM and MPIEXEC in the environment name the program; without them, an
 skipped.
 """
 import collections
-import contextlib
-import io
 import os
-import pathlib
 import subprocess
 import sys
-import tempfile
 import unittest
 
 import h5py
@@ -21,9 +17,8 @@ try:
 except ImportError:
     torch = None
 
-SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "io" / "python" / "sinode-tools"
-sys.path.insert(0, str(SCRIPT.parent))
-from sinode import cli  # noqa: E402
+import tools  # finds the package
+from tools import SCRIPT
 from sinode.weights import NESTED, read_state  # noqa: E402
 
 PROGRAM, MPIEXEC = os.environ.get("SINODE_PROGRAM"), os.environ.get("MPIEXEC", "mpiexec")
@@ -118,22 +113,7 @@ def imex_l2(network, matrix, u, steps):
     return u
 
 
-class TorchTest(unittest.TestCase):
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = pathlib.Path(folder.name)
-
-    def run_main(self, *arguments):
-        """(exit status, stdout, stderr)"""
-        out, err = io.StringIO(), io.StringIO()
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            try:
-                status = cli.main([str(argument) for argument in arguments])
-            except SystemExit as stop:  # argparse
-                status = stop.code
-        return status, out.getvalue(), err.getvalue()
-
+class TorchTest(tools.Case):
     def done(self, *arguments):
         status, out, err = self.run_main(*arguments)
         self.assertEqual((status, err), (0, ""))
