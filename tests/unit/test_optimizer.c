@@ -7,7 +7,7 @@
 #include "sinode/optimizer.h"
 #include "sinode/random.h"
 #include "sinode/trainer.h"
-#include "unit.h"
+#include "training_case.h"
 
 static double number(uint64_t stream, ptrdiff_t index) {
   const sn_random random = {.seed = 3, .purpose = SN_RANDOM_TEST, .stream = stream};
@@ -175,99 +175,29 @@ static void the_bottom_of_the_valley_is_found(void **state) {
   assert_that(iterations_to_the_bottom(SN_OPTIMIZER_LM, 100) < 40);
 }
 
-/* Training of small models on waves that travel: the trainer does not care what they are. */
-enum { POINTS = 12, MEMBERS = 2, SNAPSHOTS = 7, WINDOW = 2, BATCH = 4 };
+enum { BATCH = 4, EPOCHS = 6 };
 
-typedef struct {
-  sn_grid *grid;
-  double *values;
-  sn_dataset *dataset;
-  sn_model *model;
-  sn_integrator *integrator;
-  sn_objective *objective;
-  sn_optimizer *optimizer;
-  sn_trainer *trainer;
-} setting;
-
-static setting make_setting(int space, sn_optimizer_kind kind, sn_network_kind network_kind, int64_t epochs) {
-  setting s;
-  const sn_linear_shape linear = {.kind = SN_LINEAR_STENCIL, .taps = 5, .length = 22, .trainable = true};
-  const sn_network_shape network = {
-      .kind = network_kind, .activation = SN_ACTIVATION_TANH, .hidden = 1, .width = {3}, .kernel = 3};
-  const sn_init init = {.kind = SN_INIT_NORMAL, .std = 0.1};
-  const sn_optimizer_options options = {.kind = kind, .history = 3, .damping = 1e-2};
-  const sn_trainer_options training = {.batch = BATCH,
-                                       .epochs = epochs,
-                                       .seed = 4,
-                                       .window = WINDOW,
-                                       .first_window = 1,
-                                       .window_epochs = 3,
-                                       .schedule = {.kind = SN_SCHEDULE_CONSTANT}};
-  assert_ok(sn_grid_create(MPI_COMM_WORLD, space, POINTS, NULL, &s.grid));
-  const sn_range range = sn_grid_range(s.grid);
-  assert_ok(SN_NEW(MEMBERS * SNAPSHOTS * range.count, &s.values));
-  for (ptrdiff_t k = 0; k < MEMBERS * SNAPSHOTS; k++)
-    for (ptrdiff_t j = 0; j < range.count; j++)
-      s.values[k * range.count + j] = sin(0.5236 * (double)(range.start + j) - 0.2 * (double)(k % SNAPSHOTS));
-  assert_ok(sn_dataset_create(MEMBERS, SNAPSHOTS, range.count, s.values, WINDOW, SN_SPLIT_TIME, 0, &s.dataset));
-  assert_ok(sn_model_create(s.grid, &linear, &network, sn_trainer_samples(s.grid, s.dataset, BATCH, 0), &s.model));
-  assert_ok(sn_linear_set_ks(sn_model_linear(s.model)));
-  assert_ok(sn_network_initialize(sn_model_network(s.model), &init, 1));
-  assert_ok(sn_model_loaded(s.model));
-  const bool tangents = kind == SN_OPTIMIZER_LM;
-  const sn_integrator_options integration = {.tableau = sn_tableau_find("l2"),
-                                             .dt = 0.1,
-                                             .substeps = 1,
-                                             .intervals = WINDOW,
-                                             .adjoint = !tangents,
-                                             .tangent = tangents,
-                                             .storage = SN_STORAGE_ALL};
-  assert_ok(sn_integrator_create(s.model, &integration, &s.integrator));
-  assert_ok(sn_objective_create(s.model, s.integrator, SN_LOSS_MSE, WINDOW, &s.objective));
-  assert_ok(sn_optimizer_create(sn_model_parameters(s.model), &options, &s.optimizer));
-  assert_ok(sn_trainer_create(s.model, s.objective, s.dataset, s.optimizer, &training, 0.1, &s.trainer));
-  assert_ok(sn_trainer_reserve(s.trainer, s.integrator));
-  return s;
-}
-
-static void end_setting(setting *s) {
-  sn_trainer_destroy(&s->trainer);
-  sn_optimizer_destroy(&s->optimizer);
-  sn_objective_destroy(&s->objective);
-  sn_integrator_destroy(&s->integrator);
-  sn_model_destroy(&s->model);
-  sn_dataset_destroy(&s->dataset);
-  sn_memory_give(&s->values);
-  sn_grid_destroy(&s->grid);
-}
-
-typedef struct {
-  double losses[64];
-  int iterations, stop_after;
-  ptrdiff_t allocations;
-} witness;
-
-static sn_wish wish(void *context) {
-  const witness *w = context;
-  return w->iterations + 1 == w->stop_after ? SN_WISH_STOP : SN_WISH_GO_ON;
-}
-
-static sn_status after_iteration(void *context, const sn_trainer *trainer, double loss, sn_wish agreed) {
-  witness *w = context;
-  (void)trainer, (void)agreed;
-  w->losses[w->iterations++] = loss;
-  return SN_OK;
-}
-
-static sn_status after_epoch(void *context, const sn_trainer *trainer, const sn_trainer_record *record) {
-  witness *w = context;
-  (void)trainer, (void)record;
-  if (w->iterations == 1) w->allocations = sn_memory_calls();
-  return SN_OK;
+static setting make_setting(int space, sn_optimizer_kind kind, sn_network_kind network) {
+  const training_shape shape = {
+      .space = space,
+      .snapshots = 7,
+      .network = {.kind = network, .activation = SN_ACTIVATION_TANH, .hidden = 1, .width = {3}, .kernel = 3},
+      .optimizer = {.kind = kind, .history = 3, .damping = 1e-2},
+      .options = {.batch = BATCH,
+                  .epochs = EPOCHS,
+                  .seed = 4,
+                  .window = WINDOW,
+                  .first_window = 1,
+                  .window_epochs = 3,
+                  .schedule = {.kind = SN_SCHEDULE_CONSTANT}},
+      .rate = 0.1,
+      .scheme = "l2",
+      .substeps = 1};
+  return make_training(&shape);
 }
 
 static void run(setting *s, witness *w) {
-  const sn_trainer_hooks hooks = {w, wish, after_iteration, after_epoch};
+  const sn_trainer_hooks hooks = hooks_for(w);
   bool stopped;
   assert_ok(sn_trainer_run(s->trainer, &hooks, &stopped));
   assert_that(stopped == (w->stop_after == w->iterations));
@@ -276,8 +206,6 @@ static void run(setting *s, witness *w) {
 
 static const sn_optimizer_kind kinds[] = {SN_OPTIMIZER_LBFGS, SN_OPTIMIZER_LM};
 static const sn_network_kind networks[] = {SN_NETWORK_PRODUCT, SN_NETWORK_CONV, SN_NETWORK_MLP};
-enum { EPOCHS = 6 };
-
 /* Within each window the loss falls, and every split finds the losses of one rank. */
 static void every_split_trains_alike(void **state) {
   (void)state;
@@ -286,7 +214,7 @@ static void every_split_trains_alike(void **state) {
       double expected[EPOCHS] = {0};
       for (int space = 1; space <= world_size(); space++) {
         if (world_size() % space) continue;
-        setting s = make_setting(space, kinds[kind], networks[n], EPOCHS);
+        setting s = make_setting(space, kinds[kind], networks[n]);
         witness w = {0};
         run(&s, &w);
         assert_int_equal(w.iterations, EPOCHS);
@@ -304,13 +232,13 @@ static void a_stopped_run_goes_on_to_the_same_bits(void **state) {
   (void)state;
   for (int kind = 0; kind < 2; kind++) {
     const int space = world_size() % 2 ? 1 : 2;
-    setting whole = make_setting(space, kinds[kind], SN_NETWORK_PRODUCT, EPOCHS);
+    setting whole = make_setting(space, kinds[kind], SN_NETWORK_PRODUCT);
     witness all = {0};
     run(&whole, &all);
     const size_t bytes = (size_t)sn_parameters_size(sn_model_parameters(whole.model)) * sizeof(double);
     for (int stop = 1; stop < EPOCHS; stop += 2) {
-      setting first = make_setting(space, kinds[kind], SN_NETWORK_PRODUCT, EPOCHS),
-              second = make_setting(space, kinds[kind], SN_NETWORK_PRODUCT, EPOCHS);
+      setting first = make_setting(space, kinds[kind], SN_NETWORK_PRODUCT),
+              second = make_setting(space, kinds[kind], SN_NETWORK_PRODUCT);
       witness before = {.stop_after = stop}, after = {0};
       run(&first, &before);
       memcpy(sn_parameters_values(sn_model_parameters(second.model)),

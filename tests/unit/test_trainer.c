@@ -1,115 +1,29 @@
 /* learn/trainer: what a training iteration costs (factorizations, allocations), and that it can be taken up anywhere.
  */
-#include "unit.h"
+#include "training_case.h"
 
-#include "sinode/memory.h"
-#include "sinode/trainer.h"
-
-enum { POINTS = 12, MEMBERS = 2, SNAPSHOTS = 23, WINDOW = 2, BATCH = 8, EPOCHS = 3 };
-
-typedef struct {
-  sn_grid *grid;
-  double *values;
-  sn_dataset *dataset;
-  sn_model *model;
-  sn_integrator *integrator;
-  sn_objective *objective;
-  sn_optimizer *optimizer;
-  sn_trainer *trainer;
-} setting;
-
-/* Travelling waves stand in for data: the trainer does not care. */
-static double *make_values(const sn_grid *grid) {
-  const sn_range range = sn_grid_range(grid);
-  double *values;
-  assert_ok(SN_NEW(MEMBERS * SNAPSHOTS * range.count, &values));
-  for (ptrdiff_t k = 0; k < MEMBERS * SNAPSHOTS; k++)
-    for (ptrdiff_t j = 0; j < range.count; j++)
-      values[k * range.count + j] = sin(0.5 * (double)(range.start + j) - 0.2 * (double)k);
-  return values;
-}
+enum { BATCH = 8, EPOCHS = 3, SNAPSHOTS = 23 };
 
 static setting make_sliced(int space, const char *scheme, double rate, ptrdiff_t slice) {
-  setting s;
-  const sn_linear_shape linear = {.kind = SN_LINEAR_STENCIL, .taps = 5, .length = 22, .trainable = true};
-  const sn_network_shape network = {
-      .kind = SN_NETWORK_MLP, .activation = SN_ACTIVATION_TANH, .hidden = 2, .width = {7, 6}};
-  const sn_init init = {.kind = SN_INIT_NORMAL, .std = 0.1};
-  const sn_optimizer_options adamw = {.kind = SN_OPTIMIZER_ADAMW, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8};
-  const sn_trainer_options options = {.batch = BATCH,
-                                      .epochs = EPOCHS,
-                                      .seed = 4,
-                                      .window = WINDOW,
-                                      .schedule = {.kind = SN_SCHEDULE_CONSTANT},
-                                      .slice = slice};
-  assert_ok(sn_grid_create(MPI_COMM_WORLD, space, POINTS, NULL, &s.grid));
-  s.values = make_values(s.grid);
-  assert_ok(sn_dataset_create(MEMBERS, SNAPSHOTS, sn_grid_range(s.grid).count, s.values, WINDOW, SN_SPLIT_TIME, 0.3,
-                              &s.dataset));
-  assert_ok(sn_model_create(s.grid, &linear, &network, sn_trainer_samples(s.grid, s.dataset, BATCH, slice), &s.model));
-  assert_ok(sn_linear_set_ks(sn_model_linear(s.model)));
-  assert_ok(sn_network_initialize(sn_model_network(s.model), &init, 1));
-  assert_ok(sn_model_loaded(s.model));
-  const sn_integrator_options integration = {.tableau = sn_tableau_find(scheme),
-                                             .dt = 0.1,
-                                             .substeps = 2,
-                                             .intervals = WINDOW,
-                                             .adjoint = true,
-                                             .storage = SN_STORAGE_ALL};
-  assert_ok(sn_integrator_create(s.model, &integration, &s.integrator));
-  assert_ok(sn_objective_create(s.model, s.integrator, SN_LOSS_MSE, WINDOW, &s.objective));
-  assert_ok(sn_optimizer_create(sn_model_parameters(s.model), &adamw, &s.optimizer));
-  assert_ok(sn_trainer_create(s.model, s.objective, s.dataset, s.optimizer, &options, rate, &s.trainer));
-  assert_ok(sn_trainer_reserve(s.trainer, s.integrator));
-  return s;
+  const training_shape shape = {
+      .space = space,
+      .snapshots = SNAPSHOTS,
+      .validation = 0.3,
+      .network = {.kind = SN_NETWORK_MLP, .activation = SN_ACTIVATION_TANH, .hidden = 2, .width = {7, 6}},
+      .optimizer = {.kind = SN_OPTIMIZER_ADAMW, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8},
+      .options = {.batch = BATCH,
+                  .epochs = EPOCHS,
+                  .seed = 4,
+                  .window = WINDOW,
+                  .schedule = {.kind = SN_SCHEDULE_CONSTANT},
+                  .slice = slice},
+      .rate = rate,
+      .scheme = scheme,
+      .substeps = 2};
+  return make_training(&shape);
 }
 
 static setting make_setting(int space, const char *scheme, double rate) { return make_sliced(space, scheme, rate, 0); }
-
-static void end_setting(setting *s) {
-  sn_trainer_destroy(&s->trainer);
-  sn_optimizer_destroy(&s->optimizer);
-  sn_objective_destroy(&s->objective);
-  sn_integrator_destroy(&s->integrator);
-  sn_model_destroy(&s->model);
-  sn_dataset_destroy(&s->dataset);
-  sn_memory_give(&s->values);
-  sn_grid_destroy(&s->grid);
-}
-
-/* What the hooks see and do. */
-typedef struct {
-  double losses[64];
-  int iterations, epochs, stop_after;
-  ptrdiff_t allocations; /* at the end of the first epoch */
-  double best;
-} witness;
-
-static sn_wish wish(void *context) {
-  const witness *w = context;
-  int rank;
-  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-  return w->iterations + 1 == w->stop_after && rank == 0 ? SN_WISH_STOP : SN_WISH_GO_ON; /* one's is everyone's */
-}
-
-static sn_status after_iteration(void *context, const sn_trainer *trainer, double loss, sn_wish agreed) {
-  witness *w = context;
-  (void)trainer, (void)agreed;
-  w->losses[w->iterations++] = loss;
-  return SN_OK;
-}
-
-static sn_status after_epoch(void *context, const sn_trainer *trainer, const sn_trainer_record *record) {
-  witness *w = context;
-  (void)trainer;
-  if (w->epochs++ == 0) w->allocations = sn_memory_calls();
-  w->best = record->best ? record->validation_loss : w->best;
-  return SN_OK;
-}
-
-static sn_trainer_hooks hooks_for(witness *w) {
-  return (sn_trainer_hooks){.context = w, .wish = wish, .after_iteration = after_iteration, .after_epoch = after_epoch};
-}
 
 static int batches(void) { return (MEMBERS * (16 - WINDOW) + BATCH - 1) / BATCH; }
 
