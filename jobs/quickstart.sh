@@ -1,9 +1,10 @@
 #!/bin/bash
 # From a fresh checkout to a trained model and figures, in a few minutes on two cores:
-# installs what is missing, builds, generates data, trains on two ranks, predicts, draws.
+# installs what is missing, builds, generates data, trains on two ranks, predicts, draws; then the same with the recipe
+# of jobs/configs/best.yaml cut short, whose forecasts last longer.
 #   jobs/quickstart.sh
 # Run again after an interruption, it goes on where it stopped; after a change of jobs/configs/ks64.yaml it starts over.
-# Results: runs/quickstart. RANKS=4 jobs/quickstart.sh takes another number of ranks.
+# Results: runs/quickstart, runs/best. RANKS=4 jobs/quickstart.sh takes another number of ranks.
 set -euo pipefail
 # shellcheck source=jobs/common.sh
 source "$(dirname "$0")/common.sh"
@@ -12,13 +13,15 @@ ranks=${RANKS:-2}
 run=runs/quickstart
 config=jobs/configs/ks64.yaml
 paper=jobs/configs/ks64_paper.yaml
+best=jobs/configs/best.yaml
+best_epochs=60
 sinode=build/release/sinode
 
 report() {
   local status=$?
   [ $status != 0 ] || return
   # Not by the status alone: mpirun does not always pass on the program's 75.
-  if grep -qs '"state": "checkpointed"' "$run/status.json"; then
+  if grep -qs '"state": "checkpointed"' "$run/status.json" runs/best/status.json; then
     printf '\nquickstart: stopped with a good checkpoint; jobs/quickstart.sh goes on from there\n' >&2
   else
     (exit $status) || say_where
@@ -37,15 +40,27 @@ parallel() { mpirun -n "$ranks" "$sinode" "$@"; }
 # Whether FILE was made with CONFIG as it is now; the copy beside it says with which it was made.
 made_with() { [ -f "$1" ] && cmp -s "$2" "$1.made_with"; }
 
-# generate CONFIG FILE
+# generate CONFIG FILE [SETTINGS]
 generate() {
-  if made_with "$2" "$1"; then
-    printf '%s is there already\n' "$2"
+  local config=$1 file=$2
+  shift 2
+  if made_with "$file" "$config"; then
+    printf '%s is there already\n' "$file"
     return
   fi
-  rm -f "$2.made_with"
-  parallel generate "$1" --overwrite
-  cp "$1" "$2.made_with"
+  rm -f "$file.made_with"
+  parallel generate "$config" --overwrite --set generate.file="$file" "$@"
+  cp "$config" "$file.made_with"
+}
+
+# start_over RUN CONFIG: puts aside a run that was made with another CONFIG.
+start_over() {
+  if ! made_with "$1/data.h5" "$2" && [ -e "$1/checkpoints" ]; then
+    local kept
+    kept=$1-$(date +%Y%m%d-%H%M%S)
+    printf '%s has changed since the last run, which is kept as %s\n' "$2" "$kept"
+    mv "$1" "$kept"
+  fi
 }
 
 begin "Dependencies"
@@ -59,11 +74,7 @@ end
 
 use_ranks "$ranks"
 begin "Data: the paper's 1001 snapshots, and 5000 for training"
-if ! made_with "$run/data.h5" "$config" && [ -e "$run/checkpoints" ]; then
-  kept=$run-$(date +%Y%m%d-%H%M%S)
-  printf '%s has changed since the last run, which is kept as %s\n' "$config" "$kept"
-  mv "$run" "$kept"
-fi
+start_over "$run" "$config"
 generate "$paper" runs/ks64_paper/data.h5
 generate "$config" "$run/data.h5"
 end
@@ -83,17 +94,29 @@ tools map runs/ks64_paper/data.h5 --output "$run/figures/paper_data"
 tools report "$run"
 end
 
+begin "A forecast that lasts: $best, the first $best_epochs of its iterations"
+start_over runs/best "$best"
+generate "$best" runs/best/data.h5
+generate "$best" runs/best/unseen.h5 --set run.seed=999 --set generate.members=1 --set generate.span=6000
+parallel train "$best" --set train.epochs="$best_epochs"
+parallel predict "$best" --set predict.baselines=false | tee runs/best/prediction.txt
+end
+
 stage="Summary"
-PYTHONPATH=io/python "$PYTHON" - "$run" "$config" "$ranks" "$SECONDS" <<'END'
+PYTHONPATH=io/python "$PYTHON" - "$run" "$config" "$ranks" "$SECONDS" "$best" <<'END'
 import os
+import pathlib
+import re
 import sys
 import sinode
 
-run, config, ranks, seconds = sys.argv[1:]
+run, config, ranks, seconds, best = sys.argv[1:]
 history = sinode.read_history(run)
 with sinode.open(f"{run}/prediction.h5") as prediction:
     threshold = sinode.threshold_of(prediction)
 valid, lyapunov = sinode.runs.valid_time_of(f"{run}/prediction.h5")
+median, low, high = re.search(r"that is (\S+) Lyapunov times .*quartiles (\S+) and (\S+),",
+                              pathlib.Path("runs/best/prediction.txt").read_text()).groups()
 print(f"""
 == Done in {seconds} s
 
@@ -102,6 +125,7 @@ print(f"""
   epochs, seconds per epoch   {history.epoch[-1]:.0f}, {history.seconds[-1] / history.epoch[-1]:.3f}
   valid time of prediction    t = {valid:.2f}, or {lyapunov:.2f} Lyapunov times
                               (until the normalized error passes {threshold:g})
+  and of {best}, cut short: median of 100 predictions {median} Lyapunov times (quartiles {low}, {high})
 
   report      {run}/report.html
   figures     {run}/figures/*.png, *.pdf
@@ -110,6 +134,8 @@ print(f"""
 What next:
   train on from here   mpirun -n {ranks} build/release/sinode train {config} --set train.epochs=200
   then predict again   mpirun -n {ranks} build/release/sinode predict {config} --overwrite
+  longer forecasts     mpirun -n {ranks} build/release/sinode train {best}
+                       mpirun -n {ranks} build/release/sinode predict {best}
   your own run         build/release/sinode template train > my.yaml
   all tests            tests/run.sh
 """)

@@ -12,8 +12,9 @@ run=runs/huge
 sinode=build/release/sinode
 large=(--set grid.points=65536 --set grid.length=22528 --set "parallel.space=$ranks")
 
-[ -f runs/best/model.h5 ] || { echo "runs/best/model.h5 is missing: see jobs/configs/best.yaml" >&2; exit 3; }
+[ -f runs/best/model.h5 ] || die 3 "runs/best/model.h5 is missing: see jobs/configs/best.yaml"
 mkdir -p "$run"
+use_ranks "$ranks"
 # Long waves make every part of the domain another one.
 mpirun -n "$ranks" "$sinode" generate jobs/configs/best.yaml "${large[@]}" --overwrite \
   --set run.directory="$run" --set generate.file="$run/truth.h5" --set generate.initial=paper --set generate.members=2 \
@@ -21,5 +22,5 @@ mpirun -n "$ranks" "$sinode" generate jobs/configs/best.yaml "${large[@]}" --ove
   --set generate.interval=2
 mpirun -n "$ranks" "$sinode" predict jobs/configs/best.yaml "${large[@]}" --overwrite \
   --set predict.data="$run/truth.h5" --set predict.file="$run/prediction.h5" --set predict.starts=1 \
-  --set predict.span=100
+  --set predict.span=100 --set predict.baselines=false --set integrator.dt=0.1 # statistics need no smaller steps
 "$PYTHON" jobs/huge/plot.py "$run/prediction.h5" "$run/huge.png"

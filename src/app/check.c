@@ -14,7 +14,6 @@
 #include "sinode/memory.h"
 #include "sinode/objective.h"
 #include "sinode/optimizer.h"
-#include "sinode/reduction.h"
 #include "sinode/trainer.h"
 #include "suitability.h"
 
@@ -33,23 +32,26 @@ static sn_layout layout_of(const sn_grid *grid) {
 }
 
 /*
- * Says what a rank holds at its peak: what is held now, with the objective's window, the optimizer's vectors and the
- * reduction's parts, which are made here and given back; beside them the trainer's gradient and the data.
+ * Says what a rank holds at its peak: what is held now, with the objective, the optimizer and the trainer, which are
+ * made here and given back; beside them the data.
  */
-static sn_status say_memory(const sn_app *app, sn_model *model, sn_integrator *integrator, double data,
-                            double libraries) {
+static sn_status say_memory(const sn_app *app, sn_model *model, sn_integrator *integrator, const sn_dataset *dataset,
+                            double data, double libraries) {
   const sn_config *c = &app->config;
   sn_parameters *parameters = sn_model_parameters(model);
-  const sn_optimizer_options options = {.kind = (sn_optimizer_kind)c->train.optimizer.kind};
+  const sn_optimizer_options options = sn_setup_optimizer_options(app);
+  const sn_trainer_options training = {
+      .batch = c->train.batch, .window = c->train.window, .slice = sn_setup_slice(app)};
   sn_objective *objective = NULL;
   sn_optimizer *optimizer = NULL;
-  sn_reduction *reduction = NULL;
+  sn_trainer *trainer = NULL;
   sn_status status = sn_objective_create(model, integrator, (sn_loss_kind)c->train.loss, c->train.window, &objective);
   if (!status) status = sn_optimizer_create(parameters, &options, &optimizer);
-  if (!status) status = sn_reduction_create(parameters, &reduction);
-  const double gradient = 8 * (double)sn_parameters_size(parameters);
-  const double arrays = (double)sn_memory_bytes() + gradient + data;
-  sn_reduction_destroy(&reduction);
+  if (!status)
+    status =
+        sn_trainer_create(model, objective, dataset, optimizer, &training, c->train.optimizer.learning_rate, &trainer);
+  const double arrays = (double)sn_memory_bytes() + data;
+  sn_trainer_destroy(&trainer);
   sn_optimizer_destroy(&optimizer);
   sn_objective_destroy(&objective);
   SN_TRY(sn_agree(app->world, status));
@@ -64,9 +66,11 @@ static sn_status say_memory(const sn_app *app, sn_model *model, sn_integrator *i
   return SN_OK;
 }
 
-static sn_status say_integration(const sn_app *app, const sn_grid *grid, sn_model *model, double interval,
-                                 ptrdiff_t samples, double data, double libraries) {
+static sn_status say_integration(const sn_app *app, sn_model *model, const sn_dataset *dataset, double interval,
+                                 double data, double libraries) {
   const sn_config *c = &app->config;
+  const sn_grid *grid = sn_model_grid(model);
+  const ptrdiff_t samples = sn_model_samples(model);
   sn_integrator *integrator;
   const double share = -most_over_ranks(app, -(double)sn_memory_share(sn_grid_world(grid)));
   SN_TRY(sn_setup_integrator(app, model, interval, c->train.window, sn_setup_training_passes(app), &integrator));
@@ -81,8 +85,24 @@ static sn_status say_integration(const sn_app *app, const sn_grid *grid, sn_mode
   sn_forecast_network(app, layout, sn_network_get_shape(sn_model_network(model)), samples);
   const double parameters = (double)sn_parameters_size(sn_model_parameters(model));
   sn_forecast_gradient(app, layout, most_over_ranks(app, parameters));
-  if (!status) status = say_memory(app, model, integrator, data, libraries);
+  if (!status) status = say_memory(app, model, integrator, dataset, data, libraries);
   sn_integrator_destroy(&integrator);
+  return status;
+}
+
+/* The run on a dataset without values. */
+static sn_status say_training(const sn_app *app, const sn_grid *grid, const sn_dataset *dataset, double interval,
+                              double data, double libraries) {
+  sn_model *model;
+  const ptrdiff_t samples = sn_trainer_samples(grid, dataset, app->config.train.batch, sn_setup_slice(app));
+  sn_log_line(app->log, "train: %td training and %td validation windows, %td samples of a batch a replica",
+              sn_dataset_windows(dataset, SN_SET_TRAINING), sn_dataset_windows(dataset, SN_SET_VALIDATION), samples);
+  SN_TRY(sn_setup_model(app, grid, samples, &model));
+  sn_log_line(app->log, "model: %td parameters, %td of them trained",
+              sn_parameters_total(sn_model_parameters(model), false),
+              sn_parameters_total(sn_model_parameters(model), true));
+  sn_status status = say_integration(app, model, dataset, interval, data, libraries);
+  sn_model_destroy(&model);
   return status;
 }
 
@@ -110,19 +130,10 @@ static sn_status check_training(const sn_app *app, const sn_grid *grid) {
   sn_log_line(app->log, "data: %td member(s), %td snapshots every %g: %.1f MiB a rank", members, snapshots, interval,
               mebibytes(most_over_ranks(app, data)));
   sn_dataset *dataset;
-  sn_model *model;
   SN_TRY(sn_dataset_create(members, snapshots, sn_grid_range(grid).count, NULL, c->train.window,
                            (sn_split_kind)c->train.split, c->train.validation, &dataset));
-  const ptrdiff_t samples = sn_trainer_samples(grid, dataset, c->train.batch, sn_setup_slice(app));
-  sn_log_line(app->log, "train: %td training and %td validation windows, %td samples of a batch a replica",
-              sn_dataset_windows(dataset, SN_SET_TRAINING), sn_dataset_windows(dataset, SN_SET_VALIDATION), samples);
+  sn_status status = say_training(app, grid, dataset, interval, data, libraries);
   sn_dataset_destroy(&dataset);
-  SN_TRY(sn_setup_model(app, grid, samples, &model));
-  sn_log_line(app->log, "model: %td parameters, %td of them trained",
-              sn_parameters_total(sn_model_parameters(model), false),
-              sn_parameters_total(sn_model_parameters(model), true));
-  sn_status status = say_integration(app, grid, model, interval, samples, data, libraries);
-  sn_model_destroy(&model);
   return status;
 }
 

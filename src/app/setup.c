@@ -10,7 +10,6 @@
 #include "sinode/checkpoint_file.h"
 #include "sinode/memory.h"
 #include "sinode/model_file.h"
-#include "sinode/optimizer.h"
 #include "sinode/wisdom.h"
 
 ptrdiff_t sn_setup_slice(const sn_app *app) {
@@ -172,6 +171,18 @@ sn_model_description sn_setup_describe(const sn_app *app, const sn_model *model)
   snprintf(d.nonlinear_kind, sizeof d.nonlinear_kind, "%s", sn_network_kind_name(network->kind));
   snprintf(d.linear_kind, sizeof d.linear_kind, "%s", sn_linear_kind_name(sn_linear_get_kind(sn_model_linear(model))));
   return d;
+}
+
+sn_optimizer_options sn_setup_optimizer_options(const sn_app *app) {
+  const sn_config *c = &app->config;
+  return (sn_optimizer_options){.kind = (sn_optimizer_kind)c->train.optimizer.kind,
+                                .weight_decay = c->train.optimizer.weight_decay,
+                                .beta1 = c->train.optimizer.beta1,
+                                .beta2 = c->train.optimizer.beta2,
+                                .epsilon = c->train.optimizer.epsilon,
+                                .momentum = c->train.optimizer.momentum,
+                                .history = (int)c->train.optimizer.history,
+                                .damping = c->train.optimizer.damping};
 }
 
 sn_passes sn_setup_training_passes(const sn_app *app) {

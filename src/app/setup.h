@@ -7,6 +7,7 @@
 #include "sinode/integrator.h"
 #include "sinode/model.h"
 #include "sinode/model_file.h"
+#include "sinode/optimizer.h"
 #include "sinode/trajectory_file.h"
 
 /* The slice of training batches, or 0 (sn_trainer_options). Local. */
@@ -34,6 +35,9 @@ sn_status sn_setup_model_from_file(const sn_app *app, const sn_grid *grid, const
 
 /* What a file says about a model. Local. */
 sn_model_description sn_setup_describe(const sn_app *app, const sn_model *model);
+
+/* The optimizer of the parameters. Local. */
+sn_optimizer_options sn_setup_optimizer_options(const sn_app *app);
 
 /* What is wanted of an integrator beside states. */
 typedef enum { SN_PASSES_FORWARD, SN_PASSES_ADJOINT, SN_PASSES_TANGENT } sn_passes;

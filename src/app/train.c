@@ -182,14 +182,7 @@ static sn_status prepare(sn_training *t) {
   SN_TRY(sn_setup_integrator(app, t->model, interval, c->train.window, sn_setup_training_passes(app), &t->integrator));
   SN_TRY(sn_suitability_check(app, t->model, t->speed, sn_integrator_steps(t->integrator, c->train.window)));
   SN_TRY(sn_objective_create(t->model, t->integrator, (sn_loss_kind)c->train.loss, c->train.window, &t->objective));
-  const sn_optimizer_options optimizer = {.kind = (sn_optimizer_kind)c->train.optimizer.kind,
-                                          .weight_decay = c->train.optimizer.weight_decay,
-                                          .beta1 = c->train.optimizer.beta1,
-                                          .beta2 = c->train.optimizer.beta2,
-                                          .epsilon = c->train.optimizer.epsilon,
-                                          .momentum = c->train.optimizer.momentum,
-                                          .history = (int)c->train.optimizer.history,
-                                          .damping = c->train.optimizer.damping};
+  const sn_optimizer_options optimizer = sn_setup_optimizer_options(app);
   SN_TRY(sn_optimizer_create(sn_model_parameters(t->model), &optimizer, &t->optimizer));
   const sn_trainer_options options = {
       .batch = c->train.batch,
