@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "read_back.h"
 #include "sinode/memory.h"
 #include "sinode/version.h"
 
@@ -19,8 +20,9 @@ struct sn_file {
   MPI_Comm comm;
   int rank;
   hid_t id, links; /* links: how paths are followed when reading */
-  bool writing, settled, met_external_link;
-  double bytes; /* of a file being read */
+  bool writing, met_external_link;
+  double bytes;        /* of a file being read */
+  sn_written *written; /* and not yet read back */
   char path[PATH_MOST], temporary[PATH_MOST + 4];
   char kind[32];
 };
@@ -194,11 +196,24 @@ sn_status sn_file_rename(const char *from, const char *to) {
   return SN_OK;
 }
 
+sn_status sn_file_remember(sn_file *file, hid_t dataset, hid_t type, int dimensions, const hsize_t *start,
+                           const hsize_t *count, const hsize_t *memory, const void *values) {
+  return sn_written_add(&file->written, dataset, type, dimensions, start, count, memory, values);
+}
+
+/* Whether what was written since this was last asked is on the disk. */
+static sn_status compare(sn_file *file) {
+  SN_TRY(sn_agree(file->comm, sn_written_compare(file->written, file)));
+  sn_written_forget(&file->written);
+  return SN_OK;
+}
+
 sn_status sn_file_flush(sn_file *file) {
   sn_status status =
       H5Fflush(file->id, H5F_SCOPE_GLOBAL) < 0 ? sn_file_error(file, "cannot be flushed to disk") : SN_OK;
-  status = sn_agree(file->comm, status);
-  return status ? status : sn_agree(file->comm, file->rank == 0 ? sync_file(file->temporary) : SN_OK);
+  SN_TRY(sn_agree(file->comm, status));
+  SN_TRY(sn_agree(file->comm, file->rank == 0 ? sync_file(file->temporary) : SN_OK));
+  return compare(file);
 }
 
 /* Closes what was written, all of it on disk, still under its temporary name. */
@@ -207,10 +222,8 @@ static sn_status settle(sn_file *file) {
       H5Fflush(file->id, H5F_SCOPE_GLOBAL) < 0 ? sn_file_error(file, "cannot be flushed to disk") : SN_OK;
   if (H5Fclose(file->id) < 0 && !status) status = sn_file_error(file, "cannot be closed (is the disk full?)");
   file->id = H5I_INVALID_HID;
-  status = sn_agree(file->comm, status);
-  if (!status) status = sn_agree(file->comm, file->rank == 0 ? sync_file(file->temporary) : SN_OK);
-  file->settled = !status;
-  return status;
+  SN_TRY(sn_agree(file->comm, status));
+  return sn_agree(file->comm, file->rank == 0 ? sync_file(file->temporary) : SN_OK);
 }
 
 static sn_status open_with(sn_file *file, const char *path, unsigned flags) {
@@ -224,16 +237,20 @@ static sn_status open_with(sn_file *file, const char *path, unsigned flags) {
   return sn_agree(file->comm, status);
 }
 
-sn_status sn_file_reread(sn_file *file) {
-  SN_TRY(settle(file));
-  return open_with(file, file->temporary, H5F_ACC_RDONLY);
+/* Opens the file once more, as a reader will. */
+static sn_status read_back(sn_file *file) {
+  SN_TRY(open_with(file, file->temporary, H5F_ACC_RDONLY));
+  SN_TRY(sn_agree(file->comm, sn_file_read_attributes(file)));
+  SN_TRY(compare(file));
+  H5Fclose(file->id);
+  file->id = H5I_INVALID_HID;
+  return SN_OK;
 }
 
 sn_status sn_file_commit(sn_file **out) {
   sn_file *file = *out;
-  sn_status status = file->settled ? SN_OK : settle(file);
-  if (file->id >= 0) H5Fclose(file->id);
-  file->id = H5I_INVALID_HID;
+  sn_status status = settle(file);
+  if (!status) status = read_back(file);
   if (!status) status = sn_agree(file->comm, file->rank == 0 ? sn_file_rename(file->temporary, file->path) : SN_OK);
   if (!status) file->writing = false;
   sn_file_close(out);
@@ -245,6 +262,7 @@ void sn_file_close(sn_file **out) {
   if (!file) return;
   if (file->id >= 0) H5Fclose(file->id);
   H5Pclose(file->links);
+  sn_written_forget(&file->written);
   if (file->writing && file->rank == 0) unlink(file->temporary);
   sn_memory_give(out);
 }

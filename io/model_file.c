@@ -111,8 +111,10 @@ static sn_status read_shapes(sn_file *file, sn_model_description *d) {
   if (strcmp(d->linear_kind, "stencil") == 0) {
     SN_TRY(sn_file_shape(file, "/model/linear/stencil", 1, shape));
     if (shape[0] % 2 == 0 || shape[0] > INT_MAX || (ptrdiff_t)shape[0] > d->grid_points)
-      return SN_ERROR_ALL(SN_ERROR_FILE, "%s: /model/linear/stencil has %llu points, but must have an odd number, at most "
-                          "as many as the grid", sn_file_path(file), (unsigned long long)shape[0]);
+      return SN_ERROR_ALL(SN_ERROR_FILE,
+                          "%s: /model/linear/stencil has %llu points, but must have an odd number, at most "
+                          "as many as the grid",
+                          sn_file_path(file), (unsigned long long)shape[0]);
     d->taps = (int)shape[0];
   }
   for (; has_layers(d); d->layers++) {
