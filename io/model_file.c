@@ -95,6 +95,9 @@ static sn_status read_attributes(sn_file *file, sn_model_description *d) {
   if (!status) status = sn_file_get_int(file, model, "linear_trainable", &trainable);
   H5Oclose(model);
   if (status) return status;
+  if (points < 1 || !(d->domain_length > 0) || isinf(d->domain_length))
+    return SN_ERROR(SN_ERROR_FILE, "%s: is for %ld grid points on a domain of length %g, but both must be positive",
+                    sn_file_path(file), points, d->domain_length);
   d->grid_points = points;
   d->linear_trainable = trainable != 0;
   return SN_OK;

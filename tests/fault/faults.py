@@ -72,7 +72,7 @@ class Case(harness.Case):
         words = [word for setting in settings for word in ("--set", setting)]
         process = subprocess.Popen([*launcher, harness.PROGRAM, command, *options, "c.yaml", *words], cwd=self.folder,
                                    env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE, text=True)
+                                   stderr=subprocess.PIPE, text=True, errors="replace")
         result = harness.finish(process)
         self.met = mark.exists()
         self.assertTrue(self.met or not must_meet, f"{fault} was not met")
