@@ -113,3 +113,40 @@ sn_status sn_file_get_double(sn_file *file, hid_t object, const char *name, doub
   H5Aclose(attribute);
   return status;
 }
+
+/* Whether a value can be read, whatever it is. */
+static bool is_readable(hid_t attribute) {
+  hid_t type = H5Aget_type(attribute), space = H5Aget_space(attribute);
+  const hssize_t count = H5Sget_simple_extent_npoints(space);
+  void *value = calloc((size_t)(count > 0 ? count : 1), H5Tget_size(type));
+  const bool readable = value && H5Aread(attribute, type, value) >= 0;
+  if (readable) H5Dvlen_reclaim(type, space, H5P_DEFAULT, value);
+  free(value);
+  H5Sclose(space);
+  H5Tclose(type);
+  return readable;
+}
+
+static herr_t read_attribute(hid_t object, const char *name, const H5A_info_t *info, void *context) {
+  (void)info, (void)context;
+  hid_t attribute = H5Aopen(object, name, H5P_DEFAULT);
+  if (attribute < 0) return -1;
+  const bool readable = is_readable(attribute);
+  H5Aclose(attribute);
+  return readable ? 0 : -1;
+}
+
+static herr_t read_attributes(hid_t root, const char *name, const H5O_info_t *info, void *context) {
+  (void)info, (void)context;
+  hid_t object = H5Oopen(root, name, H5P_DEFAULT);
+  if (object < 0) return -1;
+  const herr_t result = H5Aiterate2(object, H5_INDEX_NAME, H5_ITER_NATIVE, NULL, read_attribute, NULL);
+  H5Oclose(object);
+  return result;
+}
+
+sn_status sn_file_read_attributes(const sn_file *file) {
+  if (H5Ovisit2(sn_file_id(file), H5_INDEX_NAME, H5_ITER_NATIVE, read_attributes, NULL, H5O_INFO_BASIC) >= 0)
+    return SN_OK;
+  return sn_file_error(file, "an attribute that was written cannot be read back (is the disk full?)");
+}

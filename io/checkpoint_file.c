@@ -1,11 +1,9 @@
 #include "sinode/checkpoint_file.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "model_blocks.h"
 #include "sinode/checksum.h"
-#include "sinode/memory.h"
 
 /* One dataset of the file: its place, this rank's part, and whether this rank is the one that writes the part. */
 typedef struct {
@@ -82,11 +80,6 @@ static sn_file_part filled(const piece *p) {
   return part;
 }
 
-static ptrdiff_t size_of(const piece *p) {
-  const sn_file_part part = filled(p);
-  return (ptrdiff_t)(part.count[0] * part.count[1] * part.count[2]);
-}
-
 static uint64_t checksum_of(const piece *p, const double *values) {
   const sn_file_part part = filled(p);
   const ptrdiff_t run = (ptrdiff_t)part.count[2];
@@ -121,54 +114,6 @@ static sn_status compare(sn_file *file, uint64_t sum) {
                       sn_file_path(file), found, expected);
 }
 
-/* What is read back at a time, in doubles, or a row of an array where that is more. */
-enum { READ_AT_ONCE = 1 << 19 };
-
-static ptrdiff_t rows_at_once(const piece *p) {
-  const ptrdiff_t rows = (ptrdiff_t)p->part.count[0], row = rows ? size_of(p) / rows : 0;
-  const ptrdiff_t fit = row ? READ_AT_ONCE / row : 1;
-  return fit < 1 ? 1 : fit < rows ? fit : rows;
-}
-
-/* Reads back what each rank wrote of a piece, some rows at a time, and adds its checksum to *sum. */
-static sn_status sum_again(sn_file *file, const piece *whole, double *scratch, uint64_t *sum) {
-  const ptrdiff_t rows = whole->writes ? (ptrdiff_t)whole->part.count[0] : 0, at_once = rows_at_once(whole);
-  int64_t goes = rows ? (rows + at_once - 1) / at_once : 0;
-  MPI_Allreduce(MPI_IN_PLACE, &goes, 1, MPI_INT64_T, MPI_MAX, sn_file_comm(file));
-  for (ptrdiff_t k = 0; k < goes; k++) {
-    piece p = *whole;
-    const ptrdiff_t first = k * at_once, left = first < rows ? rows - first : 0;
-    p.part.start[0] += (hsize_t)first;
-    p.part.count[0] = (hsize_t)(left < at_once ? left : at_once);
-    if (!left) p.part.start[0] = 0;
-    SN_TRY(sn_file_read(file, p.path, memory_type(&p), &p.part, scratch));
-    *sum += checksum_of(&p, scratch);
-  }
-  return SN_OK;
-}
-
-/* Reads everything back and compares the checksum. */
-static sn_status verify(sn_file *file, const sn_grid *grid, const sn_checkpoint *c) {
-  ptrdiff_t most = 0;
-  double *scratch;
-  for (int k = 0; k < piece_count(c); k++) {
-    const piece p = piece_at(grid, c, k);
-    const ptrdiff_t rows = (ptrdiff_t)p.part.count[0], size = rows ? size_of(&p) / rows * rows_at_once(&p) : 0;
-    if (p.writes && size > most) most = size;
-  }
-  SN_TRY(sn_agree(sn_grid_world(grid), SN_NEW(most, &scratch)));
-  uint64_t sum = 0;
-  sn_status status = SN_OK;
-  for (int k = 0; k < piece_count(c) && !status; k++) {
-    const piece p = piece_at(grid, c, k);
-    status = sum_again(file, &p, scratch, &sum);
-  }
-  sn_memory_give(&scratch);
-  if (status) return status;
-  MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_UINT64_T, MPI_SUM, sn_grid_world(grid));
-  return compare(file, sum);
-}
-
 static sn_status write_all(sn_file *file, const sn_grid *grid, const sn_model_description *description,
                            const sn_checkpoint *c) {
   char text[24];
@@ -187,8 +132,6 @@ sn_status sn_checkpoint_file_write(const sn_grid *grid, const char *path, const 
   sn_file *file;
   SN_TRY(sn_file_create(sn_grid_world(grid), path, "checkpoint", provenance, &file));
   sn_status status = write_all(file, grid, description, checkpoint);
-  if (!status) status = sn_file_reread(file);
-  if (!status) status = verify(file, grid, checkpoint);
   if (!status) return sn_file_commit(&file);
   sn_file_close(&file);
   return status;

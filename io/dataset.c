@@ -85,6 +85,9 @@ sn_status sn_file_write(sn_file *file, const char *path, hid_t memory_type, hid_
   hid_t dataset = H5Dcreate2(sn_file_id(file), path, disk_type, space, H5P_DEFAULT, creation, H5P_DEFAULT);
   sn_status status =
       dataset < 0 ? sn_file_error(file, path) : transfer(file, dataset, memory_type, part, (char *)values, true);
+  if (!status)
+    status =
+        sn_file_remember(file, dataset, memory_type, part->dimensions, part->start, part->count, part->count, values);
   if (dataset >= 0) H5Dclose(dataset);
   H5Sclose(space);
   H5Pclose(creation);

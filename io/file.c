@@ -10,20 +10,28 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "read_back.h"
 #include "sinode/memory.h"
 #include "sinode/version.h"
 
 enum { PATH_MOST = 1400, FORMAT = 1 };
 
+static const char damaged[] = "cannot be opened; it is truncated or damaged";
+
 struct sn_file {
   MPI_Comm comm;
   int rank;
   hid_t id, links; /* links: how paths are followed when reading */
-  bool writing, settled, met_external_link;
-  double bytes; /* of a file being read */
+  bool writing, met_external_link;
+  double bytes;        /* of a file being read */
+  sn_written *written; /* and not yet read back */
   char path[PATH_MOST], temporary[PATH_MOST + 4];
   char kind[32];
 };
+
+static bool stuck; /* HDF5 holds a file that it cannot close */
+
+bool sn_file_is_stuck(void) { return stuck; }
 
 hid_t sn_file_id(const sn_file *file) { return file->id; }
 const char *sn_file_path(const sn_file *file) { return file->path; }
@@ -194,29 +202,42 @@ sn_status sn_file_rename(const char *from, const char *to) {
   return SN_OK;
 }
 
+sn_status sn_file_remember(sn_file *file, hid_t dataset, hid_t type, int dimensions, const hsize_t *start,
+                           const hsize_t *count, const hsize_t *memory, const void *values) {
+  return sn_written_add(&file->written, dataset, type, dimensions, start, count, memory, values);
+}
+
+/* Whether what was written since this was last asked is on the disk. */
+static sn_status compare(sn_file *file) {
+  SN_TRY(sn_agree(file->comm, sn_written_compare(file->written, file)));
+  sn_written_forget(&file->written);
+  return SN_OK;
+}
+
 sn_status sn_file_flush(sn_file *file) {
   sn_status status =
       H5Fflush(file->id, H5F_SCOPE_GLOBAL) < 0 ? sn_file_error(file, "cannot be flushed to disk") : SN_OK;
-  status = sn_agree(file->comm, status);
-  return status ? status : sn_agree(file->comm, file->rank == 0 ? sync_file(file->temporary) : SN_OK);
+  SN_TRY(sn_agree(file->comm, status));
+  SN_TRY(sn_agree(file->comm, file->rank == 0 ? sync_file(file->temporary) : SN_OK));
+  return compare(file);
 }
 
 /* Closes what was written, all of it on disk, still under its temporary name. */
 static sn_status settle(sn_file *file) {
   sn_status status =
       H5Fflush(file->id, H5F_SCOPE_GLOBAL) < 0 ? sn_file_error(file, "cannot be flushed to disk") : SN_OK;
-  if (H5Fclose(file->id) < 0 && !status) status = sn_file_error(file, "cannot be closed (is the disk full?)");
+  const bool bad = H5Fclose(file->id) < 0;
+  stuck = stuck || bad;
+  if (bad && !status) status = sn_file_error(file, "cannot be closed (is the disk full?)");
   file->id = H5I_INVALID_HID;
-  status = sn_agree(file->comm, status);
-  if (!status) status = sn_agree(file->comm, file->rank == 0 ? sync_file(file->temporary) : SN_OK);
-  file->settled = !status;
-  return status;
+  SN_TRY(sn_agree(file->comm, status));
+  return sn_agree(file->comm, file->rank == 0 ? sync_file(file->temporary) : SN_OK);
 }
 
-static sn_status open_with(sn_file *file, const char *path, unsigned flags) {
+static sn_status open_with(sn_file *file, const char *path, unsigned flags, const char *failure) {
   hid_t access = access_by(file, path);
   file->id = H5Fopen(path, flags, access);
-  sn_status status = file->id < 0 ? sn_file_error(file, "cannot be opened; it is truncated or damaged") : SN_OK;
+  sn_status status = file->id < 0 ? sn_file_error(file, failure) : SN_OK;
   H5Pclose(access);
   struct stat found;
   if (file->rank == 0 && stat(path, &found) == 0) file->bytes = (double)found.st_size;
@@ -224,16 +245,20 @@ static sn_status open_with(sn_file *file, const char *path, unsigned flags) {
   return sn_agree(file->comm, status);
 }
 
-sn_status sn_file_reread(sn_file *file) {
-  SN_TRY(settle(file));
-  return open_with(file, file->temporary, H5F_ACC_RDONLY);
+/* Opens the file once more, as a reader will. */
+static sn_status read_back(sn_file *file) {
+  SN_TRY(open_with(file, file->temporary, H5F_ACC_RDONLY, "does not come back from the disk (is the disk full?)"));
+  SN_TRY(sn_agree(file->comm, sn_file_read_attributes(file)));
+  SN_TRY(compare(file));
+  H5Fclose(file->id);
+  file->id = H5I_INVALID_HID;
+  return SN_OK;
 }
 
 sn_status sn_file_commit(sn_file **out) {
   sn_file *file = *out;
-  sn_status status = file->settled ? SN_OK : settle(file);
-  if (file->id >= 0) H5Fclose(file->id);
-  file->id = H5I_INVALID_HID;
+  sn_status status = settle(file);
+  if (!status) status = read_back(file);
   if (!status) status = sn_agree(file->comm, file->rank == 0 ? sn_file_rename(file->temporary, file->path) : SN_OK);
   if (!status) file->writing = false;
   sn_file_close(out);
@@ -243,8 +268,9 @@ sn_status sn_file_commit(sn_file **out) {
 void sn_file_close(sn_file **out) {
   sn_file *file = *out;
   if (!file) return;
-  if (file->id >= 0) H5Fclose(file->id);
+  if (file->id >= 0 && H5Fclose(file->id) < 0) stuck = true;
   H5Pclose(file->links);
+  sn_written_forget(&file->written);
   if (file->writing && file->rank == 0) unlink(file->temporary);
   sn_memory_give(out);
 }
@@ -294,7 +320,7 @@ sn_status sn_file_open(MPI_Comm comm, const char *path, const char *kind, sn_fil
   SN_TRY(prepare(comm, path, out));
   sn_file *file = *out;
   sn_status status = sn_agree(comm, file->rank == 0 ? try_to_read(path) : SN_OK);
-  if (!status) status = open_with(file, path, H5F_ACC_RDONLY);
+  if (!status) status = open_with(file, path, H5F_ACC_RDONLY, damaged);
   if (!status) status = sn_agree(comm, identify(file, kind));
   if (status) sn_file_close(out);
   return status;
@@ -304,7 +330,7 @@ sn_status sn_file_continue(MPI_Comm comm, const char *path, const char *kind, sn
   SN_TRY(prepare(comm, path, out));
   sn_file *file = *out;
   sn_status status = sn_agree(comm, file->rank == 0 ? try_to_read(file->temporary) : SN_OK);
-  if (!status) status = open_with(file, file->temporary, H5F_ACC_RDWR);
+  if (!status) status = open_with(file, file->temporary, H5F_ACC_RDWR, damaged);
   if (!status) status = sn_agree(comm, identify(file, kind));
   file->writing = true;
   if (status) sn_file_leave(out);

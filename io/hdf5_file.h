@@ -17,15 +17,14 @@ typedef struct sn_file sn_file;
 sn_status sn_file_create(MPI_Comm comm, const char *path, const char *kind, const sn_provenance *provenance,
                          sn_file **out);
 
-/* Syncs it to disk and puts it in the place of NAME. The file object is gone afterwards, also on failure. */
+/*
+ * Syncs it to disk, reads back what is to be remembered of it, and puts it in the place of NAME. The file object is
+ * gone afterwards, also on failure.
+ */
 sn_status sn_file_commit(sn_file **file);
 
-/* Has all that was written so far on disk, still under the temporary name. */
+/* Has all that was written so far on disk, still under the temporary name, and reads it back. */
 sn_status sn_file_flush(sn_file *file);
-
-/* Has a file on disk and opens it again for reading, to see whether it is there as it was written. Commit comes next.
- */
-sn_status sn_file_reread(sn_file *file);
 
 /* Opens NAME.tmp, which an earlier run left, to write more into it. */
 sn_status sn_file_continue(MPI_Comm comm, const char *path, const char *kind, sn_file **out);
@@ -64,6 +63,9 @@ sn_status sn_file_get_string(sn_file *file, hid_t object, const char *name, char
 sn_status sn_file_get_int(sn_file *file, hid_t object, const char *name, long *value);
 sn_status sn_file_get_double(sn_file *file, hid_t object, const char *name, double *value);
 
+/* Reads all attributes of all objects, to see whether that can be done. Local. */
+sn_status sn_file_read_attributes(const sn_file *file);
+
 /* Makes the groups on the way to a dataset: "/a/b/c" makes /a and /a/b. */
 sn_status sn_file_make_groups(sn_file *file, const char *path);
 
@@ -75,7 +77,14 @@ typedef struct {
   hsize_t shape[SN_FILE_RANKS], start[SN_FILE_RANKS], count[SN_FILE_RANKS];
 } sn_file_part;
 
-/* Creates a dataset and writes each rank's part of it; type in memory and on disk as given. */
+/*
+ * Has what this rank has written of a dataset compared with what comes back from the disk when the file is next flushed
+ * or committed: 8-byte numbers, the first of memory of the shape `memory`. Local.
+ */
+sn_status sn_file_remember(sn_file *file, hid_t dataset, hid_t type, int dimensions, const hsize_t *start,
+                           const hsize_t *count, const hsize_t *memory, const void *values);
+
+/* Creates a dataset and writes each rank's part of 8-byte numbers, which is remembered; types in memory and on disk. */
 sn_status sn_file_write(sn_file *file, const char *path, hid_t memory_type, hid_t disk_type, const sn_file_part *part,
                         const void *values);
 

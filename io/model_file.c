@@ -95,6 +95,9 @@ static sn_status read_attributes(sn_file *file, sn_model_description *d) {
   if (!status) status = sn_file_get_int(file, model, "linear_trainable", &trainable);
   H5Oclose(model);
   if (status) return status;
+  if (points < 1 || !(d->domain_length > 0) || isinf(d->domain_length))
+    return SN_ERROR(SN_ERROR_FILE, "%s: is for %ld grid points on a domain of length %g, but both must be positive",
+                    sn_file_path(file), points, d->domain_length);
   d->grid_points = points;
   d->linear_trainable = trainable != 0;
   return SN_OK;
@@ -111,8 +114,10 @@ static sn_status read_shapes(sn_file *file, sn_model_description *d) {
   if (strcmp(d->linear_kind, "stencil") == 0) {
     SN_TRY(sn_file_shape(file, "/model/linear/stencil", 1, shape));
     if (shape[0] % 2 == 0 || shape[0] > INT_MAX || (ptrdiff_t)shape[0] > d->grid_points)
-      return SN_ERROR_ALL(SN_ERROR_FILE, "%s: /model/linear/stencil has %llu points, but must have an odd number, at most "
-                          "as many as the grid", sn_file_path(file), (unsigned long long)shape[0]);
+      return SN_ERROR_ALL(SN_ERROR_FILE,
+                          "%s: /model/linear/stencil has %llu points, but must have an odd number, at most "
+                          "as many as the grid",
+                          sn_file_path(file), (unsigned long long)shape[0]);
     d->taps = (int)shape[0];
   }
   for (; has_layers(d); d->layers++) {

@@ -76,9 +76,9 @@ static sn_status attach(sn_trajectory_writer *w, hid_t dataset, int first, int c
   return SN_OK;
 }
 
-/* Moves a block of a dataset collectively; count 0 somewhere: nothing from this rank. */
+/* Moves a block of a dataset collectively; count 0 somewhere: nothing from this rank. One that fails fails on all. */
 static sn_status move(sn_trajectory_writer *w, hid_t dataset, hid_t type, int dimensions, const hsize_t *start,
-                      const hsize_t *count, const hsize_t *memory_shape, void *values, bool write) {
+                      const hsize_t *count, const hsize_t *memory_shape, const void *values, bool write) {
   bool empty = false;
   for (int d = 0; d < dimensions; d++) empty |= count[d] == 0;
   const hsize_t one[3] = {1, 1, 1}, origin[3] = {0, 0, 0};
@@ -93,17 +93,15 @@ static sn_status move(sn_trajectory_writer *w, hid_t dataset, hid_t type, int di
   hid_t transfer = H5Pcreate(H5P_DATASET_XFER);
   H5Pset_dxpl_mpio(transfer, H5FD_MPIO_COLLECTIVE);
   const herr_t result = write ? H5Dwrite(dataset, type, memory, disk, transfer, values)
-                              : H5Dread(dataset, type, memory, disk, transfer, values);
+                              : H5Dread(dataset, type, memory, disk, transfer, (void *)values);
   H5Pclose(transfer);
   H5Sclose(disk);
   H5Sclose(memory);
-  if (result >= 0) return SN_OK;
-  return sn_file_error(w->file, write ? "writing failed (is the disk full?)" : "reading failed");
-}
-
-static sn_status put(sn_trajectory_writer *w, hid_t dataset, hid_t type, int dimensions, const hsize_t *start,
-                     const hsize_t *count, const hsize_t *memory_shape, const void *values) {
-  return move(w, dataset, type, dimensions, start, count, memory_shape, (void *)values, true);
+  sn_status status = SN_OK;
+  if (result < 0) status = sn_file_error(w->file, write ? "writing failed (is the disk full?)" : "reading failed");
+  if (!status && write)
+    status = sn_file_remember(w->file, dataset, type, dimensions, start, count, memory_shape, values);
+  return sn_agree(sn_grid_world(w->grid), status);
 }
 
 /* The coordinates member, time and x, as netCDF's dimension scales. */
@@ -125,16 +123,16 @@ static sn_status create_scales(sn_trajectory_writer *w, double length) {
   }
   SN_TRY(attach(w, w->sums, 1, 1));
   SN_TRY(describe(w, w->sums, "checksum of u and the time, by which readers see damage"));
-  int32_t *numbers;
+  int64_t *numbers;
   double *x;
-  SN_TRY(SN_NEW(w->member_count, &numbers));
-  SN_TRY(SN_NEW(points, &x));
-  for (ptrdiff_t m = 0; m < w->member_count; m++) numbers[m] = (int32_t)m;
+  SN_TRY(sn_agree(sn_grid_world(w->grid), SN_NEW(w->member_count, &numbers)));
+  SN_TRY(sn_agree(sn_grid_world(w->grid), SN_NEW(points, &x)));
+  for (ptrdiff_t m = 0; m < w->member_count; m++) numbers[m] = m;
   for (ptrdiff_t j = 0; j < points; j++) x[j] = (double)j * length / (double)points;
   const bool writes = sn_grid_rank(w->grid) == 0;
   const hsize_t origin = 0, own_members = writes ? members : 0, own_points = writes ? x_size : 0;
-  sn_status status = put(w, w->scales[0], H5T_NATIVE_INT32, 1, &origin, &own_members, &members, numbers);
-  if (!status) status = put(w, w->scales[2], H5T_NATIVE_DOUBLE, 1, &origin, &own_points, &x_size, x);
+  sn_status status = move(w, w->scales[0], H5T_NATIVE_INT64, 1, &origin, &own_members, &members, numbers, true);
+  if (!status) status = move(w, w->scales[2], H5T_NATIVE_DOUBLE, 1, &origin, &own_points, &x_size, x, true);
   sn_memory_give(&numbers);
   sn_memory_give(&x);
   return status;
@@ -338,14 +336,14 @@ static sn_status flush(sn_trajectory_writer *w) {
   const hsize_t count[3] = {members, (hsize_t)w->waiting, local}, shape[3] = {members, (hsize_t)w->room, local};
   if (w->written + w->waiting > w->extent) SN_TRY(set_extent(w, w->written + w->waiting));
   for (int i = 0; i < w->fields; i++)
-    SN_TRY(put(w, w->field[i].dataset, H5T_NATIVE_DOUBLE, 3, start, count, shape, w->field[i].waiting));
+    SN_TRY(move(w, w->field[i].dataset, H5T_NATIVE_DOUBLE, 3, start, count, shape, w->field[i].waiting, true));
   const hsize_t scalar_count[2] = {sn_grid_space_rank(w->grid) == 0 ? members : 0, (hsize_t)w->waiting};
   for (int i = 0; i < w->scalars; i++)
-    SN_TRY(put(w, w->scalar[i].dataset, H5T_NATIVE_DOUBLE, 2, start, scalar_count, shape, w->scalar[i].waiting));
+    SN_TRY(move(w, w->scalar[i].dataset, H5T_NATIVE_DOUBLE, 2, start, scalar_count, shape, w->scalar[i].waiting, true));
   const hsize_t time_count = sn_grid_rank(w->grid) == 0 ? (hsize_t)w->waiting : 0, time_shape = (hsize_t)w->room;
   MPI_Allreduce(MPI_IN_PLACE, w->waiting_sums, (int)w->waiting, MPI_UINT64_T, MPI_SUM, sn_grid_world(w->grid));
-  SN_TRY(put(w, w->sums, H5T_NATIVE_INT64, 1, &start[1], &time_count, &time_shape, w->waiting_sums));
-  SN_TRY(put(w, w->time, H5T_NATIVE_DOUBLE, 1, &start[1], &time_count, &time_shape, w->times));
+  SN_TRY(move(w, w->sums, H5T_NATIVE_INT64, 1, &start[1], &time_count, &time_shape, w->waiting_sums, true));
+  SN_TRY(move(w, w->time, H5T_NATIVE_DOUBLE, 1, &start[1], &time_count, &time_shape, w->times, true));
   w->written += w->waiting;
   w->waiting = 0;
   return SN_OK;
@@ -381,7 +379,7 @@ static sn_status write_finals(sn_trajectory_writer *w, const double *const *fina
   const hsize_t start = (hsize_t)w->members.start, shape = (hsize_t)w->members.count;
   const hsize_t count = sn_grid_space_rank(w->grid) == 0 ? shape : 0;
   for (int i = 0; i < w->finals; i++)
-    SN_TRY(put(w, w->final[i], H5T_NATIVE_DOUBLE, 1, &start, &count, &shape, finals[i]));
+    SN_TRY(move(w, w->final[i], H5T_NATIVE_DOUBLE, 1, &start, &count, &shape, finals[i], true));
   return SN_OK;
 }
 

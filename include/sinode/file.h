@@ -9,6 +9,7 @@
 #define SINODE_FILE_H
 
 #include <mpi.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "sinode/error.h"
@@ -29,6 +30,12 @@ sn_status sn_file_make_folder_of(const char *path);
 
 /* Renames a file that is on disk, and has its new name on disk too. Local: for one rank. */
 sn_status sn_file_rename(const char *from, const char *to);
+
+/*
+ * Whether HDF5 could not close a file of this rank, as where the system refuses to set its size. HDF5's own end, in
+ * MPI_Finalize, would crash over it. Local.
+ */
+bool sn_file_is_stuck(void);
 
 /* Prints what a file is: kind, provenance, every dataset with shape and attributes. Rank 0 of comm prints. */
 sn_status sn_file_describe(MPI_Comm comm, const char *path, FILE *stream);

@@ -11,6 +11,7 @@
 
 #include "app.h"
 #include "commands.h"
+#include "sinode/file.h"
 #include "sinode/memory.h"
 #include "sinode/version.h"
 
@@ -203,6 +204,9 @@ int main(int argc, char **argv) {
   sn_log_destroy(&app.log); /* ends the line it is in before the error is told */
   int code = status ? report(&app, &status) : 0;
   for (int k = 0; k < 2; k++) sn_lock_release(&app.locks[k]);
+  int stuck = sn_file_is_stuck();
+  MPI_Allreduce(MPI_IN_PLACE, &stuck, 1, MPI_INT, MPI_MAX, app.world);
+  if (stuck) MPI_Abort(app.world, code);
   free(app.echo);
   sn_timer_destroy(&app.timer);
   MPI_Finalize();

@@ -18,14 +18,14 @@ sn_series sn_series_at(const char *path) {
 }
 
 /* The name of a number in its folder. */
-static void name_of(const sn_series *series, long long number, char *name) {
-  snprintf(name, SN_SERIES_PATH, "%.1000s-%06lld.h5", series->prefix, number);
+static void name_of(const sn_series *series, int64_t number, char *name) {
+  snprintf(name, SN_SERIES_PATH, "%.1000s-%06lld.h5", series->prefix, (long long)number);
 }
 
 void sn_series_path(const sn_series *series, int64_t number, char *path) {
   char name[SN_SERIES_PATH];
   const bool here = strcmp(series->folder, ".") == 0;
-  name_of(series, (long long)number, name);
+  name_of(series, number, name);
   const int length = snprintf(path, SN_SERIES_PATH, "%s%s%s", here ? "" : series->folder, here ? "" : "/", name);
   if (length >= SN_SERIES_PATH) path[SN_SERIES_PATH - 1] = '\0'; /* too long a path: opening it says so */
 }
@@ -35,23 +35,30 @@ static int by_value(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
-/* Rank 0's list. Names that are not exactly ours, such as unfinished files, are passed over. */
-static sn_status list(const sn_series *series, ptrdiff_t *count, int64_t **numbers) {
+/* Whether a name in the folder is that of a number of the series, with `more` behind it. */
+static bool is_ours(const sn_series *series, const char *name, const char *more, int64_t *number) {
   char wanted[SN_SERIES_PATH];
   const size_t prefix = strlen(series->prefix);
-  DIR *folder = opendir(*series->folder ? series->folder : "/");
+  if (strncmp(name, series->prefix, prefix) != 0 || name[prefix] != '-') return false;
+  *number = strtoll(name + prefix + 1, NULL, 10);
+  name_of(series, *number, wanted);
+  const size_t length = strlen(wanted);
+  return strncmp(name, wanted, length) == 0 && strcmp(name + length, more) == 0;
+}
+
+static DIR *open_folder(const sn_series *series) { return opendir(*series->folder ? series->folder : "/"); }
+
+/* Rank 0's list. Names that are not exactly ours, such as unfinished files, are passed over. */
+static sn_status list(const sn_series *series, ptrdiff_t *count, int64_t **numbers) {
+  DIR *folder = open_folder(series);
   *count = 0;
   if (!folder) return SN_NEW(0, numbers);
   ptrdiff_t room = 0;
   while (readdir(folder)) room++;
   rewinddir(folder);
   sn_status status = SN_NEW(room, numbers);
-  for (struct dirent *entry; !status && (entry = readdir(folder)) && *count < room;) {
-    if (strncmp(entry->d_name, series->prefix, prefix) != 0 || entry->d_name[prefix] != '-') continue;
-    const long long number = strtoll(entry->d_name + prefix + 1, NULL, 10);
-    name_of(series, number, wanted);
-    if (strcmp(entry->d_name, wanted) == 0) (*numbers)[(*count)++] = number;
-  }
+  for (struct dirent *entry; !status && (entry = readdir(folder)) && *count < room;)
+    if (is_ours(series, entry->d_name, "", &(*numbers)[*count])) (*count)++;
   closedir(folder);
   if (!status) qsort(*numbers, (size_t)*count, sizeof **numbers, by_value);
   return status;
@@ -67,11 +74,22 @@ sn_status sn_series_list(const sn_app *app, const sn_series *series, ptrdiff_t *
   return SN_OK;
 }
 
+/* Those that a killed run was writing; nobody else writes here now. One that stays does no harm. */
+static void remove_unfinished(const sn_series *series) {
+  int64_t number;
+  DIR *folder = open_folder(series);
+  if (!folder) return;
+  for (const struct dirent *entry; (entry = readdir(folder));)
+    if (is_ours(series, entry->d_name, ".tmp", &number)) unlinkat(dirfd(folder), entry->d_name, 0);
+  closedir(folder);
+}
+
 sn_status sn_series_prune(const sn_app *app, const sn_series *series, int64_t keep, int64_t spare) {
   ptrdiff_t count;
   int64_t *numbers;
   SN_TRY(sn_series_list(app, series, &count, &numbers));
   sn_status status = SN_OK;
+  if (app->rank == 0) remove_unfinished(series);
   for (ptrdiff_t k = 0; app->rank == 0 && k + keep < count && !status; k++) {
     char path[SN_SERIES_PATH];
     if (numbers[k] == spare) continue;

@@ -25,7 +25,10 @@ void sn_series_path(const sn_series *series, int64_t number, char *path);
 /* The numbers that are there, ascending, taken into *numbers. Collective over world. */
 sn_status sn_series_list(const sn_app *app, const sn_series *series, ptrdiff_t *count, int64_t **numbers);
 
-/* Removes all but the newest `keep` and the one with the number `spare`, if any. Collective over world. */
+/*
+ * Removes all but the newest `keep` and the one with the number `spare`, if any, and what a killed run left unfinished.
+ * Collective over world.
+ */
 sn_status sn_series_prune(const sn_app *app, const sn_series *series, int64_t keep, int64_t spare);
 
 /*

@@ -35,7 +35,7 @@ def start(folder, arguments, ranks=1, space=None):
     split = [] if space is None else ["--set", f"parallel.space={space}"]
     words = [str(word) for word in arguments]
     return subprocess.Popen([*launcher, PROGRAM, *words[:1], *split, *words[1:]], cwd=folder, stdin=subprocess.DEVNULL,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
 
 
 def finish(process):

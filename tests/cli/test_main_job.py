@@ -107,6 +107,31 @@ class MainJob(harness.Case):
                 with h5py.File(path) as file:
                     self.assertEqual(file.attrs["validation_data"].decode(), words)
 
+    def test_clipped_gradient(self):
+        """A step of plain descent is learning_rate * clip long, in the direction of the gradient; a wide clip does nothing."""
+        self.sinode("generate", "--quiet")
+        plain = [word for setting in ("train.optimizer.kind=sgd", "train.optimizer.momentum=0", "train.epochs=1",
+                                      "train.optimizer.weight_decay=0", "train.optimizer.learning_rate=0.25",
+                                      "train.batch=99", "model.linear.trainable=true") for word in ("--set", setting)]
+
+        def step(clip, ranks, space):
+            moved = []
+            for epochs in (0, 1):
+                self.sinode("train", *plain, "--overwrite", "--set", f"train.optimizer.clip={clip}", "--set",
+                            f"train.epochs={epochs}", ranks=ranks, space=space)
+                values = harness.datasets(self.folder / "run/model.h5")
+                moved.append(np.concatenate([values[name].ravel() for name in sorted(values)]))
+            return moved[1] - moved[0]
+
+        free = step(0, 1, 1)
+        self.assertGreater(np.linalg.norm(free), 0.25 * 0.01)
+        for ranks, space in ((1, 1), (2, 1), (2, 2), (4, 2)):
+            with self.subTest(ranks=ranks, space=space):
+                short = step(0.01, ranks, space)
+                np.testing.assert_allclose(np.linalg.norm(short), 0.25 * 0.01, rtol=1e-9)
+                np.testing.assert_allclose(short / np.linalg.norm(short), free / np.linalg.norm(free), rtol=0, atol=1e-9)
+                np.testing.assert_allclose(step(1e9, ranks, space), free, rtol=0, atol=1e-12)
+
     def test_gradient_check(self):
         self.job(ranks=1)
         for split in ((1, 1), (4, 2)):

@@ -1,4 +1,4 @@
-"""What is beside the numbers: baselines of a prediction, XDMF pages, compression, watching a run, the JSON Schema."""
+"""What is beside the numbers: baselines of a prediction, several starts, XDMF pages, compression, watching a run, the JSON Schema."""
 import json
 import pathlib
 import subprocess
@@ -88,6 +88,30 @@ class Baselines(harness.Case):
         self.assertGreater(grown.size, 200)
         np.testing.assert_allclose(nrmse[grown[1:]] / nrmse[grown[:-1]], factor, rtol=1e-4)  # the second mode is close
         self.assertTrue(np.isposinf(nrmse[-1]))
+
+
+class Starts(harness.Case):
+    def test_are_single_predictions(self):
+        """Three from each of two trajectories, 5 snapshots apart: there is room for ten of 20 intervals behind the last."""
+        self.sinode("generate", "--quiet")
+        self.sinode("train", "--quiet")
+        for ranks, space in SPLITS:
+            with self.subTest(ranks=ranks, space=space):
+                self.sinode("predict", "--overwrite", "--set", "predict.starts=3", ranks=ranks, space=space)
+                several = harness.datasets(self.folder / "prediction.h5")
+                self.assertEqual(several["u"].shape, (6, 11, 16))
+                np.testing.assert_allclose(several["start_time"], [0, 1, 2] * 2, atol=1e-12)
+                np.testing.assert_allclose(several["time"], 0.2 * np.arange(11), atol=1e-12)
+                for k in range(3):
+                    self.sinode("predict", "--set", f"predict.start={5 * k}", "--set", "predict.file=one.h5", "--overwrite")
+                    one = harness.datasets(self.folder / "one.h5")
+                    for name in ("u", "reference", "rmse", "start_time", "valid_time"):
+                        np.testing.assert_allclose(several[name][k::3], one[name], rtol=1e-9, atol=1e-9, err_msg=name)
+
+    def test_too_many(self):
+        self.sinode("generate", "--quiet")
+        _, err = self.sinode("predict", "--set", "predict.model=none", "--set", "predict.starts=12", status=2)
+        self.assertIn("predict.starts is 12, but behind predict.start data.h5 has only 11 snapshots", err[0])
 
 
 class Pages(harness.Case):

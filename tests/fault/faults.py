@@ -56,20 +56,27 @@ class Case(harness.Case):
                     self.assertIn(word, lines[-1])
                 self.assertEqual(harness.tree(self.folder), before)
 
-    def injected(self, fault, command, *settings, ranks=2, at=1, error=None, path=".h5", rank=None, folder=None):
-        """Runs a command with a fault; (status, stdout, stderr)."""
+    def injected(self, fault, command, *settings, ranks=2, at=1, error=None, path=".h5", rank=None, options=(), **more):
+        """Runs a command with a fault, which it must meet (unless met=None, when self.met says so); (status, stdout,
+        stderr). What else there is goes into the environment."""
+        mark = self.folder.parent / "met"
+        mark.unlink(missing_ok=True)
+        must_meet = more.pop("met", True)
         environment = dict(os.environ, LD_PRELOAD=LIBRARY, SINODE_FAULT=fault, SINODE_FAULT_AT=str(at),
-                           SINODE_FAULT_PATH=path)
+                           SINODE_FAULT_PATH=path, SINODE_FAULT_MARK=str(mark), **more)
         if error is not None:
             environment["SINODE_FAULT_ERROR"] = str(error)
         if rank is not None:
             environment["SINODE_FAULT_RANK"] = str(rank)
         launcher = [] if ranks == 1 else [harness.MPIEXEC, "-n", str(ranks)]
         words = [word for setting in settings for word in ("--set", setting)]
-        process = subprocess.Popen([*launcher, harness.PROGRAM, command, "c.yaml", *words], cwd=folder or self.folder,
+        process = subprocess.Popen([*launcher, harness.PROGRAM, command, *options, "c.yaml", *words], cwd=self.folder,
                                    env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE, text=True)
-        return harness.finish(process)
+                                   stderr=subprocess.PIPE, text=True, errors="replace")
+        result = harness.finish(process)
+        self.met = mark.exists()
+        self.assertTrue(self.met or not must_meet, f"{fault} was not met")
+        return result
 
     def assert_error(self, result, status, *words):
         found, out, err = result

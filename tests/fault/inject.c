@@ -7,10 +7,12 @@
  *   SINODE_FAULT_PATH  only files with this in their path
  *   SINODE_FAULT_AT    from the how-manieth such call on (1; error stays, the others happen once); exit: milliseconds
  *   SINODE_FAULT_RANK  only on this rank
+ *   SINODE_FAULT_MARK  a file that appears when it happens
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -46,11 +48,17 @@ static bool file_matches(int descriptor) {
   return path_matches(path);
 }
 
+static void mark(void) {
+  const int file = open(setting("SINODE_FAULT_MARK", "/dev/null"), O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+  if (file >= 0) close(file);
+}
+
 /* Whether this call is one to fail. */
 static bool is_due(bool stays) {
   static long calls;
   const long at = atol(setting("SINODE_FAULT_AT", "1"));
   calls++;
+  if (calls == at) mark();
   return stays ? calls >= at : calls == at;
 }
 
@@ -131,6 +139,14 @@ ssize_t pwritev64(int descriptor, const struct iovec *piece, int count, off64_t 
   return write_pieces(descriptor, piece, count, offset, true);
 }
 
+/* Text files: what the C library writes for itself does not come by the calls above. */
+int fclose(FILE *file) {
+  REAL(fclose);
+  const bool fails = wants("error") && file_matches(fileno(file)) && is_due(true);
+  const int result = real(file);
+  return fails ? failure() : result;
+}
+
 int fsync(int descriptor) {
   REAL(fsync);
   return wants("sync") && file_matches(descriptor) && is_due(true) ? failure() : real(descriptor);
@@ -143,6 +159,7 @@ int rename(const char *from, const char *to) {
 
 static void leave(int number) {
   (void)number;
+  mark();
   _exit(0);
 }
 

@@ -1,4 +1,5 @@
 """Runs that are killed at random moments and go on."""
+import shutil
 import signal
 import time
 
@@ -18,28 +19,38 @@ class Kill(faults.Case):
         self.sinode(command, *arguments, ranks=ranks, space=space)
         return time.monotonic() - started
 
-    def killed_again_and_again(self, command, arguments, ranks, space, seconds, one):
-        """Starts, kills one rank or all at a random moment, and so on; at the end it may finish."""
-        for _ in range(KILLS):
+    def killed_again_and_again(self, command, arguments, ranks, space, seconds, one, final, compare):
+        """Starts, kills one rank or all at a random moment, and so on; then it may finish. Whenever the file `final` is
+        there, it is compared, and all is begun anew."""
+        kills = 0
+        while kills < KILLS:
             process = self.start(command, arguments, ranks, space)
             time.sleep(faults.RANDOM.uniform(0, 1.1 * seconds))
             pids = harness.children(process.pid) if ranks > 1 else [process.pid]
             for pid in [faults.RANDOM.choice(pids)] if one and pids else pids:
                 harness.send(pid, signal.SIGKILL)
             killed = time.monotonic()
-            status, _, err = harness.finish(process)
+            status, _, _ = harness.finish(process)
             self.assertLess(time.monotonic() - killed, 20, "the others did not end")
-            if status == 0 or (self.folder / "broken.h5").exists():  # it was done before
-                return
+            kills += status != 0
+            if (self.folder / final).exists():
+                compare()
+                self.begin_anew()
         self.sinode(command, *arguments, ranks=ranks, space=space)
+        compare()
+        self.assert_nothing_unfinished()
+
+    def begin_anew(self):
+        for path in self.folder.glob("broken*"):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def training(self, ranks, space, one):
         settings = ("train.epochs=60", "train.checkpoint.every=1", "run.checkpoint_interval=0.05s", "train.validation=0.3")
         arguments = [word for value in settings for word in ("--set", value)]
         seconds = self.unbroken("train", [*arguments, "--set", "run.directory=whole"], ranks, space)
-        self.killed_again_and_again("train", [*arguments, "--set", "run.directory=broken"], ranks, space, seconds, one)
-        self.assert_same_run(self.folder / "whole", self.folder / "broken")
-        self.assert_nothing_unfinished()
+        self.killed_again_and_again("train", [*arguments, "--set", "run.directory=broken"], ranks, space, seconds, one,
+                                    "broken/model.h5",
+                                    lambda: self.assert_same_run(self.folder / "whole", self.folder / "broken"))
 
     def test_one_rank_of_a_training(self):
         """kill -9 of one rank of a training at random moments, again and again -> the others end; weights, history and
@@ -51,13 +62,13 @@ class Kill(faults.Case):
         self.training(2, 2, one=False)
 
     def generation(self, ranks, space, one):
-        settings = ("generate.dealias=true", "generate.transient=200.0", "generate.span=100.0", "generate.members=3", "run.directory=other",
-                    "run.checkpoint_interval=0.05s")
+        settings = ("generate.dealias=true", "generate.transient=200.0", "generate.span=100.0", "generate.members=3",
+                    "run.directory=other", "run.checkpoint_interval=0.05s")
         arguments = [word for value in settings for word in ("--set", value)]
         seconds = self.unbroken("generate", [*arguments, "--set", "generate.file=whole.h5"], ranks, space)
-        self.killed_again_and_again("generate", [*arguments, "--set", "generate.file=broken.h5"], ranks, space, seconds, one)
-        self.assert_same_data(self.folder / "whole.h5", self.folder / "broken.h5")
-        self.assert_nothing_unfinished()
+        self.killed_again_and_again("generate", [*arguments, "--set", "generate.file=broken.h5"], ranks, space, seconds,
+                                    one, "broken.h5",
+                                    lambda: self.assert_same_data(self.folder / "whole.h5", self.folder / "broken.h5"))
         self.assertEqual(list(self.folder.glob("*checkpoint*")), [])
 
     def test_one_rank_of_a_generation(self):

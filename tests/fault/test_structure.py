@@ -33,8 +33,8 @@ def replaced(name, make):
 
 
 class Trajectory(faults.Case):
-    def refuse(self, words, edit, status=3):
-        self.refused(status, words, "train", "run.directory=other", edit=edit)
+    def refuse(self, words, edit):
+        self.refused(3, words, "train", "run.directory=other", edit=edit)
 
     def test_missing(self):
         """a trajectory without u, time or x -> status 3, names file and dataset; nothing is written"""
@@ -183,8 +183,8 @@ class Trajectory(faults.Case):
 
 
 class Model(faults.Case):
-    def refuse(self, words, edit, status=3):
-        self.refused(status, words, *PREDICT, edit=edits("model.h5")(edit))
+    def refuse(self, words, edit):
+        self.refused(3, words, *PREDICT, edit=edits("model.h5")(edit))
 
     def test_shapes(self):
         """weights of a wrong or an absurd shape, a layer too many -> status 3, says what was found and expected"""
@@ -212,12 +212,14 @@ class Model(faults.Case):
             self.refuse("stencil", edit)
 
     def test_attributes(self):
-        """a grid of -5 points, a length of NaN, words for numbers -> status 2 or 3"""
-        for name, value, status in (("grid_points", -5, 2), ("domain_length", np.nan, 2), ("grid_points", "many", 3),
-                                    ("nonlinear_kind", 7, 3), ("nonlinear_kind", "x" * 300, 3)):
+        """a grid of -5 points, a length of NaN, words for numbers -> status 3"""
+        for name, value, words in (("grid_points", -5, "-5 grid points"), ("domain_length", np.nan, "of length nan"),
+                                   ("grid_points", "many", "grid_points is not one number"),
+                                   ("nonlinear_kind", 7, "nonlinear_kind is not one text"),
+                                   ("nonlinear_kind", "x" * 300, "nonlinear_kind is 'xxx")):
             def edit(file, name=name, value=value):
                 file["model"].attrs[name] = value
-            self.refuse(("model.h5", ), edit, status)
+            self.refuse(("model.h5", words), edit)
 
 
 class Checkpoint(faults.Case):
