@@ -28,12 +28,15 @@ generate() {
   program generate grid.points="$1" run.directory="$run/$1/generate" generate.file="$run/$1/data.h5"
 }
 
-# train NAME settings...: the run $run/NAME, whole or as many epochs as the settings say
+# train NAME settings...: the run $run/NAME, whole or as many epochs as the settings say. Its log ends with the seconds of
+# CPU, from which follows what share of a core it had beside other work.
 train() {
-  local name=$1
+  local name=$1 log=$run/$1.log TIMEFORMAT='cpu %U %S'
   shift
+  ! grep -qs '^cpu' "$log" || return 0
   say "$(date +%T)  Training: $name"
-  program train run.directory="$run/$name" "$@"
+  { time program train run.directory="$run/$name" "$@" || die 1 "stopped; the same command goes on"; } 2>&1 | tee "$log.part"
+  mv "$log.part" "$log"
 }
 
 stability() {

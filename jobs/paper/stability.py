@@ -62,12 +62,12 @@ def bisect(program, config, grid, scheme, file, guess):
 def measure(program, config, directory):
     rows = []
     for points, interval in INTERVALS.items():
-        grid = {"grid.points": points}
+        grid = {"grid.points": points, "train.data": directory / f"{points}/data.h5"}
         with tempfile.TemporaryDirectory() as folder:
             file = f"{folder}/start.h5"
             run(program, "generate", config,
                 {**grid, "run.directory": folder, "generate.file": file, "generate.initial": "file",
-                 "generate.initial_file": directory / f"{points}/data.h5", "generate.transient": 0,
+                 "generate.initial_file": grid["train.data"], "generate.transient": 0,
                  "generate.dt": interval, "generate.interval": interval, "generate.span": ROLLED * interval})
             for scheme in SCHEMES:
                 guess = estimate(program, config, grid, scheme)
