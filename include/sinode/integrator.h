@@ -34,8 +34,10 @@ typedef struct {
 
 /* Of fully implicit schemes; all 0 are the defaults. */
 typedef struct {
-  double tolerance;   /* Newton's method ends when every sample's residual is this small relative to its state; 1e-13 */
-  int max_iterations; /* 20; at most 100 */
+  /* Newton's method ends when every sample's residual is this small relative to its state, the adjoint's linear solve
+   * when it is relative to the right-hand side; 1e-13. */
+  double tolerance;
+  int max_iterations;    /* 20; at most 100 */
   bool unpreconditioned; /* GMRES without (I - gamma A)^-1, to measure what that buys */
 } sn_newton_control;
 

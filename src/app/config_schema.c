@@ -176,7 +176,7 @@ static const sn_config_key keys[] = {
      .unit = "time", .commands = ROLLS, .help = "adaptive schemes: a smaller step ends the run with the error 'stiff'"},
     {"integrator.newton.tolerance", SN_KEY_REAL, AT(integrator.newton.tolerance), .fallback = "1.0e-13",
      WITHIN(1e-15, 1), .commands = ROLLS,
-     .help = "implicit schemes: residual relative to the state that ends Newton's method"},
+     .help = "implicit schemes: relative residual that ends Newton's method, and the linear solve of the adjoint"},
     {"integrator.newton.max_iterations", SN_KEY_INTEGER, AT(integrator.newton.max_iterations), .fallback = "20",
      WITHIN(1, 100), .commands = ROLLS, .help = "implicit schemes: more than these are the error 'did not converge'"},
     {"integrator.newton.precondition", SN_KEY_SWITCH, AT(integrator.newton.precondition), .fallback = "true",

@@ -9,9 +9,8 @@
  *
  * Each Newton step is solved by GMRES, as exactly as the outer residual deserves (Dembo, Eisenstat, Steihaug 1982).
  * S bounds the operator whatever the grid, and A itself is never applied to U. (It can be left out, to measure what it
- * buys.) The first guess is a semi-implicit Euler
- * step. The adjoint is one transposed solve a step with the same preconditioner: (I + gamma S^T F'(U)^T) w = S^T
- * lambda.
+ * buys.) The first guess is a semi-implicit Euler step. The adjoint is one transposed solve a step with the same
+ * preconditioner, as exact as Newton's method: (I + gamma S^T F'(U)^T) w = S^T lambda.
  */
 #include <math.h>
 #include <stdio.h>
@@ -22,9 +21,6 @@
 #include "stepper.h"
 
 enum { NEWTON_MOST = 100, KRYLOV_MOST = 1000, RESTART = 40 };
-
-/* Of the adjoint's linear solve: as far as round-off lets it. */
-static const double adjoint_tolerance = 1e-13;
 
 typedef struct {
   sn_stepper base;
@@ -230,11 +226,11 @@ static sn_status backward(sn_stepper *stepper, ptrdiff_t samples, const double *
   scheme->at = at.end;
   scheme->at_tape = at.end_tape;
   if (!scheme->newton.unpreconditioned) SN_TRY(sn_solver_solve_transpose(scheme->base.solver, 0, samples, lambda));
-  const sn_gmres_limits limits = {.tolerance = adjoint_tolerance, .max_iterations = KRYLOV_MOST};
+  const sn_gmres_limits limits = {.tolerance = scheme->newton.tolerance, .max_iterations = KRYLOV_MOST};
   sn_gmres_result result;
   SN_TRY(sn_gmres_solve(scheme->gmres, samples, adjoint_operator, scheme, lambda, w, &limits, &result));
   scheme->krylovs += result.iterations;
-  if (!(result.residual <= 1e3 * adjoint_tolerance))
+  if (!(result.residual <= 1e3 * limits.tolerance))
     return SN_ERROR(SN_ERROR_RUN,
                     "the adjoint solve of a step of %s did not converge: relative residual %.1e after %d iterations; "
                     "lower integrator.dt (now %g)",

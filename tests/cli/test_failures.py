@@ -1,5 +1,6 @@
 """What is said and done when a computation goes wrong: explicit schemes beyond their limit, stiff and implicit steps
 that fail, adjoints that explode, one replica failing alone. And what a user sees beforehand: warnings, error estimates."""
+import re
 import unittest
 
 import h5py
@@ -90,6 +91,21 @@ class FailureTest(Case):
         self.assertGreaterEqual(len(history), 3)
         self.assertTrue(all(after < before / 5 for before, after in zip(history, history[1:])), line)
         self.assertLess(history[-1], 1e-11)
+
+    def test_tolerance_of_implicit_schemes(self):
+        """A looser one saves iterations of Newton's method and of the adjoint, and the training stays what it was."""
+        self.sinode("generate")
+        found = {}
+        for tolerance in ("1e-13", "1e-4"):
+            out, _ = self.sinode("train", "--overwrite", "--set", "integrator.scheme=cn", "--set", "train.epochs=2",
+                                 "--set", "train.resume=never", "--set", f"integrator.newton.tolerance={tolerance}")
+            newtons, krylovs = re.search(r"iterations: (\d+) of Newton's method, (\d+) of GMRES", out).groups()
+            loss = float(re.search(r"training loss (\S+),", out)[1])
+            found[tolerance] = int(newtons), int(krylovs), loss
+        tight, loose = found.values()
+        self.assertLess(loose[0], 0.7 * tight[0], found)
+        self.assertLess(loose[1], 0.4 * tight[1], found)
+        self.assertAlmostEqual(loose[2] / tight[2], 1, delta=1e-3)
 
     def test_error_estimate_follows_the_step(self):
         """An embedded method of order p - 1 makes an estimate that goes as dt^p."""
