@@ -14,7 +14,7 @@ run=runs/quickstart
 config=jobs/configs/ks64.yaml
 paper=jobs/configs/ks64_paper.yaml
 best=jobs/configs/best.yaml
-best_epochs=60
+best_epochs=60 # a minute and 8 Lyapunov times, of 10 that all of them give
 sinode=build/release/sinode
 
 report() {

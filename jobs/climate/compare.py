@@ -68,8 +68,10 @@ def draw(found, limits, length, path):
              "autocorrelation in time": (np.arange(101), r"lag $\tau$"),
              "autocorrelation in space": (length / points * np.arange(points // 2 + 1), r"distance $\xi$")}
     for panel, (name, (abscissa, label)) in zip(axes.flat, shown.items()):
-        truth = np.array([one[name] for one in found["reference"]])
-        model = np.array([one[name] for one in found["u"]])
+        first = 1 if name == "spectrum" else 0  # the mean of u is no scale
+        abscissa = abscissa[first:]
+        truth = np.array([one[name][first:] for one in found["reference"]])
+        model = np.array([one[name][first:] for one in found["u"]])
         panel.fill_between(abscissa, truth.min(axis=0), truth.max(axis=0), color="0.75", label="equation: all members")
         panel.plot(abscissa, truth.mean(axis=0), "k", linewidth=1.5, label="equation: mean")
         panel.plot(abscissa, model.mean(axis=0), "--", color="tab:red", linewidth=1.5, label="model: mean")

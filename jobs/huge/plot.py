@@ -37,12 +37,12 @@ def main(source, figure):
     axes[0].semilogy(centre, model, "--", color="tab:red", label="model trained on 64 points")
     axes[0].set(xlabel="wave number", ylabel="energy density")
     axes[0].legend()
-    shown = 1024
+    shown = 512
     extent = [0, length * shown / predicted.shape[1], time[0], time[-1]]
     for axis, u, title in ((axes[1], reference, "equation"), (axes[2], predicted, "model")):
         axis.imshow(u[:, :shown], aspect="auto", origin="lower", extent=extent, cmap="RdBu_r", vmin=-3, vmax=3)
-        axis.set(xlabel=f"x, the first {shown} of {predicted.shape[1]} points", ylabel="t", title=title)
-    fig.savefig(figure, dpi=110)
+        axis.set(xlabel=f"$x$, of {length:g}", ylabel="$t$", title=title)
+    fig.savefig(figure, dpi=90)
 
 
 if __name__ == "__main__":

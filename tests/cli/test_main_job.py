@@ -216,6 +216,13 @@ class Words(harness.Case):
             for key in re.findall(r"^( *)([a-z_]+):", out, flags=re.MULTILINE):
                 self.assertTrue(key[1])
 
+    def test_recipes_are_valid(self):
+        for path in (pathlib.Path(__file__).parents[2] / "jobs" / "configs").glob("*.yaml"):
+            with self.subTest(recipe=path.name):
+                out, err = self.sinode("check", config=path)
+                self.assertIn("the parameters are valid", out)
+                self.assertEqual(err, [])
+
     def test_every_key_is_explained(self):
         out, _ = self.sinode("explain", config="train")
         self.assertIn("train.batch", out)
