@@ -214,7 +214,7 @@ static sn_status prepare(sn_training *t) {
   return SN_OK;
 }
 
-/* Whether the model at the end of training is there; one of a run that was complete stays as it is. */
+/* Whether the model at the end of training is there; of a run that was complete before, it stays as it is. */
 static bool has_model(const sn_training *t) {
   char path[SN_RUN_PATH];
   int there = 0;
@@ -226,7 +226,7 @@ static bool has_model(const sn_training *t) {
 
 static sn_status finish(sn_training *t, bool trained) {
   const sn_trainer_state *state = sn_trainer_peek_state(t->trainer);
-  if (trained || !has_model(t)) SN_TRY(write_model(t, "model.h5"));
+  if (trained || !t->resumed || !has_model(t)) SN_TRY(write_model(t, "model.h5"));
   SN_TRY(say_status(t, SN_RUN_COMPLETE, "all epochs done"));
   if (state->epoch == 0) return SN_OK;
   const double *last = t->history + (state->epoch - 1) * SN_HISTORY_COLUMNS;

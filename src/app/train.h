@@ -34,6 +34,7 @@ typedef struct {
   double loss, told;          /* of the last batch, NaN before the first; clock when status.json was written */
   double libraries, foreseen; /* bytes resident beside the arrays at the start; the most that will be */
   bool begun;                 /* the run directory is ours */
+  bool resumed;               /* goes on from a checkpoint */
   sn_watch watch;
   char checkpoint[SN_RUN_PATH]; /* the newest, or "" */
   int64_t spared;               /* iteration of the checkpoint with the lowest loss, which is kept; -1: none yet */

@@ -190,17 +190,16 @@ sn_status sn_training_begin(sn_training *t) {
   const sn_resume wanted = (sn_resume)app->config.train.resume;
   const sn_series series = sn_run_checkpoints(app);
   char path[SN_RUN_PATH];
-  bool resumed = false;
   t->spared = -1;
   SN_TRY(sn_run_lock(app));
-  if (wanted != SN_RESUME_NEVER && !app->overwrite) SN_TRY(resume(t, &resumed));
-  if (!resumed && wanted == SN_RESUME_REQUIRED)
+  if (wanted != SN_RESUME_NEVER && !app->overwrite) SN_TRY(resume(t, &t->resumed));
+  if (!t->resumed && wanted == SN_RESUME_REQUIRED)
     return SN_ERROR_ALL(SN_ERROR_FILE,
                         "%s: there is no checkpoint to resume from, but train.resume is 'required'; set "
                         "it to 'auto' to begin anew",
                         app->config.run.directory);
   sn_run_path(app, "model.h5", path);
-  if (!resumed) {
+  if (!t->resumed) {
     SN_TRY(sn_setup_claim(app, path, "run.directory"));
     if (wanted == SN_RESUME_NEVER || app->overwrite) SN_TRY(sn_series_prune(app, &series, 0, -1));
     t->checkpoint[0] = '\0';

@@ -29,8 +29,8 @@ sn_status sn_memory_take(ptrdiff_t count, size_t size, void *out) {
     return SN_ERROR(SN_ERROR_RUN, "an array of %td elements of %zu bytes is more than can be addressed", count, size);
   const ptrdiff_t alignment = need >= HUGE_LEAST ? HUGE_PAGE : ALIGNMENT;
   need = need / ALIGNMENT * ALIGNMENT;
-  char *block = aligned_alloc((size_t)alignment, (size_t)need);
-  if (!block)
+  void *block = NULL; /* aligned_alloc would want a multiple of the alignment */
+  if (posix_memalign(&block, (size_t)alignment, (size_t)need) != 0)
     return SN_ERROR(SN_ERROR_RUN,
                     "out of memory: %.1f MiB wanted beside %.1f MiB held; use more ranks or a smaller batch",
                     (double)need / 1048576.0, (double)bytes / 1048576.0);
@@ -42,7 +42,7 @@ sn_status sn_memory_take(ptrdiff_t count, size_t size, void *out) {
   atomic_fetch_add(&calls, 1);
   const ptrdiff_t now = atomic_fetch_add(&bytes, need) + need;
   if (now > peak) peak = now;
-  *result = block + ALIGNMENT;
+  *result = (char *)block + ALIGNMENT;
   return SN_OK; /* cppcheck-suppress memleak; the pointer into the block is what is kept */
 }
 

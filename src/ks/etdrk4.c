@@ -183,8 +183,10 @@ typedef struct {
 
 /*
  * Complex numbers as the processor takes them: two at once, and the odd one at the end. The compiler keeps to narrower
- * registers by itself, which takes half as long again.
+ * registers by itself, which takes half as long again. Nobody outside calls these functions, so how numbers wider than
+ * the processor's registers are passed does not matter.
  */
+#pragma GCC diagnostic ignored "-Wpsabi"
 typedef double single __attribute__((vector_size(2 * sizeof(double)), aligned(sizeof(double)), may_alias));
 typedef double pair __attribute__((vector_size(4 * sizeof(double)), aligned(sizeof(double)), may_alias));
 

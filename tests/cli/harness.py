@@ -60,18 +60,23 @@ def run(folder, *arguments, ranks=1, space=None):
     return finish(start(folder, arguments, ranks, space))
 
 
+def state(pid):
+    """The state of a process, a letter, and the number of its parent; of one that has ended "X"."""
+    try:
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return "X", 0
+    return fields[0], int(fields[1])
+
+
+def is_alive(pid):
+    return state(pid)[0] not in "XZ"
+
+
 def children(pid):
     """Processes started by another."""
-    found = []
-    for entry in pathlib.Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:  # it has just ended
-                continue
-            if int(fields[1]) == pid:
-                found.append(int(entry.name))
-    return found
+    numbers = [int(entry.name) for entry in pathlib.Path("/proc").iterdir() if entry.name.isdigit()]
+    return [number for number in numbers if state(number)[1] == pid]
 
 
 def send(pid, number):
