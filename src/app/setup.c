@@ -268,12 +268,9 @@ sn_status sn_setup_read(const sn_app *app, const sn_grid *grid, const char *path
 double sn_setup_libraries(void) { return (double)(sn_memory_resident_peak() - sn_memory_peak_bytes()); }
 
 double sn_setup_peak_memory(const sn_parameters *parameters, double arrays, double libraries) {
-  /* Measured with OpenMPI and HDF5 of Debian 12: their buffers, and
-     the array under way to a file, of which OpenMPI collects up to 32 MiB on a rank, and again where several ranks read
-     a checkpoint back. */
+  /* Measured with OpenMPI and HDF5 of Debian 12: their buffers, and the array under way to a file, of which OpenMPI
+     collects up to 32 MiB on a rank, and again when it is read back. */
   const double mebibyte = 1048576;
-  int ranks;
-  MPI_Comm_size(sn_grid_world(sn_parameters_grid(parameters)), &ranks);
   double written = 0;
   for (int i = 0; i < sn_parameters_blocks(parameters); i++) {
     const sn_parameter_block *block = sn_parameters_block(parameters, i);
@@ -281,7 +278,7 @@ double sn_setup_peak_memory(const sn_parameters *parameters, double arrays, doub
     for (int d = 0; d < block->dimensions; d++) size *= (double)block->shape[d];
     written = fmax(written, fmin(size, 32 * mebibyte));
   }
-  return libraries + arrays + 8 * mebibyte + (ranks > 1 ? 2 : 1) * written;
+  return libraries + arrays + 8 * mebibyte + 2 * written;
 }
 
 sn_status sn_setup_lock(sn_app *app, const char *path, const char *what, const char *advice) {
