@@ -28,8 +28,8 @@ TARGET = 1e-3  # the loss to reach
 INTERVAL, WINDOWS, BATCH = 0.2, 800, 256
 LOOKS = {"l2": ("IMEX-RK2", BLUE), "3": ("IMEX-RK3", SKY), "4": ("IMEX-RK4", GREEN), "5": ("IMEX-RK5", PURPLE),
          "cn": ("Crank–Nicolson", ORANGE), "dopri5": ("Dopri5", VERMILION), "rk4": ("RK4", INK)}
-RUNS = {"figure2": [f"64/{name}" for name in ("l2", "3", "4", "5", "cn", "cn_plain", "dopri5_largest", "dopri5",
-                                              "rk4_largest", "rk4")],
+RUNS = {"figure2": [f"64/{name}" for name in ("l2", "3", "4", "5", "cn", "cn_plain", "cn_plain_exact", "dopri5_largest",
+                                              "dopri5", "rk4_largest", "rk4")],
         "figure3": [f"512/{name}" for name in ("l2", "3", "4", "5", "cn", "dopri5_steps", "rk4_steps")]}
 
 
@@ -71,7 +71,9 @@ def read_method(run):
     history, config = read_history(run), read_config(run / "config.yaml")
     scheme, dt = config["integrator.scheme"], float(config["integrator.dt"])
     seconds = history.seconds[-1] * read_share(run.with_suffix(".log")) / history.epoch.size
-    remark = "" if config["integrator.newton.precondition"] == "true" else ", no preconditioner"
+    remark = ""
+    if config["integrator.newton.precondition"] == "false":
+        remark = f", plain, to {float(config['integrator.newton.tolerance']):g}"
     if run.name.endswith("_steps"):
         steps = round(float(config["generate.interval"]) / dt)
         return Method(scheme, dt, remark, np.zeros(0), np.zeros(0), seconds / steps * INTERVAL / dt * WINDOWS / BATCH)
@@ -92,12 +94,13 @@ def epochs_to_target(method, methods):
 def draw(methods):
     figure = Figure(figsize=(10.5, 4.2), constrained_layout=True)
     by_iteration, by_second = figure.subplots(1, 2, sharey=True)
-    seen = set()
+    partial = []  # schemes of those seen
     for method in methods:
-        colour, again = LOOKS[method.scheme][1], method.scheme in seen
-        seen.add(method.scheme)
+        colour = LOOKS[method.scheme][1]
         style = {"color": colour, "linewidth": 1.4}
         if not method.is_whole():
+            again = method.scheme in partial
+            partial.append(method.scheme)
             style |= {"marker": "s" if again else "o", "markersize": 4, "markerfacecolor": "white" if again else colour}
             losses = model_of(method, methods).loss
             seconds = method.epoch_seconds * np.arange(1, losses.size + 1)
@@ -134,8 +137,8 @@ def print_table(methods):
 
 
 def print_losses(directory):
-    """Of one network under two schemes, from predictions over one interval from every training window."""
-    for scheme in ("5", "dopri5"):
+    """Of one network under several schemes, from predictions over one interval from every training window."""
+    for scheme in ("l2", "5", "dopri5"):
         path = directory / f"64/loss_{scheme}.h5"
         with open_trajectory(path) as data:
             loss = float((np.asarray(data.rmse)[:, -1] ** 2).mean())

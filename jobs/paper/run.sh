@@ -77,14 +77,17 @@ network_loss() {
 figure2() {
   stability
   for scheme in l2 3 4 5; do train 64/$scheme integrator.scheme=$scheme; done
-  # As loose as the losses do not show; then as exact as the others, without the preconditioner.
+  # As loose as the losses do not show; the same without the preconditioner (plain), and as exact as can be.
   train 64/cn integrator.scheme=cn integrator.newton.tolerance=1e-4
-  train 64/cn_plain integrator.scheme=cn integrator.newton.precondition=false train.epochs=5
+  train 64/cn_plain integrator.scheme=cn integrator.newton.tolerance=1e-4 integrator.newton.precondition=false \
+    train.epochs=5
+  train 64/cn_plain_exact integrator.scheme=cn integrator.newton.precondition=false train.epochs=5
   for scheme in dopri5 rk4; do
     train 64/${scheme}_largest integrator.scheme=$scheme integrator.dt="$(stable_step 64 $scheme)" train.epochs=5
     train 64/$scheme integrator.scheme=$scheme integrator.dt=0.001 train.epochs=2
   done
   say "$(date +%T)  Figure 2"
+  network_loss l2 0.2
   network_loss 5 0.2
   network_loss dopri5 "$(stable_step 64 dopri5)"
   "$PYTHON" jobs/paper/plot.py figure2 $run
@@ -117,7 +120,7 @@ implicit() {
 
 # From snapshots of the training part, and from the first behind it.
 predict_fine() {
-  local from=("${fine[@]}" predict.model=$run/512/l2/model.h5 predict.data=$run/512/data.h5 predict.file=none)
+  local from=("${fine[@]}" "predict.model=$run/512/l2/model.h5" "predict.data=$run/512/data.h5" predict.file=none)
   program predict "${from[@]}" predict.start=0 predict.starts=30 predict.span=30 | grep '^valid time'
   program predict "${from[@]}" | grep '^valid time'
 }
