@@ -5,9 +5,8 @@
 
 Seconds are those of a core: what history.csv says times the share of a core that the process got beside other work. A
 method too slow to be trained to the end was trained for some epochs, or for some steps. The rule for the rest, drawn
-dashed: it needs as many epochs as the run that follows the same flow, which for explicit schemes is IMEX-RK5's, or if
-that was not trained to the end IMEX-RK2's. Exit status: 0 done, 2 bad usage, 3 a file is missing or not what it should
-be.
+dashed: it needs as many epochs as the run to the end that follows its flow best: of the same scheme, else of the IMEX
+scheme of highest order. Exit status: 0 done, 2 bad usage, 3 a file is missing or not what it should be.
 """
 import dataclasses
 import pathlib
@@ -82,7 +81,7 @@ def read_method(run):
 
 def model_of(method, methods):
     """The run whose losses a method has: its own if it is whole, else by the rule."""
-    wanted = ("cn" if method.scheme == "cn" else "5", "l2")
+    wanted = (method.scheme, "5", "4", "3", "l2")
     return next(m for m in [method, *(m for scheme in wanted for m in methods if m.scheme == scheme)] if m.is_whole())
 
 
