@@ -2,7 +2,7 @@
 # The paper's experiments (Zhang, Liu, Maulik 2023) from nothing, on one core: figures 1 to 3 and their numbers.
 #   jobs/paper/run.sh [figure1|figure2|figure3]      all three by default
 # Installs what is missing, builds, generates, trains, measures and draws; stopped, it goes on where it was. Ten minutes
-# for figure 1, six for figure 2, eighteen for figure 3. Results: runs/paper.
+# for figure 1, six for figure 2, sixteen for figure 3. Results: runs/paper.
 set -euo pipefail
 # shellcheck source=jobs/common.sh
 source "$(dirname "$0")/../common.sh"
