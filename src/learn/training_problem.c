@@ -61,9 +61,10 @@ static sn_status sweep(sn_training_problem *p, chunk_visitor visit, void *contex
   SN_TRY(sn_model_stepped(p->model));
   /* One replica may fail alone: the others learn of it here. */
   sn_status status = SN_OK;
+  double sum;
   for (ptrdiff_t done = 0; done < share.count && !status; done += most) {
     const ptrdiff_t samples = share.count - done < most ? share.count - done : most;
-    double sum = 0;
+    sum = 0;
     sn_dataset_gather(p->dataset, p->set, samples, NULL, share.start + done, sn_objective_initial(p->objective),
                       sn_objective_targets(p->objective));
     status = visit(p, samples, &sum, context);

@@ -35,7 +35,10 @@ static void to_double(ptrdiff_t count, const float *restrict from, double *restr
   for (ptrdiff_t i = 0; i < count; i++) to[i] = from[i];
 }
 
-/* Two numbers of the tape in a double. */
+/* The tape is memory for what this puts there: two numbers in a double. */
+static void *taped(double *tape) { return tape; }
+static const void *taped_before(const double *tape) { return tape; }
+
 static ptrdiff_t tape_size(const sn_network *network, ptrdiff_t samples) {
   return (samples * ((const sn_mlp *)network)->tape_width + 1) / 2;
 }
@@ -53,7 +56,7 @@ static sn_status forward(sn_network *network, ptrdiff_t samples, const double *u
   sn_mlp *m = (sn_mlp *)network;
   const ptrdiff_t count = samples * network->points;
   to_single(count, u, m->states[0]);
-  pass_forward(m, samples, m->states[0], m->states[1], (float *)tape);
+  pass_forward(m, samples, m->states[0], m->states[1], taped(tape));
   to_double(count, m->states[1], f);
   return SN_OK;
 }
@@ -64,7 +67,7 @@ static sn_status backward(sn_network *network, ptrdiff_t samples, const double *
   const ptrdiff_t count = samples * network->points;
   to_single(count, u, m->states[0]);
   to_single(count, f_bar, m->states[1]);
-  pass_backward(m, samples, m->states[0], (const float *)tape, m->states[1], u_bar ? m->states[2] : NULL, gradient);
+  pass_backward(m, samples, m->states[0], taped_before(tape), m->states[1], u_bar ? m->states[2] : NULL, gradient);
   if (u_bar) to_double(count, m->states[2], u_bar);
   return SN_OK;
 }
@@ -76,7 +79,7 @@ static sn_status tangent(sn_network *network, ptrdiff_t samples, const double *u
   to_single(count, u, m->states[0]);
   if (du) to_single(count, du, m->states[1]);
   if (dtheta) to_single(sn_parameters_size(network->parameters), dtheta, m->direction);
-  pass_tangent(m, samples, m->states[0], (const float *)tape, du ? m->states[1] : NULL, dtheta ? m->direction : NULL,
+  pass_tangent(m, samples, m->states[0], taped_before(tape), du ? m->states[1] : NULL, dtheta ? m->direction : NULL,
                m->states[2]);
   to_double(count, m->states[2], df);
   return SN_OK;

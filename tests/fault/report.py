@@ -24,13 +24,19 @@ class Table(unittest.TextTestResult):
         super().stopTest(test)
 
 
+def place(entry):
+    """Where a test stands: one may refer to that before it."""
+    test, _ = entry
+    return type(test).__module__, getattr(test, test._testMethodName).__code__.co_firstlineno
+
+
 def main():
     if "--long" in sys.argv:
         os.environ["SINODE_FAULT_LONG"] = "1"
     tests = unittest.defaultTestLoader.discover(HERE, "test_*.py")
     result = unittest.TextTestRunner(stream=sys.stderr, resultclass=Table, verbosity=1).run(tests)
     print("| fault | what must follow | result |\n|---|---|---|")
-    for test, outcome in result.outcomes:
+    for test, outcome in sorted(result.outcomes, key=place):
         fault, _, follows = " ".join((test._testMethodDoc or test.id()).split()).partition(" -> ")
         print(f"| {fault} | {follows} | {outcome} |")
     return not result.wasSuccessful()
