@@ -160,7 +160,11 @@ static sn_status prepare(example *e) {
   SN_TRY(sn_grid_create(MPI_COMM_WORLD, ranks, POINTS, NULL, &e->grid));
   SN_TRY(make_data(e));
   const sn_trainer_options options = {
-      .batch = 16, .epochs = EPOCHS, .seed = 1, .window = 1, .schedule = {.kind = SN_SCHEDULE_PLATEAU, .factor = 0.5, .patience = 5, .threshold = 1e-3}};
+      .batch = 16,
+      .epochs = EPOCHS,
+      .seed = 1,
+      .window = 1,
+      .schedule = {.kind = SN_SCHEDULE_PLATEAU, .factor = 0.5, .patience = 5, .threshold = 1e-3}};
   const ptrdiff_t samples = sn_trainer_samples(e->grid, e->dataset, options.batch, 0);
   SN_TRY(make_model(e, samples));
   const sn_integrator_options integrator = {.tableau = sn_tableau_find("l2"),

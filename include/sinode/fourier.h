@@ -55,8 +55,8 @@ ptrdiff_t sn_fourier_wave_number(const sn_fourier *fourier, ptrdiff_t mode);
 int sn_fourier_multiplicity(const sn_fourier *fourier, ptrdiff_t mode);
 
 /*
- * Where a layout holds both a coefficient and its conjugate, makes them so again: round-off sets them apart, and what no
- * real field has is not seen by any transform, but grows by itself where a symbol amplifies. Local.
+ * Where a layout holds both a coefficient and its conjugate, makes them so again: round-off sets them apart, and what
+ * no real field has is not seen by any transform, but grows by itself where a symbol amplifies. Local.
  */
 void sn_fourier_make_real(const sn_fourier *fourier, double complex *coefficients);
 

@@ -35,7 +35,14 @@
 #include "sinode/grid.h"
 #include "sinode/parameters.h"
 
-typedef enum { SN_NETWORK_NONE, SN_NETWORK_MLP, SN_NETWORK_CONV, SN_NETWORK_KS, SN_NETWORK_PRODUCT, SN_NETWORK_SHELL } sn_network_kind;
+typedef enum {
+  SN_NETWORK_NONE,
+  SN_NETWORK_MLP,
+  SN_NETWORK_CONV,
+  SN_NETWORK_KS,
+  SN_NETWORK_PRODUCT,
+  SN_NETWORK_SHELL
+} sn_network_kind;
 /* gelu is the exact one, x Phi(x), as PyTorch's default. */
 typedef enum { SN_ACTIVATION_RELU, SN_ACTIVATION_TANH, SN_ACTIVATION_SIGMOID, SN_ACTIVATION_GELU } sn_activation;
 

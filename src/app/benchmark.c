@@ -24,8 +24,8 @@ static const struct {
     {sn_benchmark_training, {"predict_step", "train_iteration"}},
     {sn_benchmark_files, {"write_trajectory", "write_checkpoint"}},
     {sn_benchmark_machine,
-     {"machine_product", "machine_triad", "machine_row", "machine_transform", "machine_lines", "machine_message", "machine_bulk",
-      "machine_reduction"}},
+     {"machine_product", "machine_triad", "machine_row", "machine_transform", "machine_lines", "machine_message",
+      "machine_bulk", "machine_reduction"}},
 };
 
 enum { GROUPS = sizeof groups / sizeof groups[0] };

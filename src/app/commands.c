@@ -34,7 +34,8 @@ static const sn_command commands[] = {
      SN_FOR_BENCHMARK, sn_command_benchmark},
     {"check", "CONFIG.yaml", "dry run: process grid, memory, solver, messages; runs nothing",
      "Validates the parameters and says what a run on this number of ranks would do and need.\n"
-     "  --io        writes files of the run's shape where the run would, syncs, reads them back and compares; says how\n"
+     "  --io        writes files of the run's shape where the run would, syncs, reads them back and compares; says "
+     "how\n"
      "              fast\n"
      "  --ranks N   says it for a run on N ranks, by formula, in no time",
      SN_FOR_ALL, sn_command_check},

@@ -49,8 +49,7 @@ static sn_status say_status(const generation *g, sn_run_state state, const char 
   sn_status status = SN_OK;
   if (app->rank == 0) {
     const sn_run_progress progress = progress_of(g);
-    status = sn_status_file_write(app->config.run.directory, state, &progress, g->checkpoint, reason,
-                                  app->timer);
+    status = sn_status_file_write(app->config.run.directory, state, &progress, g->checkpoint, reason, app->timer);
   }
   return sn_agree(app->world, status);
 }
@@ -294,8 +293,7 @@ static sn_status prepare(generation *g) {
 static void show(generation *g) {
   const sn_run_progress now = progress_of(g);
   if (g->app->rank == 0)
-    sn_status_file_refresh(g->app->config.run.directory, &now, g->checkpoint, "generating",
-                           g->app->timer, &g->told);
+    sn_status_file_refresh(g->app->config.run.directory, &now, g->checkpoint, "generating", g->app->timer, &g->told);
   sn_log_progress(g->app->log, "generating", (double)now.step, steps_in_all(g), "t %g", sn_etdrk4_time(g->etdrk4));
 }
 

@@ -74,10 +74,10 @@ static int find_reader(const char *name) {
 sn_status sn_command_template(sn_app *app) {
   const int command = strcmp(app->argument, "check") == 0 ? SN_FOR_ALL : find_reader(app->argument);
   if (!command)
-    return SN_ERROR_ALL(
-        SN_ERROR_USAGE,
-        "there is no template for '%s'; there is one for generate, train, predict, gradient, benchmark, lyapunov, check",
-        app->argument);
+    return SN_ERROR_ALL(SN_ERROR_USAGE,
+                        "there is no template for '%s'; there is one for generate, train, predict, gradient, "
+                        "benchmark, lyapunov, check",
+                        app->argument);
   if (app->rank == 0) sn_config_template((sn_config_command)command);
   return SN_OK;
 }
@@ -85,10 +85,10 @@ sn_status sn_command_template(sn_app *app) {
 sn_status sn_command_schema(sn_app *app) {
   const int command = find_reader(app->argument);
   if (!command && strcmp(app->argument, "all") != 0)
-    return SN_ERROR_ALL(
-        SN_ERROR_USAGE,
-        "there is no schema for '%s'; there is one for generate, train, predict, gradient, benchmark, lyapunov and for all",
-        app->argument);
+    return SN_ERROR_ALL(SN_ERROR_USAGE,
+                        "there is no schema for '%s'; there is one for generate, train, predict, gradient, benchmark, "
+                        "lyapunov and for all",
+                        app->argument);
   if (app->rank == 0) sn_config_json_schema(command);
   return SN_OK;
 }

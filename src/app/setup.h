@@ -13,7 +13,8 @@
 /* The slice of training batches, or 0 (sn_trainer_options). Local. */
 ptrdiff_t sn_setup_slice(const sn_app *app);
 
-/* The process grid of the parameters, and FFTW's wisdom; says what it is. Collective over world. Error SN_ERROR_FILE. */
+/* The process grid of the parameters, and FFTW's wisdom; says what it is. Collective over world. Error SN_ERROR_FILE.
+ */
 sn_status sn_setup_grid(sn_app *app, sn_grid **grid);
 
 /* Keeps what FFTW has measured, once plans are made, if the parameters want it. Collective over world. */

@@ -76,8 +76,7 @@ static sn_status after_iteration(void *context, const sn_trainer *trainer, doubl
   t->loss = loss;
   const sn_run_progress now = progress_of(t);
   if (t->app->rank == 0)
-    sn_status_file_refresh(t->app->config.run.directory, &now, t->checkpoint, "training", t->app->timer,
-                           &t->told);
+    sn_status_file_refresh(t->app->config.run.directory, &now, t->checkpoint, "training", t->app->timer, &t->told);
   sn_log_progress(t->app->log, "training", batches_done(t), batches_in_all(t), "epoch %lld  loss %.3e  rate %.2e",
                   (long long)now.epoch, loss, now.rate);
   if (!isfinite(loss)) say_left_out(t);

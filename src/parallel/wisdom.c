@@ -9,8 +9,7 @@
 
 static sn_status read_file(const char *path) {
   FILE *file = fopen(path, "r");
-  if (!file)
-    return errno == ENOENT ? SN_OK : SN_ERROR(SN_ERROR_FILE, "%s: cannot be read: %s", path, strerror(errno));
+  if (!file) return errno == ENOENT ? SN_OK : SN_ERROR(SN_ERROR_FILE, "%s: cannot be read: %s", path, strerror(errno));
   const int understood = fftw_import_wisdom_from_file(file);
   fclose(file);
   return understood ? SN_OK

@@ -27,7 +27,7 @@ static void see_that_it_reads_back(const sn_config *config, sn_config_command co
     fprintf(stderr, "%s\n%s", sn_error_get_message(status), text);
     abort();
   }
-  static const char *const sections[] = {"run",   "grid",  "parallel", "fft",     "generate", "model",
+  static const char *const sections[] = {"run",   "grid",    "parallel",   "fft",     "generate", "model",
                                          "train", "adjoint", "integrator", "predict", "gradient", "benchmark"};
   for (size_t k = 0; k < sizeof sections / sizeof sections[0]; k++)
     if (sn_config_difference(config, &again, sections[k], before, now, sizeof now)) abort();

@@ -123,16 +123,32 @@ static unsigned next(program *p) {
   return *p->data++;
 }
 
-static const char *const places[] = {"u", "time", "x", "member", "u_checksum", "model", "model/linear",
-                                     "model/linear/stencil", "model/nonlinear", "model/nonlinear/layer_0",
-                                     "model/nonlinear/layer_0/weight", "model/nonlinear/layer_1/weight",
-                                     "model/nonlinear/layer_1/bias", "model/nonlinear/layer_2/weight",
-                                     "optimizer/momentum_buffer", "optimizer/momentum_buffer/linear/stencil",
-                                     "progress", "progress/epoch", "progress/history", "state"};
-static const char *const names[] = {"sinode_kind", "sinode_format", "domain_length", "config", "checksum", "grid_points",
-                                    "activation", "nonlinear_kind", "linear_kind", "linear_trainable", "title"};
-static const char *const words[] = {"trajectory", "model", "checkpoint", "mlp", "conv", "none", "stencil", "dense", "",
-                                    "0000000000000000", "\xff\xfe", "run: {seed: 9}"};
+static const char *const places[] = {"u",
+                                     "time",
+                                     "x",
+                                     "member",
+                                     "u_checksum",
+                                     "model",
+                                     "model/linear",
+                                     "model/linear/stencil",
+                                     "model/nonlinear",
+                                     "model/nonlinear/layer_0",
+                                     "model/nonlinear/layer_0/weight",
+                                     "model/nonlinear/layer_1/weight",
+                                     "model/nonlinear/layer_1/bias",
+                                     "model/nonlinear/layer_2/weight",
+                                     "optimizer/momentum_buffer",
+                                     "optimizer/momentum_buffer/linear/stencil",
+                                     "progress",
+                                     "progress/epoch",
+                                     "progress/history",
+                                     "state"};
+static const char *const names[] = {"sinode_kind", "sinode_format",    "domain_length", "config",
+                                    "checksum",    "grid_points",      "activation",    "nonlinear_kind",
+                                    "linear_kind", "linear_trainable", "title"};
+static const char *const words[] = {"trajectory", "model",         "checkpoint", "mlp", "conv",
+                                    "none",       "stencil",       "dense",      "",    "0000000000000000",
+                                    "\xff\xfe",   "run: {seed: 9}"};
 static const hsize_t sizes[] = {0, 1, 2, 3, 5, 8, 9, 21, 1000, 65536, 1ull << 33, 1ull << 62};
 static const double values[] = {0, 1, -1, 3, 1e308, -1e308, 1e-308, 9e18};
 
@@ -146,10 +162,14 @@ static hid_t pick_type(program *p) {
   static const int fixed = 7;
   hid_t type;
   switch (next(p) % 7) {
-    case 0: return H5Tcopy(H5T_IEEE_F64LE);
-    case 1: return H5Tcopy(H5T_STD_I64LE);
-    case 2: return H5Tcopy(H5T_IEEE_F32BE);
-    case 3: return H5Tcopy(H5T_STD_I8LE);
+    case 0:
+      return H5Tcopy(H5T_IEEE_F64LE);
+    case 1:
+      return H5Tcopy(H5T_STD_I64LE);
+    case 2:
+      return H5Tcopy(H5T_IEEE_F32BE);
+    case 3:
+      return H5Tcopy(H5T_STD_I8LE);
     case 4:
       type = H5Tcopy(H5T_C_S1);
       H5Tset_size(type, next(p) % 2 ? H5T_VARIABLE : (size_t)fixed);
@@ -159,7 +179,8 @@ static hid_t pick_type(program *p) {
       H5Tinsert(type, "r", 0, H5T_NATIVE_DOUBLE);
       H5Tinsert(type, "i", 8, H5T_NATIVE_DOUBLE);
       return type;
-    default: return H5Tcopy(H5T_STD_U64BE);
+    default:
+      return H5Tcopy(H5T_STD_U64BE);
   }
 }
 
@@ -242,12 +263,22 @@ static void edit(program *p) {
   for (int k = 0; k < 12 && p->left; k++) {
     const char *one, *other;
     switch (next(p) % 8) {
-      case 0: H5Ldelete(file, PICK(places, next(p)), H5P_DEFAULT); break;
+      case 0:
+        H5Ldelete(file, PICK(places, next(p)), H5P_DEFAULT);
+        break;
       case 1:
-      case 2: make_dataset(file, p); break;
-      case 3: set_attribute(file, p); break;
-      case 4: set_element(file, p); break;
-      case 5: H5Adelete(file, PICK(names, next(p))); break;
+      case 2:
+        make_dataset(file, p);
+        break;
+      case 3:
+        set_attribute(file, p);
+        break;
+      case 4:
+        set_element(file, p);
+        break;
+      case 5:
+        H5Adelete(file, PICK(names, next(p)));
+        break;
       case 6:
         one = PICK(places, next(p));
         other = PICK(places, next(p));

@@ -387,7 +387,8 @@ static void singular_matrices_are_reported(void **state) {
     sn_solver *solver = make_solver(&s, solver_kinds[i]);
     double *x = field(&s, SAMPLES);
     sn_status status = sn_solver_solve(solver, 1, SAMPLES, x);
-    assert_that(status && sn_error_get_code(status) == SN_ERROR_RUN); /* the space ranks alike; other replicas may not be */
+    assert_that(status &&
+                sn_error_get_code(status) == SN_ERROR_RUN); /* the space ranks alike; other replicas may not be */
     sn_error_destroy(&status);
     sn_memory_give(&x);
     sn_solver_destroy(&solver);
