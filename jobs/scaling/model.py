@@ -281,15 +281,18 @@ def transform_seconds(case, machine, fields):
 
 
 def solve_seconds(case, machine):
-    """Two transforms, the symbol, and over several ranks the way to the columns and back."""
+    """Two transforms, the symbol, and over several ranks the way to the columns and back, in and out of buffers at both
+    ends, and the columns' values read and written."""
     own, sent = case.points // case.space, redistributions(case, case.samples)
-    passes = 3 if case.space == 1 else 3 + 2 * 6
+    passes = 3 if case.space == 1 else 3 + 2 * 6 + 3
     return (transform_seconds(case, machine, case.samples) + sent.messages * machine.latency +
             sent.bytes * machine.byte + passes * DOUBLE * case.samples * own / machine.bandwidth)
 
 
 def generate_seconds(case, machine):
-    return 4 * transform_seconds(case, machine, 1) + SWEEPS * case.points / 2 / case.space / machine.bandwidth
+    """Over several ranks, the squares and the rows that are transformed next are in the cache already."""
+    swept = SWEEPS if case.space == 1 else SWEEPS // 2
+    return 4 * transform_seconds(case, machine, 1) + swept * case.points / 2 / case.space / machine.bandwidth
 
 
 def reduction_seconds(case, machine):
