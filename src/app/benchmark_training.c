@@ -29,7 +29,8 @@ typedef struct {
   sn_objective *objective;
   sn_optimizer *optimizer;
   sn_trainer *trainer;
-  ptrdiff_t samples, steps; /* of a batch; time steps of a rollout */
+  ptrdiff_t samples, steps; /* worked on at once; time steps of a rollout */
+  ptrdiff_t passes;         /* that this replica makes over its share of a batch: its slices */
   double *states;           /* (2, points): of one trajectory */
   products floor;
 } bench;
@@ -85,10 +86,11 @@ static void backward_products(const products *p, int samples, bool needs_input) 
 
 static sn_status training_floor(void *context) {
   const bench *t = context;
-  for (long k = 0; k < t->floor.evaluations; k++) {
-    forward_products(&t->floor, (int)t->samples);
-    backward_products(&t->floor, (int)t->samples, k > 0);
-  }
+  for (ptrdiff_t pass = 0; pass < t->passes; pass++)
+    for (long k = 0; k < t->floor.evaluations; k++) {
+      forward_products(&t->floor, (int)t->samples);
+      backward_products(&t->floor, (int)t->samples, k > 0);
+    }
   return SN_OK;
 }
 
@@ -150,6 +152,7 @@ static sn_status make_data(const sn_app *app, bench *t) {
 static sn_status prepare_training(sn_app *app, bench *t) {
   const sn_config *c = &app->config;
   t->samples = sn_trainer_samples(t->grid, t->dataset, c->train.batch, sn_setup_slice(app));
+  t->passes = (sn_trainer_samples(t->grid, t->dataset, c->train.batch, 0) + t->samples - 1) / t->samples;
   SN_TRY(sn_setup_model(app, t->grid, t->samples, &t->model));
   SN_TRY(sn_setup_integrator(app, t->model, c->generate.interval, c->train.window, SN_PASSES_ADJOINT, &t->integrator));
   SN_TRY(sn_objective_create(t->model, t->integrator, (sn_loss_kind)c->train.loss, c->train.window, &t->objective));
