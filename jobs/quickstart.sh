@@ -100,6 +100,9 @@ generate "$best" runs/best/data.h5
 generate "$best" runs/best/unseen.h5 --set run.seed=999 --set generate.members=1 --set generate.span=6000
 parallel train "$best" --set train.epochs="$best_epochs"
 parallel predict "$best" --set predict.baselines=false | tee runs/best/prediction.txt
+parallel predict "$best" --quiet --overwrite --set predict.starts=1 --set predict.start=6000 --set predict.span=300 \
+  --set predict.file=runs/best/prediction.h5
+tools map runs/best/prediction.h5
 end
 
 stage="Summary"
@@ -128,7 +131,7 @@ print(f"""
   and of {best}, cut short: median of 100 predictions {median} Lyapunov times (quartiles {low}, {high})
 
   report      {run}/report.html
-  figures     {run}/figures/*.png, *.pdf
+  figures     {run}/figures/*.png, *.pdf; runs/best/prediction_map.png
   prediction  xarray.open_dataset("{run}/prediction.h5")
 
 What next:
