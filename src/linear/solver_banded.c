@@ -48,8 +48,7 @@ typedef struct {
 
 static bool is_local(const sn_solver *solver) { return sn_grid_space_size(solver->grid) == 1; }
 
-/* Whether I - gamma A, and B with it, is symmetric positive definite, by the symbol between the grid's modes as well.
- */
+/* Whether I - gamma A, and B with it, is symmetric positive definite: by the symbol, also between the grid's modes. */
 static bool is_definite(const sn_linear *linear, int gammas, const double *gamma) {
   const double *taps = sn_linear_coefficients(linear);
   const int half = linear->shape.taps / 2;
