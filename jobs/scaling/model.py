@@ -8,6 +8,7 @@ import dataclasses
 import functools
 import math
 import pathlib
+import statistics
 
 DOUBLE, HALF_WIDTH = 8, 2  # bytes; of the 5-tap stencil
 STAGES = {"ars111": 1, "l2": 2}  # network evaluations, and solves, of a step of schemes where they are as many
@@ -35,7 +36,7 @@ class Traffic:
 
 @dataclasses.dataclass
 class Machine:
-    """What `sinode benchmark --machine` finds on each rank, all at work: the least seconds, which nothing disturbed."""
+    """What `sinode benchmark --machine` finds on each rank, all at work."""
     products: float  # multiply-adds a second, of matrices
     bandwidth: float  # bytes a second
     transform: float  # seconds of one real transform of as many points as the rank has
@@ -47,21 +48,21 @@ class Machine:
 
     @classmethod
     def read(cls, paths):
-        """From the files of several rounds: the least seconds of each."""
-        row = {}
+        """From the files of several rounds: the medians."""
+        rows = {}
         for line in (line for path in paths for line in read_rows(path)):
-            found = {key: float(line[key]) for key in ("batch", "seconds_min", "bytes")}
-            if line["name"] not in row or found["seconds_min"] < row[line["name"]]["seconds_min"]:
-                row[line["name"]] = found
-        rate = lambda name: row[name]["batch"] / row[name]["seconds_min"]
+            rows.setdefault(line["name"], []).append({key: float(line[key]) for key in ("batch", "seconds_median", "bytes")})
+        row = {name: {key: statistics.median(found[key] for found in every) for key in every[0]}
+               for name, every in rows.items()}
+        rate = lambda name: row[name]["batch"] / row[name]["seconds_median"]
         found = cls(products=rate("machine_product"), bandwidth=rate("machine_triad"),
-                    transform=row["machine_transform"]["seconds_min"] / 2,
+                    transform=row["machine_transform"]["seconds_median"] / 2,
                     transform_points=int(row["machine_transform"]["batch"]),
                     line=1 / rate("machine_lines") / math.log2(SHORT))
         if "machine_message" in row:
-            found.latency = row["machine_message"]["seconds_min"]
-            found.byte = row["machine_bulk"]["seconds_min"] / row["machine_bulk"]["bytes"]
-            found.reduced_byte = row["machine_reduction"]["seconds_min"] / row["machine_reduction"]["bytes"]
+            found.latency = row["machine_message"]["seconds_median"]
+            found.byte = row["machine_bulk"]["seconds_median"] / row["machine_bulk"]["bytes"]
+            found.reduced_byte = row["machine_reduction"]["seconds_median"] / row["machine_reduction"]["bytes"]
         return found
 
     def transform_of(self, points):
@@ -342,9 +343,10 @@ def case_of(row, settings):
 
 
 def directory_of(root, ranks, space):
-    """Holds a folder a round, each with the benchmark's files and machine/, those of the machine."""
+    """Holds a folder a round, with one of the benchmark's for each of --of."""
     return pathlib.Path(root) / f"{ranks:05d}_{space:05d}"
 
 
-def machine_of(directory):
-    return Machine.read(sorted(directory.glob("*/machine/benchmark.csv")))
+def machine_of(directory, of="*"):
+    """In turn with these steps, or with any."""
+    return Machine.read(sorted(directory.glob(f"*/{of}/benchmark.csv")))

@@ -30,7 +30,7 @@ STEPS = {"generate": ["generate_step"], "train": ["train_iteration", "reduction"
          "io": ["write_trajectory", "write_checkpoint"]}
 REGIONS = {"halo": ("halo exchange",), "fft": ("FFT", "redistribution"), "solve": ("implicit solve",),
            "reduction": ("reduction",), "io": ("writing",)}
-COLUMNS = ("name", "ranks", "space", "points", "batch", "seconds", "least", "speedup", "efficiency", *REGIONS, "messages", "bytes",
+COLUMNS = ("name", "ranks", "space", "points", "batch", "seconds", "speedup", "efficiency", *REGIONS, "messages", "bytes",
            "model_messages", "model_bytes", "model_seconds", "model_error")
 
 
@@ -93,19 +93,17 @@ def settings_of(directory):
 
 
 def commands(options, ranks, space):
-    """The runs of one point: arguments of sinode. Steps and machine in turn, since machines change their pace."""
+    """The runs of one point: arguments of sinode. Each times its steps and the machine in turn."""
     point = model.directory_of(options.directory, ranks, space)
-    names = [name for of in options.of.split(",") for name in STEPS[of]]
     common = [f"parallel.space={space}"]
     if options.kind == "weak":
         common += [f"grid.points={options.points * space}", f"grid.length={options.length * space!r}",
                    f"train.batch={options.batch * (ranks // space)}"]
     common += options.set
-    for where in (point / str(number) for number in range(1, options.rounds + 1)):
-        for directory, more, flags in ((where, [f"benchmark.only=[{', '.join(names)}]"], []),
-                                       (where / "machine", [], ["--machine"])):
-            words = (f"run.directory={directory}", *common, *more)
-            yield ["benchmark", options.config, "--overwrite", *flags,
+    for number in range(1, options.rounds + 1):
+        for of in options.of.split(","):
+            words = (f"run.directory={point / str(number) / of}", *common, f"benchmark.only=[{', '.join(STEPS[of])}]")
+            yield ["benchmark", options.config, "--overwrite", "--machine",
                    *(word for text in words for word in ("--set", text))]
 
 
@@ -177,27 +175,33 @@ def shares(directory, name, seconds):
     return found
 
 
+def row_of(rounds, number, settings, machine):
+    """Of the table: the medians of the rounds of the step that has this number in their files."""
+    rows = [model.read_rows(where / "benchmark.csv")[number] for where in rounds]
+    case, name = model.case_of(rows[0], settings), rows[0]["name"]
+    measured = statistics.median(float(row["seconds_median"]) for row in rows)
+    sent = model.TRAFFIC.get(name, lambda case: model.Traffic(math.nan, math.nan))(case)
+    predicted = model.seconds(name, case, machine)
+    return {"name": name, "ranks": case.ranks, "space": case.space, "points": case.points, "batch": case.batch,
+            "seconds": measured, **shares(rounds[0], name, float(rows[0]["seconds_median"])),
+            "messages": int(rows[0]["messages"]), "bytes": float(rows[0]["bytes"]), "model_messages": sent.messages,
+            "model_bytes": sent.bytes, "model_seconds": predicted, "model_error": predicted / measured - 1}
+
+
 def gather(root):
-    """The table: a row a measurement, the median of the rounds' medians and the least of all."""
+    """The table: a row a measurement."""
     table = []
     for point in sorted(pathlib.Path(root).glob("[0-9]*_[0-9]*")):
-        rounds = sorted(path.parent for path in point.glob("*/benchmark.csv"))
-        if not rounds or not list(point.glob("*/machine/benchmark.csv")):
+        every = sorted(path.parent for path in point.glob("*/*/benchmark.csv"))
+        if not every:
             print(f"study: {point} is not complete: a run failed or is still to come", file=sys.stderr)
             continue
-        machine, settings = model.machine_of(point), settings_of(rounds[0])
-        for rows in zip(*(model.read_rows(where / "benchmark.csv") for where in rounds)):
-            case, name = model.case_of(rows[0], settings), rows[0]["name"]
-            measured = statistics.median(float(row["seconds_median"]) for row in rows)
-            least = min(float(row["seconds_min"]) for row in rows)
-            sent = model.TRAFFIC.get(name, lambda case: model.Traffic(math.nan, math.nan))(case)
-            predicted = model.seconds(name, case, machine)
-            table.append({"name": name, "ranks": case.ranks, "space": case.space, "points": case.points,
-                          "batch": case.batch, "seconds": measured, "least": least,
-                          **shares(rounds[0], name, float(rows[0]["seconds_median"])),
-                          "messages": int(rows[0]["messages"]), "bytes": float(rows[0]["bytes"]),
-                          "model_messages": sent.messages, "model_bytes": sent.bytes, "model_seconds": predicted,
-                          "model_error": predicted / least - 1})
+        settings = settings_of(every[0])
+        for of in sorted({where.name for where in every}, key=list(STEPS).index):
+            rounds, machine = [where for where in every if where.name == of], model.machine_of(point, of)
+            names = [row["name"] for row in model.read_rows(rounds[0] / "benchmark.csv")]
+            table += [row_of(rounds, number, settings, machine) for number, name in enumerate(names)
+                      if name in STEPS[of]]
     if not table:
         die(f"there are no measurements in {root}; run the study first")
     return table
@@ -335,7 +339,7 @@ def main():
     run_.add_argument("--ranks", type=wholes, required=True)
     run_.add_argument("--space", default="1,all")
     run_.add_argument("--kind", choices=("strong", "weak"), default="strong")
-    run_.add_argument("--rounds", type=whole, default=3, help="of the whole, in turn with the machine's figures")
+    run_.add_argument("--rounds", type=whole, default=3, help="of the whole, each in processes of its own")
     run_.add_argument("--of", default="generate,train,solve")
     run_.add_argument("--set", action="append", default=[], metavar="section.key=value")
     run_.add_argument("--slurm", action="store_true", help="submit it; options unknown here go to sbatch")

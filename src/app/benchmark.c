@@ -11,7 +11,7 @@
 #include "sinode/text_file.h"
 #include "traffic.h"
 
-enum { REPEATS_MOST = 101, NAMES_MOST = 8 };
+enum { REPEATS_MOST = 101, NAMES_MOST = 8, BESIDE_MOST = 8 };
 
 static const struct {
   sn_status (*measure)(sn_benchmark *benchmark);
@@ -23,19 +23,16 @@ static const struct {
      {"solve_fft", "factor_fft", "solve_banded", "factor_banded", "solve_dense", "factor_dense", "solve_gmres"}},
     {sn_benchmark_training, {"predict_step", "train_iteration"}},
     {sn_benchmark_files, {"write_trajectory", "write_checkpoint"}},
-    {sn_benchmark_machine,
-     {"machine_product", "machine_triad", "machine_row", "machine_transform", "machine_lines", "machine_message",
-      "machine_bulk", "machine_reduction"}},
 };
 
-enum { GROUPS = sizeof groups / sizeof groups[0] };
+enum { GROUPS = sizeof groups / sizeof groups[0], SAMPLES_MOST = REPEATS_MOST * (SN_BENCHMARK_ROWS - BESIDE_MOST) };
 
-/* benchmark.only is a list of names, one after the other with a space behind each; an empty one wants all. */
+/* benchmark.only is a list of names, one after the other with a space behind each; an empty one wants all but the
+ * machine's figures, or nothing but those. */
 bool sn_benchmark_wants(const sn_benchmark *benchmark, const char *name) {
-  if (benchmark->app->machine) return strncmp(name, "machine_", 8) == 0;
   const char *only = benchmark->app->config.benchmark.only;
   const size_t length = strlen(name);
-  if (!*only) return true;
+  if (!*only) return !benchmark->app->machine;
   for (; *only; only += strcspn(only, " ") + 1)
     if (strncmp(only, name, length) == 0 && only[length] == ' ') return true;
   return false;
@@ -88,9 +85,23 @@ static sn_status calibrate(const sn_app *app, sn_benchmark_call call, void *cont
   return SN_OK;
 }
 
-/* Calls before measurements: how many a measurement makes, and what the largest rank sends in one. */
-static sn_status prepare(const sn_app *app, const sn_benchmark_case *one, sn_benchmark_row *row, long *calls) {
-  SN_TRY(calibrate(app, one->work, one->context, calls));
+/* The times of one case. */
+struct sn_benchmark_series {
+  const sn_benchmark_case *one;
+  sn_benchmark_row *row;
+  long calls, floor_calls; /* of a sample */
+  int count;
+  double seconds[SAMPLES_MOST], floor[SAMPLES_MOST];
+};
+
+/* Calls before samples: how many a sample makes, and what the largest rank sends in one. */
+static sn_status begin(sn_benchmark *b, const sn_benchmark_case *one, sn_benchmark_series *series) {
+  const sn_app *app = b->app;
+  sn_benchmark_row *row = &b->row[b->rows++];
+  *row = (sn_benchmark_row){.batch = one->batch, .floor = NAN, .ratio = NAN};
+  snprintf(row->name, sizeof row->name, "%s", one->name);
+  *series = (sn_benchmark_series){.one = one, .row = row};
+  SN_TRY(calibrate(app, one->work, one->context, &series->calls));
   const sn_traffic before = sn_traffic_now();
   SN_TRY(one->work(one->context));
   const sn_traffic after = sn_traffic_now();
@@ -98,7 +109,18 @@ static sn_status prepare(const sn_app *app, const sn_benchmark_case *one, sn_ben
   row->bytes = after.bytes - before.bytes;
   MPI_Allreduce(MPI_IN_PLACE, &row->messages, 1, MPI_LONG, MPI_MAX, app->world);
   MPI_Allreduce(MPI_IN_PLACE, &row->bytes, 1, MPI_DOUBLE, MPI_MAX, app->world);
-  return SN_OK;
+  return one->floor ? calibrate(app, one->floor, one->context, &series->floor_calls) : SN_OK;
+}
+
+/* Once the work, once the floor. */
+static sn_status sample(const sn_app *app, sn_benchmark_series *series) {
+  const sn_benchmark_case *one = series->one;
+  double *region = series->row->region;
+  const int k = series->count++;
+  for (int r = 0; r < SN_TIME_REGIONS; r++) region[r] -= sn_timer_seconds(app->timer, (sn_time_region)r);
+  SN_TRY(time_calls(app, one->work, one->context, series->calls, &series->seconds[k]));
+  for (int r = 0; r < SN_TIME_REGIONS; r++) region[r] += sn_timer_seconds(app->timer, (sn_time_region)r);
+  return one->floor ? time_calls(app, one->floor, one->context, series->floor_calls, &series->floor[k]) : SN_OK;
 }
 
 static int compare(const void *a, const void *b) {
@@ -112,40 +134,56 @@ static double median(int count, double *seconds) {
   return 0.5 * (seconds[(count - 1) / 2] + seconds[count / 2]);
 }
 
-static void print_row(const sn_app *app, const sn_benchmark_row *row, const char *floor_name) {
+/* Fills the row and prints it. */
+static void finish(const sn_app *app, sn_benchmark_series *series) {
+  sn_benchmark_row *row = series->row;
+  for (int r = 0; r < SN_TIME_REGIONS; r++) row->region[r] /= (double)(series->count * series->calls);
+  MPI_Allreduce(MPI_IN_PLACE, row->region, SN_TIME_REGIONS, MPI_DOUBLE, MPI_MAX, app->world);
+  row->median = median(series->count, series->seconds);
+  row->least = series->seconds[0];
+  row->most = series->seconds[series->count - 1];
   char beside[96] = "";
-  if (!isnan(row->ratio)) snprintf(beside, sizeof beside, "%10.3e  %6.2f  of %s", row->floor, row->ratio, floor_name);
+  if (series->one->floor) {
+    row->floor = median(series->count, series->floor);
+    row->ratio = row->median / row->floor;
+    snprintf(beside, sizeof beside, "%10.3e  %6.2f  of %s", row->floor, row->ratio, series->one->floor_name);
+  }
   sn_log_line(app->log, "%-16s %10.3e  (%.3e .. %.3e)  %8ld %10.3g  %s", row->name, row->median, row->least, row->most,
               row->messages, row->bytes, beside);
 }
 
-sn_status sn_benchmark_measure(sn_benchmark *benchmark, const sn_benchmark_case *one) {
-  const sn_app *app = benchmark->app;
-  if (!sn_benchmark_wants(benchmark, one->name)) return SN_OK;
-  const int repeats = (int)app->config.benchmark.repeats;
-  double seconds[REPEATS_MOST], floor[REPEATS_MOST];
-  long calls, floor_calls = 0;
-  sn_benchmark_row *row = &benchmark->row[benchmark->rows++];
-  *row = (sn_benchmark_row){.batch = one->batch, .floor = NAN, .ratio = NAN};
-  snprintf(row->name, sizeof row->name, "%s", one->name);
-  SN_TRY(prepare(app, one, row, &calls));
-  for (int r = 0; r < SN_TIME_REGIONS; r++) row->region[r] = -sn_timer_seconds(app->timer, (sn_time_region)r);
-  if (one->floor) SN_TRY(calibrate(app, one->floor, one->context, &floor_calls));
-  for (int k = 0; k < repeats; k++) {
-    SN_TRY(time_calls(app, one->work, one->context, calls, &seconds[k]));
-    if (one->floor) SN_TRY(time_calls(app, one->floor, one->context, floor_calls, &floor[k]));
+static sn_status sample_beside(const sn_benchmark *b) {
+  for (int k = 0; k < b->beside_count; k++) SN_TRY(sample(b->app, &b->beside[k]));
+  return SN_OK;
+}
+
+sn_status sn_benchmark_measure(sn_benchmark *b, const sn_benchmark_case *one) {
+  if (!sn_benchmark_wants(b, one->name)) return SN_OK;
+  sn_benchmark_series series;
+  SN_TRY(begin(b, one, &series));
+  for (int k = 0; k < b->app->config.benchmark.repeats; k++) {
+    SN_TRY(sample(b->app, &series));
+    SN_TRY(sample_beside(b));
   }
-  for (int r = 0; r < SN_TIME_REGIONS; r++)
-    row->region[r] = (row->region[r] + sn_timer_seconds(app->timer, (sn_time_region)r)) / (double)(repeats * calls);
-  MPI_Allreduce(MPI_IN_PLACE, row->region, SN_TIME_REGIONS, MPI_DOUBLE, MPI_MAX, app->world);
-  row->median = median(repeats, seconds);
-  row->least = seconds[0];
-  row->most = seconds[repeats - 1];
-  if (one->floor) {
-    row->floor = median(repeats, floor);
-    row->ratio = row->median / row->floor;
-  }
-  print_row(app, row, one->floor_name);
+  finish(b->app, &series);
+  return SN_OK;
+}
+
+static sn_status measure_groups(sn_benchmark *b) {
+  for (int g = 0; g < GROUPS; g++)
+    if (wants_group(b, g)) SN_TRY(groups[g].measure(b));
+  return SN_OK;
+}
+
+sn_status sn_benchmark_in_turn(sn_benchmark *b, int count, const sn_benchmark_case *cases) {
+  sn_benchmark_series series[BESIDE_MOST];
+  for (int k = 0; k < count; k++) SN_TRY(begin(b, &cases[k], &series[k]));
+  b->beside = series;
+  b->beside_count = count;
+  SN_TRY(measure_groups(b));
+  if (series[0].count == 0)
+    for (int k = 0; k < b->app->config.benchmark.repeats; k++) SN_TRY(sample_beside(b));
+  for (int k = 0; k < count; k++) finish(b->app, &series[k]);
   return SN_OK;
 }
 
@@ -206,8 +244,7 @@ static sn_status run_all(sn_benchmark *b) {
   SN_TRY(sn_run_lock(b->app));
   sn_log_line(b->app->log, "%-16s %10s  (%s .. %s)  %8s %10s  %10s  %6s", "a call of", "median, s", "least", "most",
               "messages", "bytes", "floor, s", "ratio");
-  for (int g = 0; g < GROUPS; g++)
-    if (wants_group(b, g)) SN_TRY(groups[g].measure(b));
+  SN_TRY(b->app->machine ? sn_benchmark_machine(b) : measure_groups(b));
   return sn_agree(b->app->world, b->app->rank == 0 ? write_all(b) : SN_OK);
 }
 

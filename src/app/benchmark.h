@@ -21,11 +21,14 @@ typedef struct {
   double region[SN_TIME_REGIONS]; /* seconds of a call in each; the slowest rank's */
 } sn_benchmark_row;
 
+typedef struct sn_benchmark_series sn_benchmark_series;
+
 typedef struct {
   sn_app *app;
   sn_grid *grid;
-  int rows;
+  int rows, beside_count;
   sn_benchmark_row row[SN_BENCHMARK_ROWS];
+  sn_benchmark_series *beside; /* what is timed in turn with every measurement */
 } sn_benchmark;
 
 /* One call of the work or of its floor. */
@@ -42,10 +45,16 @@ typedef struct {
 bool sn_benchmark_wants(const sn_benchmark *benchmark, const char *name);
 
 /*
- * benchmark.repeats times, in turn: as many calls of the work as take benchmark.seconds, as many of the floor; adds a
- * row and prints it. Collective over world.
+ * benchmark.repeats times, in turn: as many calls of the work as take benchmark.seconds, as many of the floor, and of
+ * what is timed beside; adds a row and prints it. Collective over world.
  */
 sn_status sn_benchmark_measure(sn_benchmark *benchmark, const sn_benchmark_case *one);
+
+/*
+ * Times these cases in turn with everything that benchmark.only names, or with one another where it names nothing:
+ * a machine that changes its pace changes it for all. Their rows follow. Collective over world.
+ */
+sn_status sn_benchmark_in_turn(sn_benchmark *benchmark, int count, const sn_benchmark_case *cases);
 
 /* The groups. Collective over world. */
 sn_status sn_benchmark_generation(sn_benchmark *benchmark);

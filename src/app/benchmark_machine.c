@@ -123,9 +123,7 @@ static sn_status measure(sn_benchmark *b, machine *m) {
       {.name = "machine_message", .batch = 1, .work = message, .context = m},
       {.name = "machine_bulk", .batch = 1, .work = bulk, .context = m},
       {.name = "machine_reduction", .batch = 1, .work = reduction, .context = m}};
-  const int count = b->app->ranks > 1 ? 8 : 5;
-  for (int k = 0; k < count; k++) SN_TRY(sn_benchmark_measure(b, &cases[k]));
-  return SN_OK;
+  return sn_benchmark_in_turn(b, b->app->ranks > 1 ? 8 : 5, cases);
 }
 
 sn_status sn_benchmark_machine(sn_benchmark *b) {

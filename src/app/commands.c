@@ -30,7 +30,8 @@ static const sn_command commands[] = {
      "Reads the sections grid, parallel, model, integrator and train; needs no data. Prints medians, floors and "
      "ratios,\n"
      "messages and bytes, and writes benchmark.csv and benchmark_regions.csv into run.directory.\n"
-     "  --machine   measures what the machine can do instead: products, memory, transforms, messages",
+     "  --machine   measures what the machine can do: products, memory, transforms, messages; in turn with what\n"
+     "              benchmark.only names, or nothing else",
      SN_FOR_BENCHMARK, sn_command_benchmark},
     {"check", "CONFIG.yaml", "dry run: process grid, memory, solver, messages; runs nothing",
      "Validates the parameters and says what a run on this number of ranks would do and need.\n"
