@@ -105,6 +105,13 @@ sn_fourier_forecast sn_fourier_foresee(ptrdiff_t points, int ranks, ptrdiff_t fi
 void sn_fourier_scale(const sn_fourier *fourier, const double complex *symbol, double complex *coefficients);
 
 /*
+ * Real fields to those whose coefficients are theirs times a symbol given on the local modes; `to` may be `from`.
+ * The array of coefficients holds nothing of meaning afterwards. Collective over the space ranks.
+ */
+sn_status sn_fourier_filter(sn_fourier *fourier, const double complex *symbol, const double *from,
+                            double complex *coefficients, double *to);
+
+/*
  * Sets to 0 what is no more than round-off: coefficients below 16 eps times the largest. (Errors of a transform are
  * not spread evenly: single coefficients may be off by some eps of the largest.) Collective over the space ranks.
  */

@@ -270,7 +270,8 @@ TRAFFIC = {
 
 def transform_seconds(case, machine, fields):
     """There and back. Over several ranks rows of complex numbers and columns of real ones, half the work, are
-    transformed in the cache; in memory they are written and read at either end and twice on the columns' side."""
+    transformed in the cache; in memory the pieces and the twiddle factors are read, and the pieces written, before the
+    columns' transforms or after them, and the same for the rows with what multiplies them: seven times."""
     if case.space == 1:
         return 2 * fields * machine.transform_of(case.points)
     n1, n2 = factors(case.points, case.space)
@@ -282,10 +283,10 @@ def transform_seconds(case, machine, fields):
 
 
 def solve_seconds(case, machine):
-    """Two transforms, the symbol, and over several ranks the way to the columns and back, in and out of buffers at both
-    ends, and the columns' values read and written."""
+    """Two transforms, on one rank also coefficients read and written and the symbol; over several the way to the columns
+    and back, in and out of buffers at both ends, and the columns' values read and written."""
     own, sent = case.points // case.space, redistributions(case, case.samples)
-    passes = 3 if case.space == 1 else 3 + 2 * 6 + 3
+    passes = 3 if case.space == 1 else 2 * 4 + 2
     return (transform_seconds(case, machine, case.samples) + sent.messages * machine.latency +
             sent.bytes * machine.byte + passes * DOUBLE * case.samples * own / machine.bandwidth)
 

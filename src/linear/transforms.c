@@ -174,9 +174,8 @@ sn_status sn_transforms_multiply(sn_transforms *transforms, int index, bool tran
   for (ptrdiff_t first = 0; first < fields; first += transforms->packet) {
     ptrdiff_t rest = fields - first;
     const plan *one = find(transforms, rest < transforms->packet ? rest : transforms->packet);
-    SN_TRY(sn_fourier_forward(one->fourier, from + first * n, transforms->coefficients));
-    sn_fourier_scale(one->fourier, symbol_of(one->layout, index, transpose), transforms->coefficients);
-    SN_TRY(sn_fourier_inverse(one->fourier, transforms->coefficients, to + first * n));
+    SN_TRY(sn_fourier_filter(one->fourier, symbol_of(one->layout, index, transpose), from + first * n,
+                             transforms->coefficients, to + first * n));
   }
   return SN_OK;
 }

@@ -110,8 +110,8 @@ sn_status sn_fourier_from_values(sn_fourier *fourier, const double *values, doub
   return fourier->kind->from_values(fourier, values, coefficients);
 }
 
-/* values *= symbol, in real arithmetic: C's complex product looks after infinities that do not occur. */
-static void multiply(ptrdiff_t count, const double complex *symbol, ptrdiff_t step, double complex *values) {
+/* In real arithmetic: C's complex product looks after infinities that do not occur. */
+void sn_fourier_multiply(ptrdiff_t count, const double complex *symbol, ptrdiff_t step, double complex *values) {
   const double *restrict s = (const double *)symbol;
   double *restrict v = (double *)values;
   for (ptrdiff_t i = 0; i < count; i++) {
@@ -124,11 +124,19 @@ static void multiply(ptrdiff_t count, const double complex *symbol, ptrdiff_t st
 void sn_fourier_scale(const sn_fourier *fourier, const double complex *symbol, double complex *coefficients) {
   if (fourier->mode_stride == 1) {
     for (ptrdiff_t s = 0; s < fourier->spectra; s++)
-      multiply(fourier->modes, symbol, 1, coefficients + s * fourier->spectrum_stride);
+      sn_fourier_multiply(fourier->modes, symbol, 1, coefficients + s * fourier->spectrum_stride);
   } else {
     for (ptrdiff_t m = 0; m < fourier->modes; m++)
-      multiply(fourier->spectra, symbol + m, 0, coefficients + m * fourier->mode_stride);
+      sn_fourier_multiply(fourier->spectra, symbol + m, 0, coefficients + m * fourier->mode_stride);
   }
+}
+
+sn_status sn_fourier_filter(sn_fourier *fourier, const double complex *symbol, const double *from,
+                            double complex *coefficients, double *to) {
+  if (fourier->kind->filter) return fourier->kind->filter(fourier, symbol, from, coefficients, to);
+  SN_TRY(sn_fourier_forward(fourier, from, coefficients));
+  sn_fourier_scale(fourier, symbol, coefficients);
+  return sn_fourier_inverse(fourier, coefficients, to);
 }
 
 static double square_of(double complex c) { return creal(c) * creal(c) + cimag(c) * cimag(c); }

@@ -164,16 +164,17 @@ static bool next_rows(const sn_fourier *fourier, rows *r) {
 
 #define FOR_ROWS(fourier, r) for (rows r = {0}; next_rows(fourier, &r);)
 
-/* Coefficients from the parts of their rows. */
+/* Where in an array of coefficients they begin. */
+static ptrdiff_t origin(const factored *w, rows r) { return (r.field * w->t.row.count + r.first) * w->t.n2; }
+
+/* Their coefficients from the parts, and back. */
 static void transform_rows(const factored *w, rows r, double complex *coefficients) {
   copy_lines(w, r.field, r.first, r.count, true);
-  coefficients += (r.field * w->t.row.count + r.first) * w->t.n2;
   for (ptrdiff_t i = 0; i < r.count; i++)
     fftw_execute_dft(w->row_forward, w->line + i * w->line_stride, coefficients + i * w->t.n2);
 }
 
 static void transform_rows_back(const factored *w, rows r, double complex *coefficients) {
-  coefficients += (r.field * w->t.row.count + r.first) * w->t.n2;
   for (ptrdiff_t i = 0; i < r.count; i++)
     fftw_execute_dft(w->row_inverse, coefficients + i * w->t.n2, w->line + i * w->line_stride);
   copy_lines(w, r.field, r.first, r.count, false);
@@ -268,15 +269,15 @@ static sn_status squares(sn_fourier *fourier, double complex *coefficients, ptrd
                          void *context) {
   const factored *w = fourier->state;
   sn_timer_start(fourier->timer, SN_TIME_FFT);
-  if (turns) FOR_ROWS(fourier, r) transform_rows_back(w, r, coefficients);
+  if (turns) FOR_ROWS(fourier, r) transform_rows_back(w, r, coefficients + origin(w, r));
   for (ptrdiff_t turn = 0; turn < turns; turn++) {
     sn_transposition_to_columns(&w->t);
     square_columns(fourier);
     sn_transposition_to_rows(&w->t);
     FOR_ROWS(fourier, r) {
-      transform_rows(w, r, coefficients);
-      sweep(context, turn, (r.field * w->t.row.count + r.first) * w->t.n2, r.count * w->t.n2);
-      if (turn + 1 < turns) transform_rows_back(w, r, coefficients);
+      transform_rows(w, r, coefficients + origin(w, r));
+      sweep(context, turn, origin(w, r), r.count * w->t.n2);
+      if (turn + 1 < turns) transform_rows_back(w, r, coefficients + origin(w, r));
     }
   }
   sn_timer_stop(fourier->timer, SN_TIME_FFT);
@@ -303,20 +304,40 @@ static inline void put_lines(ptrdiff_t count, ptrdiff_t width, ptrdiff_t apart, 
   }
 }
 
+/* Values to the columns in the buffer, and back, divided by points. */
+static void put_columns(const sn_fourier *fourier, const double *values) {
+  const factored *w = fourier->state;
+  const ptrdiff_t columns = w->t.column.count;
+  FOR_STRIPS(fourier, s) {
+    const double *from = values + s.field * w->t.n1 * columns + s.column.start;
+    if (s.column.count == WIDTH)
+      take_lines(w->t.n1, WIDTH, columns, from, w->grid_stride, w->grid);
+    else
+      take_lines(w->t.n1, s.column.count, columns, from, w->grid_stride, w->grid);
+    transform_strip(w, s);
+  }
+}
+
+static void take_columns(const sn_fourier *fourier, double *values) {
+  const factored *w = fourier->state;
+  const ptrdiff_t columns = w->t.column.count;
+  const double scale = 1.0 / (double)sn_grid_points(fourier->grid);
+  FOR_STRIPS(fourier, s) {
+    double *to = values + s.field * w->t.n1 * columns + s.column.start;
+    transform_strip_back(w, s);
+    if (s.column.count == WIDTH)
+      put_lines(w->t.n1, WIDTH, columns, to, w->grid_stride, w->grid, scale);
+    else
+      put_lines(w->t.n1, s.column.count, columns, to, w->grid_stride, w->grid, scale);
+  }
+}
+
 static sn_status to_values(sn_fourier *fourier, double complex *coefficients, double *values) {
   const factored *w = fourier->state;
-  const double scale = 1.0 / (double)sn_grid_points(fourier->grid);
   sn_timer_start(fourier->timer, SN_TIME_FFT);
-  FOR_ROWS(fourier, r) transform_rows_back(w, r, coefficients);
+  FOR_ROWS(fourier, r) transform_rows_back(w, r, coefficients + origin(w, r));
   sn_transposition_to_columns(&w->t);
-  FOR_STRIPS(fourier, s) {
-    transform_strip_back(w, s);
-    double *to = values + s.field * w->t.n1 * w->t.column.count + s.column.start;
-    if (s.column.count == WIDTH)
-      put_lines(w->t.n1, WIDTH, w->t.column.count, to, w->grid_stride, w->grid, scale);
-    else
-      put_lines(w->t.n1, s.column.count, w->t.column.count, to, w->grid_stride, w->grid, scale);
-  }
+  take_columns(fourier, values);
   sn_timer_stop(fourier->timer, SN_TIME_FFT);
   return SN_OK;
 }
@@ -324,17 +345,30 @@ static sn_status to_values(sn_fourier *fourier, double complex *coefficients, do
 static sn_status from_values(sn_fourier *fourier, const double *values, double complex *coefficients) {
   const factored *w = fourier->state;
   sn_timer_start(fourier->timer, SN_TIME_FFT);
-  FOR_STRIPS(fourier, s) {
-    const double *from = values + s.field * w->t.n1 * w->t.column.count + s.column.start;
-    if (s.column.count == WIDTH)
-      take_lines(w->t.n1, WIDTH, w->t.column.count, from, w->grid_stride, w->grid);
-    else
-      take_lines(w->t.n1, s.column.count, w->t.column.count, from, w->grid_stride, w->grid);
-    transform_strip(w, s);
-  }
+  put_columns(fourier, values);
   sn_transposition_to_rows(&w->t);
-  FOR_ROWS(fourier, r) transform_rows(w, r, coefficients);
+  FOR_ROWS(fourier, r) transform_rows(w, r, coefficients + origin(w, r));
   sn_timer_stop(fourier->timer, SN_TIME_FFT);
+  return SN_OK;
+}
+
+/* Rows are there and on their way back while they are in the cache. */
+static sn_status filter(sn_fourier *fourier, const double complex *symbol, const double *from,
+                        double complex *coefficients, double *to) {
+  const factored *w = fourier->state;
+  sn_transposition_from_blocks(&w->t, from);
+  sn_timer_start(fourier->timer, SN_TIME_FFT);
+  put_columns(fourier, w->t.values);
+  sn_transposition_to_rows(&w->t);
+  FOR_ROWS(fourier, r) {
+    transform_rows(w, r, coefficients);
+    sn_fourier_multiply(r.count * w->t.n2, symbol + r.first * w->t.n2, 1, coefficients);
+    transform_rows_back(w, r, coefficients);
+  }
+  sn_transposition_to_columns(&w->t);
+  take_columns(fourier, w->t.values);
+  sn_timer_stop(fourier->timer, SN_TIME_FFT);
+  sn_transposition_to_blocks(&w->t, to);
   return SN_OK;
 }
 
@@ -359,6 +393,7 @@ const sn_fourier_kind sn_fourier_factored = {
     .make_real = make_real,
     .forward = forward,
     .inverse = inverse,
+    .filter = filter,
     .squares = squares,
     .to_values = to_values,
     .from_values = from_values,

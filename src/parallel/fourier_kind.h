@@ -25,6 +25,9 @@ typedef struct {
   /* As the public functions of these names. */
   sn_status (*forward)(sn_fourier *fourier, const double *real, double complex *coefficients);
   sn_status (*inverse)(sn_fourier *fourier, double complex *coefficients, double *real);
+  /* NULL: forward, scale and inverse one after the other. */
+  sn_status (*filter)(sn_fourier *fourier, const double complex *symbol, const double *from,
+                      double complex *coefficients, double *to);
   sn_status (*squares)(sn_fourier *fourier, double complex *coefficients, ptrdiff_t turns, sn_fourier_sweep sweep,
                        void *context);
   sn_status (*to_values)(sn_fourier *fourier, double complex *coefficients, double *values);
@@ -46,5 +49,8 @@ extern const sn_fourier_kind sn_fourier_whole, sn_fourier_factored, sn_fourier_i
 
 /* FFTW has no plan: an error that says for what; SN_OK if it has. */
 sn_status sn_fourier_planned(const sn_fourier *fourier, fftw_plan forward, fftw_plan inverse);
+
+/* values *= symbol, whose numbers are `step` apart. */
+void sn_fourier_multiply(ptrdiff_t count, const double complex *symbol, ptrdiff_t step, double complex *values);
 
 #endif

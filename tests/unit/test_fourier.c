@@ -171,14 +171,19 @@ static void a_symbol_differentiates(void **state) {
     for (ptrdiff_t i = 0; i < fields; i++)
       for (ptrdiff_t j = 0; j < f.range.count; j++)
         f.real[i * f.range.count + j] = sin((double)(i + 1) * 2 * pi / 33 * (double)(f.range.start + j) + (double)i);
+    double *filtered;
+    assert_ok(SN_NEW(fields * f.range.count, &filtered));
+    assert_ok(sn_fourier_filter(f.fourier, symbol, f.real, f.coefficients, filtered));
     assert_ok(sn_fourier_forward(f.fourier, f.real, f.coefficients));
     sn_fourier_scale(f.fourier, symbol, f.coefficients);
     assert_ok(sn_fourier_inverse(f.fourier, f.coefficients, f.real));
+    assert_memory_equal(filtered, f.real, (size_t)(fields * f.range.count) * sizeof *filtered);
     for (ptrdiff_t i = 0; i < fields; i++)
       for (ptrdiff_t j = 0; j < f.range.count; j++) {
         double k = (double)(i + 1), x = 2 * pi / 33 * (double)(f.range.start + j);
         assert_close(f.real[i * f.range.count + j], k * cos(k * x + (double)i), 1e-13 * 33);
       }
+    sn_memory_give(&filtered);
     sn_memory_give(&symbol);
     tear_down(&f);
   }
