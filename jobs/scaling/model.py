@@ -39,6 +39,7 @@ class Machine:
     """What `sinode benchmark --machine` finds on each rank, all at work."""
     products: float  # multiply-adds a second, of matrices
     bandwidth: float  # bytes a second
+    strips: float  # bytes a second, of columns out of an array by lines
     transform: float  # seconds of one real transform of as many points as the rank has
     transform_points: int
     line: float  # seconds a complex number and factor of two of its length, of short transforms in the cache
@@ -55,7 +56,7 @@ class Machine:
         row = {name: {key: statistics.median(found[key] for found in every) for key in every[0]}
                for name, every in rows.items()}
         rate = lambda name: row[name]["batch"] / row[name]["seconds_median"]
-        found = cls(products=rate("machine_product"), bandwidth=rate("machine_triad"),
+        found = cls(products=rate("machine_product"), bandwidth=rate("machine_triad"), strips=rate("machine_strips"),
                     transform=row["machine_transform"]["seconds_median"] / 2,
                     transform_points=int(row["machine_transform"]["batch"]),
                     line=1 / rate("machine_lines") / math.log2(SHORT))
@@ -283,12 +284,12 @@ def transform_seconds(case, machine, fields):
 
 
 def solve_seconds(case, machine):
-    """Two transforms, on one rank also coefficients read and written and the symbol; over several the way to the columns
-    and back, in and out of buffers at both ends, and the columns' values read and written."""
-    own, sent = case.points // case.space, redistributions(case, case.samples)
-    passes = 3 if case.space == 1 else 2 * 4 + 2
-    return (transform_seconds(case, machine, case.samples) + sent.messages * machine.latency +
-            sent.bytes * machine.byte + passes * DOUBLE * case.samples * own / machine.bandwidth)
+    """Two transforms; on one rank also coefficients read and written and the symbol; over several the way to the columns
+    and back, into buffers and out of them, and the columns from lines and back."""
+    own, sent = DOUBLE * case.samples * case.points // case.space, redistributions(case, case.samples)
+    moved = 3 * own / machine.bandwidth if case.space == 1 else 4 * own / machine.bandwidth + 2 * own / machine.strips
+    return (transform_seconds(case, machine, case.samples) + moved + sent.messages * machine.latency +
+            sent.bytes * machine.byte)
 
 
 def generate_seconds(case, machine):

@@ -11,7 +11,7 @@
 #include "sinode/text_file.h"
 #include "traffic.h"
 
-enum { REPEATS_MOST = 101, NAMES_MOST = 8, BESIDE_MOST = 8 };
+enum { REPEATS_MOST = 101, NAMES_MOST = 8, BESIDE_MOST = 9 };
 
 static const struct {
   sn_status (*measure)(sn_benchmark *benchmark);

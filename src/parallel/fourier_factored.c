@@ -9,7 +9,7 @@
  * coefficients, and in between both pieces, ordered by the rank they come from or go to (D. H. Bailey, FFTs in external
  * or hierarchical memory, J. Supercomputing 4, 1990).
  *
- * Values are (fields, n1, own columns), coefficients (fields, own rows, n2).
+ * Values lie as the messages from blocks of points bring them, coefficients (fields, own rows, n2).
  */
 #include <math.h>
 #include <string.h>
@@ -80,7 +80,7 @@ static sn_status create(sn_fourier *fourier, unsigned flags) {
   fourier->modes = fourier->spectrum_stride = w->t.row.count * w->t.n2;
   fourier->mode_stride = 1;
   fourier->size = fourier->fields * fourier->modes;
-  fourier->values = fourier->fields * w->t.n1 * w->t.column.count;
+  fourier->values = w->t.size;
   SN_TRY(plan_columns(fourier, w, flags));
   SN_TRY(plan_rows(fourier, w, flags));
   return set_twiddle(fourier, w);
@@ -284,22 +284,23 @@ static sn_status squares(sn_fourier *fourier, double complex *coefficients, ptrd
   return SN_OK;
 }
 
-/* Lines of a strip of values lie apart by the rank's columns: no prefetcher of the processor's foresees them. */
-enum { LINES_AHEAD = 16 };
-
-/* Columns from `count` lines of `width` values and back. Inlined, for a width that the compiler knows. */
-static inline void take_lines(ptrdiff_t count, ptrdiff_t width, ptrdiff_t apart, const double *restrict x,
+/* Columns of `width` from the lines of one field, and back. Inlined, for a width that the compiler knows. */
+static inline void take_lines(const sn_transposition *t, strip s, ptrdiff_t width, const double *restrict values,
                               ptrdiff_t stride, double *restrict grid) {
-  for (ptrdiff_t j = 0; j < count; j++, x += apart) {
-    __builtin_prefetch(x + LINES_AHEAD * apart);
+  for (ptrdiff_t j = 0; j < t->n1; j++) {
+    const sn_line here = t->line[j], ahead = t->line[j + SN_LINES_AHEAD];
+    const double *restrict x = values + here.start + s.field * here.field_stride + s.column.start;
+    __builtin_prefetch(values + ahead.start + s.field * ahead.field_stride + s.column.start, 0, 2);
     for (ptrdiff_t d = 0; d < width; d++) grid[d * stride + j] = x[d];
   }
 }
 
-static inline void put_lines(ptrdiff_t count, ptrdiff_t width, ptrdiff_t apart, double *restrict x, ptrdiff_t stride,
-                             const double *restrict grid, double scale) {
-  for (ptrdiff_t j = 0; j < count; j++, x += apart) {
-    __builtin_prefetch(x + LINES_AHEAD * apart, 1);
+static inline void put_lines(const sn_transposition *t, strip s, ptrdiff_t width, double *restrict values,
+                             ptrdiff_t stride, const double *restrict grid, double scale) {
+  for (ptrdiff_t j = 0; j < t->n1; j++) {
+    const sn_line here = t->line[j], ahead = t->line[j + SN_LINES_AHEAD];
+    double *restrict x = values + here.start + s.field * here.field_stride + s.column.start;
+    __builtin_prefetch(values + ahead.start + s.field * ahead.field_stride + s.column.start, 1, 2);
     for (ptrdiff_t d = 0; d < width; d++) x[d] = scale * grid[d * stride + j];
   }
 }
@@ -307,28 +308,24 @@ static inline void put_lines(ptrdiff_t count, ptrdiff_t width, ptrdiff_t apart, 
 /* Values to the columns in the buffer, and back, divided by points. */
 static void put_columns(const sn_fourier *fourier, const double *values) {
   const factored *w = fourier->state;
-  const ptrdiff_t columns = w->t.column.count;
   FOR_STRIPS(fourier, s) {
-    const double *from = values + s.field * w->t.n1 * columns + s.column.start;
     if (s.column.count == WIDTH)
-      take_lines(w->t.n1, WIDTH, columns, from, w->grid_stride, w->grid);
+      take_lines(&w->t, s, WIDTH, values, w->grid_stride, w->grid);
     else
-      take_lines(w->t.n1, s.column.count, columns, from, w->grid_stride, w->grid);
+      take_lines(&w->t, s, s.column.count, values, w->grid_stride, w->grid);
     transform_strip(w, s);
   }
 }
 
 static void take_columns(const sn_fourier *fourier, double *values) {
   const factored *w = fourier->state;
-  const ptrdiff_t columns = w->t.column.count;
   const double scale = 1.0 / (double)sn_grid_points(fourier->grid);
   FOR_STRIPS(fourier, s) {
-    double *to = values + s.field * w->t.n1 * columns + s.column.start;
     transform_strip_back(w, s);
     if (s.column.count == WIDTH)
-      put_lines(w->t.n1, WIDTH, columns, to, w->grid_stride, w->grid, scale);
+      put_lines(&w->t, s, WIDTH, values, w->grid_stride, w->grid, scale);
     else
-      put_lines(w->t.n1, s.column.count, columns, to, w->grid_stride, w->grid, scale);
+      put_lines(&w->t, s, s.column.count, values, w->grid_stride, w->grid, scale);
   }
 }
 

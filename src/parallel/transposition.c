@@ -89,6 +89,40 @@ static void give_messages(sn_messages *m) {
 
 static ptrdiff_t most(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
 
+/* The values of a peer's block in line j1 and some columns; of none where they do not meet. */
+static sn_range in_line(const sn_transposition *t, sn_range block, ptrdiff_t j1, sn_range column) {
+  return sn_range_intersect(block, (sn_range){j1 * t->n2 + column.start, column.count});
+}
+
+/* Finds the lines in the messages, and sets aside room for those that two messages share. */
+static sn_status plan_lines(sn_transposition *t) {
+  const ptrdiff_t columns = t->column.count;
+  ptrdiff_t joined = -1; /* the line put together last */
+  t->size = t->fields * t->n1 * columns;
+  SN_TRY(SN_NEW(t->n1 + SN_LINES_AHEAD, &t->line));
+  SN_TRY(SN_NEW(2 * t->ranks, &t->piece)); /* a block begins and ends within a line */
+  for (int peer = 0; peer < t->ranks; peer++) {
+    const sn_range block = block_of(t, peer);
+    sn_line here = {t->lines.start[peer], in_lines(t, peer)};
+    for (ptrdiff_t j1 = block.start / t->n2; j1 * t->n2 < block.start + block.count; j1++) {
+      const sn_range values = in_line(t, block, j1, t->column);
+      if (values.count == columns) {
+        t->line[j1] = here;
+      } else if (values.count) {
+        if (joined != j1) {
+          t->line[joined = j1] = (sn_line){t->size, columns};
+          t->size += t->fields * columns;
+        }
+        const sn_line whole = {t->line[j1].start + values.start - j1 * t->n2 - t->column.start, columns};
+        t->piece[t->pieces++] = (sn_line_piece){here, whole, values.count};
+      }
+      here.start += values.count;
+    }
+  }
+  for (int k = 0; k < SN_LINES_AHEAD; k++) t->line[t->n1 + k] = t->line[t->n1 - 1];
+  return SN_OK;
+}
+
 sn_status sn_transposition_plan(const sn_grid *grid, ptrdiff_t fields, sn_transposition *t) {
   const ptrdiff_t points = sn_grid_points(grid), own = sn_grid_range(grid).count;
   *t = (sn_transposition){.grid = grid, .fields = fields};
@@ -103,10 +137,11 @@ sn_status sn_transposition_plan(const sn_grid *grid, ptrdiff_t fields, sn_transp
   SN_TRY(plan_messages(t, in_columns, &t->columns));
   SN_TRY(plan_messages(t, in_blocks, &t->blocks));
   SN_TRY(plan_messages(t, in_lines, &t->lines));
-  /* Blocks of points travel in the buffers too. */
+  /* Blocks of points travel in the rows' buffer too. */
   SN_TRY(SN_NEW(fields * most(t->row.count * t->n2, (own + 1) / 2), &t->row_buffer));
   SN_TRY(SN_NEW(fields * t->heights * t->column.count, &t->column_buffer));
-  return SN_NEW(fields * t->n1 * t->column.count, &t->values);
+  SN_TRY(plan_lines(t));
+  return SN_NEW(t->size, &t->values);
 }
 
 void sn_transposition_clear(sn_transposition *t) {
@@ -115,6 +150,8 @@ void sn_transposition_clear(sn_transposition *t) {
   sn_memory_give(&t->row_buffer);
   sn_memory_give(&t->column_buffer);
   sn_memory_give(&t->values);
+  sn_memory_give(&t->line);
+  sn_memory_give(&t->piece);
 }
 
 /* What goes from own rows to a peer's columns or back; what stays here is in the columns' buffer at once. */
@@ -138,54 +175,45 @@ void sn_transposition_to_rows(const sn_transposition *t) {
   send(t, MPI_C_DOUBLE_COMPLEX, t->column_buffer, &t->columns, t->row_buffer, &t->rows);
 }
 
-/* The points of one block that are in one range of columns, and how an array holds them line by line. */
-typedef struct {
-  sn_range block, column;
-  ptrdiff_t field_stride, line_stride; /* from a field to the next, from a line (one j1) to the next */
-  ptrdiff_t origin;                    /* the point of line 0 that is at the array's beginning */
-} pieces;
-
-static void copy_pieces(const sn_transposition *t, pieces p, double *message, double *values, bool to_message) {
-  for (ptrdiff_t f = 0; f < t->fields; f++)
-    for (ptrdiff_t j1 = p.block.start / t->n2; j1 * t->n2 < p.block.start + p.block.count; j1++) {
-      const sn_range here = sn_range_intersect(p.block, (sn_range){j1 * t->n2 + p.column.start, p.column.count});
-      if (!here.count) continue;
-      double *piece = values + f * p.field_stride + j1 * p.line_stride + here.start - j1 * t->n2 - p.origin;
-      if (to_message)
-        memcpy(message, piece, (size_t)here.count * sizeof *piece);
-      else
-        memcpy(piece, message, (size_t)here.count * sizeof *piece);
-      message += here.count;
-    }
-}
-
-/* Between our blocks of points and the messages; what stays here is in the columns' buffer at once. */
+/* Between our blocks of points and the messages; what stays here is among the values at once. */
 static void copy_blocks(const sn_transposition *t, double *real, bool to_message) {
   const sn_range block = block_of(t, t->self);
   for (int peer = 0; peer < t->ranks; peer++) {
-    double *message = peer == t->self ? (double *)t->column_buffer + t->lines.start[peer]
-                                      : (double *)t->row_buffer + t->blocks.start[peer];
-    copy_pieces(t, (pieces){block, sn_transposition_columns(t, peer), block.count, t->n2, block.start}, message, real,
-                to_message);
+    const sn_range column = sn_transposition_columns(t, peer);
+    double *message =
+        peer == t->self ? t->values + t->lines.start[peer] : (double *)t->row_buffer + t->blocks.start[peer];
+    for (ptrdiff_t f = 0; f < t->fields; f++, real += block.count)
+      for (ptrdiff_t j1 = block.start / t->n2; j1 * t->n2 < block.start + block.count; j1++) {
+        const sn_range here = in_line(t, block, j1, column);
+        double *piece = real + here.start - block.start;
+        if (to_message && here.count)
+          memcpy(message, piece, (size_t)here.count * sizeof *piece);
+        else if (here.count)
+          memcpy(piece, message, (size_t)here.count * sizeof *piece);
+        message += here.count;
+      }
+    real -= t->fields * block.count;
   }
 }
 
-/* Between the messages and values in columns. */
-static void copy_columns(const sn_transposition *t, bool to_message) {
-  const ptrdiff_t columns = t->column.count;
-  for (int peer = 0; peer < t->ranks; peer++)
-    copy_pieces(t, (pieces){block_of(t, peer), t->column, t->n1 * columns, columns, t->column.start},
-                (double *)t->column_buffer + t->lines.start[peer], t->values, to_message);
+/* Puts lines together that two messages share, or takes them apart. */
+static void copy_shared_lines(const sn_transposition *t, bool to_message) {
+  for (const sn_line_piece *p = t->piece; p < t->piece + t->pieces; p++)
+    for (ptrdiff_t f = 0; f < t->fields; f++) {
+      double *message = t->values + p->message.start + f * p->message.field_stride;
+      double *whole = t->values + p->whole.start + f * p->whole.field_stride;
+      memcpy(to_message ? message : whole, to_message ? whole : message, (size_t)p->count * sizeof *whole);
+    }
 }
 
 void sn_transposition_from_blocks(const sn_transposition *t, const double *real) {
   copy_blocks(t, (double *)real, true);
-  send(t, MPI_DOUBLE, t->row_buffer, &t->blocks, t->column_buffer, &t->lines);
-  copy_columns(t, false);
+  send(t, MPI_DOUBLE, t->row_buffer, &t->blocks, t->values, &t->lines);
+  copy_shared_lines(t, false);
 }
 
 void sn_transposition_to_blocks(const sn_transposition *t, double *real) {
-  copy_columns(t, true);
-  send(t, MPI_DOUBLE, t->column_buffer, &t->lines, t->row_buffer, &t->blocks);
+  copy_shared_lines(t, true);
+  send(t, MPI_DOUBLE, t->values, &t->lines, t->row_buffer, &t->blocks);
   copy_blocks(t, real, false);
 }

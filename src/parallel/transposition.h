@@ -17,10 +17,24 @@
  */
 enum { SN_STRIP = 8 };
 
+/* How many lines ahead values are fetched: a line apart, no prefetcher of the processor's foresees them. */
+enum { SN_LINES_AHEAD = 16 };
+
 /* How many numbers go to or come from each peer, and where they are. A rank sends itself none. */
 typedef struct {
   int *count, *start;
 } sn_messages;
+
+/* Where the values of a line, of own columns and field f, begin: at start + f * field_stride. */
+typedef struct {
+  ptrdiff_t start, field_stride;
+} sn_line;
+
+/* A piece of a line that two messages share, in its message and in the line put together. */
+typedef struct {
+  sn_line message, whole;
+  ptrdiff_t count;
+} sn_line_piece;
 
 typedef struct {
   const sn_grid *grid;
@@ -30,7 +44,15 @@ typedef struct {
   sn_messages rows, columns;         /* of own rows in a peer's columns, of a peer's rows in own columns */
   sn_messages blocks, lines;         /* of points of own block in a peer's columns, of a peer's block in own columns */
   double complex *row_buffer, *column_buffer;
-  double *values; /* (fields, n1, own columns) */
+  /*
+   * Values in columns lie as the messages bring them, (peer, field, line, column), behind them the lines that two
+   * messages share. `line` has n1 + SN_LINES_AHEAD of them, the last again and again.
+   */
+  double *values;
+  ptrdiff_t size;
+  sn_line *line;
+  sn_line_piece *piece;
+  int pieces;
 } sn_transposition;
 
 /*
@@ -55,8 +77,8 @@ double complex *sn_transposition_part(const sn_transposition *t, int peer);
 void sn_transposition_to_columns(const sn_transposition *t);
 void sn_transposition_to_rows(const sn_transposition *t);
 
-/* From blocks (fields, local points) to values in columns, and back; destroys the buffers. Collective over the space
- * ranks. */
+/* From blocks (fields, local points) to t->values in columns, and back; destroys the rows' buffer. Collective over the
+ * space ranks. */
 void sn_transposition_from_blocks(const sn_transposition *t, const double *real);
 void sn_transposition_to_blocks(const sn_transposition *t, double *real);
 
