@@ -20,7 +20,7 @@
 #include "transposition.h"
 
 /* Columns transformed together, a strip, and rows: what is transposed has some cache lines in one piece. */
-enum { WIDTH = SN_STRIP, ROWS = 4 };
+enum { WIDTH = SN_STRIP, ROWS = 4, CACHE_LINE = 8 /* doubles */ };
 
 typedef struct {
   sn_transposition t;
@@ -290,7 +290,8 @@ static inline void take_lines(const sn_transposition *t, strip s, ptrdiff_t widt
   for (ptrdiff_t j = 0; j < t->n1; j++) {
     const sn_line here = t->line[j], ahead = t->line[j + SN_LINES_AHEAD];
     const double *restrict x = values + here.start + s.field * here.field_stride + s.column.start;
-    __builtin_prefetch(values + ahead.start + s.field * ahead.field_stride + s.column.start, 0, 2);
+    for (ptrdiff_t d = 0; d < width; d += CACHE_LINE)
+      __builtin_prefetch(values + ahead.start + s.field * ahead.field_stride + s.column.start + d, 0, 2);
     for (ptrdiff_t d = 0; d < width; d++) grid[d * stride + j] = x[d];
   }
 }
@@ -300,7 +301,8 @@ static inline void put_lines(const sn_transposition *t, strip s, ptrdiff_t width
   for (ptrdiff_t j = 0; j < t->n1; j++) {
     const sn_line here = t->line[j], ahead = t->line[j + SN_LINES_AHEAD];
     double *restrict x = values + here.start + s.field * here.field_stride + s.column.start;
-    __builtin_prefetch(values + ahead.start + s.field * ahead.field_stride + s.column.start, 1, 2);
+    for (ptrdiff_t d = 0; d < width; d += CACHE_LINE)
+      __builtin_prefetch(values + ahead.start + s.field * ahead.field_stride + s.column.start + d, 1, 2);
     for (ptrdiff_t d = 0; d < width; d++) x[d] = scale * grid[d * stride + j];
   }
 }
