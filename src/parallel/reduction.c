@@ -147,14 +147,16 @@ static void wait_for(sn_reduction *r, int bucket) {
   MPI_Waitall(2 * (r->replicas - 1), requests_of(r, bucket), MPI_STATUSES_IGNORE);
 }
 
-static void add(ptrdiff_t count, const double *restrict a, double *restrict sum) {
-  for (ptrdiff_t k = 0; k < count; k++) sum[k] += a[k];
-}
-
 static bool is_finite(ptrdiff_t count, const double *values) {
   int beyond = 0;
   for (ptrdiff_t k = 0; k < count; k++) beyond |= !(fabs(values[k]) <= DBL_MAX);
   return !beyond;
+}
+
+/* sum := a + b. `sum` may be one of them. */
+static void add(ptrdiff_t count, const double *a, const double *b, double *sum) {
+#pragma GCC ivdep
+  for (ptrdiff_t k = 0; k < count; k++) sum[k] = a[k] + b[k];
 }
 
 /*
@@ -164,15 +166,17 @@ static bool is_finite(ptrdiff_t count, const double *values) {
 static bool add_parts(const sn_reduction *r, ptrdiff_t count, const double *incoming, double *own) {
   enum { PIECE = 512 };
   bool finite = true;
+  double sum[PIECE];
   for (ptrdiff_t first = 0; first < count; first += PIECE) {
     const ptrdiff_t length = count - first < PIECE ? count - first : PIECE;
-    double sum[PIECE] = {0};
+    const double *before = NULL;
     for (int replica = 0; replica < r->replicas; replica++) {
-      const double *part = replica == r->replica ? own : incoming + (replica - (replica > r->replica)) * count;
-      add(length, part + first, sum);
+      const double *part = (replica == r->replica ? own : incoming + (replica - (replica > r->replica)) * count) + first;
+      double *to = replica == r->replicas - 1 ? own + first : sum;
+      if (before) add(length, before, part, to);
+      before = before ? to : part;
     }
-    finite &= is_finite(length, sum);
-    memcpy(own + first, sum, (size_t)length * sizeof *own);
+    finite &= is_finite(length, own + first);
   }
   return finite;
 }
