@@ -51,6 +51,7 @@ tables() {
       measure large $ranks train_iteration grid.points=512 "$large"
       rival --threads $ranks --points 512 --hidden 1600
     done
+    measure meeting 2 train_meeting
     measure large_space 2 train_iteration grid.points=512 "$large" parallel.space=2
     measure rollout 1 predict_step
     rival --threads 1 --predict

@@ -21,7 +21,7 @@ static const struct {
     {sn_benchmark_communication, {"halo", "reduction"}},
     {sn_benchmark_solvers,
      {"solve_fft", "factor_fft", "solve_banded", "factor_banded", "solve_dense", "factor_dense", "solve_gmres"}},
-    {sn_benchmark_training, {"predict_step", "train_iteration"}},
+    {sn_benchmark_training, {"predict_step", "train_iteration", "train_meeting"}},
     {sn_benchmark_files, {"write_trajectory", "write_checkpoint"}},
 };
 

@@ -94,6 +94,14 @@ static sn_status training_floor(void *context) {
   return SN_OK;
 }
 
+/* The floor of ranks that meet once an iteration, as the sum of gradients makes them. */
+static sn_status meeting(void *context) {
+  const bench *t = context;
+  SN_TRY(training_floor(context));
+  MPI_Barrier(sn_grid_world(t->grid));
+  return SN_OK;
+}
+
 static sn_status rollout_floor(void *context) {
   const bench *t = context;
   for (long k = 0; k < t->floor.evaluations * t->steps; k++) forward_products(&t->floor, 1);
@@ -211,7 +219,15 @@ static sn_status measure(sn_benchmark *b, bench *t) {
                                        .work = iterate,
                                        .floor = products_matter ? training_floor : NULL,
                                        .context = t};
-  return sn_benchmark_measure(b, &iteration);
+  SN_TRY(sn_benchmark_measure(b, &iteration));
+  if (!products_matter || b->app->ranks == 1) return SN_OK;
+  const sn_benchmark_case met = {.name = "train_meeting",
+                                 .floor_name = "the same, never meeting",
+                                 .batch = c->train.batch,
+                                 .work = meeting,
+                                 .floor = training_floor,
+                                 .context = t};
+  return sn_benchmark_measure(b, &met);
 }
 
 sn_status sn_benchmark_training(sn_benchmark *b) {
