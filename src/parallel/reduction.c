@@ -153,10 +153,8 @@ static bool is_finite(ptrdiff_t count, const double *values) {
   return !beyond;
 }
 
-/* sum := a + b. `sum` may be one of them. */
-static void add(ptrdiff_t count, const double *a, const double *b, double *sum) {
-#pragma GCC ivdep
-  for (ptrdiff_t k = 0; k < count; k++) sum[k] = a[k] + b[k];
+static void add(ptrdiff_t count, const double *restrict a, double *restrict sum) {
+  for (ptrdiff_t k = 0; k < count; k++) sum[k] += a[k];
 }
 
 /*
@@ -169,14 +167,15 @@ static bool add_parts(const sn_reduction *r, ptrdiff_t count, const double *inco
   double sum[PIECE];
   for (ptrdiff_t first = 0; first < count; first += PIECE) {
     const ptrdiff_t length = count - first < PIECE ? count - first : PIECE;
-    const double *before = NULL;
     for (int replica = 0; replica < r->replicas; replica++) {
-      const double *part = (replica == r->replica ? own : incoming + (replica - (replica > r->replica)) * count) + first;
-      double *to = replica == r->replicas - 1 ? own + first : sum;
-      if (before) add(length, before, part, to);
-      before = before ? to : part;
+      const double *part = replica == r->replica ? own : incoming + (replica - (replica > r->replica)) * count;
+      if (replica == 0)
+        memcpy(sum, part + first, (size_t)length * sizeof *sum);
+      else
+        add(length, part + first, sum);
     }
-    finite &= is_finite(length, own + first);
+    finite &= is_finite(length, sum);
+    memcpy(own + first, sum, (size_t)length * sizeof *own);
   }
   return finite;
 }
