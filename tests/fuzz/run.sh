@@ -10,9 +10,17 @@ export ASAN_OPTIONS=detect_leaks=0
 cmake --preset fuzz >/dev/null
 cmake --build --preset fuzz --target fuzz_config fuzz_file
 mkdir -p build/fuzz/found
+status=0
 for name in config file; do
   mkdir -p "build/fuzz/corpus/$name"
-  "build/fuzz/tests/fuzz/fuzz_$name" -max_total_time="$seconds" -timeout=30 -rss_limit_mb=4096 -print_final_stats=1 \
-    -artifact_prefix="build/fuzz/found/$name-" "build/fuzz/corpus/$name" "tests/fuzz/seeds/$name" 2>&1 |
-    grep -E "^(stat::|Done|SUMMARY|==|artifact)" | sed "s/^/$name: /"
+  log=build/fuzz/$name.log
+  if "build/fuzz/tests/fuzz/fuzz_$name" -max_total_time="$seconds" -timeout=30 -rss_limit_mb=4096 -print_final_stats=1 \
+    -artifact_prefix="build/fuzz/found/$name-" "build/fuzz/corpus/$name" "tests/fuzz/seeds/$name" >"$log" 2>&1; then
+    grep -E "^(stat::|Done)" "$log" | sed "s/^/$name: /"
+  else
+    status=1
+    printf '%s: FAILED; the end of %s:\n' "$name" "$log"
+    tail -n 30 "$log"
+  fi
 done
+exit $status
