@@ -131,13 +131,15 @@ static bool set_coefficients(const sn_value *value, sn_config *config) {
   return true;
 }
 
+/* Of letters, digits and underscores, so that no reader of YAML sees anything else in them. */
 static bool set_names(const sn_value *value, char *to) {
+  static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
   size_t used = 0;
   memset(to, 0, SN_CONFIG_PATH);
   if (value->count > SN_VALUE_WORDS) return false;
   for (int k = 0; k < value->count; k++) {
     const size_t length = strlen(value->words[k]);
-    if (length == 0 || strpbrk(value->words[k], " ,[]") || used + length + 2 > SN_CONFIG_PATH) return false;
+    if (length == 0 || strspn(value->words[k], letters) != length || used + length + 2 > SN_CONFIG_PATH) return false;
     memcpy(to + used, value->words[k], length);
     to[used + length] = ' ';
     used += length + 1;

@@ -186,6 +186,8 @@ class Benchmark(harness.Case):
         self.assertEqual(set(rows), {"solve_fft", "solve_dense"})
         _, err = self.sinode("benchmark", "--overwrite", "--set", "benchmark.only=[halo, nothing]", status=2)
         self.assertRegex(err[0], "benchmark.only names 'nothing', but must name some of generate_step, halo, ")
+        _, err = self.sinode("benchmark", "--overwrite", "--set", "benchmark.only='@halo'", status=2)
+        self.assertRegex(err[0], "benchmark.only")
         _, err = self.sinode("benchmark", "--set", "benchmark.only=halo", status=3)
         self.assertIn("run/benchmark.csv: is there already", err[0])
 
