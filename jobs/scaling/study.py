@@ -265,7 +265,7 @@ def plot(root, table, kind):
         time.set(title=name, ylabel="seconds", xlabel="ranks")
         for panel in (time, efficient):
             panel.set_xticks(every, every)
-            panel.minorticks_off()
+            panel.xaxis.set_minor_locator(plt.NullLocator())
         time.legend()
         efficient.legend()
         bottom = [0.0] * len(rows)
