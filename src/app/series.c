@@ -100,23 +100,46 @@ sn_status sn_series_prune(const sn_app *app, const sn_series *series, int64_t ke
   return sn_agree(app->world, status);
 }
 
+/* The first refusal stays, since it is of the newest. */
+static void keep_refusal(sn_status *refusal, sn_status *status) {
+  if (*refusal)
+    sn_error_destroy(status);
+  else
+    *refusal = *status;
+  *status = SN_OK;
+}
+
+/* A series is of one run: where an older one is of ours, one that is not has been damaged. */
+static void take_older(const sn_app *app, const char *newest, sn_status *refusal) {
+  sn_log_warning(app->log,
+                 "%s: %s; but an older one is of this run, so this one is damaged; the checkpoint before it is taken",
+                 newest, sn_error_get_message(*refusal));
+  sn_error_destroy(refusal);
+}
+
 sn_status sn_series_resume(const sn_app *app, const sn_series *series,
                            sn_status (*read)(void *context, const char *path), void *context, int64_t *number) {
   ptrdiff_t count;
   int64_t *numbers;
+  char path[SN_SERIES_PATH], refused[SN_SERIES_PATH];
   *number = -1;
   SN_TRY(sn_series_list(app, series, &count, &numbers));
-  sn_status status = SN_OK;
+  sn_status status = SN_OK, refusal = SN_OK;
   for (ptrdiff_t k = count - 1; k >= 0 && *number < 0 && !status; k--) {
-    char path[SN_SERIES_PATH];
     sn_series_path(series, numbers[k], path);
     status = sn_agree(app->world, read(context, path));
-    if (!status) *number = numbers[k];
-    if (status && k > 0 && sn_error_get_code(status) == SN_ERROR_FILE) {
+    if (!status) {
+      *number = numbers[k];
+      if (refusal) take_older(app, refused, &refusal);
+    } else if (sn_error_get_code(status) == SN_ERROR_USAGE) {
+      if (!refusal) memcpy(refused, path, sizeof refused);
+      keep_refusal(&refusal, &status);
+    } else if (k > 0 && sn_error_get_code(status) == SN_ERROR_FILE) {
       sn_log_warning(app->log, "%s; the checkpoint before it is taken", sn_error_get_message(status));
       sn_error_destroy(&status);
     }
   }
   sn_memory_give(&numbers);
-  return status;
+  if (refusal && status) sn_error_destroy(&status);
+  return refusal ? refusal : status;
 }

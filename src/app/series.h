@@ -33,8 +33,9 @@ sn_status sn_series_prune(const sn_app *app, const sn_series *series, int64_t ke
 
 /*
  * Reads the newest that can be read: `read` gets context and path, is collective over world, and is tried from the
- * newest on; a damaged one is reported and the one before it taken. *number is the one that was read, -1 without any.
- * Error: the oldest one's too, or one that is not about damage.
+ * newest on; a damaged one is reported and the one before it taken. So is one that `read` refuses as of another run
+ * (SN_ERROR_USAGE) where an older one is accepted, since what it says of its run may be what is damaged. *number is the
+ * one that was read, -1 without any. Error: the newest one's refusal, the oldest one's damage, or one that is neither.
  */
 sn_status sn_series_resume(const sn_app *app, const sn_series *series,
                            sn_status (*read)(void *context, const char *path), void *context, int64_t *number);

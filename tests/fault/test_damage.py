@@ -1,4 +1,6 @@
 """Files that have been damaged: a byte changed in each of their regions, or cut off."""
+import h5py
+
 import faults
 import harness
 
@@ -53,6 +55,34 @@ class Damage(faults.Case):
         whole = newest.read_bytes()
         for length in self.cuts(len(whole)):
             self.assertTrue(self.resumes_all_the_same(whole[:length], length))
+
+    def test_checkpoint_of_another_run(self):
+        """the newest checkpoint names other data or parameters than those before it -> it is taken for damaged, the same;
+        where all do, it is refused: status 2, names what differs"""
+        def other_data(file):
+            file["progress/data_checksum"][...] += 1
+
+        def other_seed(file):
+            file.attrs["config"] = file.attrs["config"].replace(b"seed: 3", b"seed: 2")
+
+        def change(path):
+            with h5py.File(path, "r+") as file:
+                edit(file)
+        self.sinode("train", "--set", "run.directory=whole", "--set", "train.epochs=4")
+        *older, newest = sorted((self.folder / "run/checkpoints").iterdir())
+        saved = {path: path.read_bytes() for path in (*older, newest)}
+        for edit, words in ((other_data, "checksum"), (other_seed, "run.seed is 3")):
+            change(newest)
+            self.assertTrue(self.resumes_all_the_same(newest.read_bytes(), words))
+            for path in older:
+                change(path)
+            before = harness.tree(self.folder)
+            for ranks, space in faults.SPLITS:
+                _, err = self.sinode("train", "--set", "train.epochs=4", ranks=ranks, space=space, status=2)
+                self.assertIn(words, err[-1])
+                self.assertEqual(harness.tree(self.folder), before)
+            for path, content in saved.items():
+                path.write_bytes(content)
 
     def test_all_checkpoints(self):
         """all checkpoints damaged -> status 3, names the file; nothing is changed"""
