@@ -53,6 +53,7 @@ sn_fourier_forecast sn_fourier_foresee(ptrdiff_t points, int ranks, ptrdiff_t fi
     f.transposition = 16 * count * rows * columns / ranks * away;
     f.numbers = 2 * count * ceil(rows / ranks) * columns;
     f.private = f.numbers + (2 * (count + 1) * rows + count * (double)n1) * ceil(columns / ranks);
+    f.private += SN_STRIP * ((double)n1 + 2 * rows) + 8 * columns + 2 * (double)n1; /* strips, rows, places of lines */
   } else { /* pairs in complex numbers; three transpositions, the redistribution with lists of all points */
     const double pairs = ceil((double)fields / 2) * 2;
     f.messages = 3 * others;
