@@ -191,6 +191,21 @@ class Benchmark(harness.Case):
         _, err = self.sinode("benchmark", "--set", "benchmark.only=halo", status=3)
         self.assertIn("run/benchmark.csv: is there already", err[0])
 
+    def test_machine(self):
+        alone = {"product", "triad", "strips", "row", "transform", "lines"}
+        for ranks, more in ((1, set()), (2, {"message", "bulk", "reduction"})):
+            names = {f"machine_{name}" for name in alone | more}
+            rows, _ = self.measure("--machine", ranks=ranks)
+            self.assertEqual(set(rows), names)
+            rows, _ = self.measure("--machine", "--set", "benchmark.only=[reduction]", ranks=ranks)
+            self.assertEqual(set(rows), names | {"reduction"})
+            for row in rows.values():
+                self.assertTrue(0 < row["seconds_min"] <= row["seconds_median"] <= row["seconds_max"])
+
+    def test_meeting(self):
+        self.assertEqual(set(self.measure("--set", "benchmark.only=[train_meeting]", ranks=2)[0]), {"train_meeting"})
+        self.assertEqual(self.measure("--set", "benchmark.only=[train_meeting]")[0], {})  # nobody to meet
+
 
 class Words(harness.Case):
     def test_help_and_version(self):
