@@ -1,6 +1,7 @@
 #!/bin/bash
 # Fuzzes the reader of the parameter file and the readers of HDF5 files, each for SECONDS (default: 600), with address
-# and undefined-behaviour sanitizers, from the seeds in tests/fuzz/seeds. What is found is left in build/fuzz/found.
+# and undefined-behaviour sanitizers, from tests/fuzz/seeds and corpus. What is found is left in build/fuzz/found. To keep
+# what reached new code: build/fuzz/tests/fuzz/fuzz_NAME -merge=1 tests/fuzz/corpus/NAME build/fuzz/corpus/NAME
 #   tests/fuzz/run.sh [SECONDS]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -15,7 +16,8 @@ for name in config file; do
   mkdir -p "build/fuzz/corpus/$name"
   log=build/fuzz/$name.log
   if "build/fuzz/tests/fuzz/fuzz_$name" -max_total_time="$seconds" -timeout=30 -rss_limit_mb=4096 -print_final_stats=1 \
-    -artifact_prefix="build/fuzz/found/$name-" "build/fuzz/corpus/$name" "tests/fuzz/seeds/$name" >"$log" 2>&1; then
+    -artifact_prefix="build/fuzz/found/$name-" "build/fuzz/corpus/$name" "tests/fuzz/corpus/$name" \
+    "tests/fuzz/seeds/$name" >"$log" 2>&1; then
     grep -E "^(stat::|Done)" "$log" | sed "s/^/$name: /"
   else
     status=1
