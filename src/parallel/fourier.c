@@ -49,7 +49,8 @@ sn_fourier_forecast sn_fourier_foresee(ptrdiff_t points, int ranks, ptrdiff_t fi
   sn_fourier_forecast f = {.messages = others, .redistribution = 8 * all / ranks * away};
   const ptrdiff_t n1 = sn_transposition_factor(points, ranks);
   if (n1) {
-    const double rows = (double)(n1 / 2 + 1), columns = (double)(points / n1), count = (double)fields;
+    const ptrdiff_t heights = n1 / 2 + 1, n2 = points / n1;
+    const double rows = (double)heights, columns = (double)n2, count = (double)fields;
     f.transposition = 16 * count * rows * columns / ranks * away;
     f.numbers = 2 * count * ceil(rows / ranks) * columns;
     f.private = f.numbers + (2 * (count + 1) * rows + count * (double)n1) * ceil(columns / ranks);

@@ -162,7 +162,7 @@ static bool next_rows(const sn_fourier *fourier, rows *r) {
   return r->field < fourier->fields;
 }
 
-#define FOR_ROWS(fourier, r) for (rows r = {0}; next_rows(fourier, &r);)
+#define FOR_ROWS(fourier, r) for (rows r = {0}; next_rows(fourier, &(r));)
 
 /* Where in an array of coefficients they begin. */
 static ptrdiff_t origin(const factored *w, rows r) { return (r.field * w->t.row.count + r.first) * w->t.n2; }
@@ -251,7 +251,7 @@ static bool next_strip(const sn_fourier *fourier, strip *s) {
   return s->field < fourier->fields;
 }
 
-#define FOR_STRIPS(fourier, s) for (strip s = {0}; next_strip(fourier, &s);)
+#define FOR_STRIPS(fourier, s) for (strip s = {0}; next_strip(fourier, &(s));)
 
 /* Of the columns in the buffer. */
 static void square_columns(const sn_fourier *fourier) {
