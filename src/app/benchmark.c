@@ -184,6 +184,7 @@ sn_status sn_benchmark_in_turn(sn_benchmark *b, int count, const sn_benchmark_ca
   if (series[0].count == 0)
     for (int k = 0; k < b->app->config.benchmark.repeats; k++) SN_TRY(sample_beside(b));
   for (int k = 0; k < count; k++) finish(b->app, &series[k]);
+  b->beside_count = 0;
   return SN_OK;
 }
 
