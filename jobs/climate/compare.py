@@ -1,5 +1,7 @@
-#!/usr/bin/env python3
-"""Statistics of the members of a long prediction beside those of its reference: compare.py PREDICTION.h5 FIGURE.png
+#!/usr/bin/python3
+"""Statistics of the members of a long prediction beside those of its reference.
+
+    compare.py PREDICTION.h5 FIGURE     prints the distances, writes FIGURE.png and .pdf
 
 Every member's statistics are compared with the mean over the other members of the reference, for the prediction and for
 the reference itself: what the latter gives is the sampling error.
@@ -7,15 +9,14 @@ the reference itself: what the latter gives is the sampling error.
 import pathlib
 import sys
 
-import matplotlib
 import numpy as np
+from matplotlib.figure import Figure
 
-matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
-
-sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "io/python"))
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "io" / "python"))
 import sinode  # noqa: E402
 from sinode import statistics  # noqa: E402
+from sinode.script import run  # noqa: E402
+from sinode.style import INK, VERMILION, save, styled  # noqa: E402
 
 BINS = {"u": 60, "joint": 30}
 RESOLVED = 1e-10  # of the largest mode: the spectrum is compared where there is more
@@ -58,9 +59,11 @@ def compare(found, limits):
     return result
 
 
-def draw(found, limits, length, path):
+@styled
+def draw(found, limits, length):
     """Means of the prediction over bands of the reference's members."""
-    figure, axes = plt.subplots(2, 2, figsize=(9.5, 7), constrained_layout=True)
+    figure = Figure(figsize=(9.5, 7), constrained_layout=True)
+    axes = figure.subplots(2, 2)
     points = 2 * (found["u"][0]["spectrum"].size - 1)
     edges = np.linspace(*limits[0], BINS["u"] + 1)
     shown = {"spectrum": (2 * np.pi / length * np.arange(points // 2 + 1), "wave number $k$"),
@@ -73,18 +76,18 @@ def draw(found, limits, length, path):
         truth = np.array([one[name][first:] for one in found["reference"]])
         model = np.array([one[name][first:] for one in found["u"]])
         panel.fill_between(abscissa, truth.min(axis=0), truth.max(axis=0), color="0.75", label="equation: all members")
-        panel.plot(abscissa, truth.mean(axis=0), "k", linewidth=1.5, label="equation: mean")
-        panel.plot(abscissa, model.mean(axis=0), "--", color="tab:red", linewidth=1.5, label="model: mean")
+        panel.plot(abscissa, truth.mean(axis=0), color=INK, linewidth=1.5, label="equation: mean")
+        panel.plot(abscissa, model.mean(axis=0), "--", color=VERMILION, linewidth=1.5, label="model: mean")
         panel.set(xlabel=label, title=name)
         if name in ("spectrum", "density of u"):
             panel.set_yscale("log")
             panel.set_ylim(max(panel.get_ylim()[0], 1e-12 * truth.max()), None)
-        panel.grid(True, alpha=0.4)
+        panel.grid(True)
     axes[0, 0].legend()
-    figure.savefig(path, dpi=110)
+    return figure
 
 
-def main(source, path):
+def study(source, stem):
     with sinode.open(source) as data:
         length = float(data.attrs["domain_length"])
         limits = [statistics.extent(data.reference, length, order) for order in (0, 1, 2)]
@@ -97,8 +100,8 @@ def main(source, path):
     print(f"{'distance from the equation':<28} {'model: median, largest':>26} {'equation: median, largest':>28}")
     for name, (model, truth) in compare(found, limits).items():
         print(f"{name:<28} {np.median(model):>15.2e} {max(model):>10.2e} {np.median(truth):>17.2e} {max(truth):>10.2e}")
-    draw(found, limits, length, path)
+    save(draw(found, limits, length), stem)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    run(__doc__, {"PREDICTION.h5 FIGURE": study})

@@ -20,4 +20,4 @@ mpirun -n "$ranks" "$sinode" generate jobs/configs/best.yaml --overwrite --set r
 mpirun -n "$ranks" "$sinode" predict jobs/configs/best.yaml --overwrite --set predict.data="$run/truth.h5" \
   --set predict.file="$run/prediction.h5" --set predict.starts=1 --set predict.span=10000 \
   --set predict.baselines=false --set integrator.dt=0.1 # statistics need no smaller steps
-"$PYTHON" jobs/climate/compare.py "$run/prediction.h5" "$run/climate.png"
+"$PYTHON" jobs/climate/compare.py "$run/prediction.h5" "$run/climate"

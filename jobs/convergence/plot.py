@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "io" / "python"))
 from sinode.files import InputError  # noqa: E402
+from sinode.script import run  # noqa: E402
 from sinode.style import LINES, STYLE, save  # noqa: E402
 
 PANELS = (("IMEX, orders 1 and 2", lambda s: s.kind == "imex" and s.order < 3),
@@ -181,23 +182,15 @@ def print_table(problems):
             print(f"| {problem} | {target:g} | " + " | ".join(cells) + " |")
 
 
-def main(arguments):
-    if len(arguments) != 2:
-        print("usage: plot.py STUDY.csv DIRECTORY", file=sys.stderr)
-        return 2
-    try:
-        problems = read_study(arguments[0])
-        for problem, schemes in problems.items():
-            for against in ("step", "time"):
-                for path in save(draw(schemes, against), pathlib.Path(arguments[1]) / f"{problem}_{against}"):
-                    print(path)
-    except InputError as error:
-        print(f"plot.py: error: {error}", file=sys.stderr)
-        return error.status
+def draw_all(study, directory):
+    problems = read_study(study)
+    for problem, schemes in problems.items():
+        for against in ("step", "time"):
+            for path in save(draw(schemes, against), pathlib.Path(directory) / f"{problem}_{against}"):
+                print(path)
     print()
     print_table(problems)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run(__doc__, {"STUDY.csv DIRECTORY": draw_all})

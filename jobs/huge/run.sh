@@ -23,4 +23,4 @@ mpirun -n "$ranks" "$sinode" generate jobs/configs/best.yaml "${large[@]}" --ove
 mpirun -n "$ranks" "$sinode" predict jobs/configs/best.yaml "${large[@]}" --overwrite \
   --set predict.data="$run/truth.h5" --set predict.file="$run/prediction.h5" --set predict.starts=1 \
   --set predict.span=100 --set predict.baselines=false --set integrator.dt=0.1 # statistics need no smaller steps
-"$PYTHON" jobs/huge/plot.py "$run/prediction.h5" "$run/huge.png"
+"$PYTHON" jobs/huge/plot.py "$run/prediction.h5" "$run/huge"

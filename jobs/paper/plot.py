@@ -9,6 +9,7 @@ dashed: it needs as many epochs as the run to the end that follows its flow best
 scheme of highest order. Exit status: 0 done, 2 bad usage, 3 a file is missing or not what it should be.
 """
 import dataclasses
+import functools
 import pathlib
 import re
 import sys
@@ -20,6 +21,7 @@ from matplotlib.figure import Figure
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "io" / "python"))
 from sinode.files import InputError  # noqa: E402
 from sinode.records import read_config, read_history  # noqa: E402
+from sinode.script import run as run_script  # noqa: E402
 from sinode.style import BLUE, GREEN, INK, ORANGE, PURPLE, SKY, STYLE, VERMILION, save  # noqa: E402
 from sinode.trajectory import open as open_trajectory  # noqa: E402
 
@@ -144,25 +146,17 @@ def print_losses(directory):
         print(f"training loss of IMEX-RK5's network under {LOOKS[scheme][0]}: {loss:.4e}")
 
 
-def main(arguments):
-    if len(arguments) != 2 or arguments[0] not in RUNS:
-        print("usage: plot.py figure2|figure3 DIRECTORY", file=sys.stderr)
-        return 2
-    name, directory = arguments[0], pathlib.Path(arguments[1])
-    try:
-        methods = [read_method(directory / run) for run in RUNS[name]]
-        if not methods[0].is_whole():
-            raise InputError(f"{directory}: IMEX-RK2 was not trained to a loss of {TARGET:g}")
-        for path in save(draw(methods), directory / "figures" / name):
-            print(path)
-        print_table(methods)
-        if name == "figure2":
-            print_losses(directory)
-    except InputError as error:
-        print(f"plot.py: error: {error}", file=sys.stderr)
-        return error.status
-    return 0
+def draw_figure(name, directory):
+    directory = pathlib.Path(directory)
+    methods = [read_method(directory / run) for run in RUNS[name]]
+    if not methods[0].is_whole():
+        raise InputError(f"{directory}: IMEX-RK2 was not trained to a loss of {TARGET:g}")
+    for path in save(draw(methods), directory / "figures" / name):
+        print(path)
+    print_table(methods)
+    if name == "figure2":
+        print_losses(directory)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run_script(__doc__, {f"{name} DIRECTORY": functools.partial(draw_figure, name) for name in RUNS})

@@ -15,21 +15,21 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "io" / "python"))
+from sinode.files import InputError  # noqa: E402
+from sinode.script import run as run_script  # noqa: E402
+
 SCHEMES = ("dopri5", "rk4")
 INTERVALS = {64: 0.2, 512: 1e-4}  # of the rollouts: some 70 to 300 steps each
 ROLLED = 20                       # intervals
 DATA_INTERVAL = 0.2
 
 
-class Failure(Exception):
-    """What went wrong, in a line."""
-
-
 def run(program, command, config, settings, may_fail=False):
     words = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
     done = subprocess.run([program, command, config, "--overwrite", *words], text=True, capture_output=True)
     if done.returncode and not (may_fail and done.returncode == 1):  # 1: it blew up
-        raise Failure(f"{command} {settings}: {done.stderr.strip()}")
+        raise InputError(f"{command} {settings}: {done.stderr.strip()}")
     return done
 
 
@@ -60,7 +60,7 @@ def bisect(program, config, grid, scheme, file, guess):
 
 
 def measure(program, config, directory):
-    rows = []
+    directory, rows = pathlib.Path(directory), []
     for points, interval in INTERVALS.items():
         grid = {"grid.points": points, "train.data": directory / f"{points}/data.h5"}
         with tempfile.TemporaryDirectory() as folder:
@@ -80,17 +80,5 @@ def measure(program, config, directory):
         writer.writerows(rows)
 
 
-def main(arguments):
-    if len(arguments) != 3:
-        print("usage: stability.py PROGRAM CONFIG DIRECTORY", file=sys.stderr)
-        return 2
-    try:
-        measure(arguments[0], arguments[1], pathlib.Path(arguments[2]))
-    except Failure as failure:
-        print(f"stability.py: error: {failure}", file=sys.stderr)
-        return 3
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run_script(__doc__, {"PROGRAM CONFIG DIRECTORY": measure})

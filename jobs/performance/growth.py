@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "io" / "python"))
 from sinode.files import InputError  # noqa: E402
+from sinode.script import run as run_script  # noqa: E402
 from sinode.style import LINES, STYLE, save  # noqa: E402
 
 ITERATIONS = 4  # an epoch
@@ -74,6 +75,7 @@ def measure_case(program, settings):
 
 
 def measure(program, directory):
+    program, directory = pathlib.Path(program).resolve(), pathlib.Path(directory)
     directory.mkdir(parents=True, exist_ok=True)
     part = directory / "growth.csv.part"
     with open(part, "w", newline="") as file:
@@ -105,7 +107,7 @@ def slope(x, y):
 
 
 @matplotlib.rc_context(STYLE)
-def draw(studies):
+def _figure(studies):
     figure = Figure(figsize=(10, 4.2), constrained_layout=True)
     seconds, memory = figure.subplots(1, 2)
     for number, (study, rows) in enumerate(studies.items()):
@@ -123,28 +125,14 @@ def draw(studies):
     return figure
 
 
-def main(arguments):
-    if arguments[:1] in (["-h"], ["--help"]):
-        print(__doc__.strip())
-        return 0
-    try:
-        if arguments[:1] == ["measure"] and len(arguments) == 3:
-            measure(pathlib.Path(arguments[1]).resolve(), pathlib.Path(arguments[2]))
-        elif arguments[:1] == ["draw"] and len(arguments) == 2:
-            directory = pathlib.Path(arguments[1])
-            studies = read(directory / "growth.csv")
-            save(draw(studies), directory / "figures" / "growth")
-            for study, rows in studies.items():
-                worst = np.abs(rows[:, 3] / rows[:, 2] - 1).max()
-                print(f"{study:18} slope {slope(rows[:, 0], rows[:, 1]):.2f}; memory foreseen to {100 * worst:.0f} %")
-        else:
-            print("usage: growth.py measure PROGRAM DIRECTORY | draw DIRECTORY", file=sys.stderr)
-            return 2
-    except InputError as error:
-        print(f"growth.py: error: {error}", file=sys.stderr)
-        return 3
-    return 0
+def draw(directory):
+    directory = pathlib.Path(directory)
+    studies = read(directory / "growth.csv")
+    save(_figure(studies), directory / "figures" / "growth")
+    for study, rows in studies.items():
+        worst = np.abs(rows[:, 3] / rows[:, 2] - 1).max()
+        print(f"{study:18} slope {slope(rows[:, 0], rows[:, 1]):.2f}; memory foreseen to {100 * worst:.0f} %")
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run_script(__doc__, {"measure PROGRAM DIRECTORY": measure, "draw DIRECTORY": draw})

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "io" / "python"))
 from sinode.files import InputError  # noqa: E402
+from sinode.script import run  # noqa: E402
 from sinode.style import LINES, STYLE, save  # noqa: E402
 
 SOLVERS, MARKERS = ("fft", "banded", "dense"), "os^"
@@ -45,7 +46,7 @@ def _lines(axes, study, column, chosen, style="-", divide=1, label=True):
 
 
 @matplotlib.rc_context(STYLE)
-def draw(study):
+def _figure(study):
     figure = Figure(figsize=(11.5, 3.9), constrained_layout=True)
     error, seconds, memory = figure.subplots(1, 3)
 
@@ -75,18 +76,9 @@ def draw(study):
     return figure
 
 
-def main(arguments):
-    if len(arguments) != 2 or arguments[0].startswith("-"):
-        print(__doc__.strip() if arguments[:1] in (["-h"], ["--help"]) else "usage: plot.py STUDY.csv DIRECTORY",
-              file=sys.stdout if arguments[:1] in (["-h"], ["--help"]) else sys.stderr)
-        return 0 if arguments[:1] in (["-h"], ["--help"]) else 2
-    try:
-        save(draw(read(arguments[0])), pathlib.Path(arguments[1]) / "solvers")
-    except InputError as error:
-        print(f"plot.py: error: {error}", file=sys.stderr)
-        return 3
-    return 0
+def draw(study, directory):
+    save(_figure(read(study)), pathlib.Path(directory) / "solvers")
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    run(__doc__, {"STUDY.csv DIRECTORY": draw})
