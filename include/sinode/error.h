@@ -39,12 +39,14 @@ sn_status sn_error_trace(sn_status error, const char *file, int line, const char
 sn_error_code sn_error_get_code(sn_status error);
 const char *sn_error_get_message(sn_status error);
 const char *sn_error_get_trace(sn_status error);
-bool sn_error_is_collective(sn_status error);
+/* Whether every rank of comm, which has this one, has the error: all raised it alike, or they agreed on it. Local. */
+bool sn_error_is_collective(sn_status error, MPI_Comm comm);
 void sn_error_destroy(sn_status *error);
 
 /*
  * Agreement: returns SN_OK on all ranks if all gave SN_OK; otherwise every rank gets an error with the message of the
- * lowest rank that failed, marked collective. Collective over comm; one reduction when all is well.
+ * lowest rank that failed, collective over comm and no further: where there are several replicas, what one of them
+ * agreed on is still to be told to the others. Collective over comm; one reduction when all is well.
  */
 sn_status sn_agree(MPI_Comm comm, sn_status mine) __attribute__((warn_unused_result));
 
@@ -53,16 +55,6 @@ sn_status sn_agree(MPI_Comm comm, sn_status mine) __attribute__((warn_unused_res
   do {                                                                            \
     sn_status sn_try_ = (expression);                                             \
     if (sn_try_) return sn_error_trace(sn_try_, __FILE__, __LINE__, #expression); \
-  } while (0)
-
-/* The same for functions that clean up behind a label: sets `status` and jumps. */
-#define SN_TRY_GOTO(status, label, expression)                              \
-  do {                                                                      \
-    (status) = (expression);                                                \
-    if (status) {                                                           \
-      (status) = sn_error_trace((status), __FILE__, __LINE__, #expression); \
-      goto label;                                                           \
-    }                                                                       \
   } while (0)
 
 #endif

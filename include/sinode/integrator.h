@@ -60,7 +60,7 @@ typedef struct {
 typedef struct sn_integrator sn_integrator;
 
 /*
- * For up to the model's samples at once. The model is kept, not owned. Collective over space. Errors: as of
+ * For up to the model's samples at once. The model is kept, not owned. Collective over world. Errors: as of
  * sn_solver_create; no memory for the tape; tangents of an adaptive or fully implicit scheme, which has none.
  */
 sn_status sn_integrator_create(sn_model *model, const sn_integrator_options *options, sn_integrator **out);

@@ -40,12 +40,12 @@ typedef struct {
 typedef struct sn_solver sn_solver;
 
 /*
- * A solver for `gammas` values gamma[0 ..], kept by value; linear is kept, not owned. Collective over space. Error: fft
- * asked for an A that is not circulant; banded for one that is no stencil, or with too few points a rank; dense for one
- * that has no matrix (spectral). Banded and dense also where I - gamma A as an array loses its identity part, eps gamma
- * |A| > 1e-6 in the maximum norm (16 gamma eps/dx^4 for the ks stencil): the message names the figure and what would
- * do. The latter is looked at here if A has a version by now (sn_linear_update was called), and again at each
- * factorization.
+ * A solver for `gammas` values gamma[0 ..], kept by value; linear is kept, not owned. Collective over world: auto looks
+ * at the memory of all ranks. Error: fft asked for an A that is not circulant; banded for one that is no stencil, or
+ * with too few points a rank; dense for one that has no matrix (spectral). Banded and dense also where I - gamma A as
+ * an array loses its identity part, eps gamma |A| > 1e-6 in the maximum norm (16 gamma eps/dx^4 for the ks stencil):
+ * the message names the figure and what would do. The latter is looked at here if A has a version by now
+ * (sn_linear_update was called), and again at each factorization.
  */
 sn_status sn_solver_create(const sn_grid *grid, sn_linear *linear, const sn_solver_options *options, int gammas,
                            const double *gamma, sn_solver **out);

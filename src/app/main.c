@@ -180,7 +180,7 @@ static sn_status run(sn_app *app, int argc, char **argv) {
  */
 static int report(const sn_app *app, sn_status *status) {
   const int code = sn_error_get_code(*status);
-  const bool shared = sn_error_is_collective(*status) || app->ranks == 1;
+  const bool shared = sn_error_is_collective(*status, app->world);
   const char *severity = code == SN_ERROR_STOPPED ? "" : "error: ";
   if (shared && app->rank == 0) fprintf(stderr, "sinode: %s%s\n", severity, sn_error_get_message(*status));
   if (!shared) fprintf(stderr, "sinode: error: rank %d: %s\n", app->rank, sn_error_get_message(*status));

@@ -223,7 +223,7 @@ sn_status sn_setup_integrator(const sn_app *app, sn_model *model, double interva
                                                     .tolerance = c->integrator.solver.tolerance,
                                                     .max_iterations = (int)c->integrator.solver.max_iterations,
                                                     .precondition = c->integrator.solver.precondition}};
-  SN_TRY(sn_agree(app->world, sn_integrator_create(model, &options, integrator)));
+  SN_TRY(sn_integrator_create(model, &options, integrator));
   SN_TRY(sn_setup_keep_wisdom(app));
   double limit;
   SN_TRY(sn_integrator_stable_step(*integrator, &limit));

@@ -1,5 +1,6 @@
 #include "sinode/error.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,13 +10,13 @@ enum { MESSAGE_LENGTH = 1024, TRACE_LENGTH = 2048 };
 
 struct sn_error {
   sn_error_code code;
-  bool collective;
+  int ranks; /* that have this error: one, those that agreed on it, or all there are */
   char message[MESSAGE_LENGTH];
   char trace[TRACE_LENGTH];
 };
 
 /* Handed out when there is no memory left even for an error; never freed, never written. */
-static struct sn_error no_memory = {SN_ERROR_RUN, false, "out of memory; use more ranks or a smaller problem", ""};
+static struct sn_error no_memory = {SN_ERROR_RUN, 1, "out of memory; use more ranks or a smaller problem", ""};
 
 static const char *base_name(const char *path) {
   const char *slash = strrchr(path, '/');
@@ -26,6 +27,7 @@ sn_status sn_error_create(sn_error_code code, const char *file, int line, const 
   struct sn_error *error = calloc(1, sizeof *error);
   if (!error) return &no_memory;
   error->code = code;
+  error->ranks = 1;
   va_list arguments;
   va_start(arguments, format);
   vsnprintf(error->message, sizeof error->message, format, arguments);
@@ -35,7 +37,7 @@ sn_status sn_error_create(sn_error_code code, const char *file, int line, const 
 }
 
 sn_status sn_error_collective(sn_status error) {
-  if (error && error != &no_memory) error->collective = true;
+  if (error && error != &no_memory) error->ranks = INT_MAX;
   return error;
 }
 
@@ -49,7 +51,12 @@ sn_status sn_error_trace(sn_status error, const char *file, int line, const char
 sn_error_code sn_error_get_code(sn_status error) { return error->code; }
 const char *sn_error_get_message(sn_status error) { return error->message; }
 const char *sn_error_get_trace(sn_status error) { return error->trace; }
-bool sn_error_is_collective(sn_status error) { return error->collective; }
+
+bool sn_error_is_collective(sn_status error, MPI_Comm comm) {
+  int size;
+  MPI_Comm_size(comm, &size);
+  return error->ranks >= size;
+}
 
 void sn_error_destroy(sn_status *error) {
   if (*error != &no_memory) free(*error);
@@ -71,6 +78,6 @@ sn_status sn_agree(MPI_Comm comm, sn_status mine) {
   struct sn_error *agreed = malloc(sizeof *agreed);
   if (!agreed) return &no_memory;
   *agreed = theirs;
-  agreed->collective = true;
+  if (agreed->ranks < size) agreed->ranks = size;
   return agreed;
 }

@@ -92,17 +92,18 @@ sn_status sn_solver_create(const sn_grid *grid, sn_linear *linear, const sn_solv
                            const double *gamma, sn_solver **out) {
   *out = NULL;
   sn_solver_kind kind = options->kind;
+  const MPI_Comm world = sn_grid_world(grid);
   /* The least of any rank's. */
-  double memory = (double)sn_memory_share(sn_grid_world(grid));
-  MPI_Allreduce(MPI_IN_PLACE, &memory, 1, MPI_DOUBLE, MPI_MIN, sn_grid_world(grid));
+  double memory = (double)sn_memory_share(world);
+  MPI_Allreduce(MPI_IN_PLACE, &memory, 1, MPI_DOUBLE, MPI_MIN, world);
   const situation s = {linear, sn_grid_points(grid), sn_grid_space_size(grid), memory, gammas, gamma};
   SN_TRY(choose(&s, &kind));
   sn_solver *solver;
-  SN_TRY(sn_agree(sn_grid_space(grid), SN_NEW(1, &solver)));
+  SN_TRY(sn_agree(world, SN_NEW(1, &solver)));
   *solver =
       (sn_solver){.operations = kinds[kind], .grid = grid, .linear = linear, .options = *options, .gammas = gammas};
-  sn_status status = sn_agree(sn_grid_space(grid), prepare(solver, gammas, gamma));
-  if (!status) status = solver->operations->create(solver);
+  sn_status status = sn_agree(world, prepare(solver, gammas, gamma));
+  if (!status) status = sn_agree(world, solver->operations->create(solver));
   if (status) sn_solver_destroy(&solver);
   *out = solver;
   return status;

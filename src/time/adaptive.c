@@ -323,7 +323,7 @@ static sn_status take_memory(adaptive *a, bool adjoint) {
 
 sn_status sn_adaptive_create(sn_model *model, const sn_stepper_options *options, sn_stepper **out) {
   adaptive *a;
-  SN_TRY(SN_NEW(1, &a));
+  SN_TRY(sn_agree(sn_grid_space(sn_model_grid(model)), SN_NEW(1, &a)));
   *out = &a->base;
   a->base.ops = &ops;
   a->tableau = options->tableau;

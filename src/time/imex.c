@@ -336,7 +336,7 @@ static sn_status take_memory(imex *scheme, bool adjoint) {
 sn_status sn_imex_create(sn_model *model, const sn_stepper_options *options, sn_stepper **out) {
   const sn_grid *grid = sn_model_grid(model);
   imex *scheme;
-  SN_TRY(SN_NEW(1, &scheme));
+  SN_TRY(sn_agree(sn_grid_world(grid), SN_NEW(1, &scheme)));
   *out = &scheme->base;
   scheme->base.ops = &ops;
   scheme->tableau = options->tableau;
@@ -348,7 +348,7 @@ sn_status sn_imex_create(sn_model *model, const sn_stepper_options *options, sn_
   find_needs(scheme, sn_network_get_shape(sn_model_network(model))->kind != SN_NETWORK_NONE);
   double gammas[STAGES];
   int count = find_gammas(scheme, gammas);
-  sn_status status = take_memory(scheme, options->adjoint);
+  sn_status status = sn_agree(sn_grid_world(grid), take_memory(scheme, options->adjoint));
   if (!status && count)
     status = sn_solver_create(grid, sn_model_linear(model), &options->solver, count, gammas, &scheme->base.solver);
   if (status) destroy(out);

@@ -45,7 +45,8 @@ typedef struct {
 } step_tape;
 
 static ptrdiff_t half_size(const implicit *scheme, ptrdiff_t samples) {
-  return samples * scheme->points + sn_network_tape_size(sn_model_network(scheme->model), samples);
+  return sn_stepper_aligned(samples * scheme->points) +
+         sn_stepper_aligned(sn_network_tape_size(sn_model_network(scheme->model), samples));
 }
 
 static ptrdiff_t tape_size(const sn_stepper *stepper, ptrdiff_t samples) {
@@ -54,7 +55,7 @@ static ptrdiff_t tape_size(const sn_stepper *stepper, ptrdiff_t samples) {
 }
 
 static step_tape lay_out(const implicit *scheme, ptrdiff_t samples, double *tape) {
-  const ptrdiff_t count = samples * scheme->points;
+  const ptrdiff_t count = sn_stepper_aligned(samples * scheme->points);
   double *start = tape + half_size(scheme, samples);
   return (step_tape){.end = tape, .end_tape = tape + count, .start = start, .start_tape = start + count};
 }
@@ -267,20 +268,24 @@ static void destroy(sn_stepper **stepper) {
 static const sn_stepper_ops ops = {
     .destroy = destroy, .tape_size = tape_size, .forward = forward, .backward = backward, .effort = effort};
 
-static sn_status build(implicit *scheme, const sn_stepper_options *options) {
-  const sn_grid *grid = sn_model_grid(scheme->model);
+static sn_status take_memory(implicit *scheme) {
   const ptrdiff_t samples = sn_model_samples(scheme->model), count = samples * scheme->points;
   double **arrays[] = {&scheme->right, &scheme->residual, &scheme->delta, &scheme->f, &scheme->scratch};
   for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) SN_TRY(SN_NEW(count, arrays[k]));
   SN_TRY(SN_NEW(tape_size(&scheme->base, samples), &scheme->own_tape));
-  SN_TRY(sn_gmres_create(grid, samples, RESTART, &scheme->gmres));
+  return sn_gmres_create(sn_model_grid(scheme->model), samples, RESTART, &scheme->gmres);
+}
+
+static sn_status build(implicit *scheme, const sn_stepper_options *options) {
+  const sn_grid *grid = sn_model_grid(scheme->model);
+  SN_TRY(sn_agree(sn_grid_world(grid), take_memory(scheme)));
   return sn_solver_create(grid, sn_model_linear(scheme->model), &options->solver, 1, &scheme->gamma,
                           &scheme->base.solver);
 }
 
 sn_status sn_implicit_create(sn_model *model, const sn_stepper_options *options, sn_stepper **out) {
   implicit *scheme;
-  SN_TRY(SN_NEW(1, &scheme));
+  SN_TRY(sn_agree(sn_grid_world(sn_model_grid(model)), SN_NEW(1, &scheme)));
   *out = &scheme->base;
   const int last = options->tableau->stages - 1;
   scheme->base.ops = &ops;

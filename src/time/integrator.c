@@ -41,6 +41,7 @@ static stepper_creator creator(const sn_tableau *tableau) {
 
 static sn_status build(sn_integrator *it) {
   const sn_integrator_options *options = &it->options;
+  const MPI_Comm world = sn_grid_world(sn_model_grid(it->model));
   const ptrdiff_t samples = sn_model_samples(it->model), count = samples * it->points;
   const sn_stepper_options scheme = {.tableau = options->tableau,
                                      .dt = options->dt,
@@ -49,7 +50,7 @@ static sn_status build(sn_integrator *it) {
                                      .solver = options->solver,
                                      .control = options->control,
                                      .newton = options->newton};
-  SN_TRY(creator(options->tableau)(it->model, &scheme, &it->stepper));
+  SN_TRY(sn_agree(world, creator(options->tableau)(it->model, &scheme, &it->stepper)));
   if (!sn_count_multiply(options->intervals, options->substeps, &it->capacity))
     return SN_ERROR_ALL(SN_ERROR_RUN, "%td intervals of %td time steps are more than can be counted",
                         options->intervals, options->substeps);
@@ -58,7 +59,7 @@ static sn_status build(sn_integrator *it) {
     const sn_storage_sizes sizes = {.state = count,
                                     .tape = ops->tape_size(it->stepper, samples),
                                     .record = ops->record_size ? ops->record_size(it->stepper) : 0};
-    SN_TRY(sn_storage_create(options, sn_grid_world(sn_model_grid(it->model)), it->capacity, &sizes, &it->storage));
+    SN_TRY(sn_storage_create(options, world, it->capacity, &sizes, &it->storage));
     if (ops->reserve) SN_TRY(ops->reserve(it->stepper, sn_storage_tapes(&it->storage)));
   }
   if (options->tangent && !ops->tangent)
@@ -73,9 +74,10 @@ static sn_status build(sn_integrator *it) {
 }
 
 sn_status sn_integrator_create(sn_model *model, const sn_integrator_options *options, sn_integrator **out) {
-  SN_TRY(SN_NEW(1, out));
-  **out = (sn_integrator){.model = model, .options = *options, .points = sn_grid_range(sn_model_grid(model)).count};
-  sn_status status = build(*out);
+  const sn_grid *grid = sn_model_grid(model);
+  SN_TRY(sn_agree(sn_grid_world(grid), SN_NEW(1, out)));
+  **out = (sn_integrator){.model = model, .options = *options, .points = sn_grid_range(grid).count};
+  sn_status status = sn_agree(sn_grid_world(grid), build(*out));
   if (status) sn_integrator_destroy(out);
   return status;
 }

@@ -38,7 +38,7 @@ static int list_symbol(const sn_linear *linear, ptrdiff_t points, double complex
 static sn_status bound_matrix(const sn_linear *linear, const sn_grid *grid, double complex *eigenvalue) {
   const ptrdiff_t points = sn_grid_points(grid), own = sn_grid_range(grid).count;
   double *rows, most = 0;
-  SN_TRY(SN_NEW(own * points, &rows));
+  SN_TRY(sn_agree(sn_grid_space(grid), SN_NEW(own * points, &rows)));
   sn_status status = sn_linear_rows(linear, rows);
   for (ptrdiff_t i = 0; i < own && !status; i++) {
     double sum = 0;
@@ -56,7 +56,7 @@ sn_status sn_stability_limit(const sn_linear *linear, const sn_grid *grid, const
   int modes = 1;
   *limit = INFINITY;
   if (tableau->kind != SN_TABLEAU_EXPLICIT) return SN_OK;
-  SN_TRY(SN_NEW(MODES_MOST, &eigenvalue));
+  SN_TRY(sn_agree(sn_grid_space(grid), SN_NEW(MODES_MOST, &eigenvalue)));
   sn_status status = SN_OK;
   if (sn_linear_is_circulant(linear))
     modes = list_symbol(linear, sn_grid_points(grid), eigenvalue);

@@ -2,7 +2,7 @@
  * Preloaded into the program, makes the system fail as the environment says:
  *
  *   SINODE_FAULT       error | short | lose | flip: what happens to a write; sync, rename: these calls fail;
- *                      exit: the process leaves quietly
+ *                      memory: the program itself gets none; exit: the process leaves quietly
  *   SINODE_FAULT_ERROR errno, for error, sync and rename
  *   SINODE_FAULT_PATH  only files with this in their path
  *   SINODE_FAULT_AT    from the how-manieth such call on (1; error stays, the others happen once); exit: milliseconds
@@ -155,6 +155,18 @@ int fsync(int descriptor) {
 int rename(const char *from, const char *to) {
   REAL(rename);
   return wants("rename") && path_matches(to) && is_due(true) ? failure() : real(from, to);
+}
+
+/* Libraries have memory, whatever happens: what they do without is not ours to test. */
+static bool is_of_program(const void *caller) {
+  Dl_info info;
+  return dladdr(caller, &info) && strcmp(info.dli_fname, program_invocation_name) == 0;
+}
+
+int posix_memalign(void **out, size_t alignment, size_t size) {
+  REAL(posix_memalign);
+  if (wants("memory") && is_of_program(__builtin_return_address(0)) && is_due(false)) return ENOMEM;
+  return real(out, alignment, size);
 }
 
 static void leave(int number) {

@@ -102,7 +102,7 @@ static void failure_of_one_becomes_failure_of_all(void **state) {
   assert_ok(sn_agree(MPI_COMM_WORLD, SN_OK));
   sn_status mine = rank == size - 1 ? SN_ERROR(SN_ERROR_FILE, "disk full on rank %d", rank) : SN_OK;
   sn_status all = sn_agree(MPI_COMM_WORLD, mine);
-  assert_that(all && sn_error_get_code(all) == SN_ERROR_FILE && sn_error_is_collective(all));
+  assert_that(all && sn_error_get_code(all) == SN_ERROR_FILE && sn_error_is_collective(all, MPI_COMM_WORLD));
   assert_non_null(strstr(sn_error_get_message(all), "disk full"));
   sn_error_destroy(&all);
 }
@@ -116,7 +116,7 @@ static void process_grid_is_replicas_by_space(void **state) {
     sn_grid *grid;
     sn_status status = sn_grid_create(MPI_COMM_WORLD, space, 17, NULL, &grid);
     if (size % space) {
-      assert_that(status && sn_error_get_code(status) == SN_ERROR_USAGE && sn_error_is_collective(status));
+      assert_that(status && sn_error_get_code(status) == SN_ERROR_USAGE && sn_error_is_collective(status, MPI_COMM_WORLD));
       sn_error_destroy(&status);
       continue;
     }

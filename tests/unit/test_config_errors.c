@@ -19,7 +19,7 @@ static void assert_error(sn_status status, const char *place, const char *first,
   }
   if (!at) fail_msg("'%s' should be '%s: ... %s ... %s'", message, place, first, second);
   assert_int_equal(sn_error_get_code(status), SN_ERROR_USAGE);
-  assert_true(sn_error_is_collective(status));
+  assert_true(sn_error_is_collective(status, MPI_COMM_WORLD));
   sn_error_destroy(&status);
 }
 

@@ -107,7 +107,7 @@ static void an_element_without_owner_is_an_error_of_all(void **state) {
   if (rank == ranks - 1) to.part.columns--;
   sn_exchange *exchange;
   sn_status status = sn_exchange_create(MPI_COMM_WORLD, &from.part, &to.part, 1, NULL, &exchange);
-  assert_that(status && sn_error_is_collective(status) && !exchange);
+  assert_that(status && sn_error_is_collective(status, MPI_COMM_WORLD) && !exchange);
   assert_non_null(strstr(sn_error_get_message(status), "owner"));
   sn_error_destroy(&status);
 }

@@ -254,7 +254,7 @@ static void a_blow_up_is_an_error_of_all(void **state) {
   assert_ok(sn_etdrk4_check(f.etdrk4, NULL));
   assert_ok(sn_etdrk4_step(f.etdrk4, 10));
   sn_status status = sn_etdrk4_check(f.etdrk4, NULL);
-  assert_that(status && sn_error_is_collective(status) && sn_error_get_code(status) == SN_ERROR_RUN);
+  assert_that(status && sn_error_is_collective(status, MPI_COMM_WORLD) && sn_error_get_code(status) == SN_ERROR_RUN);
   assert_non_null(strstr(sn_error_get_message(status), "step 110, t = 110"));
   sn_error_destroy(&status);
   tear_down(&f);

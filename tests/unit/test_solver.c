@@ -191,7 +191,7 @@ static void check_counts(sn_linear_kind linear, sn_solver_kind kind, const char 
 
   double *unannounced = field(&s, 2);
   sn_status status = sn_solver_solve(solver, 0, 2, unannounced);
-  assert_that(status && sn_error_is_collective(status));
+  assert_that(status && sn_error_is_collective(status, MPI_COMM_WORLD));
   sn_error_destroy(&status);
   sn_memory_give(&unannounced);
   sn_solver_destroy(&solver);
@@ -210,7 +210,7 @@ static void expect_refusal(const setting *s, sn_solver_kind kind, const char *ad
   sn_solver *solver;
   const sn_solver_options options = {.kind = kind};
   sn_status status = sn_solver_create(s->grid, s->linear, &options, GAMMAS, GAMMA, &solver);
-  assert_that(status && !solver && sn_error_get_code(status) == SN_ERROR_USAGE && sn_error_is_collective(status));
+  assert_that(status && !solver && sn_error_get_code(status) == SN_ERROR_USAGE && sn_error_is_collective(status, MPI_COMM_WORLD));
   assert_non_null(strstr(sn_error_get_message(status), advice));
   sn_error_destroy(&status);
 }
@@ -366,7 +366,7 @@ static void counts_past_what_libraries_take_are_refused(void **state) {
     assert_ok(sn_linear_update(s.linear));
     sn_status status = sn_solver_create(s.grid, s.linear, &options, GAMMAS, GAMMA, &solver);
     if (!status) status = sn_solver_reserve(solver, cases[i].samples);
-    assert_that(status && sn_error_is_collective(status));
+    assert_that(status && sn_error_is_collective(status, MPI_COMM_WORLD));
     assert_non_null(strstr(sn_error_get_message(status), "more than the library below can count"));
     sn_error_destroy(&status);
     sn_solver_destroy(&solver);

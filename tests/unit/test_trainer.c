@@ -99,7 +99,7 @@ static void a_blow_up_names_the_step(void **state) {
     bool stopped;
     sn_parameters_values(parameters)[block->offset] = bad[k];
     sn_status status = sn_trainer_run(s.trainer, &hooks, &stopped);
-    assert_that(status && sn_error_is_collective(status) && sn_error_get_code(status) == SN_ERROR_RUN);
+    assert_that(status && sn_error_is_collective(status, MPI_COMM_WORLD) && sn_error_get_code(status) == SN_ERROR_RUN);
     assert_non_null(strstr(sn_error_get_message(status), "step 1"));
     assert_int_equal(w.iterations, 0);
     sn_error_destroy(&status);
