@@ -1,4 +1,5 @@
 /* Attributes of the objects of a file. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -112,6 +113,23 @@ sn_status sn_file_get_double(sn_file *file, hid_t object, const char *name, doub
   sn_status status = H5Aread(attribute, H5T_NATIVE_DOUBLE, value) < 0 ? failed(file, "read", name) : SN_OK;
   H5Aclose(attribute);
   return status;
+}
+
+static void print_checksum(uint64_t sum, char *text, size_t size) { snprintf(text, size, "%016" PRIx64, sum); }
+
+sn_status sn_file_set_checksum(sn_file *file, hid_t object, uint64_t sum) {
+  char text[24];
+  print_checksum(sum, text, sizeof text);
+  return sn_file_set_string(file, object, "checksum", text);
+}
+
+sn_status sn_file_compare_checksum(sn_file *file, hid_t object, uint64_t sum) {
+  char expected[24], found[24];
+  SN_TRY(sn_file_get_string(file, object, "checksum", expected, sizeof expected));
+  print_checksum(sum, found, sizeof found);
+  if (strcmp(found, expected) == 0) return SN_OK;
+  return SN_ERROR(SN_ERROR_FILE, "%s: the checksum of the contents is %s, but should be %s: the file is damaged",
+                  sn_file_path(file), found, expected);
 }
 
 /* Whether a value can be read, whatever it is. */

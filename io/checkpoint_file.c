@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "model_blocks.h"
-#include "sinode/checksum.h"
 
 /* One dataset of the file: its place, this rank's part, and whether this rank is the one that writes the part. */
 typedef struct {
@@ -70,61 +69,27 @@ static piece piece_at(const sn_grid *grid, const sn_checkpoint *c, int index) {
 static hid_t memory_type(const piece *p) { return p->integer ? H5T_NATIVE_INT64 : H5T_NATIVE_DOUBLE; }
 static hid_t disk_type(const piece *p) { return p->integer ? H5T_STD_I64LE : H5T_IEEE_F64LE; }
 
-/* The part with its dimensions filled up to three. */
-static sn_file_part filled(const piece *p) {
-  sn_file_part part = p->part;
-  for (int d = part.dimensions; d < SN_FILE_RANKS; d++) {
-    part.shape[d] = part.count[d] = 1;
-    part.start[d] = 0;
-  }
-  return part;
-}
-
-static uint64_t checksum_of(const piece *p, const double *values) {
-  const sn_file_part part = filled(p);
-  const ptrdiff_t run = (ptrdiff_t)part.count[2];
-  uint64_t sum = 0;
-  for (hsize_t i = 0; i < part.count[0]; i++)
-    for (hsize_t j = 0; j < part.count[1]; j++, values += run) {
-      const hsize_t row = (part.start[0] + i) * part.shape[1] + part.start[1] + j;
-      sum += sn_checksum_run(values, run, p->number, row * part.shape[2] + part.start[2]);
-    }
-  return sum;
-}
-
 /* Sum over the global arrays: each element once, by the rank that writes it. */
 static uint64_t checksum(const sn_grid *grid, const sn_checkpoint *c) {
   uint64_t sum = 0;
   for (int k = 0; k < piece_count(c); k++) {
     const piece p = piece_at(grid, c, k);
-    if (p.writes) sum += checksum_of(&p, p.values);
+    if (p.writes) sum += sn_file_part_checksum(&p.part, p.values, p.number);
   }
   MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_UINT64_T, MPI_SUM, sn_grid_world(grid));
   return sum;
 }
 
-/* Compares with the attribute of the file. */
-static sn_status compare(sn_file *file, uint64_t sum) {
-  char expected[24], found[24];
-  SN_TRY(
-      sn_agree(sn_file_comm(file), sn_file_get_string(file, sn_file_id(file), "checksum", expected, sizeof expected)));
-  snprintf(found, sizeof found, "%016llx", (unsigned long long)sum);
-  if (strcmp(found, expected) == 0) return SN_OK;
-  return SN_ERROR_ALL(SN_ERROR_FILE, "%s: the checksum of the contents is %s, but should be %s: the file is damaged",
-                      sn_file_path(file), found, expected);
-}
-
 static sn_status write_all(sn_file *file, const sn_grid *grid, const sn_model_description *description,
                            const sn_checkpoint *c) {
-  char text[24];
   if (c->parameters) SN_TRY(sn_agree(sn_grid_world(grid), sn_model_write_description(file, description)));
   for (int k = 0; k < piece_count(c); k++) {
     piece p = piece_at(grid, c, k);
     if (!p.writes) p.part.count[0] = 0;
     SN_TRY(sn_file_write(file, p.path, memory_type(&p), disk_type(&p), &p.part, p.values));
   }
-  snprintf(text, sizeof text, "%016llx", (unsigned long long)checksum(grid, c));
-  return sn_agree(sn_grid_world(grid), sn_file_set_string(file, sn_file_id(file), "checksum", text));
+  if (c->parameters) SN_TRY(sn_model_sign(file, grid, c->parameters, c->values));
+  return sn_agree(sn_grid_world(grid), sn_file_set_checksum(file, sn_file_id(file), checksum(grid, c)));
 }
 
 sn_status sn_checkpoint_file_write(const sn_grid *grid, const char *path, const sn_model_description *description,
@@ -142,7 +107,7 @@ static sn_status read_all(sn_file *file, const sn_grid *grid, const sn_checkpoin
     const piece p = piece_at(grid, c, k);
     SN_TRY(sn_file_read(file, p.path, memory_type(&p), &p.part, p.values));
   }
-  return compare(file, checksum(grid, c));
+  return sn_agree(sn_grid_world(grid), sn_file_compare_checksum(file, sn_file_id(file), checksum(grid, c)));
 }
 
 sn_status sn_checkpoint_file_read(const sn_grid *grid, const char *path, const sn_checkpoint *checkpoint) {

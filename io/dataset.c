@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "hdf5_file.h"
+#include "sinode/checksum.h"
 
 /* MPI-IO counts bytes in an int: a rank moves at most this many at once. */
 static const hsize_t piece_bytes = (hsize_t)1 << 30;
@@ -25,46 +26,86 @@ sn_status sn_file_make_groups(sn_file *file, const char *path) {
   return status;
 }
 
-static hsize_t size_of(const sn_file_part *part) {
-  hsize_t size = 1;
-  for (int d = 0; d < part->dimensions; d++) size *= part->count[d];
-  return size;
+/* A part's shape, start or count with its dimensions filled up to three. */
+static void fill_up(int dimensions, const hsize_t *from, hsize_t rest, hsize_t *to) {
+  for (int d = 0; d < SN_FILE_RANKS; d++) to[d] = d < dimensions ? from[d] : rest;
+}
+
+uint64_t sn_file_part_checksum(const sn_file_part *part, const void *values, uint64_t array) {
+  hsize_t shape[SN_FILE_RANKS], start[SN_FILE_RANKS], count[SN_FILE_RANKS];
+  fill_up(part->dimensions, part->shape, 1, shape);
+  fill_up(part->dimensions, part->start, 0, start);
+  fill_up(part->dimensions, part->count, 1, count);
+  const char *at = values;
+  uint64_t sum = 0;
+  for (hsize_t i = 0; i < count[0]; i++)
+    for (hsize_t j = 0; j < count[1]; j++, at += 8 * count[2]) {
+      const hsize_t row = (start[0] + i) * shape[1] + start[1] + j;
+      sum += sn_checksum_run(at, (ptrdiff_t)count[2], array, row * shape[2] + start[2]);
+    }
+  return sum;
+}
+
+/* Pieces of a part: rows of the first dimension, or where one is too large, parts of it along the second. */
+typedef struct {
+  hsize_t count[SN_FILE_RANKS]; /* of the part */
+  hsize_t size[2];              /* of a piece: rows, and columns of each */
+  hsize_t pieces[2];            /* 0: there is nothing */
+} cut;
+
+static hsize_t at_least_one(hsize_t number) { return number ? number : 1; }
+
+static cut cut_part(const sn_file_part *part, hsize_t bytes) {
+  cut c = {.pieces = {0, 1}};
+  fill_up(part->dimensions, part->count, 1, c.count);
+  const hsize_t column = c.count[2] * bytes, row = c.count[1] * column;
+  if (c.count[0] == 0 || row == 0) return c;
+  c.size[0] = at_least_one(piece_bytes / row);
+  c.size[1] = row <= piece_bytes ? c.count[1] : at_least_one(piece_bytes / column);
+  for (int d = 0; d < 2; d++) c.pieces[d] = (c.count[d] + c.size[d] - 1) / c.size[d];
+  return c;
+}
+
+/* Where piece k begins in the part, and what it has; nothing behind the last. */
+static bool find_piece(const cut *c, hsize_t k, hsize_t *first, hsize_t *count) {
+  if (k >= c->pieces[0] * c->pieces[1]) return false;
+  memcpy(count, c->count, sizeof c->count);
+  first[0] = k / c->pieces[1] * c->size[0];
+  first[1] = k % c->pieces[1] * c->size[1];
+  for (int d = 0; d < 2; d++) {
+    const hsize_t left = c->count[d] - first[d];
+    count[d] = left < c->size[d] ? left : c->size[d];
+  }
+  return true;
 }
 
 /*
- * Moves a part in pieces of whole slices of its first dimension. Every rank makes as many collective calls as the one
- * with most to move; a rank that has nothing selects nothing.
+ * Moves a part in pieces. Every rank makes as many collective calls as the one with most to move; a rank that has
+ * nothing selects nothing.
  */
 static sn_status transfer(sn_file *file, hid_t dataset, hid_t type, const sn_file_part *part, char *values,
                           bool write) {
-  const hsize_t bytes = size_of(part) * H5Tget_size(type), rows = part->dimensions ? part->count[0] : 1;
-  const hsize_t slice = rows ? bytes / rows : 0;
-  const hsize_t at_once = slice && slice < piece_bytes ? piece_bytes / slice : 1;
-  long long pieces = slice ? (long long)((rows + at_once - 1) / at_once) : 0;
+  const hsize_t bytes = H5Tget_size(type);
+  const cut c = cut_part(part, bytes);
+  long long pieces = (long long)(c.pieces[0] * c.pieces[1]);
   MPI_Allreduce(MPI_IN_PLACE, &pieces, 1, MPI_LONG_LONG, MPI_MAX, sn_file_comm(file));
   hid_t transfer_list = H5Pcreate(H5P_DATASET_XFER);
   H5Pset_dxpl_mpio(transfer_list, H5FD_MPIO_COLLECTIVE);
   bool bad = false;
   for (long long k = 0; k < pieces; k++) {
-    hsize_t start[SN_FILE_RANKS], count[SN_FILE_RANKS];
-    const hsize_t first = (hsize_t)k * at_once, left = slice && first < rows ? rows - first : 0;
-    const hsize_t now = left < at_once ? left : at_once;
+    hsize_t first[2] = {0}, start[SN_FILE_RANKS], count[SN_FILE_RANKS];
+    const bool some = find_piece(&c, (hsize_t)k, first, count);
     memcpy(start, part->start, sizeof start);
-    memcpy(count, part->count, sizeof count);
-    hid_t disk = H5Dget_space(dataset), memory;
-    if (part->dimensions == 0) {
-      memory = H5Screate(H5S_SCALAR);
-    } else {
-      start[0] += first;
-      count[0] = now;
-      memory = H5Screate_simple(part->dimensions, now ? count : part->shape, NULL);
-      if (now) H5Sselect_hyperslab(disk, H5S_SELECT_SET, start, NULL, count, NULL);
-    }
-    if (now == 0) {
+    for (int d = 0; d < 2; d++) start[d] += first[d];
+    hid_t disk = H5Dget_space(dataset);
+    hid_t memory =
+        part->dimensions ? H5Screate_simple(part->dimensions, some ? count : part->shape, NULL) : H5Screate(H5S_SCALAR);
+    if (some && part->dimensions) H5Sselect_hyperslab(disk, H5S_SELECT_SET, start, NULL, count, NULL);
+    if (!some) {
       H5Sselect_none(disk);
       H5Sselect_none(memory);
     }
-    char *at = values + first * slice;
+    char *at = values + (first[0] * c.count[1] + first[1]) * c.count[2] * bytes;
     const herr_t result = write ? H5Dwrite(dataset, type, memory, disk, transfer_list, at)
                                 : H5Dread(dataset, type, memory, disk, transfer_list, at);
     bad |= result < 0;

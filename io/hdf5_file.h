@@ -8,6 +8,7 @@
 #include <hdf5.h>
 #include <mpi.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "sinode/file.h"
 
@@ -59,6 +60,10 @@ sn_status sn_file_set_string(sn_file *file, hid_t object, const char *name, cons
 sn_status sn_file_set_int(sn_file *file, hid_t object, const char *name, long value);
 sn_status sn_file_set_double(sn_file *file, hid_t object, const char *name, double value);
 bool sn_file_has(const sn_file *file, hid_t object, const char *name);
+
+/* The same of a checksum of what is in the object, "checksum". Comparing: error if it is missing or another. */
+sn_status sn_file_set_checksum(sn_file *file, hid_t object, uint64_t sum);
+sn_status sn_file_compare_checksum(sn_file *file, hid_t object, uint64_t sum);
 sn_status sn_file_get_string(sn_file *file, hid_t object, const char *name, char *value, size_t size);
 sn_status sn_file_get_int(sn_file *file, hid_t object, const char *name, long *value);
 sn_status sn_file_get_double(sn_file *file, hid_t object, const char *name, double *value);
@@ -76,6 +81,9 @@ typedef struct {
   int dimensions; /* 0: a scalar */
   hsize_t shape[SN_FILE_RANKS], start[SN_FILE_RANKS], count[SN_FILE_RANKS];
 } sn_file_part;
+
+/* A part's share in the checksum of the global array with the number `array` (sinode/checksum.h). Local. */
+uint64_t sn_file_part_checksum(const sn_file_part *part, const void *values, uint64_t array);
 
 /*
  * Has what this rank has written of a dataset compared with what comes back from the disk when the file is next flushed

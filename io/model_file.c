@@ -58,6 +58,38 @@ sn_status sn_model_read_blocks(sn_file *file, const char *root, const sn_paramet
   return sn_agree(sn_file_comm(file), see_that_it_is_finite(file, root, parameters, values));
 }
 
+/* Each element counts once, by the rank that writes it. */
+static uint64_t checksum(const sn_grid *grid, const sn_parameters *parameters, const double *values) {
+  uint64_t sum = 0;
+  for (int i = 0; i < sn_parameters_blocks(parameters); i++) {
+    const sn_parameter_block *block = sn_parameters_block(parameters, i);
+    const sn_file_part part = sn_model_part_of_block(block);
+    if (sn_model_writes_block(grid, block)) sum += sn_file_part_checksum(&part, values + block->offset, (uint64_t)i);
+  }
+  MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_UINT64_T, MPI_SUM, sn_grid_world(grid));
+  return sum;
+}
+
+static sn_status sign(sn_file *file, uint64_t sum) {
+  hid_t model = H5Gopen2(sn_file_id(file), "/model", H5P_DEFAULT);
+  if (model < 0) return sn_file_error(file, "/model");
+  sn_status status = sn_file_set_checksum(file, model, sum);
+  H5Gclose(model);
+  return status;
+}
+
+sn_status sn_model_sign(sn_file *file, const sn_grid *grid, const sn_parameters *parameters, const double *values) {
+  return sn_agree(sn_grid_world(grid), sign(file, checksum(grid, parameters, values)));
+}
+
+static sn_status compare(sn_file *file, uint64_t sum) {
+  hid_t model;
+  SN_TRY(sn_file_open_group(file, "/model", &model));
+  sn_status status = sn_file_has(file, model, "checksum") ? sn_file_compare_checksum(file, model, sum) : SN_OK;
+  H5Oclose(model);
+  return status;
+}
+
 sn_status sn_model_write_description(sn_file *file, const sn_model_description *d) {
   SN_TRY(sn_file_make_groups(file, "/model/"));
   hid_t model = H5Gopen2(sn_file_id(file), "/model", H5P_DEFAULT);
@@ -151,6 +183,7 @@ sn_status sn_model_file_read(const sn_grid *grid, const char *path, const sn_par
   sn_file *file;
   SN_TRY(sn_file_open(sn_grid_world(grid), path, "model", &file));
   sn_status status = sn_model_read_blocks(file, "/model/", parameters, values);
+  if (!status) status = sn_agree(sn_grid_world(grid), compare(file, checksum(grid, parameters, values)));
   sn_file_close(&file);
   return status;
 }

@@ -194,6 +194,9 @@ static int report(const sn_app *app, sn_status *status) {
 int main(int argc, char **argv) {
   /* OpenMPI's default way of writing files in parallel (fcoll/vulcan) has corrupted data in 4.1; this one has not. */
   setenv("OMPI_MCA_fcoll", "dynamic_gen2", 0);
+  /* Shared positions in files, which nobody here uses: this way of them puts a path into 256 bytes, however long, and
+     hangs where the disk is full. */
+  setenv("OMPI_MCA_sharedfp", "^lockedfile", 0);
   signal(SIGXFSZ, SIG_IGN); /* a file beyond the limit set on sizes is an error of the write, not the end */
   const bool terminal = sn_log_is_terminal();
   MPI_Init(&argc, &argv);

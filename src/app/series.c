@@ -26,8 +26,8 @@ void sn_series_path(const sn_series *series, int64_t number, char *path) {
   char name[SN_SERIES_PATH];
   const bool here = strcmp(series->folder, ".") == 0;
   name_of(series, number, name);
-  const int length = snprintf(path, SN_SERIES_PATH, "%s%s%s", here ? "" : series->folder, here ? "" : "/", name);
-  if (length >= SN_SERIES_PATH) path[SN_SERIES_PATH - 1] = '\0'; /* too long a path: opening it says so */
+  /* Too long a path is cut: opening it says so. (The check of the length is what the compiler wants to see.) */
+  if (snprintf(path, SN_SERIES_PATH, "%s%s%s", here ? "" : series->folder, here ? "" : "/", name) < 0) *path = '\0';
 }
 
 static int by_value(const void *a, const void *b) {
@@ -48,17 +48,26 @@ static bool is_ours(const sn_series *series, const char *name, const char *more,
 
 static DIR *open_folder(const sn_series *series) { return opendir(*series->folder ? series->folder : "/"); }
 
+/* Not to be taken for an empty one: a run would begin anew. */
+static sn_status unreadable(const sn_series *series) {
+  return SN_ERROR(SN_ERROR_FILE, "%s: the folder cannot be read, to see what checkpoints there are: %s",
+                  *series->folder ? series->folder : "/", strerror(errno));
+}
+
 /* Rank 0's list. Names that are not exactly ours, such as unfinished files, are passed over. */
 static sn_status list(const sn_series *series, ptrdiff_t *count, int64_t **numbers) {
   DIR *folder = open_folder(series);
   *count = 0;
-  if (!folder) return SN_NEW(0, numbers);
+  *numbers = NULL;
+  if (!folder) return errno == ENOENT ? SN_OK : unreadable(series);
   ptrdiff_t room = 0;
   while (readdir(folder)) room++;
   rewinddir(folder);
   sn_status status = SN_NEW(room, numbers);
-  for (struct dirent *entry; !status && (entry = readdir(folder)) && *count < room;)
+  errno = 0;
+  for (struct dirent *entry; !status && *count < room && (entry = readdir(folder));)
     if (is_ours(series, entry->d_name, "", &(*numbers)[*count])) (*count)++;
+  if (!status && errno) status = unreadable(series);
   closedir(folder);
   if (!status) qsort(*numbers, (size_t)*count, sizeof **numbers, by_value);
   return status;

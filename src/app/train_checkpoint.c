@@ -79,8 +79,10 @@ sn_status sn_training_save(sn_training *t, double loss) {
   sn_trainer_gather(t->trainer);
   list_contents(t, &c);
   sn_timer_start(app->timer, SN_TIME_WRITE);
-  sn_series_path(&series, iteration, t->checkpoint);
-  SN_TRY(sn_checkpoint_file_write(t->grid, t->checkpoint, &description, &c.whole, &provenance));
+  char path[SN_SERIES_PATH];
+  sn_series_path(&series, iteration, path);
+  SN_TRY(sn_checkpoint_file_write(t->grid, path, &description, &c.whole, &provenance));
+  memcpy(t->checkpoint, path, sizeof path); /* status.json names what is there */
   SN_TRY(sn_series_prune(app, &series, app->config.train.checkpoint.keep, t->spared));
   sn_timer_stop(app->timer, SN_TIME_WRITE);
   sn_watch_saved(&t->watch, sn_clock() - started);

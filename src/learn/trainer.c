@@ -253,8 +253,10 @@ static sn_status examine(sn_trainer *trainer, sn_range batch, sn_status status, 
   SN_TRY(sn_objective_diagnose(trainer->objective, samples, scale, trainer->gradient));
   double again, none[1];
   bool sound;
-  SN_TRY(sn_agree(world, differentiate(trainer, batch, scale, &again, &sound)));
-  if (agree(trainer, 0, none) && isfinite(loss)) return SN_OK;
+  status = differentiate(trainer, batch, scale, &again, &sound);
+  const bool finite = agree(trainer, 0, none); /* also of a failure: the other replicas sum theirs */
+  SN_TRY(sn_agree(world, status));
+  if (finite && isfinite(loss)) return SN_OK;
   return SN_ERROR_ALL(SN_ERROR_RUN,
                       "the gradient is not finite although states and adjoints are (loss %g); lower "
                       "train.optimizer.learning_rate",

@@ -124,12 +124,6 @@ sn_status sn_reduction_create(sn_parameters *parameters, sn_reduction **out) {
 void sn_reduction_destroy(sn_reduction **reduction) {
   sn_reduction *r = *reduction;
   if (!r) return;
-  /* Where a pass failed, something may still be under way. */
-  for (ptrdiff_t k = 0; r->requests && k < (ptrdiff_t)r->buckets * 2 * (r->replicas - 1); k++)
-    if (r->requests[k] != MPI_REQUEST_NULL) {
-      MPI_Cancel(&r->requests[k]);
-      MPI_Request_free(&r->requests[k]);
-    }
   sn_memory_give(&r->bucket);
   sn_memory_give(&r->place);
   sn_memory_give(&r->incoming);

@@ -43,6 +43,17 @@ class Ranks(harness.Case):
                     self.assert_same_data(self.folder / f"{variant}-1" / name, self.folder / f"{variant}-4" / name,
                                           tolerance=1e-9)
 
+    def test_tapes_suit_transforms(self):
+        """The nonlinear term by transforms, on a prime number of points and an odd number of them on a rank."""
+        settings = ("--quiet", "--overwrite", "--set", "grid.points=13", "--set", "generate.members=1", "--set",
+                    "model.nonlinear.kind=ks", "--set", "predict.model=none")
+        self.sinode("generate", *settings)
+        for scheme in ("cn", "beuler", "l2", "dopri5-adaptive"):
+            for ranks in (1, 2, 3):
+                self.sinode("predict", *settings, "--set", f"integrator.scheme={scheme}", "--set",
+                            f"predict.file={scheme}{ranks}.h5", ranks=ranks, space=ranks)
+                self.assert_same_data(self.folder / f"{scheme}1.h5", self.folder / f"{scheme}{ranks}.h5", tolerance=1e-9)
+
     def test_a_run_repeats_to_the_bit(self):
         for split in ((1, 1), (3, 3), (4, 2)):
             for take in "ab":

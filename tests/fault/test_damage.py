@@ -1,4 +1,6 @@
 """Files that have been damaged: a byte changed in each of their regions, or cut off."""
+import shutil
+
 import h5py
 
 import faults
@@ -94,6 +96,26 @@ class Damage(faults.Case):
             before = harness.tree(self.folder)
             _, err = self.sinode("train", "--set", "train.epochs=4", ranks=ranks, space=space, status=3)
             self.assertIn("checkpoint-000004.h5", err[-1])
+            self.assertEqual(harness.tree(self.folder), before)
+
+    def test_model_of_a_checkpoint(self):
+        """a weight of a checkpoint changed, from which a prediction starts -> status 3, names the file and its checksum"""
+        path = max((self.folder / "run/checkpoints").iterdir())
+        with h5py.File(path, "r+") as file:
+            file["model/nonlinear/layer_0/weight"][0, 0] += 1e-12
+        for ranks, space in faults.SPLITS:
+            _, err = self.sinode("predict", "--set", f"predict.model={path}", ranks=ranks, space=space, status=3)
+            self.assertIn(f"{path}: the checksum of the contents", err[0])
+
+    def test_folder_that_cannot_be_read(self):
+        """the folder of checkpoints cannot be read -> status 3, says so; the run does not begin anew"""
+        (self.folder / "run/model.h5").unlink()
+        shutil.rmtree(self.folder / "run/checkpoints")
+        (self.folder / "run/checkpoints").symlink_to("checkpoints")
+        before = harness.tree(self.folder)
+        for ranks, space in faults.SPLITS:
+            _, err = self.sinode("train", ranks=ranks, space=space, status=3)
+            self.assertIn("checkpoints", err[0])
             self.assertEqual(harness.tree(self.folder), before)
 
     def test_trajectory_flipped(self):

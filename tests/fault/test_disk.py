@@ -198,6 +198,8 @@ class Mounted(faults.Case):
         self.assertTrue(any("small/run" in line for line in err), err)
         self.assert_nothing_unfinished(self.small)
         self.assertGreater(len(list((self.small / "run/checkpoints").iterdir())), 1)
+        named = json.loads((self.small / "run/status.json").read_text())["checkpoint"]
+        self.assertTrue((self.folder / named).exists(), named)
         subprocess.run(["mount", "-o", "remount,size=9m", self.small], check=True)
         self.sinode("train", *settings, "--set", "run.directory=small/run", ranks=2)
         self.sinode("train", *settings, "--set", "run.directory=whole", ranks=2)
