@@ -57,9 +57,9 @@ class Case(harness.Case):
                 self.assertEqual(harness.tree(self.folder), before)
 
     def injected(self, fault, command, *settings, ranks=2, at=1, error=None, path=".h5", rank=None, options=(), **more):
-        """Runs a command with a fault, which it must meet (unless met=None, when self.met says so); (status, stdout,
-        stderr). What else there is goes into the environment."""
-        mark = self.folder.parent / "met"
+        """Runs a command with a fault, which it must meet (unless met=None, when self.met says so; self.mark is the file
+        it leaves); (status, stdout, stderr). What else there is goes into the environment."""
+        mark = self.mark = self.folder.parent / "met"
         mark.unlink(missing_ok=True)
         must_meet = more.pop("met", True)
         environment = dict(os.environ, LD_PRELOAD=LIBRARY, SINODE_FAULT=fault, SINODE_FAULT_AT=str(at),

@@ -7,7 +7,8 @@
  *   SINODE_FAULT_PATH  only files with this in their path
  *   SINODE_FAULT_AT    from the how-manieth such call on (1; error stays, the others happen once); exit: milliseconds
  *   SINODE_FAULT_RANK  only on this rank
- *   SINODE_FAULT_MARK  a file that appears when it happens
+ *   SINODE_FAULT_MARK  a file that appears when it happens; with SINODE_FAULT_AT=0, when nothing does, at the end, with
+ *                      the number of such calls
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -53,9 +54,10 @@ static void mark(void) {
   if (file >= 0) close(file);
 }
 
+static long calls; /* that might have failed */
+
 /* Whether this call is one to fail. */
 static bool is_due(bool stays) {
-  static long calls;
   const long at = atol(setting("SINODE_FAULT_AT", "1"));
   calls++;
   if (calls == at) mark();
@@ -173,6 +175,14 @@ static void leave(int number) {
   (void)number;
   mark();
   _exit(0);
+}
+
+__attribute__((destructor)) static void end(void) {
+  if (calls == 0 || strcmp(setting("SINODE_FAULT_AT", "1"), "0") != 0) return;
+  FILE *file = fopen(setting("SINODE_FAULT_MARK", "/dev/null"), "w");
+  if (!file) return;
+  fprintf(file, "%ld\n", calls);
+  fclose(file);
 }
 
 __attribute__((constructor)) static void begin(void) {
