@@ -33,4 +33,10 @@ typedef struct {
   int foreseen;            /* --ranks, for check: of a run to come; 0: those of this run */
 } sn_app;
 
+/*
+ * What a command goes on to clean up with, which is collective. An error that not all ranks have is told by those that
+ * have it, and ends the program for all: better than a hang.
+ */
+sn_status sn_app_settled(const sn_app *app, sn_status status);
+
 #endif

@@ -251,7 +251,7 @@ static sn_status run_all(sn_benchmark *b) {
 
 sn_status sn_command_benchmark(sn_app *app) {
   sn_benchmark benchmark = {.app = app};
-  sn_status status = run_all(&benchmark);
+  sn_status status = sn_app_settled(app, run_all(&benchmark));
   sn_grid_destroy(&benchmark.grid);
   return status;
 }

@@ -144,6 +144,7 @@ sn_status sn_command_check(sn_app *app) {
   sn_forecast_generation(app, layout_of(grid));
   sn_status status = check_training(app, grid);
   if (!status && app->io) status = sn_check_io(app, grid);
+  status = sn_app_settled(app, status);
   if (!status) sn_log_line(app->log, "the parameters are valid");
   sn_grid_destroy(&grid);
   return status;

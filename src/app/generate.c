@@ -370,13 +370,13 @@ static sn_status generate(generation *g) {
 
 sn_status sn_command_generate(sn_app *app) {
   generation g = {.app = app};
-  sn_status status = generate(&g);
+  sn_status status = sn_app_settled(app, generate(&g));
   const bool failed = status && sn_error_get_code(status) != SN_ERROR_STOPPED;
-  if (failed && g.begun && sn_error_is_collective(status, app->world)) {
+  if (failed && g.begun) {
     sn_status ignored = say_status(&g, SN_RUN_FAILED, sn_error_get_message(status));
     sn_error_destroy(&ignored);
   }
-  if (failed && g.begun && sn_error_is_collective(status, app->world) && sn_error_get_code(status) == SN_ERROR_RUN) {
+  if (failed && g.begun && sn_error_get_code(status) == SN_ERROR_RUN) {
     sn_status ignored = sn_series_prune(app, &g.series, 0, -1); /* nothing will come of them */
     sn_error_destroy(&ignored);
   }

@@ -264,6 +264,7 @@ sn_status sn_command_gradient(sn_app *app) {
   evaluation e = {.app = app};
   sn_status status = prepare(&e);
   if (!status) status = evaluate(&e);
+  status = sn_app_settled(app, status);
   sn_objective_destroy(&e.objective);
   sn_integrator_destroy(&e.integrator);
   sn_model_destroy(&e.model);

@@ -134,7 +134,7 @@ static sn_status find_exponents(exponents_run *r) {
 
 sn_status sn_command_lyapunov(sn_app *app) {
   exponents_run r = {.app = app};
-  sn_status status = find_exponents(&r);
+  sn_status status = sn_app_settled(app, find_exponents(&r));
   sn_lyapunov_destroy(&r.lyapunov);
   sn_integrator_destroy(&r.integrator);
   sn_model_destroy(&r.model);

@@ -174,19 +174,13 @@ static sn_status run(sn_app *app, int argc, char **argv) {
   return SN_OK;
 }
 
-/*
- * An error all ranks share is printed once. One that a single rank raised without the others knowing is printed by that
- * rank, which then ends them all: better than a hang.
- */
+/* Prints an error that all ranks share, once; returns its code. */
 static int report(const sn_app *app, sn_status *status) {
   const int code = sn_error_get_code(*status);
-  const bool shared = sn_error_is_collective(*status, app->world);
   const char *severity = code == SN_ERROR_STOPPED ? "" : "error: ";
-  if (shared && app->rank == 0) fprintf(stderr, "sinode: %s%s\n", severity, sn_error_get_message(*status));
-  if (!shared) fprintf(stderr, "sinode: error: rank %d: %s\n", app->rank, sn_error_get_message(*status));
-  if (getenv("SINODE_TRACE") && (app->rank == 0 || !shared)) fprintf(stderr, "%s\n", sn_error_get_trace(*status));
+  if (app->rank == 0) fprintf(stderr, "sinode: %s%s\n", severity, sn_error_get_message(*status));
+  if (app->rank == 0 && getenv("SINODE_TRACE")) fprintf(stderr, "%s\n", sn_error_get_trace(*status));
   fflush(NULL);
-  if (!shared) MPI_Abort(MPI_COMM_WORLD, code);
   sn_error_destroy(status);
   return code;
 }
@@ -203,7 +197,7 @@ int main(int argc, char **argv) {
   sn_app app = {.world = MPI_COMM_WORLD, .terminal = terminal, .started = sn_clock()};
   MPI_Comm_rank(app.world, &app.rank);
   MPI_Comm_size(app.world, &app.ranks);
-  sn_status status = run(&app, argc, argv);
+  sn_status status = sn_app_settled(&app, run(&app, argc, argv));
   sn_log_destroy(&app.log); /* ends the line it is in before the error is told */
   int code = status ? report(&app, &status) : 0;
   for (int k = 0; k < 2; k++) sn_lock_release(&app.locks[k]);

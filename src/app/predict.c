@@ -378,7 +378,7 @@ static sn_status predict(prediction *p) {
 
 sn_status sn_command_predict(sn_app *app) {
   prediction p = {.app = app};
-  sn_status status = predict(&p);
+  sn_status status = sn_app_settled(app, predict(&p));
   sn_trajectory_abandon(&p.writer);
   sn_baselines_destroy(&p.baselines);
   sn_integrator_destroy(&p.integrator);

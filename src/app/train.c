@@ -265,9 +265,8 @@ static sn_status train(sn_training *t) {
 
 sn_status sn_command_train(sn_app *app) {
   sn_training t = {.app = app, .loss = NAN};
-  sn_status status = train(&t);
-  const bool failed =
-      status && sn_error_get_code(status) != SN_ERROR_STOPPED && sn_error_is_collective(status, app->world);
+  sn_status status = sn_app_settled(app, train(&t));
+  const bool failed = status && sn_error_get_code(status) != SN_ERROR_STOPPED;
   if (failed && t.begun) {
     sn_status ignored = say_status(&t, SN_RUN_FAILED, sn_error_get_message(status));
     sn_error_destroy(&ignored);
