@@ -7,6 +7,8 @@
 #ifndef SINODE_GMRES_H
 #define SINODE_GMRES_H
 
+#include <float.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "sinode/error.h"
@@ -28,13 +30,20 @@ typedef struct {
   double residual;
 } sn_gmres_result;
 
+/*
+ * Whether a sample's residual is round-off of the largest right-hand side (or state) of its batch, and no smaller one
+ * can be asked for: transforms over several ranks may take two samples at once, which then carry each other's
+ * round-off.
+ */
+static inline bool sn_gmres_is_noise(double residual, double largest) { return residual <= 16 * DBL_EPSILON * largest; }
+
 /* Room for up to `samples` systems and Krylov spaces of up to `restart` vectors. Collective over space. */
 sn_status sn_gmres_create(const sn_grid *grid, ptrdiff_t samples, int restart, sn_gmres **out);
 void sn_gmres_destroy(sn_gmres **gmres);
 
 /*
- * Solves M x = b from x = 0. Not converging is no error: see result->residual. b and x do not overlap. Collective over
- * space; the result is the same on its ranks.
+ * Solves M x = b from x = 0. Not converging is no error: see result->residual, in which noise does not count. b and x
+ * do not overlap. Collective over space; the result is the same on its ranks.
  */
 sn_status sn_gmres_solve(sn_gmres *gmres, ptrdiff_t samples, sn_gmres_operator apply, void *context, const double *b,
                          double *x, const sn_gmres_limits *limits, sn_gmres_result *result);

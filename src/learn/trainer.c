@@ -162,9 +162,13 @@ static void clip(const sn_trainer *trainer) {
   const double most = trainer->options.clip;
   double square = 0;
   if (!(most > 0)) return;
-  for (int k = 0; k < sn_reduction_parts(trainer->reduction); k++)
-    square += sn_parameters_square(parameters, sn_reduction_part(trainer->reduction, k), trainer->gradient);
-  MPI_Allreduce(MPI_IN_PLACE, &square, 1, MPI_DOUBLE, MPI_SUM, sn_grid_world(trainer->grid));
+  if (trainer->sliced) { /* the gradient is whole: its norm is to have the same bits on any number of replicas */
+    square = sn_parameters_dot(parameters, trainer->gradient, trainer->gradient);
+  } else {
+    for (int k = 0; k < sn_reduction_parts(trainer->reduction); k++)
+      square += sn_parameters_square(parameters, sn_reduction_part(trainer->reduction, k), trainer->gradient);
+    MPI_Allreduce(MPI_IN_PLACE, &square, 1, MPI_DOUBLE, MPI_SUM, sn_grid_world(trainer->grid));
+  }
   const double factor = most / sqrt(square);
   for (ptrdiff_t k = 0; k < sn_parameters_size(parameters) && factor < 1; k++) trainer->gradient[k] *= factor;
 }

@@ -171,11 +171,15 @@ static sn_status cycle(sn_gmres *g, ptrdiff_t samples, sn_gmres_operator apply, 
   return SN_OK;
 }
 
+/* The largest residual relative to its right-hand side. */
 static double worst(const sn_gmres *g, ptrdiff_t samples, const double *norm) {
-  double most = 0;
+  double most = 0, largest = 0;
+  for (ptrdiff_t s = 0; s < samples; s++) largest = fmax(largest, g->scale[s]);
   for (ptrdiff_t s = 0; s < samples; s++) {
-    const double relative = g->scale[s] > 0 ? norm[s] / g->scale[s] : 0;
-    if (!(relative <= most)) most = relative;
+    if (g->scale[s] == 0 || sn_gmres_is_noise(norm[s], largest)) continue;
+    const double relative = norm[s] / g->scale[s];
+    if (isnan(relative)) return relative;
+    most = fmax(most, relative);
   }
   return most;
 }

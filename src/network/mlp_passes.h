@@ -21,13 +21,13 @@ static int leading(ptrdiff_t columns) { return columns > 0 ? (int)columns : 1; }
 
 /*
  * Products of row-major matrices with close rows. One row is a product of a matrix and a vector, of which the BLAS
- * makes less.
+ * makes less; but where there is nothing to sum (a rank without part of a narrow layer) it leaves C as it is.
  *
  * C (m, n) = beta C + A (m, k) B (n, k)^T.
  */
 static void multiply_transposed(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a, const real *b, real beta,
                                 real *c) {
-  if (m == 1)
+  if (m == 1 && k > 0)
     REAL(gemv)(CblasRowMajor, CblasNoTrans, (int)n, (int)k, 1, b, leading(k), a, 1, beta, c, 1);
   else
     REAL(gemm)
@@ -37,7 +37,7 @@ static void multiply_transposed(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const rea
 
 /* C (m, n) = beta C + A (m, k) B (k, n). */
 static void multiply(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const real *a, const real *b, real beta, real *c) {
-  if (m == 1)
+  if (m == 1 && k > 0)
     REAL(gemv)(CblasRowMajor, CblasTrans, (int)k, (int)n, 1, b, leading(n), a, 1, beta, c, 1);
   else
     REAL(gemm)

@@ -72,10 +72,13 @@ static double relative_norm(implicit *scheme, ptrdiff_t samples, const double *x
     }
   MPI_Allreduce(MPI_IN_PLACE, sums, (int)(2 * samples), MPI_DOUBLE, MPI_SUM,
                 sn_grid_space(sn_model_grid(scheme->model)));
-  double most = 0;
+  double most = 0, largest = 0;
+  for (ptrdiff_t s = 0; s < samples; s++) largest = fmax(largest, sums[2 * s + 1]);
   for (ptrdiff_t s = 0; s < samples; s++) {
+    if (sn_gmres_is_noise(sqrt(sums[2 * s]), sqrt(largest))) continue;
     const double relative = sqrt(sums[2 * s] / (sums[2 * s + 1] > 0 ? sums[2 * s + 1] : 1));
-    if (!(relative <= most)) most = relative;
+    if (isnan(relative)) return relative;
+    most = fmax(most, relative);
   }
   return most;
 }

@@ -11,6 +11,7 @@ VARIANTS = {
     "mlp": (),
     "conv": ("model.nonlinear.kind=conv", "model.nonlinear.channels=[3, 2]", "model.nonlinear.kernel=5"),
     "dense": ("model.linear.kind=dense", "model.linear.trainable=true", "integrator.solver.kind=dense"),
+    "narrow": ("model.nonlinear.hidden=[3, 1, 4]", "train.batch=1"),  # than the ranks, and one sample on a replica
     "implicit": ("integrator.scheme=cn", "integrator.newton.tolerance=1e-13"),
     "revolve": ("adjoint.storage=revolve", "adjoint.snapshots=2", "train.window=4", "integrator.dt=0.1"),
     "adaptive": ("integrator.scheme=dopri5-adaptive", "integrator.dt=0.05", "train.window=2"),
