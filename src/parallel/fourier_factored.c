@@ -96,7 +96,7 @@ static void destroy(sn_fourier *fourier) {
   sn_memory_give(&w->grid);
   sn_memory_give(&w->spectrum);
   sn_memory_give(&w->line);
-  sn_memory_give(&w);
+  sn_memory_give(&fourier->state);
 }
 
 static ptrdiff_t wave(const sn_fourier *fourier, ptrdiff_t mode) {

@@ -101,7 +101,7 @@ static void destroy(sn_fourier *fourier) {
   fftw_destroy_plan(w->inverse);
   sn_exchange_destroy(&w->exchange);
   sn_memory_give(&w->work);
-  sn_memory_give(&w);
+  sn_memory_give(&fourier->state);
 }
 
 static ptrdiff_t wave(const sn_fourier *fourier, ptrdiff_t mode) {
