@@ -128,7 +128,7 @@ static sn_status open_matrix(const sn_solver *solver) {
                            .column_index = state->rows.index,
                            .row_stride = state->leading,
                            .column_stride = 1};
-    status = sn_exchange_create(space, &from, &to, 1, sn_grid_timer(solver->grid), &state->fill);
+    status = sn_exchange_create(space, &from, &to, sn_grid_timer(solver->grid), &state->fill);
   }
   sn_memory_give(&row);
   sn_memory_give(&column);
