@@ -1,5 +1,4 @@
 #include <hdf5_hl.h>
-#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
