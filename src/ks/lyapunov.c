@@ -4,10 +4,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "../linear/lapack.h"
 #include "sinode/memory.h"
 #include "sinode/random.h"
-
-void dpotrf_(const char *triangle, const int *order, double *a, const int *leading, int *info, size_t triangle_length);
 
 struct sn_lyapunov {
   const sn_grid *grid;

@@ -14,8 +14,8 @@
 
 #include <cblas.h>
 
-#include "band_libraries.h"
 #include "blacs.h"
+#include "lapack.h"
 #include "operator.h"
 #include "right_sides.h"
 #include "sinode/count.h"

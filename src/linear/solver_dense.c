@@ -5,28 +5,13 @@
 #include <cblas.h>
 
 #include "blacs.h"
+#include "lapack.h"
 #include "operator.h"
 #include "right_sides.h"
 #include "sinode/count.h"
 #include "sinode/exchange.h"
 #include "sinode/memory.h"
 #include "solver_kind.h"
-
-/*
- * LAPACK and ScaLAPACK have no C headers. The last argument of the solves is the hidden length of the string. On
- * one rank LAPACK itself does the work: it takes what ScaLAPACK takes for dozens of right-hand sides, and two to four
- * times less for a single one (N = 64 to 1024).
- */
-void dgetrf_(const int *rows, const int *columns, double *a, const int *leading, int *pivots, int *info);
-void dgetrs_(const char *transpose, const int *order, const int *right_sides, const double *a, const int *a_leading,
-             const int *pivots, double *b, const int *b_leading, int *info, size_t transpose_length);
-void descinit_(int *descriptor, const int *rows, const int *columns, const int *row_block, const int *column_block,
-               const int *first_row, const int *first_column, const int *context, const int *leading, int *info);
-void pdgetrf_(const int *rows, const int *columns, double *a, const int *row, const int *column, const int *descriptor,
-              int *pivots, int *info);
-void pdgetrs_(const char *transpose, const int *order, const int *right_sides, const double *a, const int *a_row,
-              const int *a_column, const int *a_descriptor, const int *pivots, double *b, const int *b_row,
-              const int *b_column, const int *b_descriptor, int *info, size_t transpose_length);
 
 enum { BLOCK_MOST = 64, DESCRIPTOR = SN_RIGHT_SIDES_DESCRIPTOR };
 
@@ -68,7 +53,11 @@ static void describe(const lu *state, int columns, int column_block, int *descri
             &state->leading, &info);
 }
 
-/* On one process the matrix is whole and the right-hand sides are already where they should be. */
+/*
+ * On one process the matrix is whole, the right-hand sides are already where they should be, and LAPACK itself does the
+ * work: it takes what ScaLAPACK takes for dozens of right-hand sides, and two to four times less for a single one (N =
+ * 64 to 1024).
+ */
 static bool is_local(const lu *state) { return state->process_columns == 1; }
 
 /* The process grid nearest to a square, and blocks small enough to give every process some. */
