@@ -54,7 +54,7 @@ static sn_status reduction_floor(void *context) {
 
 static sn_status measure(sn_benchmark *b, exchange *e) {
   const sn_config *c = &b->app->config;
-  e->samples = (c->train.batch + sn_grid_replica_count(b->grid) - 1) / sn_grid_replica_count(b->grid);
+  e->samples = sn_partition_most(c->train.batch, sn_grid_replica_count(b->grid));
   e->points = sn_grid_range(b->grid).count;
   SN_TRY(sn_setup_model(b->app, b->grid, 1, &e->model));
   SN_TRY(sn_halo_create(b->grid, HALO, e->samples, &e->halo));

@@ -66,7 +66,7 @@ static void shape_grid(const sn_grid *grid, lu *state) {
   for (int p = 1; p * p <= ranks; p++)
     if (ranks % p == 0) state->process_rows = p;
   state->process_columns = ranks / state->process_rows;
-  int share = (state->order + state->process_columns - 1) / state->process_columns;
+  int share = (int)sn_partition_most(state->order, state->process_columns);
   state->block = share < BLOCK_MOST ? share : BLOCK_MOST;
   if (is_local(state)) return;
   state->handle = Csys2blacs_handle(sn_grid_space(grid));
@@ -149,11 +149,8 @@ static sn_status refuse_lossy(const sn_solver *solver) {
   if (sn_linear_version(solver->linear) == 0) return SN_OK;
   double largest = 0;
   for (int i = 0; i < solver->gammas; i++) largest = fmax(largest, fabs(solver->gamma[i]));
-  if (sn_linear_get_kind(solver->linear) == SN_LINEAR_STENCIL) { /* no matrix is needed to see it */
-    double norm = 0;
-    for (int k = 0; k < solver->linear->shape.taps; k++) norm += fabs(sn_linear_coefficients(solver->linear)[k]);
-    return sn_solver_refuse_lossy(solver, largest, norm, SN_ERROR_USAGE);
-  }
+  if (sn_linear_get_kind(solver->linear) == SN_LINEAR_STENCIL) /* no matrix is needed to see it */
+    return sn_solver_refuse_lossy(solver, largest, sn_linear_row_sum(solver->linear), SN_ERROR_USAGE);
   SN_TRY(open_matrix(solver));
   SN_TRY(write_matrix(solver, largest, SN_ERROR_USAGE));
   close_matrix(solver);
@@ -221,7 +218,7 @@ static sn_status factor(sn_solver *solver, int which) {
 }
 
 static sn_status prepare_right_sides(lu *state, int samples, sn_right_sides *one, dealt *columns) {
-  int block = (samples + state->process_columns - 1) / state->process_columns;
+  int block = (int)sn_partition_most(samples, state->process_columns);
   SN_TRY(deal(samples, block, state->process_column, state->process_columns, columns));
   describe(state, samples, block, one->descriptor);
   ptrdiff_t size = state->leading * (columns->count ? columns->count : 1);

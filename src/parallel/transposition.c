@@ -6,8 +6,6 @@
 #include "sinode/count.h"
 #include "sinode/memory.h"
 
-static ptrdiff_t share_of(ptrdiff_t count, int ranks) { return (count + ranks - 1) / ranks; }
-
 ptrdiff_t sn_transposition_factor(ptrdiff_t points, int ranks) {
   ptrdiff_t best = 0;
   double least = INFINITY;
@@ -17,8 +15,8 @@ ptrdiff_t sn_transposition_factor(ptrdiff_t points, int ranks) {
       const ptrdiff_t n1 = swap ? points / a : a, n2 = points / n1, heights = n1 / 2 + 1;
       if (heights < ranks || n2 < ranks) continue;
       /* Numbers on the rank with most; long transforms leave the cache. */
-      const double numbers =
-          (double)share_of(heights, ranks) * (double)n2 + (double)share_of(n2, ranks) * (double)heights;
+      const double numbers = (double)sn_partition_most(heights, ranks) * (double)n2 +
+                             (double)sn_partition_most(n2, ranks) * (double)heights;
       const double work = numbers * log2((double)(n1 > n2 ? n1 : n2));
       if (work < least) least = work, best = n1;
     }
