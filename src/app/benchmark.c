@@ -11,7 +11,7 @@
 #include "sinode/text_file.h"
 #include "traffic.h"
 
-enum { REPEATS_MOST = 101, NAMES_MOST = 8, BESIDE_MOST = 9 };
+enum { REPEATS_MOST = 101, NAMES_MOST = 8 };
 
 static const struct {
   sn_status (*measure)(sn_benchmark *benchmark);
@@ -25,10 +25,13 @@ static const struct {
     {sn_benchmark_files, {"write_trajectory", "write_checkpoint"}},
 };
 
-enum { GROUPS = sizeof groups / sizeof groups[0], SAMPLES_MOST = REPEATS_MOST * (SN_BENCHMARK_ROWS - BESIDE_MOST) };
+enum {
+  GROUPS = sizeof groups / sizeof groups[0],
+  SAMPLES_MOST = REPEATS_MOST * (SN_BENCHMARK_ROWS - SN_BENCHMARK_BESIDE)
+};
 
-/* benchmark.only is a list of names, one after the other with a space behind each; an empty one wants all but the
- * machine's figures, or nothing but those. */
+/* benchmark.only is a list of names, one after the other with a space behind each; an empty one wants everything, or
+ * with --machine nothing beside the machine's figures. */
 bool sn_benchmark_wants(const sn_benchmark *benchmark, const char *name) {
   const char *only = benchmark->app->config.benchmark.only;
   const size_t length = strlen(name);
@@ -176,7 +179,7 @@ static sn_status measure_groups(sn_benchmark *b) {
 }
 
 sn_status sn_benchmark_in_turn(sn_benchmark *b, int count, const sn_benchmark_case *cases) {
-  sn_benchmark_series series[BESIDE_MOST];
+  sn_benchmark_series series[SN_BENCHMARK_BESIDE];
   for (int k = 0; k < count; k++) SN_TRY(begin(b, &cases[k], &series[k]));
   b->beside = series;
   b->beside_count = count;

@@ -19,8 +19,8 @@
 #include "sinode/memory.h"
 #include "transposition.h"
 
-/* Columns, a strip of them, and rows that are transformed together. */
-enum { ROWS = 4, CACHE_LINE = 8 /* doubles */ };
+/* Rows that are transformed together, as the columns of a strip are. */
+enum { ROWS = 4 };
 
 typedef struct {
   sn_transposition t;
@@ -290,7 +290,7 @@ static inline void gather_strip(const sn_transposition *t, strip s, ptrdiff_t wi
   for (ptrdiff_t j = 0; j < t->n1; j++) {
     const sn_line here = t->line[j], ahead = t->line[j + SN_LINES_AHEAD];
     const double *restrict x = values + here.start + s.field * here.field_stride + s.column.start;
-    for (ptrdiff_t d = 0; d < width; d += CACHE_LINE)
+    for (ptrdiff_t d = 0; d < width; d += SN_CACHE_LINE)
       __builtin_prefetch(values + ahead.start + s.field * ahead.field_stride + s.column.start + d, 0, 2);
     for (ptrdiff_t d = 0; d < width; d++) grid[d * stride + j] = x[d];
   }
@@ -301,7 +301,7 @@ static inline void scatter_strip(const sn_transposition *t, strip s, ptrdiff_t w
   for (ptrdiff_t j = 0; j < t->n1; j++) {
     const sn_line here = t->line[j], ahead = t->line[j + SN_LINES_AHEAD];
     double *restrict x = values + here.start + s.field * here.field_stride + s.column.start;
-    for (ptrdiff_t d = 0; d < width; d += CACHE_LINE)
+    for (ptrdiff_t d = 0; d < width; d += SN_CACHE_LINE)
       __builtin_prefetch(values + ahead.start + s.field * ahead.field_stride + s.column.start + d, 1, 2);
     for (ptrdiff_t d = 0; d < width; d++) x[d] = scale * grid[d * stride + j];
   }
