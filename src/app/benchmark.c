@@ -3,9 +3,9 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "quantile.h"
 #include "run_directory.h"
 #include "setup.h"
 #include "sinode/text_file.h"
@@ -126,15 +126,10 @@ static sn_status sample(const sn_app *app, sn_benchmark_series *series) {
   return one->floor ? time_calls(app, one->floor, one->context, series->floor_calls, &series->floor[k]) : SN_OK;
 }
 
-static int compare(const void *a, const void *b) {
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 /* Sorts. */
 static double median(int count, double *seconds) {
-  qsort(seconds, (size_t)count, sizeof *seconds, compare);
-  return 0.5 * (seconds[(count - 1) / 2] + seconds[count / 2]);
+  sn_quantile_sort(count, seconds);
+  return sn_quantile(count, seconds, 0.5);
 }
 
 /* Fills the row and prints it. */
