@@ -6,8 +6,6 @@
 #include "sinode/memory.h"
 #include "sinode/random.h"
 
-static const double pi = 3.141592653589793;
-
 /* A grid, the transform of so many fields, and room for both sides. */
 typedef struct {
   sn_grid *grid;
@@ -52,7 +50,7 @@ static void fill(fixture *f) {
 static double complex naive(const fixture *f, ptrdiff_t field, ptrdiff_t m) {
   double complex sum = 0;
   for (ptrdiff_t j = 0; j < f->points; j++) {
-    double angle = 2 * pi * (double)(((m % f->points + f->points) * j) % f->points) / (double)f->points;
+    double angle = 2 * M_PI * (double)(((m % f->points + f->points) * j) % f->points) / (double)f->points;
     sum += value_of(f, field, j) * (cos(angle) - I * sin(angle));
   }
   return sum;
@@ -171,7 +169,7 @@ static void a_symbol_differentiates(void **state) {
       symbol[m] = I * (double)sn_fourier_wave_number(f.fourier, m);
     for (ptrdiff_t i = 0; i < fields; i++)
       for (ptrdiff_t j = 0; j < f.range.count; j++)
-        f.real[i * f.range.count + j] = sin((double)(i + 1) * 2 * pi / 33 * (double)(f.range.start + j) + (double)i);
+        f.real[i * f.range.count + j] = sin((double)(i + 1) * 2 * M_PI / 33 * (double)(f.range.start + j) + (double)i);
     double *filtered;
     assert_ok(SN_NEW(fields * f.range.count, &filtered));
     assert_ok(sn_fourier_filter(f.fourier, symbol, f.real, f.coefficients, filtered));
@@ -181,7 +179,7 @@ static void a_symbol_differentiates(void **state) {
     assert_memory_equal(filtered, f.real, (size_t)(fields * f.range.count) * sizeof *filtered);
     for (ptrdiff_t i = 0; i < fields; i++)
       for (ptrdiff_t j = 0; j < f.range.count; j++) {
-        double k = (double)(i + 1), x = 2 * pi / 33 * (double)(f.range.start + j);
+        double k = (double)(i + 1), x = 2 * M_PI / 33 * (double)(f.range.start + j);
         assert_close(f.real[i * f.range.count + j], k * cos(k * x + (double)i), 1e-13 * 33);
       }
     sn_memory_give(&filtered);
