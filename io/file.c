@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <semaphore.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>

@@ -1,5 +1,4 @@
 #include <hdf5_hl.h>
-#include <math.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -149,8 +148,8 @@ static hsize_t within(hsize_t value, hsize_t least, hsize_t most) {
  */
 static void choose_chunk(sn_trajectory_writer *w, const sn_trajectory_spec *spec) {
   const hsize_t mebibyte = 131072; /* in doubles */
-  const hsize_t points = (hsize_t)sn_grid_points(w->grid), ranks = (hsize_t)sn_grid_space_size(w->grid);
-  const hsize_t share = (points + ranks - 1) / ranks, parts = (share + mebibyte - 1) / mebibyte;
+  const hsize_t share = (hsize_t)sn_partition_most(sn_grid_points(w->grid), sn_grid_space_size(w->grid));
+  const hsize_t parts = (share + mebibyte - 1) / mebibyte;
   const hsize_t snapshots = (hsize_t)(spec->snapshots > 0 ? spec->snapshots : 1), room = (hsize_t)w->room;
   w->chunk[0] = 1;
   w->chunk[2] = (share + parts - 1) / parts;

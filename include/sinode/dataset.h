@@ -9,7 +9,6 @@
 #define SINODE_DATASET_H
 
 #include <stddef.h>
-#include <stdint.h>
 
 #include "sinode/error.h"
 

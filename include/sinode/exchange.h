@@ -15,7 +15,7 @@
 
 typedef struct sn_exchange sn_exchange;
 
-/* The part of a table on this rank and where its elements lie in memory, in units of the element. */
+/* The part of a table of doubles on this rank and where its elements lie in memory. */
 typedef struct {
   ptrdiff_t rows, columns;             /* how many of each on this rank */
   const ptrdiff_t *row_index;          /* (rows) global, ascending; not kept */
@@ -24,11 +24,11 @@ typedef struct {
 } sn_exchange_part;
 
 /*
- * Plans the way from layout `from` to layout `to`; element is a number of doubles (1 or 2). The timer may be NULL.
- * Collective over comm. Error: no memory, a count that passes what MPI can carry, or layouts that do not match.
+ * Plans the way from layout `from` to layout `to`. The timer may be NULL. Collective over comm. Error: no memory, a
+ * count that passes what MPI can carry, or layouts that do not match.
  */
-sn_status sn_exchange_create(MPI_Comm comm, const sn_exchange_part *from, const sn_exchange_part *to, int element,
-                             sn_timer *timer, sn_exchange **out);
+sn_status sn_exchange_create(MPI_Comm comm, const sn_exchange_part *from, const sn_exchange_part *to, sn_timer *timer,
+                             sn_exchange **out);
 void sn_exchange_destroy(sn_exchange **exchange);
 
 /* Moves the data forth (from -> to) or back. Collective over comm. Source and target do not overlap. */

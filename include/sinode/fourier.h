@@ -111,6 +111,9 @@ void sn_fourier_scale(const sn_fourier *fourier, const double complex *symbol, d
 sn_status sn_fourier_filter(sn_fourier *fourier, const double complex *symbol, const double *from,
                             double complex *coefficients, double *to);
 
+/* |c|^2 */
+static inline double sn_fourier_power(double complex c) { return creal(c) * creal(c) + cimag(c) * cimag(c); }
+
 /*
  * Sets to 0 what is no more than round-off: coefficients below 16 eps times the largest. (Errors of a transform are
  * not spread evenly: single coefficients may be off by some eps of the largest.) Collective over the space ranks.

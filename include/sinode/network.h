@@ -82,7 +82,8 @@ int sn_activation_from_name(const char *name);
 
 /*
  * Adds the blocks to `parameters` (kept, not owned) and makes room for up to `samples` samples. Collective over space.
- * Error: a hidden layer narrower than there are space ranks is allowed; kernel even or wider than the grid is not.
+ * Errors: a kernel that is even or wider than the grid; other than double precision of anything but an mlp; a shell
+ * without its functions. A hidden layer may be narrower than there are space ranks.
  */
 sn_status sn_network_create(const sn_grid *grid, const sn_network_shape *shape, ptrdiff_t samples,
                             sn_parameters *parameters, sn_network **out);
@@ -115,8 +116,5 @@ sn_status sn_network_backward(sn_network *network, ptrdiff_t samples, const doub
  */
 sn_status sn_network_tangent(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
                              const double *du, const double *dtheta, double *df);
-
-/* Multiply-add operations of one forward pass of one sample on this rank (a backward pass has twice as many). Local. */
-double sn_network_work(const sn_network *network);
 
 #endif

@@ -48,9 +48,6 @@ typedef struct sn_network_shell {
    */
   sn_status (*tangent)(void *context, ptrdiff_t samples, const double *u, const double *tape, const double *du,
                        const double *dtheta, double *df);
-
-  /* Multiply-adds of one sample on this rank, for estimates. NULL: not known. */
-  double (*work)(const void *context);
 } sn_network_shell;
 
 #endif

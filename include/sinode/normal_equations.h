@@ -22,7 +22,8 @@ void sn_normal_equations_destroy(sn_normal_equations **normal);
 /* Begins anew with no rows. Local. */
 void sn_normal_equations_clear(sn_normal_equations *normal);
 
-/* Adds `rows` rows: jacobian (order, rows), that is column after column of J; residual (rows). Local. */
+/* Adds `rows` rows, as many as an int can count: jacobian (order, rows), that is column after column of J; residual
+ * (rows). Local. */
 void sn_normal_equations_add(sn_normal_equations *normal, ptrdiff_t rows, const double *jacobian,
                              const double *residual);
 

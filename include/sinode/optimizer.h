@@ -73,7 +73,7 @@ void sn_optimizer_update(sn_optimizer *optimizer, double learning_rate, const do
 /*
  * Second kind: one iteration. loss becomes that at the start of it; *moved tells whether the parameters changed, which
  * they do not where no better ones can be found. lbfgs: learning_rate is the length of the very first trial step.
- * Collective over world. Error SN_ERROR_RUN: the loss at the start is not finite.
+ * Collective over world. A loss that is not finite at the start is no error here, but for the caller to find.
  */
 sn_status sn_optimizer_minimize(sn_optimizer *optimizer, const sn_problem *problem, double learning_rate, double *loss,
                                 bool *moved);

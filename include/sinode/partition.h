@@ -17,6 +17,9 @@ typedef struct {
 sn_range sn_partition_range(sn_partition partition, int rank);
 int sn_partition_owner(sn_partition partition, ptrdiff_t point);
 
+/* Points of the longest block. */
+ptrdiff_t sn_partition_most(ptrdiff_t points, int ranks);
+
 /* Overlap of two ranges; count = 0 if there is none. */
 sn_range sn_range_intersect(sn_range a, sn_range b);
 

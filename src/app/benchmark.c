@@ -3,15 +3,15 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "quantile.h"
 #include "run_directory.h"
 #include "setup.h"
 #include "sinode/text_file.h"
 #include "traffic.h"
 
-enum { REPEATS_MOST = 101, NAMES_MOST = 8, BESIDE_MOST = 9 };
+enum { REPEATS_MOST = 101, NAMES_MOST = 8 };
 
 static const struct {
   sn_status (*measure)(sn_benchmark *benchmark);
@@ -25,10 +25,13 @@ static const struct {
     {sn_benchmark_files, {"write_trajectory", "write_checkpoint"}},
 };
 
-enum { GROUPS = sizeof groups / sizeof groups[0], SAMPLES_MOST = REPEATS_MOST * (SN_BENCHMARK_ROWS - BESIDE_MOST) };
+enum {
+  GROUPS = sizeof groups / sizeof groups[0],
+  SAMPLES_MOST = REPEATS_MOST * (SN_BENCHMARK_ROWS - SN_BENCHMARK_BESIDE)
+};
 
-/* benchmark.only is a list of names, one after the other with a space behind each; an empty one wants all but the
- * machine's figures, or nothing but those. */
+/* benchmark.only is a list of names, one after the other with a space behind each; an empty one wants everything, or
+ * with --machine nothing beside the machine's figures. */
 bool sn_benchmark_wants(const sn_benchmark *benchmark, const char *name) {
   const char *only = benchmark->app->config.benchmark.only;
   const size_t length = strlen(name);
@@ -123,15 +126,10 @@ static sn_status sample(const sn_app *app, sn_benchmark_series *series) {
   return one->floor ? time_calls(app, one->floor, one->context, series->floor_calls, &series->floor[k]) : SN_OK;
 }
 
-static int compare(const void *a, const void *b) {
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
 /* Sorts. */
 static double median(int count, double *seconds) {
-  qsort(seconds, (size_t)count, sizeof *seconds, compare);
-  return 0.5 * (seconds[(count - 1) / 2] + seconds[count / 2]);
+  sn_quantile_sort(count, seconds);
+  return sn_quantile(count, seconds, 0.5);
 }
 
 /* Fills the row and prints it. */
@@ -176,7 +174,7 @@ static sn_status measure_groups(sn_benchmark *b) {
 }
 
 sn_status sn_benchmark_in_turn(sn_benchmark *b, int count, const sn_benchmark_case *cases) {
-  sn_benchmark_series series[BESIDE_MOST];
+  sn_benchmark_series series[SN_BENCHMARK_BESIDE];
   for (int k = 0; k < count; k++) SN_TRY(begin(b, &cases[k], &series[k]));
   b->beside = series;
   b->beside_count = count;

@@ -8,7 +8,8 @@
 #include "app.h"
 #include "sinode/grid.h"
 
-enum { SN_BENCHMARK_ROWS = 32, SN_BENCHMARK_NAME = 32 };
+/* At most: rows, cases among them that are timed beside all others, characters of a name. */
+enum { SN_BENCHMARK_ROWS = 32, SN_BENCHMARK_BESIDE = 9, SN_BENCHMARK_NAME = 32 };
 
 /* Seconds of one call, the slowest rank's; what the largest rank sends in it. */
 typedef struct {

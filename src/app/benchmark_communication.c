@@ -1,6 +1,7 @@
 /* Halo exchange and gradient reduction beside bare exchanges of the same bytes between two ranks. */
 #include "benchmark.h"
 #include "setup.h"
+#include "sinode/count.h"
 #include "sinode/halo.h"
 #include "sinode/memory.h"
 #include "sinode/reduction.h"
@@ -13,6 +14,7 @@ typedef struct {
   sn_halo *halo;
   sn_reduction *reduction;
   ptrdiff_t samples, points;
+  int gradient;              /* its numbers, where one message carries them */
   double *values, *received; /* as many as the larger of the fields and the gradient */
 } exchange;
 
@@ -46,21 +48,30 @@ static sn_status reduction_floor(void *context) {
   const exchange *e = context;
   const int replica = sn_grid_replica(e->grid), other = replica ^ 1;
   if (other >= sn_grid_replica_count(e->grid)) return SN_OK;
-  const int count = (int)sn_parameters_size(sn_model_parameters(e->model));
-  MPI_Sendrecv(e->values, count, MPI_DOUBLE, other, 0, e->received, count, MPI_DOUBLE, other, 0,
+  MPI_Sendrecv(e->values, e->gradient, MPI_DOUBLE, other, 0, e->received, e->gradient, MPI_DOUBLE, other, 0,
                sn_grid_replicas(e->grid), MPI_STATUS_IGNORE);
   return SN_OK;
 }
 
+/* Sets e->gradient. Whether one message carries the gradient, on all ranks. Collective over world. */
+static bool fits_a_message(const sn_benchmark *b, exchange *e, ptrdiff_t gradient) {
+  sn_status status =
+      sn_agree(b->app->world, sn_count_to_int(gradient, "the number of elements of the gradient", &e->gradient));
+  const bool fits = !status;
+  sn_error_destroy(&status);
+  return fits;
+}
+
 static sn_status measure(sn_benchmark *b, exchange *e) {
   const sn_config *c = &b->app->config;
-  e->samples = (c->train.batch + sn_grid_replica_count(b->grid) - 1) / sn_grid_replica_count(b->grid);
+  e->samples = sn_partition_most(c->train.batch, sn_grid_replica_count(b->grid));
   e->points = sn_grid_range(b->grid).count;
   SN_TRY(sn_setup_model(b->app, b->grid, 1, &e->model));
   SN_TRY(sn_halo_create(b->grid, HALO, e->samples, &e->halo));
   SN_TRY(sn_reduction_create(sn_model_parameters(e->model), &e->reduction));
   const ptrdiff_t gradient = sn_parameters_size(sn_model_parameters(e->model)), field = e->samples * e->points;
   const ptrdiff_t most = gradient > field ? gradient : field;
+  const bool fits = fits_a_message(b, e, gradient);
   sn_status status = SN_NEW(most, &e->values);
   if (!status) status = SN_NEW(most, &e->received);
   SN_TRY(sn_agree(b->app->world, status));
@@ -73,7 +84,7 @@ static sn_status measure(sn_benchmark *b, exchange *e) {
   const sn_benchmark_case reduction = {.name = "reduction",
                                        .floor_name = "a bare exchange of its bytes",
                                        .work = reduce_gradient,
-                                       .floor = sn_grid_replica_count(b->grid) > 1 ? reduction_floor : NULL,
+                                       .floor = fits && sn_grid_replica_count(b->grid) > 1 ? reduction_floor : NULL,
                                        .context = e};
   SN_TRY(sn_benchmark_measure(b, &halo));
   return sn_benchmark_measure(b, &reduction);

@@ -5,18 +5,12 @@
 
 #include <fftw3.h>
 
+#include "../linear/lapack.h"
 #include "benchmark.h"
 #include "setup.h"
 #include "sinode/etdrk4.h"
 #include "sinode/memory.h"
 #include "sinode/solver.h"
-
-void dpbtrf_(const char *part, const int *order, const int *width, double *band, const int *leading, int *info, size_t);
-void dpbtrs_(const char *part, const int *order, const int *width, const int *columns, const double *band,
-             const int *leading, double *b, const int *b_leading, int *info, size_t);
-void dgetrf_(const int *rows, const int *columns, double *a, const int *leading, int *pivots, int *info);
-void dgetrs_(const char *way, const int *order, const int *columns, const double *a, const int *leading,
-             const int *pivots, double *b, const int *b_leading, int *info, size_t);
 
 /* So many real transforms there and back of one length, as FFTW makes them. */
 typedef struct {

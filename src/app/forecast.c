@@ -21,15 +21,13 @@ static const char *readable(double bytes, char text[32]) {
   return text;
 }
 
-static ptrdiff_t share(ptrdiff_t count, int parts) { return (count + parts - 1) / parts; }
-
 void sn_forecast_generation(const sn_app *app, sn_layout layout) {
   const sn_config *c = &app->config;
   const double snapshots = round(c->generate.span / c->generate.interval) + 1;
   const double steps = (c->generate.span + c->generate.transient) / c->generate.dt;
-  const ptrdiff_t members = share(c->generate.members, layout.replicas);
+  const ptrdiff_t members = sn_partition_most(c->generate.members, layout.replicas);
   const sn_etdrk4_forecast f = sn_etdrk4_foresee(layout.points, layout.space, members);
-  const double held = f.held + 8 * (double)members * (double)share(layout.points, layout.space);
+  const double held = f.held + 8 * (double)members * (double)sn_partition_most(layout.points, layout.space);
   char text[3][32];
   sn_log_line(app->log, "generate: %.0f ETDRK4 steps; arrays of %s a rank, %.1f doubles a point; %s: %s", steps,
               readable(held, text[0]), held * layout.space / (8 * (double)members * (double)layout.points),
@@ -180,7 +178,8 @@ static network_size size_network(sn_layout layout, const sn_network_shape *shape
 
 static void say_memory(const sn_app *app, sn_layout layout, const network_size *size, double samples) {
   const sn_config *c = &app->config;
-  const double stages = sn_tableau_find(c->integrator.scheme)->stages, own = (double)share(layout.points, layout.space);
+  const double stages = sn_tableau_find(c->integrator.scheme)->stages;
+  const double own = (double)sn_partition_most(layout.points, layout.space);
   const double snapshots = round(c->generate.span / c->generate.interval) + 1;
   const double steps = (double)c->train.window * round(c->generate.interval / c->integrator.dt);
   const double data = 8 * (double)c->generate.members * snapshots * own;
@@ -210,7 +209,7 @@ static sn_status say_training(const sn_app *app, sn_layout layout, const linear_
   const sn_config *c = &app->config;
   const sn_network_shape shape = sn_setup_network_shape(app);
   const network_size size = size_network(layout, &shape);
-  const ptrdiff_t samples = share(c->train.batch, layout.replicas);
+  const ptrdiff_t samples = sn_partition_most(c->train.batch, layout.replicas);
   const double steps = (double)c->train.window * round(c->generate.interval / c->integrator.dt);
   sn_log_line(app->log,
               "model: %.0f parameters of the network, %.0f of them on a rank; %td samples of a batch a replica",
@@ -232,7 +231,7 @@ sn_status sn_forecast(const sn_app *app) {
   SN_TRY(sn_grid_allows(ranks, space, c->grid.points));
   sn_log_line(app->log, "%d ranks, foreseen: %d replica%s x %d in space; %td points on [0, %g), at most %td on a rank",
               ranks, layout.replicas, layout.replicas == 1 ? "" : "s", space, layout.points, c->grid.length,
-              share(layout.points, space));
+              sn_partition_most(layout.points, space));
   sn_forecast_generation(app, layout);
   linear_part part = {0};
   sn_status status = build_linear(app, &part);

@@ -5,7 +5,6 @@
 #define SINODE_APP_RUN_DIRECTORY_H
 
 #include <stddef.h>
-#include <stdint.h>
 
 #include "app.h"
 #include "series.h"

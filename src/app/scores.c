@@ -1,21 +1,9 @@
 #include "scores.h"
 
 #include <math.h>
-#include <stdlib.h>
 
+#include "quantile.h"
 #include "sinode/memory.h"
-
-static int by_size(const void *a, const void *b) {
-  const double x = *(const double *)a, y = *(const double *)b;
-  return (x > y) - (x < y);
-}
-
-/* Of sorted values, by linear interpolation. */
-static double quantile(ptrdiff_t count, const double *sorted, double part) {
-  const double place = part * (double)(count - 1);
-  const ptrdiff_t below = (ptrdiff_t)place, above = below + 1 < count ? below + 1 : below;
-  return sorted[below] + (place - (double)below) * (sorted[above] - sorted[below]);
-}
 
 /* The predictions whose numbers this rank brings: space rank 0 of each replica has its replica's. */
 static ptrdiff_t own(const sn_grid *grid, const sn_scores *scores) {
@@ -35,9 +23,10 @@ static void say(const sn_app *app, const sn_scores *scores, double *sorted) {
     endless += sorted[m] >= scores->span;
     mean += sorted[m] / (double)scores->total;
   }
-  qsort(sorted, (size_t)scores->total, sizeof *sorted, by_size);
-  const double median = quantile(scores->total, sorted, 0.5), low = quantile(scores->total, sorted, 0.25),
-               high = quantile(scores->total, sorted, 0.75);
+  sn_quantile_sort(scores->total, sorted);
+  const double low = sn_quantile(scores->total, sorted, 0.25);
+  const double median = sn_quantile(scores->total, sorted, 0.5);
+  const double high = sn_quantile(scores->total, sorted, 0.75);
   if (scores->total == 1)
     sn_log_line(app->log, "valid time (nrmse <= %g): %g, that is %.2f Lyapunov times (exponent %g)",
                 c->predict.threshold, median, median * exponent, exponent);

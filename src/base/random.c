@@ -15,9 +15,8 @@ static double to_unit(uint64_t bits) { return ((double)(bits >> 11) + 0.5) * 0x1
 double sn_random_uniform(const sn_random *random, uint64_t index) { return to_unit(draw(random, index).v[0]); }
 
 double sn_random_normal(const sn_random *random, uint64_t index) {
-  const double two_pi = 6.283185307179586476925;
   philox4x64_ctr_t bits = draw(random, index);
-  return sqrt(-2.0 * log(to_unit(bits.v[0]))) * cos(two_pi * to_unit(bits.v[1]));
+  return sqrt(-2.0 * log(to_unit(bits.v[0]))) * cos(2 * M_PI * to_unit(bits.v[1]));
 }
 
 uint64_t sn_random_below(const sn_random *random, uint64_t index, uint64_t bound) {

@@ -8,7 +8,6 @@
 /* Points of the contour on its upper half; the lower half holds their conjugates. */
 enum { CONTOUR = 32 };
 
-static const double pi = 3.141592653589793238463;
 static const double blown_up = 1e4; /* root mean square; on the attractor it is about 1.3, whatever the domain */
 
 /* The real factors of a mode; those of the product hold -k/2 of its derivative, whose i is left to the sweeps. */
@@ -41,7 +40,7 @@ struct sn_etdrk4 {
 static void integrate_contour(double z, double weight[4]) {
   for (int i = 0; i < 4; i++) weight[i] = 0;
   for (int j = 0; j < CONTOUR; j++) {
-    const double complex r = z + cexp(I * pi * (j + 0.5) / CONTOUR), e = cexp(r), cube = r * r * r;
+    const double complex r = z + cexp(I * M_PI * (j + 0.5) / CONTOUR), e = cexp(r), cube = r * r * r;
     weight[0] += creal((cexp(r / 2) - 1) / r) / CONTOUR;
     weight[1] += creal((-4 - r + e * (4 - 3 * r + r * r)) / cube) / CONTOUR;
     weight[2] += creal((2 + r + e * (r - 2)) / cube) / CONTOUR;
@@ -79,7 +78,7 @@ static void set_factors(sn_etdrk4 *etdrk4) {
   const factors *f = &etdrk4->factors;
   for (ptrdiff_t mode = 0; mode < sn_fourier_modes(fourier); mode++) {
     const ptrdiff_t m = sn_fourier_wave_number(fourier, mode);
-    const double k = 2 * pi * (double)m / etdrk4->options.length, z = dt * (k * k - k * k * k * k);
+    const double k = 2 * M_PI * (double)m / etdrk4->options.length, z = dt * (k * k - k * k * k * k);
     const bool is_cut = magnitude_of(fourier, mode) > etdrk4->highest;
     const double derivative = is_cut || 2 * m == points ? 0 : -0.5 * k * dt;
     double weight[4];
@@ -283,12 +282,10 @@ static void add_balance(const sn_etdrk4 *etdrk4, const double complex *state, do
   const ptrdiff_t to_spectrum = sn_fourier_spectrum_stride(fourier), to_mode = sn_fourier_mode_stride(fourier);
   for (ptrdiff_t mode = 0; mode < sn_fourier_modes(fourier); mode++) {
     const ptrdiff_t m = sn_fourier_wave_number(fourier, mode), magnitude = magnitude_of(fourier, mode);
-    const double k = 2 * pi * (double)m / etdrk4->options.length;
+    const double k = 2 * M_PI * (double)m / etdrk4->options.length;
     double square = 0;
-    for (ptrdiff_t s = 0; s < sn_fourier_spectra(fourier); s++) {
-      const double complex c = state[s * to_spectrum + mode * to_mode];
-      square += creal(c) * creal(c) + cimag(c) * cimag(c);
-    }
+    for (ptrdiff_t s = 0; s < sn_fourier_spectra(fourier); s++)
+      square += sn_fourier_power(state[s * to_spectrum + mode * to_mode]);
     square *= sn_fourier_multiplicity(fourier, mode);
     sums[0] += square;
     sums[1] += k * k * square;

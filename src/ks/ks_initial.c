@@ -6,8 +6,6 @@
 
 enum { MODES = 4 };
 
-static const double two_pi = 6.283185307179586476925;
-
 /* row += size * (a smooth random field of mean 0 and expected root mean square 1). */
 static void add_random(const sn_grid *grid, uint64_t seed, ptrdiff_t member, double size, double *row) {
   const sn_random source = {.seed = seed, .purpose = SN_RANDOM_INITIAL, .stream = (uint64_t)member};
@@ -18,7 +16,7 @@ static void add_random(const sn_grid *grid, uint64_t seed, ptrdiff_t member, dou
     const double a = scale * sn_random_normal(&source, (uint64_t)(2 * m));
     const double b = scale * sn_random_normal(&source, (uint64_t)(2 * m + 1));
     for (ptrdiff_t j = 0; j < range.count; j++) {
-      const double angle = two_pi * (double)(m * (range.start + j) % points) / (double)points;
+      const double angle = 2 * M_PI * (double)(m * (range.start + j) % points) / (double)points;
       row[j] += a * cos(angle) + b * sin(angle);
     }
   }
@@ -36,7 +34,7 @@ static double value_at(const sn_ks_initial_options *options, double x) {
     case SN_KS_INITIAL_PAPER:
       return cos(x / 22) * sin(1 + x / 22);
     case SN_KS_INITIAL_COSINE:
-      return cos(two_pi * x / options->length) * (1 + sin(two_pi * x / options->length));
+      return cos(2 * M_PI * x / options->length) * (1 + sin(2 * M_PI * x / options->length));
     default:
       return 0;
   }

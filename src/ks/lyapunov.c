@@ -4,10 +4,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "../linear/lapack.h"
+#include "sinode/count.h"
 #include "sinode/memory.h"
 #include "sinode/random.h"
-
-void dpotrf_(const char *triangle, const int *order, double *a, const int *leading, int *info, size_t triangle_length);
 
 struct sn_lyapunov {
   const sn_grid *grid;
@@ -20,10 +20,13 @@ struct sn_lyapunov {
 };
 
 static sn_status take_memory(sn_lyapunov *l) {
-  const ptrdiff_t state = l->samples * l->points;
+  const ptrdiff_t state = l->samples * l->points, gram = l->samples * l->exponents * l->exponents;
+  int fits;
+  SN_TRY(sn_count_to_int(state, "the number of elements of the states on a rank", &fits));
+  SN_TRY(sn_count_to_int(gram, "the number of elements of the perturbations' products", &fits));
   SN_TRY(SN_NEW(2 * state, &l->states));
   SN_TRY(SN_NEW(2 * l->exponents * state, &l->tangents));
-  return SN_NEW(l->samples * l->exponents * l->exponents, &l->gram);
+  return SN_NEW(gram, &l->gram);
 }
 
 static void draw(sn_lyapunov *l, ptrdiff_t first, uint64_t seed) {

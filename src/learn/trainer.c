@@ -75,9 +75,9 @@ const sn_trainer_state *sn_trainer_peek_state(const sn_trainer *trainer) { retur
 
 ptrdiff_t sn_trainer_samples(const sn_grid *grid, const sn_dataset *dataset, ptrdiff_t batch, ptrdiff_t slice) {
   const ptrdiff_t windows = sn_dataset_windows(dataset, SN_SET_TRAINING);
-  const ptrdiff_t most = batch < windows ? batch : windows, replicas = sn_grid_replica_count(grid);
+  const ptrdiff_t most = batch < windows ? batch : windows;
   if (slice) return slice < most ? slice : most;
-  return (most + replicas - 1) / replicas;
+  return sn_partition_most(most, sn_grid_replica_count(grid));
 }
 
 ptrdiff_t sn_trainer_window(const sn_trainer_options *options, int64_t epoch) {

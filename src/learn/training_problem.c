@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "sinode/count.h"
 #include "sinode/memory.h"
 
 /* Each trainable element's unit vector, as this rank has it. */
@@ -23,6 +24,8 @@ static sn_status make_directions(sn_training_problem *p) {
 
 static sn_status take_memory(sn_training_problem *p, ptrdiff_t window) {
   const ptrdiff_t count = sn_model_samples(p->model) * sn_grid_range(sn_model_grid(p->model)).count;
+  int fits;
+  SN_TRY(sn_count_to_int(count, "the number of residuals of a batch on a rank", &fits));
   SN_TRY(make_directions(p));
   SN_TRY(SN_NEW((window + 1) * p->directions * count, &p->tangents));
   return SN_NEW(window * count, &p->residuals);

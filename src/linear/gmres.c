@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "sinode/count.h"
 #include "sinode/memory.h"
 
 struct sn_gmres {
@@ -24,7 +25,9 @@ sn_status sn_gmres_create(const sn_grid *grid, ptrdiff_t samples, int restart, s
   sn_gmres *g = *out;
   *g = (sn_gmres){.grid = grid, .samples = samples, .points = sn_grid_range(grid).count, .restart = restart};
   const ptrdiff_t m = restart, values = samples * g->points;
-  sn_status status = SN_NEW((m + 1) * values, &g->basis);
+  int fits;
+  sn_status status = sn_count_to_int((m + 2) * samples, "the number of inner products of GMRES", &fits);
+  if (!status) status = SN_NEW((m + 1) * values, &g->basis);
   if (!status) status = SN_NEW(values, &g->work);
   if (!status) status = SN_NEW((m + 2) * samples, &g->sums);
   if (!status) status = SN_NEW(samples * m * (m + 1), &g->hessenberg);

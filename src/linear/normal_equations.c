@@ -4,19 +4,9 @@
 #include <string.h>
 
 #include "blacs.h"
+#include "lapack.h"
 #include "sinode/count.h"
 #include "sinode/memory.h"
-
-void dpotrf_(const char *triangle, const int *order, double *a, const int *leading, int *info, size_t triangle_length);
-void dpotrs_(const char *triangle, const int *order, const int *right_sides, const double *a, const int *a_leading,
-             double *b, const int *b_leading, int *info, size_t triangle_length);
-void descinit_(int *descriptor, const int *rows, const int *columns, const int *row_block, const int *column_block,
-               const int *first_row, const int *first_column, const int *context, const int *leading, int *info);
-void pdpotrf_(const char *triangle, const int *order, double *a, const int *row, const int *column,
-              const int *descriptor, int *info, size_t triangle_length);
-void pdpotrs_(const char *triangle, const int *order, const int *right_sides, const double *a, const int *a_row,
-              const int *a_column, const int *a_descriptor, double *b, const int *b_row, const int *b_column,
-              const int *b_descriptor, int *info, size_t triangle_length);
 
 enum { BLOCK = 32, DESCRIPTOR = 9 };
 

@@ -2,6 +2,8 @@
 #ifndef SINODE_LINEAR_OPERATOR_H
 #define SINODE_LINEAR_OPERATOR_H
 
+#include <math.h>
+
 #include "sinode/linear.h"
 
 typedef struct {
@@ -35,6 +37,13 @@ extern const sn_linear_operations sn_linear_stencil, sn_linear_dense, sn_linear_
 
 static inline double *sn_linear_coefficients(const sn_linear *linear) {
   return sn_parameters_values(linear->parameters) + linear->offset;
+}
+
+/* Sum of |A| along a row of a stencil. */
+static inline double sn_linear_row_sum(const sn_linear *linear) {
+  double sum = 0;
+  for (int k = 0; k < linear->shape.taps; k++) sum += fabs(sn_linear_coefficients(linear)[k]);
+  return sum;
 }
 
 /* Taps of -(d^2/dx^2 + d^4/dx^4) by central differences. */

@@ -50,7 +50,7 @@ sn_status sn_right_sides_plan(const sn_solver *solver, sn_right_sides *one, cons
                                  .column_index = layout->column_index,
                                  .row_stride = 1,
                                  .column_stride = layout->leading};
-    status = sn_exchange_create(space, &from, &to, 1, sn_grid_timer(solver->grid), &one->exchange);
+    status = sn_exchange_create(space, &from, &to, sn_grid_timer(solver->grid), &one->exchange);
   }
   sn_memory_give(&point);
   sn_memory_give(&sample);

@@ -52,10 +52,9 @@ static bool band_is_better(const situation *s) {
   const int taps = linear->shape.taps;
   if (sn_linear_get_kind(linear) != SN_LINEAR_STENCIL || linear->shape.trainable || linear->version == 0) return false;
   if (s->ranks < RANKS_LEAST || s->points < POINTS_LEAST || s->points / s->ranks < 2 * taps) return false;
-  double norm = 0, most = 0;
-  for (int k = 0; k < taps; k++) norm += fabs(sn_linear_coefficients(linear)[k]);
+  double most = 0;
   for (int g = 0; g < s->gammas; g++) most = fmax(most, fabs(s->gamma[g]));
-  return DBL_EPSILON * most * norm <= loss_most;
+  return DBL_EPSILON * most * sn_linear_row_sum(linear) <= loss_most;
 }
 
 static sn_solver_kind choose_auto(const situation *s) {

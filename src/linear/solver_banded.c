@@ -14,8 +14,8 @@
 
 #include <cblas.h>
 
-#include "band_libraries.h"
 #include "blacs.h"
+#include "lapack.h"
 #include "operator.h"
 #include "right_sides.h"
 #include "sinode/count.h"
@@ -48,6 +48,9 @@ typedef struct {
 
 static bool is_local(const sn_solver *solver) { return sn_grid_space_size(solver->grid) == 1; }
 
+/* h; a single coefficient is taken for the middle one of three. */
+static int half_of(const sn_linear *linear) { return linear->shape.taps > 1 ? linear->shape.taps / 2 : 1; }
+
 /* Whether I - gamma A, and B with it, is symmetric positive definite: by the symbol, also between the grid's modes. */
 static bool is_definite(const sn_linear *linear, int gammas, const double *gamma) {
   const double *taps = sn_linear_coefficients(linear);
@@ -67,8 +70,7 @@ static bool is_definite(const sn_linear *linear, int gammas, const double *gamma
 }
 
 static sn_status refuse_lossy(const sn_solver *solver, int which, sn_error_code code) {
-  const double norm = cblas_dasum(solver->linear->shape.taps, sn_linear_coefficients(solver->linear), 1);
-  return sn_solver_refuse_lossy(solver, solver->gamma[which], norm, code);
+  return sn_solver_refuse_lossy(solver, solver->gamma[which], sn_linear_row_sum(solver->linear), code);
 }
 
 /* Rows of the last process. Too few of them (below 2 h) give wrong answers: ScaLAPACK does not look. */
@@ -78,10 +80,11 @@ static int last_rows(int order, int block) { return order - (order - 1) / block 
 static sn_status lay_out(sn_solver *solver) {
   banded *state = solver->state;
   const int ranks = sn_grid_space_size(solver->grid), rank = sn_grid_space_rank(solver->grid), half = state->half;
-  state->block = (state->order + ranks - 1) / ranks;
+  const int share = (int)sn_partition_most(state->order, ranks);
+  state->block = share;
   while (last_rows(state->order, state->block) < 2 * half) state->block++;
   const int least = state->definite ? 2 * half : 2 * half + 1;
-  if (ranks > 1 && (state->order + ranks - 1) / ranks < least)
+  if (ranks > 1 && share < least)
     return SN_ERROR_ALL(SN_ERROR_USAGE,
                         "integrator.solver.kind banded needs %d points on each of the %d space ranks for a stencil of "
                         "%d coefficients, but there are %d; use fft, or fewer ranks in space",
@@ -126,11 +129,14 @@ static sn_status take_memory(sn_solver *solver) {
   return SN_OK;
 }
 
+/* First dimension of the band's array: half the band where it is symmetric, else the band and LU's fill-in above it. */
+static int leading_of(int half, bool definite, bool local) { return (definite ? 1 : local ? 3 : 4) * half + 1; }
+
 static sn_status choose_sizes(sn_solver *solver) {
   banded *state = solver->state;
   const int half = state->half;
-  state->leading = state->definite ? half + 1 : (is_local(solver) ? 3 : 4) * half + 1;
-  state->diagonal = state->definite ? 0 : (is_local(solver) ? 2 : 3) * half;
+  state->leading = leading_of(half, state->definite, is_local(solver));
+  state->diagonal = state->leading - 1 - half;
   SN_TRY(lay_out(solver));
   const ptrdiff_t block = state->block;
   /* pdpbtrf writes beyond the (block + 2 h) h that it asks for. */
@@ -144,7 +150,7 @@ static sn_status create(sn_solver *solver) {
   banded *state;
   int order;
   SN_TRY(sn_error_collective(sn_count_to_int(sn_grid_points(solver->grid), "the number of grid points", &order)));
-  const int taps = solver->linear->shape.taps, half = taps > 1 ? taps / 2 : 1;
+  const int taps = solver->linear->shape.taps, half = half_of(solver->linear);
   if (order < 4 * half + 1)
     return SN_ERROR_ALL(SN_ERROR_USAGE,
                         "integrator.solver.kind banded needs %d grid points for a stencil of %d "
@@ -414,7 +420,7 @@ static sn_status solve(sn_solver *solver, int which, bool transpose, ptrdiff_t s
 
 /* Right-hand sides that our blocks have elsewhere than ScaLAPACK's, of N. */
 static ptrdiff_t misplaced(ptrdiff_t points, int ranks) {
-  const ptrdiff_t block = (points + ranks - 1) / ranks;
+  const ptrdiff_t block = sn_partition_most(points, ranks);
   ptrdiff_t count = points;
   for (int rank = 0; rank < ranks; rank++) {
     const sn_range ours = sn_partition_range((sn_partition){.points = points, .ranks = ranks}, rank);
@@ -425,16 +431,19 @@ static ptrdiff_t misplaced(ptrdiff_t points, int ranks) {
 
 static void foresee(const sn_linear *linear, int ranks, int gammas, const double *gamma, ptrdiff_t samples,
                     sn_solver_forecast *out) {
-  const ptrdiff_t points = sn_grid_points(linear->grid), half = linear->shape.taps > 1 ? linear->shape.taps / 2 : 1;
+  const ptrdiff_t points = sn_grid_points(linear->grid);
+  const int half = half_of(linear);
   const bool local = ranks == 1, definite = is_definite(linear, gammas, gamma);
-  const ptrdiff_t leading = definite ? half + 1 : (local ? 3 : 4) * half + 1, fill = local      ? 0
-                                                                                     : definite ? half
-                                                                                                : 2 * half;
-  const ptrdiff_t bands = definite || local ? 1 : 2, updates = definite ? 1 : 2;
-  const double block = ceil((double)points / ranks), columns = (double)(half * samples);
-  out->held = 8 * gammas * block * (double)(bands * (leading + fill) + updates * 2 * half);
+  const int fill = local ? 0 : (definite ? 1 : 2) * half;
+  const int band = leading_of(half, definite, local) + fill;
+  const int bands = definite || local ? 1 : 2;
+  const int updates = definite ? 1 : 2;
+  const double block = (double)sn_partition_most(points, ranks);
+  const double columns = (double)(half * samples);
+  out->held = 8 * gammas * block * (double)(bands * band + updates * 2 * half);
   if (local) return;
-  const double levels = ceil(log2(ranks)), moved = 2 * 8 * (double)misplaced(points, ranks) / ranks * (double)samples;
+  const double levels = ceil(log2(ranks));
+  const double moved = 2 * 8 * (double)misplaced(points, ranks) / ranks * (double)samples;
   out->messages = 2 * levels + 4 + (moved > 0 ? 4 : 0); /* a neighbour or two each way where blocks differ */
   out->sent = 8 * columns * 2 * levels + 16 * columns + 12 + moved;
 }

@@ -5,28 +5,13 @@
 #include <cblas.h>
 
 #include "blacs.h"
+#include "lapack.h"
 #include "operator.h"
 #include "right_sides.h"
 #include "sinode/count.h"
 #include "sinode/exchange.h"
 #include "sinode/memory.h"
 #include "solver_kind.h"
-
-/*
- * LAPACK and ScaLAPACK have no C headers. The last argument of the solves is the hidden length of the string. On
- * one rank LAPACK itself does the work: it takes what ScaLAPACK takes for dozens of right-hand sides, and two to four
- * times less for a single one (N = 64 to 1024).
- */
-void dgetrf_(const int *rows, const int *columns, double *a, const int *leading, int *pivots, int *info);
-void dgetrs_(const char *transpose, const int *order, const int *right_sides, const double *a, const int *a_leading,
-             const int *pivots, double *b, const int *b_leading, int *info, size_t transpose_length);
-void descinit_(int *descriptor, const int *rows, const int *columns, const int *row_block, const int *column_block,
-               const int *first_row, const int *first_column, const int *context, const int *leading, int *info);
-void pdgetrf_(const int *rows, const int *columns, double *a, const int *row, const int *column, const int *descriptor,
-              int *pivots, int *info);
-void pdgetrs_(const char *transpose, const int *order, const int *right_sides, const double *a, const int *a_row,
-              const int *a_column, const int *a_descriptor, const int *pivots, double *b, const int *b_row,
-              const int *b_column, const int *b_descriptor, int *info, size_t transpose_length);
 
 enum { BLOCK_MOST = 64, DESCRIPTOR = SN_RIGHT_SIDES_DESCRIPTOR };
 
@@ -68,7 +53,11 @@ static void describe(const lu *state, int columns, int column_block, int *descri
             &state->leading, &info);
 }
 
-/* On one process the matrix is whole and the right-hand sides are already where they should be. */
+/*
+ * On one process the matrix is whole, the right-hand sides are already where they should be, and LAPACK itself does the
+ * work: it takes what ScaLAPACK takes for dozens of right-hand sides, and two to four times less for a single one (N =
+ * 64 to 1024).
+ */
 static bool is_local(const lu *state) { return state->process_columns == 1; }
 
 /* The process grid nearest to a square, and blocks small enough to give every process some. */
@@ -77,7 +66,7 @@ static void shape_grid(const sn_grid *grid, lu *state) {
   for (int p = 1; p * p <= ranks; p++)
     if (ranks % p == 0) state->process_rows = p;
   state->process_columns = ranks / state->process_rows;
-  int share = (state->order + state->process_columns - 1) / state->process_columns;
+  int share = (int)sn_partition_most(state->order, state->process_columns);
   state->block = share < BLOCK_MOST ? share : BLOCK_MOST;
   if (is_local(state)) return;
   state->handle = Csys2blacs_handle(sn_grid_space(grid));
@@ -128,7 +117,7 @@ static sn_status open_matrix(const sn_solver *solver) {
                            .column_index = state->rows.index,
                            .row_stride = state->leading,
                            .column_stride = 1};
-    status = sn_exchange_create(space, &from, &to, 1, sn_grid_timer(solver->grid), &state->fill);
+    status = sn_exchange_create(space, &from, &to, sn_grid_timer(solver->grid), &state->fill);
   }
   sn_memory_give(&row);
   sn_memory_give(&column);
@@ -160,11 +149,8 @@ static sn_status refuse_lossy(const sn_solver *solver) {
   if (sn_linear_version(solver->linear) == 0) return SN_OK;
   double largest = 0;
   for (int i = 0; i < solver->gammas; i++) largest = fmax(largest, fabs(solver->gamma[i]));
-  if (sn_linear_get_kind(solver->linear) == SN_LINEAR_STENCIL) { /* no matrix is needed to see it */
-    double norm = 0;
-    for (int k = 0; k < solver->linear->shape.taps; k++) norm += fabs(sn_linear_coefficients(solver->linear)[k]);
-    return sn_solver_refuse_lossy(solver, largest, norm, SN_ERROR_USAGE);
-  }
+  if (sn_linear_get_kind(solver->linear) == SN_LINEAR_STENCIL) /* no matrix is needed to see it */
+    return sn_solver_refuse_lossy(solver, largest, sn_linear_row_sum(solver->linear), SN_ERROR_USAGE);
   SN_TRY(open_matrix(solver));
   SN_TRY(write_matrix(solver, largest, SN_ERROR_USAGE));
   close_matrix(solver);
@@ -232,7 +218,7 @@ static sn_status factor(sn_solver *solver, int which) {
 }
 
 static sn_status prepare_right_sides(lu *state, int samples, sn_right_sides *one, dealt *columns) {
-  int block = (samples + state->process_columns - 1) / state->process_columns;
+  int block = (int)sn_partition_most(samples, state->process_columns);
   SN_TRY(deal(samples, block, state->process_column, state->process_columns, columns));
   describe(state, samples, block, one->descriptor);
   ptrdiff_t size = state->leading * (columns->count ? columns->count : 1);

@@ -37,7 +37,7 @@ struct sn_transforms {
 };
 
 ptrdiff_t sn_transforms_packet(ptrdiff_t points, int ranks) {
-  const ptrdiff_t bytes = 2 * (ptrdiff_t)sizeof(double) * ((points + ranks - 1) / ranks);
+  const ptrdiff_t bytes = 2 * (ptrdiff_t)sizeof(double) * sn_partition_most(points, ranks);
   const ptrdiff_t fit = (ranks > 1 ? PACKET_BYTES_SENT : PACKET_BYTES) / bytes;
   return fit > 1 ? fit : 1;
 }

@@ -136,14 +136,6 @@ static ptrdiff_t conv_tape_size(const sn_network *network, ptrdiff_t samples) {
   return samples * ((const conv *)network)->tape_width;
 }
 
-static double conv_work(const sn_network *network) {
-  const conv *c = (const conv *)network;
-  double work = 0;
-  for (int k = 0; k < c->layers; k++)
-    work += (double)(c->layer[k].in * c->layer[k].out * c->convolution.kernel) * (double)network->points;
-  return work;
-}
-
 static void conv_destroy(sn_network *network) {
   conv *c = (conv *)network;
   sn_convolution_destroy(&c->convolution);
@@ -156,8 +148,7 @@ static const sn_network_ops ops = {.destroy = conv_destroy,
                                    .tape_size = conv_tape_size,
                                    .forward = conv_forward,
                                    .backward = conv_backward,
-                                   .tangent = conv_tangent,
-                                   .work = conv_work};
+                                   .tangent = conv_tangent};
 
 static sn_status add_layer(conv *c, int k) {
   layer *l = &c->layer[k];

@@ -14,7 +14,6 @@ typedef struct {
                         const double *f_bar, double *u_bar, double *gradient);
   sn_status (*tangent)(sn_network *network, ptrdiff_t samples, const double *u, const double *tape, const double *du,
                        const double *dtheta, double *df);
-  double (*work)(const sn_network *network);
 } sn_network_ops;
 
 /* First member of every network. */

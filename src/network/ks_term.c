@@ -120,18 +120,8 @@ static sn_status tangent(sn_network *network, ptrdiff_t samples, const double *u
   return linearized(ks, samples, tape, ks->cut, ks->slope, du, df);
 }
 
-/* Of products; the transforms' 10 N log2 N are added as if they were. */
-static double work(const sn_network *network) {
-  const double points = (double)network->points;
-  return points + 10 * points * log2((double)sn_grid_points(network->grid));
-}
-
-static const sn_network_ops ops = {.destroy = destroy,
-                                   .tape_size = tape_size,
-                                   .forward = forward,
-                                   .backward = backward,
-                                   .tangent = tangent,
-                                   .work = work};
+static const sn_network_ops ops = {
+    .destroy = destroy, .tape_size = tape_size, .forward = forward, .backward = backward, .tangent = tangent};
 
 static void set_symbols(ks_term *ks) {
   const ptrdiff_t points = sn_grid_points(ks->base.grid);

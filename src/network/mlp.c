@@ -10,14 +10,6 @@
 #include "sinode/memory.h"
 #include "sinode/partition.h"
 
-double sn_mlp_work(const sn_network *network) {
-  const sn_mlp *m = (const sn_mlp *)network;
-  double work = 0;
-  for (int k = 0; k < m->layers; k++)
-    work += (double)m->layer[k].part.count * (double)(m->layer[k].sums ? m->layer[k].out : m->layer[k].in);
-  return work;
-}
-
 void sn_mlp_destroy(sn_network *network) {
   sn_mlp *m = (sn_mlp *)network;
   sn_memory_give(&m->own_tape);

@@ -36,6 +36,5 @@ extern const sn_network_ops sn_mlp_double, sn_mlp_single;
 
 /* What both tables have in common (mlp.c). */
 void sn_mlp_destroy(sn_network *network);
-double sn_mlp_work(const sn_network *network);
 
 #endif

@@ -44,9 +44,5 @@ static sn_status tangent(sn_network *network, ptrdiff_t samples, const double *u
   return SN_OK;
 }
 
-const sn_network_ops sn_mlp_double = {.destroy = sn_mlp_destroy,
-                                      .tape_size = tape_size,
-                                      .forward = forward,
-                                      .backward = backward,
-                                      .tangent = tangent,
-                                      .work = sn_mlp_work};
+const sn_network_ops sn_mlp_double = {
+    .destroy = sn_mlp_destroy, .tape_size = tape_size, .forward = forward, .backward = backward, .tangent = tangent};

@@ -90,5 +90,4 @@ const sn_network_ops sn_mlp_single = {.destroy = sn_mlp_destroy,
                                       .update = update,
                                       .forward = forward,
                                       .backward = backward,
-                                      .tangent = tangent,
-                                      .work = sn_mlp_work};
+                                      .tangent = tangent};

@@ -45,17 +45,11 @@ static sn_status none_tangent(sn_network *network, ptrdiff_t samples, const doub
   return none_forward(network, samples, u, df, (double *)tape);
 }
 
-static double none_work(const sn_network *network) {
-  (void)network;
-  return 0;
-}
-
 static const sn_network_ops none_ops = {.destroy = none_destroy,
                                         .tape_size = none_tape_size,
                                         .forward = none_forward,
                                         .backward = none_backward,
-                                        .tangent = none_tangent,
-                                        .work = none_work};
+                                        .tangent = none_tangent};
 
 static sn_status none_create(const sn_network *base, sn_network **out) {
   SN_TRY(SN_NEW(1, out));
@@ -181,5 +175,3 @@ sn_status sn_network_tangent(sn_network *network, ptrdiff_t samples, const doubl
   sn_timer_stop(timer, SN_TIME_NETWORK);
   return SN_OK;
 }
-
-double sn_network_work(const sn_network *network) { return network->ops->work(network); }

@@ -140,11 +140,6 @@ static sn_status tangent(sn_network *network, ptrdiff_t samples, const double *u
   return SN_OK;
 }
 
-static double work(const sn_network *network) {
-  const product *p = (const product *)network;
-  return (double)((3 * p->channels + 1) * p->convolution.kernel + p->channels) * (double)network->points;
-}
-
 static void destroy(sn_network *network) {
   product *p = (product *)network;
   sn_convolution_destroy(&p->convolution);
@@ -155,12 +150,8 @@ static void destroy(sn_network *network) {
   sn_memory_give(&p->factor);
 }
 
-static const sn_network_ops ops = {.destroy = destroy,
-                                   .tape_size = tape_size,
-                                   .forward = forward,
-                                   .backward = backward,
-                                   .tangent = tangent,
-                                   .work = work};
+static const sn_network_ops ops = {
+    .destroy = destroy, .tape_size = tape_size, .forward = forward, .backward = backward, .tangent = tangent};
 
 static sn_status add_weight(const product *p, const char *name, ptrdiff_t out, ptrdiff_t in, ptrdiff_t *offset) {
   sn_parameter_block block = {.dimensions = 3,

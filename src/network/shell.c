@@ -35,17 +35,11 @@ static sn_status shell_tangent(sn_network *network, ptrdiff_t samples, const dou
   return shell->tangent(shell->context, samples, u, tape, du, dtheta, df);
 }
 
-static double shell_work(const sn_network *network) {
-  const sn_network_shell *shell = shell_of(network);
-  return shell->work ? shell->work(shell->context) : 0;
-}
-
 static const sn_network_ops ops = {.destroy = shell_destroy,
                                    .tape_size = shell_tape_size,
                                    .forward = shell_forward,
                                    .backward = shell_backward,
-                                   .tangent = shell_tangent,
-                                   .work = shell_work};
+                                   .tangent = shell_tangent};
 
 sn_status sn_shell_create(const sn_network *base, sn_network **out) {
   const sn_network_shell *shell = base->shape.shell;

@@ -13,7 +13,7 @@ typedef struct {
 
 /* One layout on this rank: what of it belongs to each peer's part of the other layout, and the messages' places. */
 typedef struct {
-  ptrdiff_t *row, *column;             /* offsets in memory, in doubles, peer by peer */
+  ptrdiff_t *row, *column;             /* offsets in memory, peer by peer */
   ptrdiff_t *row_start, *column_start; /* (ranks + 1) of each peer in them */
   int *count, *start;                  /* doubles for each peer in the buffer; none for this rank itself */
   double *buffer;
@@ -21,7 +21,7 @@ typedef struct {
 
 struct sn_exchange {
   MPI_Comm comm;
-  int rank, ranks, element;
+  int rank, ranks;
   side from, to;
   sn_timer *timer;
 };
@@ -89,9 +89,9 @@ static ptrdiff_t columns_for(const side *mine, int peer) {
 /* Plans one layout of this rank against the parts (rows, columns) that all ranks have in the other. */
 static sn_status plan(const sn_exchange *exchange, const sn_exchange_part *part, const lists *rows,
                       const lists *columns, side *mine) {
-  const int ranks = exchange->ranks, element = exchange->element;
-  SN_TRY(match(ranks, part->rows, part->row_index, rows, part->row_stride * element, &mine->row, &mine->row_start));
-  SN_TRY(match(ranks, part->columns, part->column_index, columns, part->column_stride * element, &mine->column,
+  const int ranks = exchange->ranks;
+  SN_TRY(match(ranks, part->rows, part->row_index, rows, part->row_stride, &mine->row, &mine->row_start));
+  SN_TRY(match(ranks, part->columns, part->column_index, columns, part->column_stride, &mine->column,
                &mine->column_start));
   SN_TRY(SN_NEW(ranks, &mine->count));
   SN_TRY(SN_NEW(ranks, &mine->start));
@@ -101,8 +101,8 @@ static sn_status plan(const sn_exchange *exchange, const sn_exchange_part *part,
     matched += elements;
     SN_TRY(sn_count_to_int(remote, "the size of a redistribution", &mine->start[peer]));
     if (peer == exchange->rank) continue;
-    SN_TRY(sn_count_to_int(elements * element, "the size of a redistribution", &mine->count[peer]));
-    remote += elements * element;
+    SN_TRY(sn_count_to_int(elements, "the size of a redistribution", &mine->count[peer]));
+    remote += elements;
   }
   if (matched != part->rows * part->columns)
     return SN_ERROR(SN_ERROR_RUN, "a redistribution finds an owner for %td of its %td elements", matched,
@@ -132,13 +132,12 @@ static sn_status plan_against(sn_exchange *exchange, const sn_exchange_part *par
   return status;
 }
 
-sn_status sn_exchange_create(MPI_Comm comm, const sn_exchange_part *from, const sn_exchange_part *to, int element,
-                             sn_timer *timer, sn_exchange **out) {
+sn_status sn_exchange_create(MPI_Comm comm, const sn_exchange_part *from, const sn_exchange_part *to, sn_timer *timer,
+                             sn_exchange **out) {
   *out = NULL;
   sn_exchange *exchange;
   SN_TRY(sn_agree(comm, SN_NEW(1, &exchange)));
   exchange->comm = comm;
-  exchange->element = element;
   exchange->timer = timer;
   MPI_Comm_rank(comm, &exchange->rank);
   MPI_Comm_size(comm, &exchange->ranks);
@@ -156,38 +155,37 @@ void sn_exchange_destroy(sn_exchange **exchange) {
   sn_memory_give(exchange);
 }
 
-static void pack(const side *mine, int peer, int element, const double *values) {
+static void pack(const side *mine, int peer, const double *values) {
   double *message = mine->buffer + mine->start[peer];
   for (ptrdiff_t i = mine->row_start[peer]; i < mine->row_start[peer + 1]; i++)
     for (ptrdiff_t j = mine->column_start[peer]; j < mine->column_start[peer + 1]; j++)
-      for (int e = 0; e < element; e++) *message++ = values[mine->row[i] + mine->column[j] + e];
+      *message++ = values[mine->row[i] + mine->column[j]];
 }
 
-static void unpack(const side *mine, int peer, int element, double *values) {
+static void unpack(const side *mine, int peer, double *values) {
   const double *message = mine->buffer + mine->start[peer];
   for (ptrdiff_t i = mine->row_start[peer]; i < mine->row_start[peer + 1]; i++)
     for (ptrdiff_t j = mine->column_start[peer]; j < mine->column_start[peer + 1]; j++)
-      for (int e = 0; e < element; e++) values[mine->row[i] + mine->column[j] + e] = *message++;
+      values[mine->row[i] + mine->column[j]] = *message++;
 }
 
 /* What stays on this rank goes straight across. */
-static void copy(const side *a, const side *b, int self, int element, const double *source, double *target) {
+static void copy(const side *a, const side *b, int self, const double *source, double *target) {
   const ptrdiff_t *a_row = a->row + a->row_start[self], *a_column = a->column + a->column_start[self];
   const ptrdiff_t *b_row = b->row + b->row_start[self], *b_column = b->column + b->column_start[self];
   const ptrdiff_t rows = rows_for(a, self), columns = columns_for(a, self);
   for (ptrdiff_t i = 0; i < rows; i++)
-    for (ptrdiff_t j = 0; j < columns; j++)
-      for (int e = 0; e < element; e++) target[b_row[i] + b_column[j] + e] = source[a_row[i] + a_column[j] + e];
+    for (ptrdiff_t j = 0; j < columns; j++) target[b_row[i] + b_column[j]] = source[a_row[i] + a_column[j]];
 }
 
 static sn_status move(const sn_exchange *exchange, const side *a, const side *b, const double *source, double *target) {
   sn_timer_start(exchange->timer, SN_TIME_EXCHANGE);
   for (int peer = 0; peer < exchange->ranks; peer++)
-    if (a->count[peer]) pack(a, peer, exchange->element, source);
+    if (a->count[peer]) pack(a, peer, source);
   MPI_Alltoallv(a->buffer, a->count, a->start, MPI_DOUBLE, b->buffer, b->count, b->start, MPI_DOUBLE, exchange->comm);
-  copy(a, b, exchange->rank, exchange->element, source, target);
+  copy(a, b, exchange->rank, source, target);
   for (int peer = 0; peer < exchange->ranks; peer++)
-    if (b->count[peer]) unpack(b, peer, exchange->element, target);
+    if (b->count[peer]) unpack(b, peer, target);
   sn_timer_stop(exchange->timer, SN_TIME_EXCHANGE);
   return SN_OK;
 }

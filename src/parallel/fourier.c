@@ -141,17 +141,15 @@ sn_status sn_fourier_filter(sn_fourier *fourier, const double complex *symbol, c
   return sn_fourier_inverse(fourier, coefficients, to);
 }
 
-static double square_of(double complex c) { return creal(c) * creal(c) + cimag(c) * cimag(c); }
-
 void sn_fourier_denoise(const sn_fourier *fourier, double complex *coefficients) {
   const ptrdiff_t count = fourier->spectra * fourier->modes;
   double largest = 0;
-  for (ptrdiff_t i = 0; i < count; i++) largest = fmax(largest, square_of(coefficients[i]));
+  for (ptrdiff_t i = 0; i < count; i++) largest = fmax(largest, sn_fourier_power(coefficients[i]));
   if (sn_grid_space_size(fourier->grid) > 1)
     MPI_Allreduce(MPI_IN_PLACE, &largest, 1, MPI_DOUBLE, MPI_MAX, sn_grid_space(fourier->grid));
   const double least = 256 * DBL_EPSILON * DBL_EPSILON * largest;
   for (ptrdiff_t i = 0; i < count; i++)
-    if (square_of(coefficients[i]) < least) coefficients[i] = 0;
+    if (sn_fourier_power(coefficients[i]) < least) coefficients[i] = 0;
 }
 
 double sn_fourier_energy(const sn_fourier *fourier, const double complex *coefficients, ptrdiff_t low, ptrdiff_t high) {
@@ -163,7 +161,7 @@ double sn_fourier_energy(const sn_fourier *fourier, const double complex *coeffi
     const int weight = sn_fourier_multiplicity(fourier, mode);
     for (ptrdiff_t s = 0; s < fourier->spectra; s++) {
       const double complex c = coefficients[s * fourier->spectrum_stride + mode * fourier->mode_stride];
-      sum += weight * (creal(c) * creal(c) + cimag(c) * cimag(c));
+      sum += weight * sn_fourier_power(c);
     }
   }
   sum /= (double)points * (double)points;

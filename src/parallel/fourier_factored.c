@@ -19,14 +19,14 @@
 #include "sinode/memory.h"
 #include "transposition.h"
 
-/* Columns transformed together, a strip, and rows: what is transposed has some cache lines in one piece. */
-enum { WIDTH = SN_STRIP, ROWS = 4, CACHE_LINE = 8 /* doubles */ };
+/* Rows that are transformed together, as the columns of a strip are. */
+enum { ROWS = 4 };
 
 typedef struct {
   sn_transposition t;
   double complex *twiddle;  /* (strips, heights, columns of a strip) */
-  double *grid;             /* (WIDTH, grid_stride): columns of points */
-  double complex *spectrum; /* (WIDTH, spectrum_stride): of wave numbers k1 */
+  double *grid;             /* (SN_STRIP, grid_stride): columns of points */
+  double complex *spectrum; /* (SN_STRIP, spectrum_stride): of wave numbers k1 */
   double complex *line;     /* (ROWS, line_stride): rows */
   ptrdiff_t grid_stride, spectrum_stride, line_stride;
   fftw_plan column_forward, column_inverse, row_forward, row_inverse;
@@ -37,8 +37,8 @@ static sn_status plan_columns(const sn_fourier *fourier, factored *w, unsigned f
   SN_TRY(sn_count_to_int(w->t.n1, "a factor of grid.points", &n));
   w->grid_stride = (w->t.n1 + 15) / 8 * 8;
   w->spectrum_stride = (w->t.heights + 7) / 4 * 4;
-  SN_TRY(SN_NEW(WIDTH * w->grid_stride, &w->grid));
-  SN_TRY(SN_NEW(WIDTH * w->spectrum_stride, &w->spectrum));
+  SN_TRY(SN_NEW(SN_STRIP * w->grid_stride, &w->grid));
+  SN_TRY(SN_NEW(SN_STRIP * w->spectrum_stride, &w->spectrum));
   w->column_forward = fftw_plan_dft_r2c_1d(n, w->grid, w->spectrum, flags);
   w->column_inverse = fftw_plan_dft_c2r_1d(n, w->spectrum, w->grid, flags | FFTW_DESTROY_INPUT);
   return sn_fourier_planned(fourier, w->column_forward, w->column_inverse);
@@ -61,12 +61,12 @@ static sn_status plan_rows(const sn_fourier *fourier, factored *w, unsigned flag
 static sn_status set_twiddle(const sn_fourier *fourier, factored *w) {
   const double angle = -2 * M_PI / (double)sn_grid_points(fourier->grid);
   SN_TRY(SN_NEW(w->t.heights * w->t.column.count, &w->twiddle));
-  double complex *t = w->twiddle;
-  for (ptrdiff_t first = 0; first < w->t.column.count; first += WIDTH)
+  double complex *next = w->twiddle;
+  for (ptrdiff_t first = 0; first < w->t.column.count; first += SN_STRIP)
     for (ptrdiff_t k = 0; k < w->t.heights; k++)
       for (ptrdiff_t d = first; d < first + sn_transposition_strip(w->t.column, first).count; d++) {
         const double phase = angle * (double)(k * (w->t.column.start + d));
-        *t++ = CMPLX(cos(phase), sin(phase));
+        *next++ = CMPLX(cos(phase), sin(phase));
       }
   return SN_OK;
 }
@@ -96,7 +96,7 @@ static void destroy(sn_fourier *fourier) {
   sn_memory_give(&w->grid);
   sn_memory_give(&w->spectrum);
   sn_memory_give(&w->line);
-  sn_memory_give(&w);
+  sn_memory_give(&fourier->state);
 }
 
 static ptrdiff_t wave(const sn_fourier *fourier, ptrdiff_t mode) {
@@ -104,7 +104,7 @@ static ptrdiff_t wave(const sn_fourier *fourier, ptrdiff_t mode) {
   return w->t.row.start + mode / w->t.n2 + w->t.n1 * (mode % w->t.n2);
 }
 
-/* The rows of the real coefficients of columns hold a wave number and its conjugate. */
+/* Rows 0 and n1 / 2 hold both of a conjugate pair, the others one of it. */
 static int multiplicity(const sn_fourier *fourier, ptrdiff_t mode) {
   const factored *w = fourier->state;
   const ptrdiff_t row = w->t.row.start + mode / w->t.n2;
@@ -135,7 +135,7 @@ static void copy_lines(const factored *w, ptrdiff_t field, ptrdiff_t first, ptrd
   for (int peer = 0; peer < w->t.ranks; peer++) {
     const sn_range column = sn_transposition_columns(&w->t, peer);
     double complex *whole = sn_transposition_part(&w->t, peer) + field * w->t.row.count * column.count;
-    for (ptrdiff_t d = 0; d < column.count; d += WIDTH) {
+    for (ptrdiff_t d = 0; d < column.count; d += SN_STRIP) {
       const ptrdiff_t width = sn_transposition_strip(column, d).count;
       double complex *restrict piece = whole + d * w->t.row.count + first * width;
       double complex *restrict line = w->line + column.start + d;
@@ -192,24 +192,24 @@ static double *piece_of(const factored *w, strip s, sn_range row, int peer) {
                     row.count * (s.field * w->t.column.count + s.column.start));
 }
 
-/* z = conj(t) x for `count` rows of `width` numbers x and t and columns z. Inlined, for a width that the compiler
- * knows. */
-static inline void take_rows(ptrdiff_t count, ptrdiff_t width, ptrdiff_t stride, const double *restrict t,
-                             const double *restrict x, double *restrict z) {
-  for (ptrdiff_t i = 0; i < count; i++, x += 2 * width, t += 2 * width, z += 2)
+/* z = conj(twiddle) x for `count` rows of `width` numbers x and twiddle and columns z. Inlined, for a width that the
+ * compiler knows. */
+static inline void untwiddle_rows(ptrdiff_t count, ptrdiff_t width, ptrdiff_t stride, const double *restrict twiddle,
+                                  const double *restrict x, double *restrict z) {
+  for (ptrdiff_t i = 0; i < count; i++, x += 2 * width, twiddle += 2 * width, z += 2)
     for (ptrdiff_t d = 0; d < width; d++) {
-      z[d * stride] = t[2 * d] * x[2 * d] + t[2 * d + 1] * x[2 * d + 1];
-      z[d * stride + 1] = t[2 * d] * x[2 * d + 1] - t[2 * d + 1] * x[2 * d];
+      z[d * stride] = twiddle[2 * d] * x[2 * d] + twiddle[2 * d + 1] * x[2 * d + 1];
+      z[d * stride + 1] = twiddle[2 * d] * x[2 * d + 1] - twiddle[2 * d + 1] * x[2 * d];
     }
 }
 
-/* x = t z */
-static inline void put_rows(ptrdiff_t count, ptrdiff_t width, ptrdiff_t stride, const double *restrict t,
-                            double *restrict x, const double *restrict z) {
-  for (ptrdiff_t i = 0; i < count; i++, x += 2 * width, t += 2 * width, z += 2)
+/* x = twiddle z */
+static inline void twiddle_rows(ptrdiff_t count, ptrdiff_t width, ptrdiff_t stride, const double *restrict twiddle,
+                                double *restrict x, const double *restrict z) {
+  for (ptrdiff_t i = 0; i < count; i++, x += 2 * width, twiddle += 2 * width, z += 2)
     for (ptrdiff_t d = 0; d < width; d++) {
-      x[2 * d] = t[2 * d] * z[d * stride] - t[2 * d + 1] * z[d * stride + 1];
-      x[2 * d + 1] = t[2 * d] * z[d * stride + 1] + t[2 * d + 1] * z[d * stride];
+      x[2 * d] = twiddle[2 * d] * z[d * stride] - twiddle[2 * d + 1] * z[d * stride + 1];
+      x[2 * d + 1] = twiddle[2 * d] * z[d * stride + 1] + twiddle[2 * d + 1] * z[d * stride];
     }
 }
 
@@ -218,16 +218,16 @@ static void move_strip(const factored *w, strip s, bool to_spectrum) {
   const ptrdiff_t width = s.column.count, stride = 2 * w->spectrum_stride;
   for (int peer = 0; peer < w->t.ranks; peer++) {
     const sn_range row = sn_transposition_rows(&w->t, peer);
-    const double *t = (const double *)(w->twiddle + s.column.start * w->t.heights + row.start * width);
+    const double *twiddle = (const double *)(w->twiddle + s.column.start * w->t.heights + row.start * width);
     double *x = piece_of(w, s, row, peer), *z = (double *)(w->spectrum + row.start);
-    if (to_spectrum && width == WIDTH)
-      take_rows(row.count, WIDTH, stride, t, x, z);
+    if (to_spectrum && width == SN_STRIP)
+      untwiddle_rows(row.count, SN_STRIP, stride, twiddle, x, z);
     else if (to_spectrum)
-      take_rows(row.count, width, stride, t, x, z);
-    else if (width == WIDTH)
-      put_rows(row.count, WIDTH, stride, t, x, z);
+      untwiddle_rows(row.count, width, stride, twiddle, x, z);
+    else if (width == SN_STRIP)
+      twiddle_rows(row.count, SN_STRIP, stride, twiddle, x, z);
     else
-      put_rows(row.count, width, stride, t, x, z);
+      twiddle_rows(row.count, width, stride, twiddle, x, z);
   }
 }
 
@@ -285,49 +285,49 @@ static sn_status squares(sn_fourier *fourier, double complex *coefficients, ptrd
 }
 
 /* Columns of `width` from the lines of one field, and back. Inlined, for a width that the compiler knows. */
-static inline void take_lines(const sn_transposition *t, strip s, ptrdiff_t width, const double *restrict values,
-                              ptrdiff_t stride, double *restrict grid) {
+static inline void gather_strip(const sn_transposition *t, strip s, ptrdiff_t width, const double *restrict values,
+                                ptrdiff_t stride, double *restrict grid) {
   for (ptrdiff_t j = 0; j < t->n1; j++) {
     const sn_line here = t->line[j], ahead = t->line[j + SN_LINES_AHEAD];
     const double *restrict x = values + here.start + s.field * here.field_stride + s.column.start;
-    for (ptrdiff_t d = 0; d < width; d += CACHE_LINE)
+    for (ptrdiff_t d = 0; d < width; d += SN_CACHE_LINE)
       __builtin_prefetch(values + ahead.start + s.field * ahead.field_stride + s.column.start + d, 0, 2);
     for (ptrdiff_t d = 0; d < width; d++) grid[d * stride + j] = x[d];
   }
 }
 
-static inline void put_lines(const sn_transposition *t, strip s, ptrdiff_t width, double *restrict values,
-                             ptrdiff_t stride, const double *restrict grid, double scale) {
+static inline void scatter_strip(const sn_transposition *t, strip s, ptrdiff_t width, double *restrict values,
+                                 ptrdiff_t stride, const double *restrict grid, double scale) {
   for (ptrdiff_t j = 0; j < t->n1; j++) {
     const sn_line here = t->line[j], ahead = t->line[j + SN_LINES_AHEAD];
     double *restrict x = values + here.start + s.field * here.field_stride + s.column.start;
-    for (ptrdiff_t d = 0; d < width; d += CACHE_LINE)
+    for (ptrdiff_t d = 0; d < width; d += SN_CACHE_LINE)
       __builtin_prefetch(values + ahead.start + s.field * ahead.field_stride + s.column.start + d, 1, 2);
     for (ptrdiff_t d = 0; d < width; d++) x[d] = scale * grid[d * stride + j];
   }
 }
 
 /* Values to the columns in the buffer, and back, divided by points. */
-static void put_columns(const sn_fourier *fourier, const double *values) {
+static void columns_from_values(const sn_fourier *fourier, const double *values) {
   const factored *w = fourier->state;
   FOR_STRIPS(fourier, s) {
-    if (s.column.count == WIDTH)
-      take_lines(&w->t, s, WIDTH, values, w->grid_stride, w->grid);
+    if (s.column.count == SN_STRIP)
+      gather_strip(&w->t, s, SN_STRIP, values, w->grid_stride, w->grid);
     else
-      take_lines(&w->t, s, s.column.count, values, w->grid_stride, w->grid);
+      gather_strip(&w->t, s, s.column.count, values, w->grid_stride, w->grid);
     transform_strip(w, s);
   }
 }
 
-static void take_columns(const sn_fourier *fourier, double *values) {
+static void columns_to_values(const sn_fourier *fourier, double *values) {
   const factored *w = fourier->state;
   const double scale = 1.0 / (double)sn_grid_points(fourier->grid);
   FOR_STRIPS(fourier, s) {
     transform_strip_back(w, s);
-    if (s.column.count == WIDTH)
-      put_lines(&w->t, s, WIDTH, values, w->grid_stride, w->grid, scale);
+    if (s.column.count == SN_STRIP)
+      scatter_strip(&w->t, s, SN_STRIP, values, w->grid_stride, w->grid, scale);
     else
-      put_lines(&w->t, s, s.column.count, values, w->grid_stride, w->grid, scale);
+      scatter_strip(&w->t, s, s.column.count, values, w->grid_stride, w->grid, scale);
   }
 }
 
@@ -336,7 +336,7 @@ static sn_status to_values(sn_fourier *fourier, double complex *coefficients, do
   sn_timer_start(fourier->timer, SN_TIME_FFT);
   FOR_ROWS(fourier, r) transform_rows_back(w, r, coefficients + origin(w, r));
   sn_transposition_to_columns(&w->t);
-  take_columns(fourier, values);
+  columns_to_values(fourier, values);
   sn_timer_stop(fourier->timer, SN_TIME_FFT);
   return SN_OK;
 }
@@ -344,7 +344,7 @@ static sn_status to_values(sn_fourier *fourier, double complex *coefficients, do
 static sn_status from_values(sn_fourier *fourier, const double *values, double complex *coefficients) {
   const factored *w = fourier->state;
   sn_timer_start(fourier->timer, SN_TIME_FFT);
-  put_columns(fourier, values);
+  columns_from_values(fourier, values);
   sn_transposition_to_rows(&w->t);
   FOR_ROWS(fourier, r) transform_rows(w, r, coefficients + origin(w, r));
   sn_timer_stop(fourier->timer, SN_TIME_FFT);
@@ -357,7 +357,7 @@ static sn_status filter(sn_fourier *fourier, const double complex *symbol, const
   const factored *w = fourier->state;
   sn_transposition_from_blocks(&w->t, from);
   sn_timer_start(fourier->timer, SN_TIME_FFT);
-  put_columns(fourier, w->t.values);
+  columns_from_values(fourier, w->t.values);
   sn_transposition_to_rows(&w->t);
   FOR_ROWS(fourier, r) {
     transform_rows(w, r, coefficients);
@@ -365,7 +365,7 @@ static sn_status filter(sn_fourier *fourier, const double complex *symbol, const
     transform_rows_back(w, r, coefficients);
   }
   sn_transposition_to_columns(&w->t);
-  take_columns(fourier, w->t.values);
+  columns_to_values(fourier, w->t.values);
   sn_timer_stop(fourier->timer, SN_TIME_FFT);
   sn_transposition_to_blocks(&w->t, to);
   return SN_OK;

@@ -36,7 +36,7 @@ static sn_status plan_exchange(const sn_fourier *fourier, indivisible *w) {
     for (ptrdiff_t f = 0; f < fields; f++) column[f] = f;
     const sn_exchange_part ours = {fourier->points, fields, from, column, 1, fourier->points};
     const sn_exchange_part theirs = {w->points, fields, to, column, 2 * fourier->spectra, 1};
-    status = sn_exchange_create(comm, &ours, &theirs, 1, sn_grid_timer(fourier->grid), &w->exchange);
+    status = sn_exchange_create(comm, &ours, &theirs, sn_grid_timer(fourier->grid), &w->exchange);
   }
   sn_memory_give(&from);
   sn_memory_give(&to);
@@ -101,7 +101,7 @@ static void destroy(sn_fourier *fourier) {
   fftw_destroy_plan(w->inverse);
   sn_exchange_destroy(&w->exchange);
   sn_memory_give(&w->work);
-  sn_memory_give(&w);
+  sn_memory_give(&fourier->state);
 }
 
 static ptrdiff_t wave(const sn_fourier *fourier, ptrdiff_t mode) {

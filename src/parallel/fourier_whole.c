@@ -46,7 +46,7 @@ static void destroy(sn_fourier *fourier) {
   fftw_destroy_plan(w->forward);
   fftw_destroy_plan(w->inverse);
   sn_memory_give(&w->work);
-  sn_memory_give(&w);
+  sn_memory_give(&fourier->state);
 }
 
 static ptrdiff_t wave(const sn_fourier *fourier, ptrdiff_t mode) {
@@ -100,7 +100,7 @@ static sn_status squares(sn_fourier *fourier, double complex *coefficients, ptrd
     transform_back(fourier, coefficients, work);
     for (ptrdiff_t i = 0; i < fourier->values; i++) work[i] *= scale * work[i];
     transform(fourier, work, coefficients);
-    sweep(context, turn, 0, fourier->spectra * fourier->modes);
+    for (ptrdiff_t s = 0; s < fourier->spectra; s++) sweep(context, turn, s * fourier->modes, fourier->modes);
   }
   return SN_OK;
 }

@@ -11,6 +11,8 @@ int sn_partition_owner(sn_partition partition, ptrdiff_t point) {
   return (int)(point < in_longer ? point / (each + 1) : longer + (point - in_longer) / each);
 }
 
+ptrdiff_t sn_partition_most(ptrdiff_t points, int ranks) { return (points + ranks - 1) / ranks; }
+
 sn_range sn_range_intersect(sn_range a, sn_range b) {
   ptrdiff_t start = a.start > b.start ? a.start : b.start;
   ptrdiff_t end_a = a.start + a.count, end_b = b.start + b.count;

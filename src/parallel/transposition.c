@@ -6,8 +6,6 @@
 #include "sinode/count.h"
 #include "sinode/memory.h"
 
-static ptrdiff_t share_of(ptrdiff_t count, int ranks) { return (count + ranks - 1) / ranks; }
-
 ptrdiff_t sn_transposition_factor(ptrdiff_t points, int ranks) {
   ptrdiff_t best = 0;
   double least = INFINITY;
@@ -17,8 +15,8 @@ ptrdiff_t sn_transposition_factor(ptrdiff_t points, int ranks) {
       const ptrdiff_t n1 = swap ? points / a : a, n2 = points / n1, heights = n1 / 2 + 1;
       if (heights < ranks || n2 < ranks) continue;
       /* Numbers on the rank with most; long transforms leave the cache. */
-      const double numbers =
-          (double)share_of(heights, ranks) * (double)n2 + (double)share_of(n2, ranks) * (double)heights;
+      const double numbers = (double)sn_partition_most(heights, ranks) * (double)n2 +
+                             (double)sn_partition_most(n2, ranks) * (double)heights;
       const double work = numbers * log2((double)(n1 > n2 ? n1 : n2));
       if (work < least) least = work, best = n1;
     }
@@ -154,7 +152,6 @@ void sn_transposition_clear(sn_transposition *t) {
   sn_memory_give(&t->piece);
 }
 
-/* What goes from own rows to a peer's columns or back; what stays here is in the columns' buffer at once. */
 double complex *sn_transposition_part(const sn_transposition *t, int peer) {
   return peer == t->self ? t->column_buffer + t->columns.start[peer] : t->row_buffer + t->rows.start[peer];
 }
@@ -175,24 +172,22 @@ void sn_transposition_to_rows(const sn_transposition *t) {
   send(t, MPI_C_DOUBLE_COMPLEX, t->column_buffer, &t->columns, t->row_buffer, &t->rows);
 }
 
-/* Between our blocks of points and the messages; what stays here is among the values at once. */
+/* From our blocks of points, which stay as they are, to the messages, or back; what stays here is among the values at
+ * once. */
 static void copy_blocks(const sn_transposition *t, double *real, bool to_message) {
   const sn_range block = block_of(t, t->self);
   for (int peer = 0; peer < t->ranks; peer++) {
     const sn_range column = sn_transposition_columns(t, peer);
     double *message =
         peer == t->self ? t->values + t->lines.start[peer] : (double *)t->row_buffer + t->blocks.start[peer];
-    for (ptrdiff_t f = 0; f < t->fields; f++, real += block.count)
+    for (ptrdiff_t f = 0; f < t->fields; f++)
       for (ptrdiff_t j1 = block.start / t->n2; j1 * t->n2 < block.start + block.count; j1++) {
         const sn_range here = in_line(t, block, j1, column);
-        double *piece = real + here.start - block.start;
-        if (to_message && here.count)
-          memcpy(message, piece, (size_t)here.count * sizeof *piece);
-        else if (here.count)
-          memcpy(piece, message, (size_t)here.count * sizeof *piece);
+        if (!here.count) continue;
+        double *piece = real + f * block.count + (here.start - block.start);
+        memcpy(to_message ? message : piece, to_message ? piece : message, (size_t)here.count * sizeof *piece);
         message += here.count;
       }
-    real -= t->fields * block.count;
   }
 }
 

@@ -2,7 +2,7 @@
  * What the ranks send in a factored transform (fourier_factored.c), points = n1 n2: point j = j1 n2 + j2 is in line j1
  * and column j2. A rank has a block of points, as everywhere in the program; of the transforms' values some columns; of
  * the coefficients some of the rows k1 = 0 .. n1 / 2. One redistribution joins blocks and columns, one transposition
- * columns and rows. Private to this folder.
+ * columns and rows. Not installed.
  */
 #ifndef SINODE_PARALLEL_TRANSPOSITION_H
 #define SINODE_PARALLEL_TRANSPOSITION_H
@@ -12,10 +12,10 @@
 #include "sinode/grid.h"
 
 /*
- * Columns in a strip: two cache lines of doubles, which take no longer to fetch than one. In the buffers of rows and
- * columns, pieces of a strip are contiguous: (peer, field, strip, row, column of the strip).
+ * Doubles in a cache line; columns in a strip: two cache lines, which take no longer to fetch than one. In the buffers
+ * of rows and columns, pieces of a strip are contiguous: (peer, field, strip, row, column of the strip).
  */
-enum { SN_STRIP = 16 };
+enum { SN_CACHE_LINE = 8, SN_STRIP = 2 * SN_CACHE_LINE };
 
 /* How many lines ahead values are fetched: a line apart, no prefetcher of the processor's foresees them. */
 enum { SN_LINES_AHEAD = 16 };

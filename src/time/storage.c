@@ -22,7 +22,7 @@ static sn_storage_kind choose(const sn_integrator_options *options, MPI_Comm com
   ptrdiff_t memory = options->memory ? options->memory : sn_memory_share(comm);
   ptrdiff_t all = bytes_of(storage, steps, 0), solutions = bytes_of(storage, 1, steps);
   ptrdiff_t fits = (memory - bytes_of(storage, 1, 0)) / (bytes_of(storage, 0, 1) + 1);
-  int verdict[3] = {all <= memory, solutions <= memory, 0};
+  int verdict[2] = {all <= memory, solutions <= memory};
   MPI_Allreduce(MPI_IN_PLACE, verdict, 2, MPI_INT, MPI_MIN, comm);
   MPI_Allreduce(MPI_IN_PLACE, &fits, 1, MPI_AINT, MPI_MIN, comm);
   *snapshots = fits > 1 ? fits : 1;

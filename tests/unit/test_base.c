@@ -91,6 +91,7 @@ static void blocks_cover_the_grid(void **state) {
       }
       assert_int_equal(next, points);
       assert_that(most - least <= 1);
+      assert_int_equal(sn_partition_most(points, ranks), most);
     }
 }
 

@@ -6,8 +6,6 @@
 #include "sinode/ks_resolution.h"
 #include "sinode/memory.h"
 
-static const double pi = 3.141592653589793;
-
 /* A generator of so many members on each replica, with its state. */
 typedef struct {
   sn_grid *grid;
@@ -74,7 +72,7 @@ static void initial_states_are_as_published(void **state) {
   }
   start(&f, SN_KS_INITIAL_COSINE);
   for (ptrdiff_t j = 0; j < f.range.count; j++) {
-    double angle = 2 * pi / 32 * (double)(f.range.start + j);
+    double angle = 2 * M_PI / 32 * (double)(f.range.start + j);
     assert_close(f.state[j], cos(angle) * (1 + sin(angle)), 1e-14);
   }
   tear_down(&f);
@@ -124,7 +122,7 @@ static void a_small_wave_follows_the_linear_equation(void **state) {
   for (ptrdiff_t m = 1; m <= 5; m++) {
     fixture f;
     set_up(world_size(), 33, 1, 0.05, false, &f);
-    const double k = 2 * pi * (double)m / f.length, dx = f.length / 33;
+    const double k = 2 * M_PI * (double)m / f.length, dx = f.length / 33;
     for (ptrdiff_t j = 0; j < f.range.count; j++)
       f.state[j] = amplitude * cos(k * dx * (double)(f.range.start + j) + 1);
     assert_ok(sn_etdrk4_set_state(f.etdrk4, f.state, 0));
@@ -249,7 +247,7 @@ static void a_blow_up_is_an_error_of_all(void **state) {
   (void)state;
   fixture f;
   set_up(world_size(), 32, 1, 1, false, &f);
-  for (ptrdiff_t j = 0; j < f.range.count; j++) f.state[j] = 300 * sin(2 * pi / 32 * (double)(f.range.start + j));
+  for (ptrdiff_t j = 0; j < f.range.count; j++) f.state[j] = 300 * sin(2 * M_PI / 32 * (double)(f.range.start + j));
   assert_ok(sn_etdrk4_set_state(f.etdrk4, f.state, 100));
   assert_ok(sn_etdrk4_check(f.etdrk4, NULL));
   assert_ok(sn_etdrk4_step(f.etdrk4, 10));

@@ -1,4 +1,4 @@
-/* Networks: forward passes against the plainest evaluation, initial weights, memory, work. */
+/* Networks: forward passes against the plainest evaluation, initial weights, memory. */
 #include "network_case.h"
 
 static void names_round_trip(void **state) {
@@ -65,7 +65,6 @@ static void nothing_is_no_network(void **state) {
     double *u = new_states(&c, &x, STREAM_STATE), *f = new_states(&c, &x, STREAM_BAR), gradient = 3;
     assert_int_equal(sn_network_tape_size(x.network, 4), 0);
     assert_int_equal(sn_parameters_total(x.parameters, false), 0);
-    assert_close(sn_network_work(x.network), 0, 0);
     const sn_init init = {.kind = SN_INIT_PYTORCH};
     assert_ok(sn_network_initialize(x.network, &init, 1));
     for (int pass = 0; pass < 3; pass++) {
@@ -80,30 +79,6 @@ static void nothing_is_no_network(void **state) {
     sn_memory_give(&f);
     fixture_destroy(&x);
   }
-}
-
-/* Multiply-adds of one sample over the ranks of a replica, whatever their number. */
-static void check_work(const network_case *c) {
-  const ptrdiff_t places = c->shape.kind == SN_NETWORK_MLP ? 1 : c->shape.kernel * c->points;
-  double expected = 0;
-  if (c->shape.kind == SN_NETWORK_PRODUCT)
-    expected = (double)((3 * c->shape.width[0] + 1) * places + c->shape.width[0] * c->points);
-  for (int layer = 0; layer <= c->shape.hidden && c->shape.kind != SN_NETWORK_PRODUCT; layer++)
-    expected += (double)(case_in(c, layer) * case_out(c, layer) * places);
-  FOR_EACH_SPLIT(space, c->points) {
-    fixture x = fixture_create(MPI_COMM_WORLD, space, c, CASE_SAMPLES);
-    double work = sn_network_work(x.network);
-    MPI_Allreduce(MPI_IN_PLACE, &work, 1, MPI_DOUBLE, MPI_SUM, sn_grid_space(x.grid));
-    assert_close(work, expected, 0);
-    fixture_destroy(&x);
-  }
-}
-
-static void work_is_shared_out(void **state) {
-  (void)state;
-  for_each_mlp(check_work);
-  for_each_conv(check_work);
-  for_each_product(check_work);
 }
 
 /* Every parameter is the one that a single rank would have drawn. */
@@ -268,7 +243,8 @@ static void impossible_networks_are_refused(void **state) {
       assert_ok(sn_grid_create(MPI_COMM_WORLD, space, 16, NULL, &grid));
       assert_ok(sn_parameters_create(grid, &parameters));
       sn_status status = sn_network_create(grid, &shape, 2, parameters, &network);
-      assert_that(status && sn_error_get_code(status) == SN_ERROR_USAGE && sn_error_is_collective(status, MPI_COMM_WORLD) && !network);
+      assert_that(status && sn_error_get_code(status) == SN_ERROR_USAGE &&
+                  sn_error_is_collective(status, MPI_COMM_WORLD) && !network);
       assert_non_null(strstr(sn_error_get_message(status), "model.nonlinear.kernel"));
       sn_error_destroy(&status);
       sn_parameters_destroy(&parameters);
@@ -298,7 +274,6 @@ int main(int argc, char **argv) {
       cmocka_unit_test(products_agree_with_the_plain_sum),
       cmocka_unit_test(the_exact_term_agrees_with_the_plain_sum),
       cmocka_unit_test(nothing_is_no_network),
-      cmocka_unit_test(work_is_shared_out),
       cmocka_unit_test(initial_weights_do_not_depend_on_the_ranks),
       cmocka_unit_test(initial_weights_have_their_moments),
       cmocka_unit_test(replicas_may_have_no_samples),
