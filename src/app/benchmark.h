@@ -1,6 +1,6 @@
 /*
  * Measurements: a piece of work beside its bare floor, timed in turn in one run. A group of them sets up what it needs
- * and calls sn_benchmark_measure for each; the table in benchmark.c says which names a group measures.
+ * and calls sn_benchmark_measure for each; the schema of benchmark.only says which names a group measures.
  */
 #ifndef SINODE_APP_BENCHMARK_H
 #define SINODE_APP_BENCHMARK_H

@@ -69,7 +69,11 @@ static void print_type(const sn_config_key *key) {
              SN_NETWORK_HIDDEN_MOST);
       break;
     case SN_KEY_NAMES:
-      fputs("\"type\": [\"array\", \"string\"], \"items\": {\"type\": \"string\"}", stdout);
+      fputs("\"oneOf\": [{", stdout);
+      print_names(key);
+      fputs("}, {\"type\": \"array\", \"items\": {", stdout);
+      print_names(key);
+      fputs("}}]", stdout);
       break;
     case SN_KEY_COEFFICIENTS:
       print_odd_lengths();

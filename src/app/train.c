@@ -165,13 +165,6 @@ static sn_status prepare(sn_training *t) {
   sn_app *app = t->app;
   const sn_config *c = &app->config;
   double interval;
-  if (c->train.optimizer.kind == SN_OPTIMIZER_LM && c->train.loss != SN_LOSS_MSE)
-    return SN_ERROR_ALL(SN_ERROR_USAGE,
-                        "train.optimizer.kind is lm, which minimizes squares; set train.loss to mse, or use lbfgs");
-  if (sn_setup_slice(app) && sn_optimizer_kind_sees_all((sn_optimizer_kind)c->train.optimizer.kind))
-    return SN_ERROR_ALL(SN_ERROR_USAGE,
-                        "parallel.reproducible sums batches in slices, but lbfgs and lm take no batches; set it to "
-                        "false, or use adamw or sgd");
   t->libraries = sn_setup_libraries();
   sn_timer_start(app->timer, SN_TIME_SETUP);
   SN_TRY(sn_setup_grid(app, &t->grid));

@@ -289,7 +289,10 @@ class Schema(harness.Case):
                 ("train: {data: d.h5}\nrun: {time_limit: '1-12:00:00'}", True),
                 ("train: {data: d.h5}\nrun: {time_limit: 90 minutes}", False),
                 ("train: {data: d.h5}\nio: {compression: gzip, level: 10}", False),
-                ("train: {data: d.h5}\nio: {compression: gzip, level: 9}", True)):
+                ("train: {data: d.h5}\nio: {compression: gzip, level: 9}", True),
+                ("train: {data: d.h5}\nbenchmark: {only: [halo, solve_fft]}", True),
+                ("train: {data: d.h5}\nbenchmark: {only: halo}", True),
+                ("train: {data: d.h5}\nbenchmark: {only: [halo, foo]}", False)):
             with self.subTest(text=text):
                 (self.folder / "c.yaml").write_text(text + "\n")
                 # A sound file gets as far as the data, which are not there.
