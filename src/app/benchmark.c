@@ -167,8 +167,7 @@ static sn_status write_rows(const sn_benchmark *b, const char *path) {
   const sn_config *c = &b->app->config;
   sn_text text;
   SN_TRY(sn_text_begin(&text));
-  fputs("name,ranks,space,points,batch,seconds_median,seconds_min,seconds_max,floor_seconds,ratio,bytes,messages\n",
-        text.stream);
+  fputs(SN_BENCHMARK_HEADER "\n", text.stream);
   for (const sn_benchmark_row *row = b->row; row < b->row + b->rows; row++)
     fprintf(text.stream, "%s,%d,%lld,%lld,%td,%.9g,%.9g,%.9g,%.9g,%.6g,%.0f,%ld\n", row->name, b->app->ranks,
             (long long)c->parallel.space, (long long)c->grid.points, row->batch, row->median, row->least, row->most,

@@ -10,6 +10,10 @@
 
 enum { SN_BENCHMARK_ROWS = 32, SN_BENCHMARK_NAME = 32 };
 
+/* The first line of benchmark.csv. */
+#define SN_BENCHMARK_HEADER \
+  "name,ranks,space,points,batch,seconds_median,seconds_min,seconds_max,floor_seconds,ratio,bytes,messages"
+
 /* Seconds of one call, the slowest rank's; what the largest rank sends in it. */
 typedef struct {
   char name[SN_BENCHMARK_NAME];
