@@ -310,6 +310,9 @@ static sn_status identify(sn_file *file, const char *kind) {
   const bool right =
       !kind || strcmp(kind, file->kind) == 0 || (strcmp(kind, "model") == 0 && strcmp(file->kind, "checkpoint") == 0);
   if (!right) return SN_ERROR(SN_ERROR_FILE, "%s: is a %s file, but a %s file is wanted", file->path, file->kind, kind);
+  if (format < 1)
+    return SN_ERROR(SN_ERROR_FILE, "%s: sinode_format is %ld, but formats count from 1: the file is damaged",
+                    file->path, format);
   if (format > FORMAT)
     return SN_ERROR(SN_ERROR_FILE, "%s: has format %ld, but this version reads up to %d; use a newer sinode",
                     file->path, format, FORMAT);
