@@ -329,6 +329,14 @@ sn_status sn_file_open(MPI_Comm comm, const char *path, const char *kind, sn_fil
   return status;
 }
 
+sn_status sn_file_read_config(MPI_Comm comm, const char *path, const char *kind, char *text, size_t size) {
+  sn_file *file;
+  SN_TRY(sn_file_open(comm, path, kind, &file));
+  sn_status status = sn_agree(comm, sn_file_get_string(file, file->id, "config", text, size));
+  sn_file_close(&file);
+  return status;
+}
+
 sn_status sn_file_continue(MPI_Comm comm, const char *path, const char *kind, sn_file **out) {
   SN_TRY(prepare(comm, path, out));
   sn_file *file = *out;

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "config_schema.h"
-#include "sinode/checkpoint_file.h"
 #include "sinode/memory.h"
 #include "sinode/model_file.h"
 #include "sinode/wisdom.h"
@@ -289,17 +288,22 @@ sn_status sn_setup_lock(sn_app *app, const char *path, const char *what, const c
   return SN_OK;
 }
 
-static sn_status see_that_it_is_no_directory(const char *path, const char *key) {
+/* Whether a file may stand there: a device or a pipe would be replaced by it, for everybody. */
+static sn_status see_that_it_is_a_file(const char *path, const char *key) {
   const size_t length = strlen(path);
   struct stat found;
-  if ((stat(path, &found) == 0 && S_ISDIR(found.st_mode)) || (length && path[length - 1] == '/'))
+  const bool there = stat(path, &found) == 0;
+  if ((there && S_ISDIR(found.st_mode)) || (length && path[length - 1] == '/'))
     return SN_ERROR(SN_ERROR_FILE, "%s: is a directory, but %s must name a file", path, key);
+  if (there && !S_ISREG(found.st_mode))
+    return SN_ERROR(SN_ERROR_FILE, "%s: is a device, pipe or socket, but %s must name a file, which would replace it",
+                    path, key);
   return SN_OK;
 }
 
 /* Rank 0's part. */
 static sn_status make_place(const char *path, const char *key) {
-  SN_TRY(see_that_it_is_no_directory(path, key));
+  SN_TRY(see_that_it_is_a_file(path, key));
   return sn_file_make_folder_of(path);
 }
 
@@ -331,11 +335,10 @@ static bool is_read(const sn_app *app, const char *path, const char *key) {
 
 /* Rank 0's part. */
 static sn_status claim(const sn_app *app, const char *path, const char *key) {
-  SN_TRY(see_that_it_is_no_directory(path, key));
+  SN_TRY(see_that_it_is_a_file(path, key));
   if (access(path, F_OK) != 0) return SN_OK;
   if (!app->overwrite)
-    return SN_ERROR(SN_ERROR_FILE,
-                    "%s: is there already, from another run; choose another %s, or replace it with --overwrite", path,
+    return SN_ERROR(SN_ERROR_FILE, "%s: is there already; choose another %s, or replace it with --overwrite", path,
                     key);
   if (is_read(app, path, key))
     return SN_ERROR(SN_ERROR_USAGE, "%s is %s, which this command reads; choose another file to write", key, path);
@@ -346,11 +349,11 @@ sn_status sn_setup_claim(const sn_app *app, const char *path, const char *key) {
   return sn_agree(app->world, app->rank == 0 ? claim(app, path, key) : SN_OK);
 }
 
-sn_status sn_setup_same_run(const sn_app *app, const sn_grid *grid, const char *path, const char *const *decisive,
+sn_status sn_setup_same_run(const sn_app *app, const char *path, const char *kind, const char *const *decisive,
                             size_t count, const char *key) {
   char text[16384];
   sn_config theirs;
-  SN_TRY(sn_checkpoint_file_config(grid, path, text, sizeof text));
+  SN_TRY(sn_file_read_config(app->world, path, kind, text, sizeof text));
   SN_TRY(sn_config_parse_kept(path, text, strlen(text), &theirs));
   for (size_t k = 0; k < count; k++) {
     char before[256], now[256];

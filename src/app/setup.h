@@ -82,17 +82,16 @@ sn_status sn_setup_lock(sn_app *app, const char *path, const char *what, const c
 sn_status sn_setup_lock_file(sn_app *app, const char *path, const char *key);
 
 /*
- * Refuses to go on if the file that `key` has made exists already, from another run, unless --overwrite was given; and
- * always if it is a directory, the parameter file, or a file that another key of the same section names. Collective
- * over world.
+ * Refuses to go on if the file that `key` has made exists already, unless --overwrite was given; and always if it is no
+ * regular file, the parameter file, or a file that another key of the same section names. Collective over world.
  */
 sn_status sn_setup_claim(const sn_app *app, const char *path, const char *key);
 
 /*
- * Sees that a checkpoint was written with the same values of the decisive keys or sections: error SN_ERROR_USAGE naming
- * the first that differs; `key` is what the user may change instead. Collective over world.
+ * Sees that a file of a kind was written with the same values of the decisive keys or sections: error SN_ERROR_USAGE
+ * naming the first that differs; `key` is what the user may change instead. Collective over world.
  */
-sn_status sn_setup_same_run(const sn_app *app, const sn_grid *grid, const char *path, const char *const *decisive,
+sn_status sn_setup_same_run(const sn_app *app, const char *path, const char *kind, const char *const *decisive,
                             size_t count, const char *key);
 
 /* Where files come from, for their attributes. */
