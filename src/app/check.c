@@ -1,7 +1,7 @@
 /*
  * sinode check: what a run of these parameters on this number of ranks would do and need. It builds the objects of the
- * run and asks them, so that what it says is what a run gets; nothing is computed and, but for --io, no file is
- * written.
+ * run and asks them, so that what it says is what a run gets; nothing is computed and, but for --io, which removes what
+ * it writes, no file is written.
  */
 #include <math.h>
 #include <unistd.h>

@@ -158,6 +158,7 @@ static sn_status run(sn_app *app, int argc, char **argv) {
   app->overwrite = line.overwrite;
   app->check = line.check;
   app->io = line.io;
+  app->dry = line.command->run == sn_command_check;
   app->foreseen = line.ranks;
   app->machine = line.machine;
   keep_command_line(app, argc, argv);

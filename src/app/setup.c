@@ -29,7 +29,7 @@ sn_status sn_setup_grid(sn_app *app, sn_grid **grid) {
 }
 
 sn_status sn_setup_keep_wisdom(const sn_app *app) {
-  return keeps_wisdom(app) ? sn_wisdom_write(app->world, app->config.fft.wisdom) : SN_OK;
+  return keeps_wisdom(app) && !app->dry ? sn_wisdom_write(app->world, app->config.fft.wisdom) : SN_OK;
 }
 
 /* Stencil coefficients or a first matrix, as model.linear.coefficients says. */
