@@ -39,14 +39,13 @@ static sn_status say_memory(const sn_app *app, sn_model *model, sn_integrator *i
                             double data, double libraries) {
   const sn_config *c = &app->config;
   sn_parameters *parameters = sn_model_parameters(model);
-  const sn_optimizer_options options = sn_setup_optimizer_options(app);
   const sn_trainer_options training = {
       .batch = c->train.batch, .window = c->train.window, .slice = sn_setup_slice(app)};
   sn_objective *objective = NULL;
   sn_optimizer *optimizer = NULL;
   sn_trainer *trainer = NULL;
   sn_status status = sn_objective_create(model, integrator, (sn_loss_kind)c->train.loss, c->train.window, &objective);
-  if (!status) status = sn_optimizer_create(parameters, &options, &optimizer);
+  if (!status) status = sn_setup_optimizer(app, parameters, &optimizer);
   if (!status)
     status =
         sn_trainer_create(model, objective, dataset, optimizer, &training, c->train.optimizer.learning_rate, &trainer);
@@ -113,9 +112,7 @@ static sn_status check_training(const sn_app *app, const sn_grid *grid) {
   sn_trajectory_reader *reader;
   double interval = c->generate.interval;
   ptrdiff_t members = c->generate.members, snapshots = llround(c->generate.span / c->generate.interval) + 1;
-  int there = *c->train.data && access(c->train.data, F_OK) == 0;
-  MPI_Bcast(&there, 1, MPI_INT, 0, app->world);
-  if (there) {
+  if (is_there(app, c->train.data)) {
     SN_TRY(sn_setup_trajectory(app, c->train.data, &reader));
     members = sn_trajectory_members(reader);
     snapshots = sn_trajectory_snapshots(reader);

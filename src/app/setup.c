@@ -1,5 +1,6 @@
 #include "setup.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -172,16 +173,28 @@ sn_model_description sn_setup_describe(const sn_app *app, const sn_model *model)
   return d;
 }
 
-sn_optimizer_options sn_setup_optimizer_options(const sn_app *app) {
+sn_status sn_setup_suits_optimizer(const sn_app *app, double trained) {
+  const double most = floor(sqrt(INT_MAX)); /* the BLAS counts the elements of the matrix */
+  if (app->config.train.optimizer.kind != SN_OPTIMIZER_LM || trained <= most) return SN_OK;
+  return SN_ERROR_ALL(
+      SN_ERROR_USAGE,
+      "train.optimizer.kind is lm, whose matrix has a row for each of the %.0f parameters to train, but "
+      "at most %.0f are possible on any number of ranks; use lbfgs, or a smaller network",
+      trained, most);
+}
+
+sn_status sn_setup_optimizer(const sn_app *app, sn_parameters *parameters, sn_optimizer **optimizer) {
   const sn_config *c = &app->config;
-  return (sn_optimizer_options){.kind = (sn_optimizer_kind)c->train.optimizer.kind,
-                                .weight_decay = c->train.optimizer.weight_decay,
-                                .beta1 = c->train.optimizer.beta1,
-                                .beta2 = c->train.optimizer.beta2,
-                                .epsilon = c->train.optimizer.epsilon,
-                                .momentum = c->train.optimizer.momentum,
-                                .history = (int)c->train.optimizer.history,
-                                .damping = c->train.optimizer.damping};
+  const sn_optimizer_options options = {.kind = (sn_optimizer_kind)c->train.optimizer.kind,
+                                        .weight_decay = c->train.optimizer.weight_decay,
+                                        .beta1 = c->train.optimizer.beta1,
+                                        .beta2 = c->train.optimizer.beta2,
+                                        .epsilon = c->train.optimizer.epsilon,
+                                        .momentum = c->train.optimizer.momentum,
+                                        .history = (int)c->train.optimizer.history,
+                                        .damping = c->train.optimizer.damping};
+  SN_TRY(sn_setup_suits_optimizer(app, (double)sn_parameters_total(parameters, true)));
+  return sn_optimizer_create(parameters, &options, optimizer);
 }
 
 sn_passes sn_setup_training_passes(const sn_app *app) {
@@ -239,6 +252,27 @@ sn_status sn_setup_trajectory(const sn_app *app, const char *path, sn_trajectory
   sn_status status = same_grid(app, path, sn_trajectory_points(*reader), sn_trajectory_length(*reader));
   if (status) sn_trajectory_close(reader);
   return status;
+}
+
+/* A window must fit into what is held out, or a member; where the fraction is less than that, more is held out. */
+static void say_held_out(const sn_app *app, const sn_dataset *dataset, ptrdiff_t members, ptrdiff_t snapshots) {
+  const sn_config *c = &app->config;
+  const bool in_time = c->train.split == SN_SPLIT_TIME;
+  const ptrdiff_t all = in_time ? snapshots : members, held = all - sn_dataset_boundary(dataset);
+  const double asked = round(c->train.validation * (double)all);
+  if ((double)held > asked)
+    sn_log_warning(app->log, "train.validation %g is %.0f of %td %s, but %td are held out, the least there can be%s",
+                   c->train.validation, asked, all, in_time ? "snapshots" : "members", held,
+                   in_time ? " (train.window + 1)" : "");
+}
+
+sn_status sn_setup_dataset(const sn_app *app, const sn_grid *grid, ptrdiff_t members, ptrdiff_t snapshots,
+                           const double *values, sn_dataset **dataset) {
+  const sn_config *c = &app->config;
+  SN_TRY(sn_dataset_create(members, snapshots, sn_grid_range(grid).count, values, c->train.window,
+                           (sn_split_kind)c->train.split, c->train.validation, dataset));
+  say_held_out(app, *dataset, members, snapshots);
+  return SN_OK;
 }
 
 /* Finds the first value that is not finite, if any; values has shape (members, snapshots, points). */
