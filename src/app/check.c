@@ -9,6 +9,7 @@
 #include "check_io.h"
 #include "commands.h"
 #include "forecast.h"
+#include "prediction_range.h"
 #include "setup.h"
 #include "sinode/dataset.h"
 #include "sinode/memory.h"
@@ -105,6 +106,27 @@ static sn_status say_training(const sn_app *app, const sn_grid *grid, const sn_d
   return status;
 }
 
+static bool is_there(const sn_app *app, const char *path) {
+  int there = app->rank == 0 && *path && access(path, F_OK) == 0;
+  MPI_Bcast(&there, 1, MPI_INT, 0, app->world);
+  return there;
+}
+
+/* Whether the data of predictions, where they are there already, reach as far as these. */
+static sn_status check_prediction(const sn_app *app) {
+  const sn_config *c = &app->config;
+  sn_trajectory_reader *reader;
+  sn_prediction_range range;
+  if (!is_there(app, c->predict.data)) return SN_OK;
+  SN_TRY(sn_setup_trajectory(app, c->predict.data, &reader));
+  sn_status status = sn_prediction_range_find(c, reader, &range);
+  if (!status)
+    sn_log_line(app->log, "predict: %td predictions of %td x %g", sn_trajectory_members(reader) * range.starts,
+                range.intervals, range.interval);
+  sn_trajectory_close(&reader);
+  return status;
+}
+
 static sn_status check_training(const sn_app *app, const sn_grid *grid) {
   const sn_config *c = &app->config;
   /* What the process holds beside our arrays before any of them is large. */
@@ -127,8 +149,7 @@ static sn_status check_training(const sn_app *app, const sn_grid *grid) {
   sn_log_line(app->log, "data: %td member(s), %td snapshots every %g: %.1f MiB a rank", members, snapshots, interval,
               mebibytes(most_over_ranks(app, data)));
   sn_dataset *dataset;
-  SN_TRY(sn_dataset_create(members, snapshots, sn_grid_range(grid).count, NULL, c->train.window,
-                           (sn_split_kind)c->train.split, c->train.validation, &dataset));
+  SN_TRY(sn_setup_dataset(app, grid, members, snapshots, NULL, &dataset));
   sn_status status = say_training(app, grid, dataset, interval, data, libraries);
   sn_dataset_destroy(&dataset);
   return status;
@@ -140,6 +161,7 @@ sn_status sn_command_check(sn_app *app) {
   SN_TRY(sn_setup_grid(app, &grid));
   sn_forecast_generation(app, layout_of(grid));
   sn_status status = check_training(app, grid);
+  if (!status) status = check_prediction(app);
   if (!status && app->io) status = sn_check_io(app, grid);
   if (!status) sn_log_line(app->log, "the parameters are valid");
   sn_grid_destroy(&grid);
