@@ -1,4 +1,5 @@
 /* The schema of the parameter file as a JSON Schema, by which editors complete, explain and check. */
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,7 +34,10 @@ static void print_names(const sn_config_key *key) {
 
 static void print_range(const sn_config_key *key) {
   printf(", \"%s\": %.12g", key->above_low ? "exclusiveMinimum" : "minimum", key->low);
-  if (!isinf(key->high)) printf(", \"maximum\": %.12g", key->high);
+  if (!isinf(key->high))
+    printf(", \"maximum\": %.12g", key->high);
+  else if (key->type == SN_KEY_INTEGER)
+    printf(", \"maximum\": %" PRId64, INT64_MAX);
 }
 
 static void print_odd_lengths(void) {

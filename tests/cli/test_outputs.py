@@ -324,6 +324,8 @@ class Schema(harness.Case):
                 ("train: {data: d.h5}\nio: {compression: gzip, level: 9}", True),
                 ("train: {data: d.h5}\nbenchmark: {only: [halo, solve_fft]}", True),
                 ("train: {data: d.h5}\nbenchmark: {only: halo}", True),
+                ("train: {data: d.h5}\nrun: {seed: 9223372036854775807}", True),
+                ("train: {data: d.h5}\nrun: {seed: 18446744073709551615}", False),
                 ("train: {data: d.h5}\nbenchmark: {only: [halo, foo]}", False)):
             with self.subTest(text=text):
                 (self.folder / "c.yaml").write_text(text + "\n")
