@@ -141,11 +141,3 @@ sn_status sn_checkpoint_file_count(const sn_grid *grid, const char *path, const 
   *count = (ptrdiff_t)shape;
   return status;
 }
-
-sn_status sn_checkpoint_file_config(const sn_grid *grid, const char *path, char *text, size_t size) {
-  sn_file *file;
-  SN_TRY(sn_file_open(sn_grid_world(grid), path, "checkpoint", &file));
-  sn_status status = sn_agree(sn_grid_world(grid), sn_file_get_string(file, sn_file_id(file), "config", text, size));
-  sn_file_close(&file);
-  return status;
-}

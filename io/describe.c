@@ -49,6 +49,28 @@ static herr_t visit_object(hid_t root, const char *name, const H5O_info_t *info,
   return 0;
 }
 
+/* How far a file goes, where its kind has such a thing: the last number of a dataset. */
+static sn_status print_reach(const listing *l) {
+  static const struct {
+    const char *kind, *dataset, *name;
+  } reaches[] = {{"checkpoint", "/progress/epoch", "epoch"},
+                 {"checkpoint", "/progress/iteration", "iteration"},
+                 {"checkpoint", "/progress/steps", "step"},
+                 {"checkpoint", "/progress/snapshots", "snapshots"},
+                 {"trajectory", "/time", "last time"}};
+  for (size_t k = 0; k < sizeof reaches / sizeof reaches[0]; k++) {
+    hsize_t length;
+    double last;
+    if (strcmp(reaches[k].kind, sn_file_kind(l->file)) != 0 || !sn_file_contains(l->file, reaches[k].dataset)) continue;
+    SN_TRY(sn_file_shape(l->file, reaches[k].dataset, 1, &length));
+    if (!length) continue;
+    const sn_file_part part = {.dimensions = 1, .shape = {length}, .start = {length - 1}, .count = {1}};
+    SN_TRY(sn_file_read(l->file, reaches[k].dataset, H5T_NATIVE_DOUBLE, &part, &last));
+    if (l->stream) fprintf(l->stream, "%-20s %.12g\n", reaches[k].name, last);
+  }
+  return SN_OK;
+}
+
 sn_status sn_file_describe(MPI_Comm comm, const char *path, FILE *stream) {
   int rank;
   listing l = {0};
@@ -72,6 +94,7 @@ sn_status sn_file_describe(MPI_Comm comm, const char *path, FILE *stream) {
     fprintf(stream, "datasets:\n");
     H5Ovisit2(id, H5_INDEX_NAME, H5_ITER_INC, visit_object, &l, H5O_INFO_BASIC);
   }
+  sn_status status = print_reach(&l);
   sn_file_close(&l.file);
-  return SN_OK;
+  return status;
 }

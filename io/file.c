@@ -309,6 +309,9 @@ static sn_status identify(sn_file *file, const char *kind) {
   const bool right =
       !kind || strcmp(kind, file->kind) == 0 || (strcmp(kind, "model") == 0 && strcmp(file->kind, "checkpoint") == 0);
   if (!right) return SN_ERROR(SN_ERROR_FILE, "%s: is a %s file, but a %s file is wanted", file->path, file->kind, kind);
+  if (format < 1)
+    return SN_ERROR(SN_ERROR_FILE, "%s: sinode_format is %ld, but formats count from 1: the file is damaged",
+                    file->path, format);
   if (format > FORMAT)
     return SN_ERROR(SN_ERROR_FILE, "%s: has format %ld, but this version reads up to %d; use a newer sinode",
                     file->path, format, FORMAT);
@@ -322,6 +325,14 @@ sn_status sn_file_open(MPI_Comm comm, const char *path, const char *kind, sn_fil
   if (!status) status = open_with(file, path, H5F_ACC_RDONLY, damaged);
   if (!status) status = sn_agree(comm, identify(file, kind));
   if (status) sn_file_close(out);
+  return status;
+}
+
+sn_status sn_file_read_config(MPI_Comm comm, const char *path, const char *kind, char *text, size_t size) {
+  sn_file *file;
+  SN_TRY(sn_file_open(comm, path, kind, &file));
+  sn_status status = sn_agree(comm, sn_file_get_string(file, file->id, "config", text, size));
+  sn_file_close(&file);
   return status;
 }
 

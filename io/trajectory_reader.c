@@ -16,6 +16,29 @@ struct sn_trajectory_reader {
   uint64_t *sums; /* NULL: the file has no checksums */
 };
 
+/* x[j] = j L / N, on which the model counts; each rank looks at its part. */
+static sn_status see_that_x_is_uniform(const sn_trajectory_reader *r) {
+  MPI_Comm comm = sn_file_comm(r->file);
+  const ptrdiff_t points = (ptrdiff_t)r->shape[2];
+  double *x;
+  int rank, ranks;
+  MPI_Comm_rank(comm, &rank);
+  MPI_Comm_size(comm, &ranks);
+  const sn_range own = sn_partition_range((sn_partition){.points = points, .ranks = ranks}, rank);
+  SN_TRY(sn_agree(comm, SN_NEW(own.count, &x)));
+  const sn_file_part part = {
+      .dimensions = 1, .shape = {r->shape[2]}, .start = {(hsize_t)own.start}, .count = {(hsize_t)own.count}};
+  sn_status status = sn_file_read(r->file, "/x", H5T_NATIVE_DOUBLE, &part, x), wrong = SN_OK;
+  for (ptrdiff_t j = 0; j < own.count && !status && !wrong; j++) {
+    const double wanted = (double)(own.start + j) * r->length / (double)points;
+    if (!(fabs(x[j] - wanted) <= 1e-9 * r->length))
+      wrong = SN_ERROR(SN_ERROR_FILE, "%s: x[%td] is %.12g, but must be %.12g: x[j] = j L / N", sn_file_path(r->file),
+                       own.start + j, x[j], wanted);
+  }
+  sn_memory_give(&x);
+  return status ? status : sn_agree(comm, wrong);
+}
+
 static sn_status inspect(sn_trajectory_reader *r) {
   hsize_t snapshots, points;
   SN_TRY(sn_file_shape(r->file, "/u", 3, r->shape));
@@ -30,6 +53,7 @@ static sn_status inspect(sn_trajectory_reader *r) {
   if (!(r->length > 0) || isinf(r->length))
     return SN_ERROR_ALL(SN_ERROR_FILE, "%s: domain_length is %g, but must be positive", sn_file_path(r->file),
                         r->length);
+  SN_TRY(see_that_x_is_uniform(r));
   SN_TRY(sn_agree(sn_file_comm(r->file), SN_NEW((ptrdiff_t)snapshots, &r->times)));
   const sn_file_part whole = {.dimensions = 1, .shape = {snapshots}, .count = {snapshots}};
   SN_TRY(sn_file_read(r->file, "/time", H5T_NATIVE_DOUBLE, &whole, r->times));

@@ -68,7 +68,4 @@ sn_status sn_checkpoint_file_read_numbers(const sn_grid *grid, const char *path,
 /* Length of a dataset of one dimension, such as "/progress/history". */
 sn_status sn_checkpoint_file_count(const sn_grid *grid, const char *path, const char *dataset, ptrdiff_t *count);
 
-/* The parameters in force when it was written, as YAML, into text. */
-sn_status sn_checkpoint_file_config(const sn_grid *grid, const char *path, char *text, size_t size);
-
 #endif

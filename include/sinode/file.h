@@ -37,7 +37,13 @@ sn_status sn_file_rename(const char *from, const char *to);
  */
 bool sn_file_is_stuck(void);
 
-/* Prints what a file is: kind, provenance, every dataset with shape and attributes. Rank 0 of comm prints. */
+/* The parameters in force when a file of a kind ("checkpoint", ...) was written, as YAML, into text. */
+sn_status sn_file_read_config(MPI_Comm comm, const char *path, const char *kind, char *text, size_t size);
+
+/*
+ * Prints what a file is: kind, provenance, every dataset with shape and attributes, how far a run had come. Rank 0 of
+ * comm prints.
+ */
 sn_status sn_file_describe(MPI_Comm comm, const char *path, FILE *stream);
 
 #endif

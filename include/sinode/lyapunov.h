@@ -32,7 +32,8 @@ double *sn_lyapunov_states(sn_lyapunov *lyapunov);
 
 /*
  * Goes on by so many intervals. rates (exponents, samples) become the exponents over this stretch alone; NULL: a
- * transient. Collective over space. Error SN_ERROR_RUN: perturbations became dependent in an interval.
+ * transient. Collective over world. Error SN_ERROR_RUN: a state blew up, or perturbations became dependent in an
+ * interval.
  */
 sn_status sn_lyapunov_advance(sn_lyapunov *lyapunov, ptrdiff_t intervals, double *rates);
 

@@ -26,6 +26,7 @@ typedef struct {
   bool overwrite;          /* --overwrite: replace files of other runs */
   bool check;              /* --check, for gradient */
   bool io;                 /* --io, for check */
+  bool dry;                /* check: leaves no files */
   bool terminal;           /* whether rank 0 prints to one */
   bool machine;            /* --machine, for benchmark */
   double started;          /* on sn_clock */

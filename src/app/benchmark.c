@@ -5,30 +5,22 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "config_schema.h"
 #include "quantile.h"
 #include "run_directory.h"
 #include "setup.h"
 #include "sinode/text_file.h"
 #include "traffic.h"
 
-enum { REPEATS_MOST = 101, NAMES_MOST = 8 };
+enum { REPEATS_MOST = 101 };
 
-static const struct {
-  sn_status (*measure)(sn_benchmark *benchmark);
-  const char *names[NAMES_MOST];
-} groups[] = {
-    {sn_benchmark_generation, {"generate_step"}},
-    {sn_benchmark_communication, {"halo", "reduction"}},
-    {sn_benchmark_solvers,
-     {"solve_fft", "factor_fft", "solve_banded", "factor_banded", "solve_dense", "factor_dense", "solve_gmres"}},
-    {sn_benchmark_training, {"predict_step", "train_iteration", "train_meeting"}},
-    {sn_benchmark_files, {"write_trajectory", "write_checkpoint"}},
+static sn_status (*const groups[SN_MEASURES_GROUPS])(sn_benchmark *benchmark) = {
+    [SN_MEASURES_GENERATION] = sn_benchmark_generation, [SN_MEASURES_COMMUNICATION] = sn_benchmark_communication,
+    [SN_MEASURES_SOLVERS] = sn_benchmark_solvers,       [SN_MEASURES_TRAINING] = sn_benchmark_training,
+    [SN_MEASURES_FILES] = sn_benchmark_files,
 };
 
-enum {
-  GROUPS = sizeof groups / sizeof groups[0],
-  SAMPLES_MOST = REPEATS_MOST * (SN_BENCHMARK_ROWS - SN_BENCHMARK_BESIDE)
-};
+enum { SAMPLES_MOST = REPEATS_MOST * (SN_BENCHMARK_ROWS - SN_BENCHMARK_BESIDE) };
 
 /* benchmark.only is a list of names, one after the other with a space behind each; an empty one wants everything, or
  * with --machine nothing beside the machine's figures. */
@@ -41,32 +33,11 @@ bool sn_benchmark_wants(const sn_benchmark *benchmark, const char *name) {
   return false;
 }
 
+/* Whether some name that the group measures is wanted. */
 static bool wants_group(const sn_benchmark *benchmark, int group) {
-  for (int k = 0; k < NAMES_MOST && groups[group].names[k]; k++)
-    if (sn_benchmark_wants(benchmark, groups[group].names[k])) return true;
+  for (const sn_key_choice *c = sn_config_key_at(sn_config_find("benchmark.only"))->choices; c->name; c++)
+    if (c->value == group && sn_benchmark_wants(benchmark, c->name)) return true;
   return false;
-}
-
-static bool is_known(const char *word, size_t length) {
-  for (int g = 0; g < GROUPS; g++)
-    for (int k = 0; k < NAMES_MOST && groups[g].names[k]; k++)
-      if (strlen(groups[g].names[k]) == length && strncmp(groups[g].names[k], word, length) == 0) return true;
-  return false;
-}
-
-static sn_status see_that_names_are_known(const char *only) {
-  for (; *only; only += strcspn(only, " ") + 1) {
-    const size_t length = strcspn(only, " ");
-    if (is_known(only, length)) continue;
-    char list[512];
-    size_t used = 0;
-    for (int g = 0; g < GROUPS; g++)
-      for (int k = 0; k < NAMES_MOST && groups[g].names[k]; k++)
-        used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used ? ", " : "", groups[g].names[k]);
-    return SN_ERROR_ALL(SN_ERROR_USAGE, "benchmark.only names '%.*s', but must name some of %s", (int)length, only,
-                        list);
-  }
-  return SN_OK;
 }
 
 /* Seconds of one call, the slowest rank's, over `calls` of them. */
@@ -168,8 +139,8 @@ sn_status sn_benchmark_measure(sn_benchmark *b, const sn_benchmark_case *one) {
 }
 
 static sn_status measure_groups(sn_benchmark *b) {
-  for (int g = 0; g < GROUPS; g++)
-    if (wants_group(b, g)) SN_TRY(groups[g].measure(b));
+  for (int g = 0; g < SN_MEASURES_GROUPS; g++)
+    if (wants_group(b, g)) SN_TRY(groups[g](b));
   return SN_OK;
 }
 
@@ -191,8 +162,7 @@ static sn_status write_rows(const sn_benchmark *b, const char *path) {
   const sn_config *c = &b->app->config;
   sn_text text;
   SN_TRY(sn_text_begin(&text));
-  fputs("name,ranks,space,points,batch,seconds_median,seconds_min,seconds_max,floor_seconds,ratio,bytes,messages\n",
-        text.stream);
+  fputs(SN_BENCHMARK_HEADER "\n", text.stream);
   for (const sn_benchmark_row *row = b->row; row < b->row + b->rows; row++)
     fprintf(text.stream, "%s,%d,%lld,%lld,%td,%.9g,%.9g,%.9g,%.9g,%.6g,%.0f,%ld\n", row->name, b->app->ranks,
             (long long)c->parallel.space, (long long)c->grid.points, row->batch, row->median, row->least, row->most,
@@ -234,9 +204,7 @@ static sn_status write_all(const sn_benchmark *b) {
 }
 
 static sn_status run_all(sn_benchmark *b) {
-  const sn_config *c = &b->app->config;
   char path[SN_RUN_PATH];
-  SN_TRY(see_that_names_are_known(c->benchmark.only));
   SN_TRY(sn_setup_grid(b->app, &b->grid));
   sn_run_path(b->app, "benchmark.csv", path);
   SN_TRY(sn_setup_claim(b->app, path, "run.directory"));

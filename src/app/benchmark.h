@@ -1,6 +1,6 @@
 /*
  * Measurements: a piece of work beside its bare floor, timed in turn in one run. A group of them sets up what it needs
- * and calls sn_benchmark_measure for each; the table in benchmark.c says which names a group measures.
+ * and calls sn_benchmark_measure for each; the schema of benchmark.only says which names a group measures.
  */
 #ifndef SINODE_APP_BENCHMARK_H
 #define SINODE_APP_BENCHMARK_H
@@ -10,6 +10,10 @@
 
 /* At most: rows, cases among them that are timed beside all others, characters of a name. */
 enum { SN_BENCHMARK_ROWS = 32, SN_BENCHMARK_BESIDE = 9, SN_BENCHMARK_NAME = 32 };
+
+/* The first line of benchmark.csv. */
+#define SN_BENCHMARK_HEADER \
+  "name,ranks,space,points,batch,seconds_median,seconds_min,seconds_max,floor_seconds,ratio,bytes,messages"
 
 /* Seconds of one call, the slowest rank's; what the largest rank sends in it. */
 typedef struct {

@@ -1,7 +1,7 @@
 /*
  * sinode check: what a run of these parameters on this number of ranks would do and need. It builds the objects of the
- * run and asks them, so that what it says is what a run gets; nothing is computed and, but for --io, no file is
- * written.
+ * run and asks them, so that what it says is what a run gets; nothing is computed and, but for --io, which removes what
+ * it writes, no file is written.
  */
 #include <math.h>
 #include <unistd.h>
@@ -9,6 +9,7 @@
 #include "check_io.h"
 #include "commands.h"
 #include "forecast.h"
+#include "prediction_range.h"
 #include "setup.h"
 #include "sinode/dataset.h"
 #include "sinode/memory.h"
@@ -39,14 +40,13 @@ static sn_status say_memory(const sn_app *app, sn_model *model, sn_integrator *i
                             double data, double libraries) {
   const sn_config *c = &app->config;
   sn_parameters *parameters = sn_model_parameters(model);
-  const sn_optimizer_options options = sn_setup_optimizer_options(app);
   const sn_trainer_options training = {
       .batch = c->train.batch, .window = c->train.window, .slice = sn_setup_slice(app)};
   sn_objective *objective = NULL;
   sn_optimizer *optimizer = NULL;
   sn_trainer *trainer = NULL;
   sn_status status = sn_objective_create(model, integrator, (sn_loss_kind)c->train.loss, c->train.window, &objective);
-  if (!status) status = sn_optimizer_create(parameters, &options, &optimizer);
+  if (!status) status = sn_setup_optimizer(app, parameters, &optimizer);
   if (!status)
     status =
         sn_trainer_create(model, objective, dataset, optimizer, &training, c->train.optimizer.learning_rate, &trainer);
@@ -106,6 +106,27 @@ static sn_status say_training(const sn_app *app, const sn_grid *grid, const sn_d
   return status;
 }
 
+static bool is_there(const sn_app *app, const char *path) {
+  int there = app->rank == 0 && *path && access(path, F_OK) == 0;
+  MPI_Bcast(&there, 1, MPI_INT, 0, app->world);
+  return there;
+}
+
+/* Whether the data of predictions, where they are there already, reach as far as these. */
+static sn_status check_prediction(const sn_app *app) {
+  const sn_config *c = &app->config;
+  sn_trajectory_reader *reader;
+  sn_prediction_range range;
+  if (!is_there(app, c->predict.data)) return SN_OK;
+  SN_TRY(sn_setup_trajectory(app, c->predict.data, &reader));
+  sn_status status = sn_prediction_range_find(c, reader, &range);
+  if (!status)
+    sn_log_line(app->log, "predict: %td predictions of %td x %g", sn_trajectory_members(reader) * range.starts,
+                range.intervals, range.interval);
+  sn_trajectory_close(&reader);
+  return status;
+}
+
 static sn_status check_training(const sn_app *app, const sn_grid *grid) {
   const sn_config *c = &app->config;
   /* What the process holds beside our arrays before any of them is large. */
@@ -113,9 +134,7 @@ static sn_status check_training(const sn_app *app, const sn_grid *grid) {
   sn_trajectory_reader *reader;
   double interval = c->generate.interval;
   ptrdiff_t members = c->generate.members, snapshots = llround(c->generate.span / c->generate.interval) + 1;
-  int there = *c->train.data && access(c->train.data, F_OK) == 0;
-  MPI_Bcast(&there, 1, MPI_INT, 0, app->world);
-  if (there) {
+  if (is_there(app, c->train.data)) {
     SN_TRY(sn_setup_trajectory(app, c->train.data, &reader));
     members = sn_trajectory_members(reader);
     snapshots = sn_trajectory_snapshots(reader);
@@ -130,8 +149,7 @@ static sn_status check_training(const sn_app *app, const sn_grid *grid) {
   sn_log_line(app->log, "data: %td member(s), %td snapshots every %g: %.1f MiB a rank", members, snapshots, interval,
               mebibytes(most_over_ranks(app, data)));
   sn_dataset *dataset;
-  SN_TRY(sn_dataset_create(members, snapshots, sn_grid_range(grid).count, NULL, c->train.window,
-                           (sn_split_kind)c->train.split, c->train.validation, &dataset));
+  SN_TRY(sn_setup_dataset(app, grid, members, snapshots, NULL, &dataset));
   sn_status status = say_training(app, grid, dataset, interval, data, libraries);
   sn_dataset_destroy(&dataset);
   return status;
@@ -143,6 +161,7 @@ sn_status sn_command_check(sn_app *app) {
   SN_TRY(sn_setup_grid(app, &grid));
   sn_forecast_generation(app, layout_of(grid));
   sn_status status = check_training(app, grid);
+  if (!status) status = check_prediction(app);
   if (!status && app->io) status = sn_check_io(app, grid);
   status = sn_app_settled(app, status);
   if (!status) sn_log_line(app->log, "the parameters are valid");

@@ -44,8 +44,8 @@ static const sn_command commands[] = {
      "Prints two words of run.directory's status.json: running, checkpointed, complete or failed, and the iterations\n"
      "(train) or time steps (generate) done; `none 0` where there is none.",
      SN_FOR_ALL, sn_command_status},
-    {"info", "FILE|RUN_DIRECTORY", "says what a file or a run directory is", "Prints kind, shapes and provenance.", 0,
-     sn_command_info},
+    {"info", "FILE|RUN_DIRECTORY", "says what a file or a run directory is",
+     "Prints kind, shapes and provenance, and how far a run had come; of benchmark.csv, a table.", 0, sn_command_info},
     {"template", "COMMAND", "a complete commented parameter file for a command",
      "Prints every key that the command reads, with its default; for check, those of all commands.", 0,
      sn_command_template},
@@ -68,7 +68,7 @@ enum { COMMANDS = sizeof commands / sizeof commands[0] };
 static const sn_command_term options[] = {
     {"--set section.key=value", "takes the place of the value in the parameter file; may be repeated"},
     {"--quiet", "prints warnings and errors only"},
-    {"--overwrite", "replaces existing output files of another run"},
+    {"--overwrite", "replaces output files that are there already"},
     {NULL, NULL}};
 
 static const sn_command_term statuses[] = {

@@ -157,6 +157,16 @@ typedef struct {
   } benchmark;
 } sn_config;
 
+/* What measures together, from one set-up, some of the names that benchmark.only takes. */
+typedef enum {
+  SN_MEASURES_GENERATION,
+  SN_MEASURES_COMMUNICATION,
+  SN_MEASURES_SOLVERS,
+  SN_MEASURES_TRAINING,
+  SN_MEASURES_FILES,
+  SN_MEASURES_GROUPS
+} sn_measures;
+
 typedef enum { SN_RESUME_AUTO, SN_RESUME_NEVER, SN_RESUME_REQUIRED } sn_resume;
 
 /*

@@ -1,4 +1,5 @@
 /* The schema of the parameter file as a JSON Schema, by which editors complete, explain and check. */
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -33,7 +34,10 @@ static void print_names(const sn_config_key *key) {
 
 static void print_range(const sn_config_key *key) {
   printf(", \"%s\": %.12g", key->above_low ? "exclusiveMinimum" : "minimum", key->low);
-  if (!isinf(key->high)) printf(", \"maximum\": %.12g", key->high);
+  if (!isinf(key->high))
+    printf(", \"maximum\": %.12g", key->high);
+  else if (key->type == SN_KEY_INTEGER)
+    printf(", \"maximum\": %" PRId64, INT64_MAX);
 }
 
 static void print_odd_lengths(void) {
@@ -69,7 +73,11 @@ static void print_type(const sn_config_key *key) {
              SN_NETWORK_HIDDEN_MOST);
       break;
     case SN_KEY_NAMES:
-      fputs("\"type\": [\"array\", \"string\"], \"items\": {\"type\": \"string\"}", stdout);
+      fputs("\"oneOf\": [{", stdout);
+      print_names(key);
+      fputs("}, {\"type\": \"array\", \"items\": {", stdout);
+      print_names(key);
+      fputs("}}]", stdout);
       break;
     case SN_KEY_COEFFICIENTS:
       print_odd_lengths();

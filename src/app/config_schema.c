@@ -1,5 +1,6 @@
 #include "config_schema.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -59,6 +60,15 @@ static const sn_key_choice nonfinites[] = {
     {"stop", SN_NONFINITE_STOP}, {"skip", SN_NONFINITE_SKIP}, {"halve", SN_NONFINITE_HALVE}, {NULL, 0}};
 static const sn_key_choice resumes[] = {
     {"auto", SN_RESUME_AUTO}, {"never", SN_RESUME_NEVER}, {"required", SN_RESUME_REQUIRED}, {NULL, 0}};
+static const sn_key_choice measurements[] = {
+    {"generate_step", SN_MEASURES_GENERATION}, {"halo", SN_MEASURES_COMMUNICATION},
+    {"reduction", SN_MEASURES_COMMUNICATION},  {"solve_fft", SN_MEASURES_SOLVERS},
+    {"factor_fft", SN_MEASURES_SOLVERS},       {"solve_banded", SN_MEASURES_SOLVERS},
+    {"factor_banded", SN_MEASURES_SOLVERS},    {"solve_dense", SN_MEASURES_SOLVERS},
+    {"factor_dense", SN_MEASURES_SOLVERS},     {"solve_gmres", SN_MEASURES_SOLVERS},
+    {"predict_step", SN_MEASURES_TRAINING},    {"train_iteration", SN_MEASURES_TRAINING},
+    {"train_meeting", SN_MEASURES_TRAINING},   {"write_trajectory", SN_MEASURES_FILES},
+    {"write_checkpoint", SN_MEASURES_FILES},   {NULL, 0}};
 
 #define AT(member) .offset = offsetof(sn_config, member)
 #define FROM(least) .low = (least), .high = INFINITY
@@ -316,7 +326,7 @@ static const sn_config_key keys[] = {
     {"lyapunov.interval", SN_KEY_REAL, AT(lyapunov.interval), .fallback = "1.0", ABOVE(0), .unit = "time",
      .commands = SN_FOR_LYAPUNOV, .help = "between orthonormalizations; a multiple of integrator.dt"},
     {"benchmark.only", SN_KEY_NAMES, AT(benchmark.only), .fallback = "[]", .example = "[train_iteration, solve_fft]",
-     .commands = SN_FOR_BENCHMARK, .help = "measurements to make; none named: all of them"},
+     .choices = measurements, .commands = SN_FOR_BENCHMARK, .help = "measurements to make; none named: all of them"},
     {"benchmark.repeats", SN_KEY_INTEGER, AT(benchmark.repeats), .fallback = "5", WITHIN(1, 101),
      .commands = SN_FOR_BENCHMARK, .help = "of each measurement; the median counts"},
     {"benchmark.seconds", SN_KEY_REAL, AT(benchmark.seconds), .fallback = "0.2", WITHIN(0.001, 100), .unit = "s",
@@ -346,10 +356,28 @@ static const char *last_part(const char *path) {
   return dot ? dot + 1 : path;
 }
 
+/* "; train has data, window, ...": what stands directly in the section that a wrong key is in, or where to look. */
+static void list_section(const char *path, char *text, size_t size) {
+  const char *dot = strrchr(path, '.'), *before = "";
+  const size_t length = dot ? (size_t)(dot - path) : 0;
+  size_t used = 0, before_length = 0;
+  for (int k = 0; k < sn_config_keys() && dot && used < size; k++) {
+    if (strncmp(keys[k].path, path, length + 1) != 0) continue;
+    const char *name = keys[k].path + length + 1;
+    const size_t extent = strcspn(name, ".");
+    if (extent == before_length && strncmp(name, before, extent) == 0) continue; /* the same section */
+    used += used ? (size_t)snprintf(text + used, size - used, ", %.*s", (int)extent, name)
+                 : (size_t)snprintf(text, size, "; %.*s has %.*s", (int)length, path, (int)extent, name);
+    before = name;
+    before_length = extent;
+  }
+  if (!used) snprintf(text, size, "; `sinode template COMMAND` lists the keys");
+}
+
 void sn_config_suggest(const char *path, char *text, size_t size) {
   const int most = (int)strlen(last_part(path)) / 2 + 1;
   int least_distance = 4;
-  snprintf(text, size, "; `sinode template COMMAND` lists the keys");
+  list_section(path, text, size);
   for (int k = 0; k < sn_config_keys(); k++) {
     /* The key's sections, outermost first, then the key. */
     for (const char *end = keys[k].path; end;) {
@@ -384,7 +412,9 @@ const char *sn_config_nearest_choice(const sn_config_key *key, const char *name)
 
 static void expected_number(const sn_config_key *key, const char *noun, char *text, size_t size) {
   const char *relation = key->above_low ? ">" : ">=";
-  if (isinf(key->high))
+  if (isinf(key->high) && key->type == SN_KEY_INTEGER)
+    snprintf(text, size, "%s %s %.12g (at most %" PRId64 ")", noun, relation, key->low, INT64_MAX);
+  else if (isinf(key->high))
     snprintf(text, size, "%s %s %.12g", noun, relation, key->low);
   else if (key->high >= 1e6)
     snprintf(text, size, "%s %s %.12g (at most %.12g)", noun, relation, key->low, key->high);
@@ -417,10 +447,8 @@ void sn_config_expected(const sn_config_key *key, char *text, size_t size) {
       snprintf(text, size, "ks, or a list of an odd number (at most %d) of numbers", SN_CONFIG_TAPS_MOST);
       break;
     case SN_KEY_NAMES:
-      snprintf(text, size, "a list of names, such as %s", key->example);
-      break;
     case SN_KEY_CHOICE:
-      used = (size_t)snprintf(text, size, "one of");
+      used = (size_t)snprintf(text, size, key->type == SN_KEY_NAMES ? "a list of some of" : "one of");
       for (const sn_key_choice *c = key->choices; c->name && used < size; c++)
         used += (size_t)snprintf(text + used, size - used, "%s %s", c == key->choices ? "" : ",", c->name);
       break;

@@ -19,7 +19,7 @@ typedef enum {
   SN_KEY_SCHEME,       /* the name of a tableau; char[32] */
   SN_KEY_WIDTHS,       /* list of positive integers; its length is stored at count_offset */
   SN_KEY_COEFFICIENTS, /* ks, or a list of an odd number of reals */
-  SN_KEY_NAMES         /* a list of words, or one; char[SN_CONFIG_PATH] with a space behind each */
+  SN_KEY_NAMES         /* names out of a list, or one; char[SN_CONFIG_PATH] with a space behind each */
 } sn_key_type;
 
 typedef struct {
@@ -51,13 +51,15 @@ int sn_config_find(const char *path);
 /* Whether some key's path begins with this one and a dot. */
 bool sn_config_is_section(const char *path);
 
+enum { SN_CONFIG_SUGGESTION = 512 };
+
 /*
- * "; did you mean train.batch?": the key or section nearest to a wrong one, in spelling or by its last part, or where
- * to look if none is near, into text.
+ * "; did you mean train.batch?": the key or section nearest to a wrong one, in spelling or by its last part; if none is
+ * near, the keys of the section it is in, or where to look. Into text, of SN_CONFIG_SUGGESTION bytes.
  */
 void sn_config_suggest(const char *path, char *text, size_t size);
 
-/* The choice or scheme nearest to a wrong one, or NULL. */
+/* The choice, name or scheme nearest to a wrong one, or NULL. */
 const char *sn_config_nearest_choice(const sn_config_key *key, const char *name);
 
 /* "integer >= 1", "one of adamw, sgd": what a key takes, into text. */

@@ -103,7 +103,7 @@ sn_status sn_config_explain(const char *path) {
     return SN_OK;
   }
   if (!sn_config_is_section(path)) {
-    char suggestion[SN_CONFIG_KEY_LENGTH + 32];
+    char suggestion[SN_CONFIG_SUGGESTION];
     sn_config_suggest(path, suggestion, sizeof suggestion);
     return SN_ERROR_ALL(SN_ERROR_USAGE, "unknown key '%.120s'%s", path, suggestion);
   }

@@ -94,13 +94,16 @@ static bool set_switch(const char *word, bool *to) {
   return *to || is_one_of(word, no);
 }
 
-static bool set_choice(const sn_config_key *key, const char *word, int *to) {
+static const sn_key_choice *find_choice(const sn_config_key *key, const char *word) {
   for (const sn_key_choice *c = key->choices; c->name; c++)
-    if (strcmp(c->name, word) == 0) {
-      *to = c->value;
-      return true;
-    }
-  return false;
+    if (strcmp(c->name, word) == 0) return c;
+  return NULL;
+}
+
+static bool set_choice(const sn_config_key *key, const char *word, int *to) {
+  const sn_key_choice *choice = find_choice(key, word);
+  if (choice) *to = choice->value;
+  return choice != NULL;
 }
 
 static bool set_text(const char *word, char *to, size_t size) {
@@ -131,15 +134,13 @@ static bool set_coefficients(const sn_value *value, sn_config *config) {
   return true;
 }
 
-/* Of letters, digits and underscores, so that no reader of YAML sees anything else in them. */
-static bool set_names(const sn_value *value, char *to) {
-  static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_";
+static bool set_names(const sn_config_key *key, const sn_value *value, char *to) {
   size_t used = 0;
   memset(to, 0, SN_CONFIG_PATH);
   if (value->count > SN_VALUE_WORDS) return false;
   for (int k = 0; k < value->count; k++) {
     const size_t length = strlen(value->words[k]);
-    if (length == 0 || strspn(value->words[k], letters) != length || used + length + 2 > SN_CONFIG_PATH) return false;
+    if (!find_choice(key, value->words[k]) || used + length + 2 > SN_CONFIG_PATH) return false;
     memcpy(to + used, value->words[k], length);
     to[used + length] = ' ';
     used += length + 1;
@@ -160,7 +161,7 @@ static bool set(const sn_config_key *key, const sn_value *value, sn_config *conf
   if (value->quoted && !takes_text(key, value)) return false;
   if (key->type == SN_KEY_WIDTHS) return set_widths(key, value, config);
   if (key->type == SN_KEY_COEFFICIENTS) return set_coefficients(value, config);
-  if (key->type == SN_KEY_NAMES) return set_names(value, member(key, config));
+  if (key->type == SN_KEY_NAMES) return set_names(key, value, member(key, config));
   if (value->is_list) return false;
   const char *word = value->words[0];
   switch (key->type) {
@@ -196,13 +197,21 @@ static void describe(const sn_config_key *key, const sn_value *value, char *text
     snprintf(text + strlen(text), size - strlen(text), " in quotation marks");
 }
 
+/* The word that is no name of those the key takes, if it takes names; NULL: there is none. */
+static const char *misspelt(const sn_config_key *key, const sn_value *value) {
+  if (key->type == SN_KEY_NAMES)
+    for (int k = 0; k < value->count && k < SN_VALUE_WORDS; k++)
+      if (!find_choice(key, value->words[k])) return value->words[k];
+  const bool takes_one = key->type == SN_KEY_CHOICE || key->type == SN_KEY_SCHEME;
+  return takes_one && !value->is_list ? value->words[0] : NULL;
+}
+
 bool sn_value_set(const sn_config_key *key, const sn_value *value, sn_config *config, char *problem, size_t size) {
   if (set(key, value, config)) return true;
   char expected[512], found[256];
   sn_config_expected(key, expected, sizeof expected);
   describe(key, value, found, sizeof found);
-  const bool named = key->type == SN_KEY_CHOICE || key->type == SN_KEY_SCHEME;
-  const char *near = named && !value->is_list ? sn_config_nearest_choice(key, value->words[0]) : NULL;
+  const char *wrong = misspelt(key, value), *near = wrong ? sn_config_nearest_choice(key, wrong) : NULL;
   snprintf(problem, size, "%s is %s, but must be %s%s%s%s", key->path, found, expected, near ? "; did you mean " : "",
            near ? near : "", near ? "?" : "");
   return false;

@@ -9,6 +9,9 @@
 #include "config_value.h"
 #include "sinode/integrator.h"
 #include "sinode/ks_initial.h"
+#include "sinode/loss.h"
+#include "sinode/optimizer.h"
+#include "sinode/tableau.h"
 
 enum { PLACE_LENGTH = 512, SETTING_SHOWN = 160 };
 
@@ -114,7 +117,7 @@ static sn_status read_key(reading *r, yaml_document_t *document, int index, size
 }
 
 static sn_status unknown(const reading *r, size_t line, const char *path) {
-  char suggestion[SN_CONFIG_KEY_LENGTH + 32];
+  char suggestion[SN_CONFIG_SUGGESTION];
   sn_config_suggest(path, suggestion, sizeof suggestion);
   return fail(r, line, "unknown key '%.120s'%s", path, suggestion);
 }
@@ -302,10 +305,94 @@ static sn_status check_generate(const reading *r) {
   return SN_OK;
 }
 
-/* What only shows when keys are seen together. */
-static sn_status check_together(const reading *r, int command) {
+static bool is_none(const char *model) { return strcmp(model, "none") == 0; }
+
+/* Whether a command makes the model that the section model describes; others take theirs from a file. */
+static bool builds_model(const sn_config *c, int command) {
+  if (command == SN_FOR_PREDICT) return is_none(c->predict.model);
+  if (command == SN_FOR_LYAPUNOV) return is_none(c->lyapunov.model);
+  return command & (SN_FOR_TRAIN | SN_FOR_BENCHMARK);
+}
+
+/* Convolutions and stencils reach round the grid once at most. */
+static sn_status check_reach(const reading *r) {
   const sn_config *c = r->config;
-  if (command & SN_FOR_GENERATE) SN_TRY(check_generate(r));
+  const long long points = c->grid.points, kernel = c->model.nonlinear.kernel;
+  const bool convolves = c->model.nonlinear.kind == SN_NETWORK_CONV || c->model.nonlinear.kind == SN_NETWORK_PRODUCT;
+  if (convolves && kernel > points)
+    return clash(r, "model.nonlinear.kernel", "grid.points",
+                 "model.nonlinear.kernel is %lld, but must be at most grid.points (%lld)", kernel, points);
+  if (c->model.linear.kind == SN_LINEAR_STENCIL && c->model.linear.taps > points)
+    return clash(r, "model.linear.coefficients", "grid.points",
+                 "model.linear.coefficients are %d%s, but must be at most grid.points (%lld)", c->model.linear.taps,
+                 c->model.linear.ks ? " (ks)" : "", points);
+  return SN_OK;
+}
+
+/* Which solvers the linear part has; a scheme without implicit stages asks none. */
+static sn_status check_solver(const reading *r) {
+  const sn_config *c = r->config;
+  const int solver = c->integrator.solver.kind, linear = c->model.linear.kind;
+  if (sn_tableau_find(c->integrator.scheme)->kind == SN_TABLEAU_EXPLICIT) return SN_OK;
+  if (solver == SN_SOLVER_FFT && linear == SN_LINEAR_DENSE)
+    return clash(r, "integrator.solver.kind", "model.linear.kind",
+                 "integrator.solver.kind is fft, but a dense linear part is not circulant; use dense or gmres");
+  if (solver == SN_SOLVER_BANDED && linear != SN_LINEAR_STENCIL)
+    return clash(r, "integrator.solver.kind", "model.linear.kind",
+                 "integrator.solver.kind is banded, but only model.linear.kind stencil has a band; use %s",
+                 linear == SN_LINEAR_DENSE ? "dense or gmres" : "fft");
+  if (solver == SN_SOLVER_DENSE && linear == SN_LINEAR_SPECTRAL)
+    return clash(r, "integrator.solver.kind", "model.linear.kind",
+                 "integrator.solver.kind is dense, but model.linear.kind spectral has no matrix; use fft");
+  return SN_OK;
+}
+
+/* Exact tangents are those of IMEX and explicit schemes with fixed steps. */
+static sn_status check_tangents(const reading *r, const char *path, const char *why) {
+  const char *scheme = r->config->integrator.scheme;
+  const sn_tableau *tableau = sn_tableau_find(scheme);
+  if (!tableau->adaptive && tableau->kind != SN_TABLEAU_IMPLICIT) return SN_OK;
+  return clash(r, "integrator.scheme", path,
+               "integrator.scheme is %s, which has no tangents, but %s takes them; use an IMEX or an explicit scheme "
+               "with a fixed step",
+               scheme, why);
+}
+
+static sn_status check_train(const reading *r) {
+  const sn_config *c = r->config;
+  const bool marquardt = c->train.optimizer.kind == SN_OPTIMIZER_LM;
+  if (marquardt && c->train.loss != SN_LOSS_MSE)
+    return clash(r, "train.loss", "train.optimizer.kind",
+                 "train.optimizer.kind is lm, which minimizes squares; set train.loss to mse, or use lbfgs");
+  if (c->parallel.reproducible && sn_optimizer_kind_sees_all((sn_optimizer_kind)c->train.optimizer.kind))
+    return clash(r, "parallel.reproducible", "train.optimizer.kind",
+                 "parallel.reproducible sums batches in slices, but train.optimizer.kind %s takes no batches; set it "
+                 "to false, or use adamw or sgd",
+                 marquardt ? "lm" : "lbfgs");
+  return marquardt ? check_tangents(r, "train.optimizer.kind", "train.optimizer.kind lm") : SN_OK;
+}
+
+static sn_status check_lyapunov(const reading *r) {
+  const sn_config *c = r->config;
+  if (c->lyapunov.exponents > c->grid.points)
+    return clash(r, "lyapunov.exponents", "grid.points",
+                 "lyapunov.exponents is %lld, but there are only as many as grid.points (%lld)",
+                 (long long)c->lyapunov.exponents, (long long)c->grid.points);
+  SN_TRY(check_tangents(r, "lyapunov.model", "sinode lyapunov"));
+  return check_multiple(r, "lyapunov.interval", c->lyapunov.interval, "integrator.dt", c->integrator.dt);
+}
+
+/* Whether a command reads the section lyapunov: the command of that name, and check, where something of it is given. */
+static bool reads_lyapunov(const reading *r, int command) {
+  bool given = false;
+  for (int k = 0; k < sn_config_keys(); k++)
+    given |= sn_config_key_at(k)->commands == SN_FOR_LYAPUNOV && is_given(r, k);
+  return command == SN_FOR_LYAPUNOV || (command == SN_FOR_ALL && given);
+}
+
+/* What holds for the section model, whoever reads it. */
+static sn_status check_model(const reading *r) {
+  const sn_config *c = r->config;
   if (c->model.nonlinear.kernel % 2 == 0)
     return clash(r, "model.nonlinear.kernel", "model.nonlinear.kind", "model.nonlinear.kernel is %lld, but must be odd",
                  (long long)c->model.nonlinear.kernel);
@@ -315,6 +402,18 @@ static sn_status check_together(const reading *r, int command) {
   if (c->model.linear.kind != SN_LINEAR_STENCIL && !c->model.linear.ks)
     return clash(r, "model.linear.coefficients", "model.linear.kind",
                  "model.linear.coefficients is a list, which only model.linear.kind stencil takes; leave it at ks");
+  return SN_OK;
+}
+
+/* What only shows when keys are seen together. */
+static sn_status check_together(const reading *r, int command) {
+  const sn_config *c = r->config;
+  if (command & SN_FOR_GENERATE) SN_TRY(check_generate(r));
+  SN_TRY(check_model(r));
+  if (builds_model(c, command)) SN_TRY(check_reach(r));
+  if (builds_model(c, command)) SN_TRY(check_solver(r));
+  if (command & SN_FOR_TRAIN) SN_TRY(check_train(r));
+  if (reads_lyapunov(r, command)) SN_TRY(check_lyapunov(r));
   if (c->adjoint.storage == SN_STORAGE_REVOLVE && c->adjoint.snapshots < 1)
     return clash(r, "adjoint.storage", "adjoint.snapshots",
                  "adjoint.storage is revolve, so adjoint.snapshots must be at least 1");

@@ -214,6 +214,7 @@ static sn_status say_training(const sn_app *app, sn_layout layout, const linear_
   sn_log_line(app->log,
               "model: %.0f parameters of the network, %.0f of them on a rank; %td samples of a batch a replica",
               size.parameters, size.own, samples);
+  SN_TRY(sn_setup_suits_optimizer(app, size.parameters + (double)sn_parameters_total(part->parameters, true)));
   SN_TRY(sn_suitability_check_parts(app, part->linear, part->grid, shape.kind, usual_speed, (ptrdiff_t)steps));
   sn_log_line(app->log, "scheme: %s, dt %g, %.0f steps a window", c->integrator.scheme, c->integrator.dt, steps);
   const double memory = (double)sn_memory_share(MPI_COMM_SELF) / (double)sysconf(_SC_NPROCESSORS_ONLN);

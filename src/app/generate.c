@@ -3,6 +3,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "commands.h"
 #include "run_directory.h"
@@ -28,6 +29,7 @@ typedef struct {
   sn_watch watch;
   double told;                     /* clock when status.json was written */
   bool begun;                      /* the run directory is ours */
+  bool complete;                   /* before it began */
   sn_series series;                /* of checkpoints */
   char checkpoint[SN_SERIES_PATH]; /* the newest, or "" */
 } generation;
@@ -205,15 +207,20 @@ static sn_trajectory_spec spec_of(const generation *g) {
                               .field = &field};
 }
 
-/* Goes on from a checkpoint and from the snapshots that it counts on. */
-static sn_status pick_up(void *context, const char *path) {
+/* Sees that a file was made by a run of these parameters, as far as they decide the trajectories. */
+static sn_status see_that_it_is_ours(const sn_app *app, const char *path, const char *kind) {
   static const char *const decisive[] = {
       "run.seed",        "grid",          "generate.initial",  "generate.initial_file", "generate.members",
       "generate.dt",     "generate.span", "generate.interval", "generate.transient",    "generate.perturbation",
       "generate.dealias"};
+  return sn_setup_same_run(app, path, kind, decisive, sizeof decisive / sizeof decisive[0], "generate.file");
+}
+
+/* Goes on from a checkpoint and from the snapshots that it counts on. */
+static sn_status pick_up(void *context, const char *path) {
   generation *g = context;
   contents c;
-  SN_TRY(sn_setup_same_run(g->app, g->grid, path, decisive, sizeof decisive / sizeof decisive[0], "generate.file"));
+  SN_TRY(see_that_it_is_ours(g->app, path, "checkpoint"));
   SN_TRY(read_checkpoint(g, path, &c));
   const int64_t expected = c.recorded ? g->transient + (c.recorded - 1) * g->interval : c.steps;
   if (c.recorded < 0 || c.recorded > g->snapshots || c.steps != expected || c.steps < 0 ||
@@ -258,10 +265,43 @@ static sn_status start(generation *g) {
   return sn_trajectory_create(g->grid, c->generate.file, &spec, &provenance, &g->writer);
 }
 
+/*
+ * Whether the file is there, whole and of this run: a job that is started once more has nothing left to do. A
+ * prediction was made with a section generate too, but not by the name of its file.
+ */
+static sn_status find_complete(generation *g) {
+  static const char *const name[] = {"generate.file"};
+  const sn_app *app = g->app;
+  const char *path = app->config.generate.file;
+  int there = app->rank == 0 && !app->overwrite && access(path, F_OK) == 0;
+  MPI_Bcast(&there, 1, MPI_INT, 0, app->world);
+  if (!there) return SN_OK;
+  sn_status status = see_that_it_is_ours(app, path, "trajectory");
+  if (!status) status = sn_setup_same_run(app, path, "trajectory", name, 1, "generate.file");
+  g->complete = !status;
+  sn_error_destroy(&status); /* what to do about another file is said by the claim */
+  if (!g->complete) return SN_OK;
+  sn_log_line(app->log, "%s is complete already: made by a run of the same parameters", path);
+  return sn_series_prune(app, &g->series, 0, -1); /* of a run killed at the very end */
+}
+
+/* Takes the place of the file. */
+static sn_status take_place(generation *g) {
+  const char *path = g->app->config.generate.file;
+  char prefix[SN_SERIES_PATH];
+  SN_TRY(sn_setup_lock_file(g->app, path, "generate.file"));
+  snprintf(prefix, sizeof prefix, "%s.checkpoint", path);
+  g->series = sn_series_at(prefix);
+  SN_TRY(find_complete(g));
+  return g->complete ? SN_OK : sn_setup_claim(g->app, path, "generate.file");
+}
+
 static sn_status prepare(generation *g) {
   sn_app *app = g->app;
   const sn_config *c = &app->config;
   SN_TRY(sn_setup_grid(app, &g->grid));
+  SN_TRY(take_place(g));
+  if (g->complete) return SN_OK;
   g->members = sn_grid_share(g->grid, c->generate.members);
   g->transient = llround(c->generate.transient / c->generate.dt);
   g->interval = llround(c->generate.interval / c->generate.dt);
@@ -277,11 +317,6 @@ static sn_status prepare(generation *g) {
   sn_log_line(app->log, "%lld member%s, %td snapshots every %g after a transient of %g; %s will take %.1f MiB",
               (long long)c->generate.members, c->generate.members == 1 ? "" : "s", g->snapshots, c->generate.interval,
               c->generate.transient, c->generate.file, mebibytes);
-  SN_TRY(sn_setup_lock_file(app, c->generate.file, "generate.file"));
-  SN_TRY(sn_setup_claim(app, c->generate.file, "generate.file"));
-  char prefix[SN_SERIES_PATH];
-  snprintf(prefix, sizeof prefix, "%s.checkpoint", c->generate.file);
-  g->series = sn_series_at(prefix);
   bool resumed = false;
   if (!app->overwrite) SN_TRY(resume(g, &resumed));
   if (!resumed) SN_TRY(start(g));
@@ -356,6 +391,7 @@ static sn_status integrate(generation *g) {
 static sn_status generate(generation *g) {
   char verdict[400];
   SN_TRY(prepare(g));
+  if (g->complete) return SN_OK;
   SN_TRY(say_status(g, SN_RUN_RUNNING, "generating"));
   const double values = (double)g->app->config.generate.members * (double)sn_grid_points(g->grid);
   sn_watch_start(&g->watch, g->app, g->app->config.run.checkpoint_interval, 4 * 8 * values);

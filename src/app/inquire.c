@@ -1,10 +1,12 @@
 /* The commands that only say something: info, template, schema, explain. */
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "benchmark.h"
 #include "commands.h"
 #include "sinode/file.h"
 #include "status_file.h"
@@ -55,12 +57,62 @@ static sn_status describe_directory(const char *path) {
   return SN_OK;
 }
 
-sn_status sn_command_info(sn_app *app) {
+/* Whether a file begins as benchmark.csv does. */
+static bool is_benchmark(const char *path) {
+  char line[sizeof SN_BENCHMARK_HEADER + 1] = "";
   struct stat found;
-  int directory = stat(app->argument, &found) == 0 && S_ISDIR(found.st_mode);
-  MPI_Bcast(&directory, 1, MPI_INT, 0, app->world);
-  if (directory) return sn_agree(app->world, app->rank == 0 ? describe_directory(app->argument) : SN_OK);
-  return sn_file_describe(app->world, app->argument, stdout);
+  FILE *file = stat(path, &found) == 0 && S_ISREG(found.st_mode) ? fopen(path, "r") : NULL;
+  const bool is = file && fgets(line, sizeof line, file) && strcmp(line, SN_BENCHMARK_HEADER "\n") == 0;
+  if (file) fclose(file);
+  return is;
+}
+
+/* A line of benchmark.csv, shorter and in columns. */
+static sn_status print_measurement(const char *path, long number, const char *line) {
+  char name[SN_BENCHMARK_NAME];
+  int ranks, space;
+  long long points, batch, messages;
+  double median, floor, ratio, bytes;
+  if (sscanf(line, "%31[^,],%d,%d,%lld,%lld,%lf,%*f,%*f,%lf,%lf,%lf,%lld", name, &ranks, &space, &points, &batch,
+             &median, &floor, &ratio, &bytes, &messages) != 10)
+    return SN_ERROR(SN_ERROR_FILE, "%s:%ld: '%.60s' is not a measurement: the file is damaged", path, number, line);
+  printf("  %-16s %5d %5d %8lld %8lld %10.3e %10.3e %7.2f %9lld %10.3g\n", name, ranks, space, points, batch, median,
+         floor, ratio, messages, bytes);
+  return SN_OK;
+}
+
+static sn_status describe_benchmark(const char *path) {
+  char line[512];
+  FILE *file = fopen(path, "r");
+  if (!file) return SN_ERROR(SN_ERROR_FILE, "%s: cannot be read: %s", path, strerror(errno));
+  printf("%s: measurements of a benchmark\n  %-16s %5s %5s %8s %8s %10s %10s %7s %9s %10s\n", path, "a call of",
+         "ranks", "space", "points", "batch", "median, s", "floor, s", "ratio", "messages", "bytes");
+  sn_status status = SN_OK;
+  for (long number = 1; fgets(line, sizeof line, file) && !status; number++) {
+    line[strcspn(line, "\n")] = '\0';
+    if (number > 1) status = print_measurement(path, number, line);
+  }
+  fclose(file);
+  return status;
+}
+
+/* What a path leads to; rank 0 looks. */
+typedef enum { BINARY_FILE, RUN_DIRECTORY, BENCHMARK } info_kind;
+
+static info_kind look_at(const char *path) {
+  struct stat found;
+  if (stat(path, &found) == 0 && S_ISDIR(found.st_mode)) return RUN_DIRECTORY;
+  return is_benchmark(path) ? BENCHMARK : BINARY_FILE;
+}
+
+sn_status sn_command_info(sn_app *app) {
+  const char *path = app->argument;
+  int kind = app->rank == 0 ? (int)look_at(path) : 0;
+  MPI_Bcast(&kind, 1, MPI_INT, 0, app->world);
+  if (kind == BINARY_FILE) return sn_file_describe(app->world, path, stdout);
+  sn_status status = SN_OK;
+  if (app->rank == 0) status = kind == BENCHMARK ? describe_benchmark(path) : describe_directory(path);
+  return sn_agree(app->world, status);
 }
 
 /* The bit of a command that reads parameters, or 0. */

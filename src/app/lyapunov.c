@@ -53,12 +53,6 @@ static sn_status prepare(exponents_run *r) {
   return SN_NEW(r->exponents, &r->error);
 }
 
-/* One stretch on all ranks; NULL rates: a transient. */
-static sn_status advance(exponents_run *r, ptrdiff_t intervals, double *rates) {
-  SN_TRY(sn_agree(r->app->world, sn_lyapunov_advance(r->lyapunov, intervals, rates)));
-  return sn_integrator_check(r->integrator, r->members.count);
-}
-
 /* Adds a stretch to the means; space rank 0 of each replica counts. */
 static void add_stretch(exponents_run *r, int stretch) {
   const double members = (double)r->app->config.lyapunov.members;
@@ -76,9 +70,10 @@ static void add_stretch(exponents_run *r, int stretch) {
 static sn_status run_all(exponents_run *r) {
   const sn_config *c = &r->app->config;
   sn_log_progress_start(r->app->log, 0);
-  SN_TRY(advance(r, (ptrdiff_t)ceil(c->lyapunov.transient / c->lyapunov.interval), NULL));
+  const double transient = ceil(c->lyapunov.transient / c->lyapunov.interval);
+  SN_TRY(sn_lyapunov_advance(r->lyapunov, (ptrdiff_t)transient, NULL));
   for (int k = 0; k < STRETCHES; k++) {
-    SN_TRY(advance(r, r->stretch, r->rates));
+    SN_TRY(sn_lyapunov_advance(r->lyapunov, r->stretch, r->rates));
     add_stretch(r, k);
     sn_log_progress(r->app->log, "exponents", k + 1, STRETCHES, "leading one so far %.5f",
                     r->exponent[0] * STRETCHES / (k + 1));

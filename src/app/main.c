@@ -158,6 +158,7 @@ static sn_status run(sn_app *app, int argc, char **argv) {
   app->overwrite = line.overwrite;
   app->check = line.check;
   app->io = line.io;
+  app->dry = line.command->run == sn_command_check;
   app->foreseen = line.ranks;
   app->machine = line.machine;
   keep_command_line(app, argc, argv);
@@ -185,6 +186,19 @@ static int report(const sn_app *app, sn_status *status) {
   return code;
 }
 
+/*
+ * What was printed must have got through, as onto a full disk it does not. Rank 0 has printed. A reader that has gone,
+ * or a stdout that was closed from the start, wants nothing.
+ */
+static int see_that_it_was_printed(const sn_app *app, int code) {
+  if (app->rank) return code;
+  errno = 0;
+  const bool failed = fflush(stdout) != 0 || ferror(stdout);
+  if (!failed || errno == EPIPE || errno == EBADF) return code;
+  fprintf(stderr, "sinode: error: stdout cannot be written: %s\n", errno ? strerror(errno) : "an earlier line failed");
+  return code ? code : SN_ERROR_FILE;
+}
+
 int main(int argc, char **argv) {
   /* OpenMPI's default way of writing files in parallel (fcoll/vulcan) has corrupted data in 4.1; this one has not. */
   setenv("OMPI_MCA_fcoll", "dynamic_gen2", 0);
@@ -200,6 +214,7 @@ int main(int argc, char **argv) {
   sn_status status = sn_app_settled(&app, run(&app, argc, argv));
   sn_log_destroy(&app.log); /* ends the line it is in before the error is told */
   int code = status ? report(&app, &status) : 0;
+  code = see_that_it_was_printed(&app, code);
   for (int k = 0; k < 2; k++) sn_lock_release(&app.locks[k]);
   int stuck = sn_file_is_stuck();
   MPI_Allreduce(MPI_IN_PLACE, &stuck, 1, MPI_INT, MPI_MAX, app.world);

@@ -5,6 +5,7 @@
 
 #include "baselines.h"
 #include "commands.h"
+#include "prediction_range.h"
 #include "scores.h"
 #include "setup.h"
 #include "sinode/memory.h"
@@ -20,22 +21,20 @@ typedef struct {
   sn_baselines *baselines; /* NULL: not wanted */
   int scores;              /* model and baselines */
   sn_trajectory_writer *writer;
-  ptrdiff_t starts;       /* predictions from each trajectory, */
-  ptrdiff_t stride;       /* this many snapshots apart */
-  ptrdiff_t total;        /* predictions in all, the members of the file */
-  sn_range members;       /* those of this replica: number starts * trajectory + start */
-  ptrdiff_t points;       /* local */
-  ptrdiff_t intervals;    /* to predict */
-  ptrdiff_t chunk;        /* intervals between two looks at the state */
-  ptrdiff_t known;        /* snapshots of the reference, the initial one included */
-  double interval, start; /* between snapshots; time of the initial one, 0 where there are several */
-  double *states;         /* (chunk + 1, members, points) */
-  double *reference;      /* (members, known, points) */
-  double *frame;          /* (members, points): the reference at one time, NaN where there is none */
-  double *mean, *spread;  /* (members): of the reference, and its standard deviation */
-  double *errors;         /* (chunk + 1, scores, members): sums of squares, then rmse */
-  double *relative;       /* (scores, members): nrmse at one time */
-  double *marked;         /* (SN_MARKS, scores, members): nrmse after these intervals: */
+  sn_prediction_range range;
+  ptrdiff_t total;       /* predictions in all, the members of the file */
+  sn_range members;      /* those of this replica: number starts * trajectory + start */
+  ptrdiff_t points;      /* local */
+  ptrdiff_t chunk;       /* intervals between two looks at the state */
+  ptrdiff_t known;       /* snapshots of the reference, the initial one included */
+  double start;          /* time of the initial snapshot, 0 where there are several */
+  double *states;        /* (chunk + 1, members, points) */
+  double *reference;     /* (members, known, points) */
+  double *frame;         /* (members, points): the reference at one time, NaN where there is none */
+  double *mean, *spread; /* (members): of the reference, and its standard deviation */
+  double *errors;        /* (chunk + 1, scores, members): sums of squares, then rmse */
+  double *relative;      /* (scores, members): nrmse at one time */
+  double *marked;        /* (SN_MARKS, scores, members): nrmse after these intervals: */
   ptrdiff_t mark[SN_MARKS];
   double *estimate;      /* (chunk + 1, members): largest error estimate of a step in each interval; row 0 stays 0 */
   double *squares;       /* (steps of a chunk, members): sums behind it */
@@ -103,7 +102,7 @@ static void measure_relative(prediction *p, ptrdiff_t step, const double *rmse) 
   for (ptrdiff_t k = 0; k < values; k++) {
     p->relative[k] = rmse[k] / p->spread[k % members];
     if (isnan(p->valid_time[k]) && p->relative[k] > p->app->config.predict.threshold)
-      p->valid_time[k] = (double)step * p->interval;
+      p->valid_time[k] = (double)step * p->range.interval;
   }
   for (int i = 0; i < SN_MARKS; i++)
     if (step == p->mark[i]) memcpy(p->marked + i * values, p->relative, (size_t)values * sizeof *p->marked);
@@ -122,7 +121,7 @@ static sn_status write_states(prediction *p, ptrdiff_t step, ptrdiff_t count, co
     if (estimates) scalars[1 + p->scores] = estimates + i * members;
     const double *fields[] = {states + i * members * p->points, p->frame};
     if (p->writer)
-      SN_TRY(sn_trajectory_append(p->writer, p->start + (double)(step + i) * p->interval, fields, scalars));
+      SN_TRY(sn_trajectory_append(p->writer, p->start + (double)(step + i) * p->range.interval, fields, scalars));
   }
   return SN_OK;
 }
@@ -148,9 +147,9 @@ static sn_status roll_out(prediction *p) {
     memcpy(p->states + m * p->points, p->reference + m * p->known * p->points, (size_t)p->points * sizeof *p->states);
   SN_TRY(write_states(p, 0, 1, p->states, p->estimate));
   sn_log_progress_start(p->app->log, 0);
-  for (ptrdiff_t done = 0; done < p->intervals;) {
-    const ptrdiff_t left = p->intervals - done, count = left < p->chunk ? left : p->chunk;
-    sn_integrator_begin_at(p->integrator, p->start + (double)done * p->interval,
+  for (ptrdiff_t done = 0; done < p->range.intervals;) {
+    const ptrdiff_t left = p->range.intervals - done, count = left < p->chunk ? left : p->chunk;
+    sn_integrator_begin_at(p->integrator, p->start + (double)done * p->range.interval,
                            sn_integrator_steps(p->integrator, done));
     SN_TRY(sn_agree(p->app->world, sn_integrator_forward(p->integrator, members, count, p->states, false)));
     SN_TRY(sn_integrator_check(p->integrator, members));
@@ -159,8 +158,8 @@ static sn_status roll_out(prediction *p) {
     SN_TRY(write_states(p, done + 1, count, p->states + state, p->estimate ? p->estimate + members : NULL));
     memmove(p->states, p->states + count * state, (size_t)state * sizeof *p->states);
     done += count;
-    sn_log_progress(p->app->log, "predicting", (double)done, (double)p->intervals, "t %g",
-                    p->start + (double)done * p->interval);
+    sn_log_progress(p->app->log, "predicting", (double)done, (double)p->range.intervals, "t %g",
+                    p->start + (double)done * p->range.interval);
   }
   return SN_OK;
 }
@@ -169,43 +168,16 @@ static sn_status roll_out(prediction *p) {
 static ptrdiff_t chunk_of(const prediction *p, ptrdiff_t members) {
   const double values = (double)members * (double)sn_grid_points(p->grid) / p->app->ranks;
   const double fits = (4 << 20) / values;
-  const ptrdiff_t most = p->intervals < 64 ? p->intervals : 64;
+  const ptrdiff_t most = p->range.intervals < 64 ? p->range.intervals : 64;
   return fits < 1 ? 1 : fits < (double)most ? (ptrdiff_t)fits : most;
-}
-
-static sn_status count_intervals(prediction *p) {
-  const double ratio = p->app->config.predict.span / p->interval, whole = fmax(1, round(ratio));
-  if (!(fabs(ratio - whole) <= 1e-6 * ratio))
-    return SN_ERROR_ALL(SN_ERROR_USAGE,
-                        "predict.span is %.12g, which is not a multiple of the %.12g between the snapshots of %s; "
-                        "%.12g would be",
-                        p->app->config.predict.span, p->interval, p->app->config.predict.data, whole * p->interval);
-  p->intervals = (ptrdiff_t)whole;
-  return SN_OK;
-}
-
-/* Several starts are spread over the snapshots that have a reference for the whole span behind them. */
-static sn_status spread_starts(prediction *p, ptrdiff_t snapshots) {
-  const sn_config *c = &p->app->config;
-  const ptrdiff_t room = snapshots - 1 - c->predict.start - p->intervals;
-  p->starts = c->predict.starts;
-  if (p->starts == 1) return SN_OK;
-  if (room < p->starts - 1)
-    return SN_ERROR_ALL(
-        SN_ERROR_USAGE,
-        "predict.starts is %td, but behind predict.start %s has only %td snapshots with a reference for "
-        "predict.span %g; generate more, or lower one of these",
-        p->starts, c->predict.data, room < 0 ? 0 : room + 1, c->predict.span);
-  p->stride = room / (p->starts - 1);
-  return SN_OK;
 }
 
 /* The part of the data that holds the references of this replica, and from it those references. */
 static sn_status read_references(prediction *p) {
   const sn_config *c = &p->app->config;
-  const ptrdiff_t starts = p->starts, first = p->members.start / starts;
+  const ptrdiff_t starts = p->range.starts, first = p->members.start / starts;
   const ptrdiff_t last = p->members.count ? (p->members.start + p->members.count - 1) / starts : first - 1;
-  const ptrdiff_t length = p->known + (starts - 1) * p->stride, size = p->known * p->points;
+  const ptrdiff_t length = p->known + (starts - 1) * p->range.stride, size = p->known * p->points;
   double *all = NULL;
   SN_TRY(sn_setup_read(p->app, p->grid, c->predict.data, p->reader, (sn_range){first, last - first + 1},
                        (sn_range){c->predict.start, length}, &all));
@@ -213,7 +185,7 @@ static sn_status read_references(prediction *p) {
   if (!status) status = SN_NEW(p->members.count, &p->start_time);
   status = sn_agree(p->app->world, status);
   for (ptrdiff_t m = 0; m < p->members.count && !status; m++) {
-    const ptrdiff_t number = p->members.start + m, shift = number % starts * p->stride;
+    const ptrdiff_t number = p->members.start + m, shift = number % starts * p->range.stride;
     const double *from = all + ((number / starts - first) * length + shift) * p->points;
     memcpy(p->reference + m * size, from, (size_t)size * sizeof *from);
     p->start_time[m] = sn_trajectory_time(p->reader, c->predict.start + shift);
@@ -226,22 +198,17 @@ static sn_status open_data(prediction *p) {
   const sn_config *c = &p->app->config;
   SN_TRY(sn_setup_grid(p->app, &p->grid));
   SN_TRY(sn_setup_trajectory(p->app, c->predict.data, &p->reader));
-  SN_TRY(sn_trajectory_interval(p->reader, &p->interval));
+  SN_TRY(sn_prediction_range_find(c, p->reader, &p->range));
   const ptrdiff_t snapshots = sn_trajectory_snapshots(p->reader);
-  if (c->predict.start >= snapshots)
-    return SN_ERROR_ALL(SN_ERROR_USAGE, "predict.start is snapshot %lld, but %s has only %td (0 to %td)",
-                        (long long)c->predict.start, c->predict.data, snapshots, snapshots - 1);
-  SN_TRY(count_intervals(p));
-  SN_TRY(spread_starts(p, snapshots));
-  p->total = sn_trajectory_members(p->reader) * p->starts;
+  p->total = sn_trajectory_members(p->reader) * p->range.starts;
   p->chunk = chunk_of(p, p->total);
   p->known = snapshots - c->predict.start;
-  if (p->known > p->intervals + 1) p->known = p->intervals + 1;
-  if (p->known <= p->intervals)
+  if (p->known > p->range.intervals + 1) p->known = p->range.intervals + 1;
+  if (p->known <= p->range.intervals)
     sn_log_warning(p->app->log, "%s ends %g before the prediction does: there is no reference after t = %g",
-                   c->predict.data, (double)(p->intervals + 1 - p->known) * p->interval,
+                   c->predict.data, (double)(p->range.intervals + 1 - p->known) * p->range.interval,
                    sn_trajectory_time(p->reader, snapshots - 1));
-  p->start = p->starts > 1 ? 0 : sn_trajectory_time(p->reader, c->predict.start);
+  p->start = p->range.starts > 1 ? 0 : sn_trajectory_time(p->reader, c->predict.start);
   p->members = sn_grid_share(p->grid, p->total);
   p->points = sn_grid_range(p->grid).count;
   return read_references(p);
@@ -262,7 +229,7 @@ static sn_status take_memory(prediction *p) {
 }
 
 static void choose_marks(prediction *p) {
-  const double lyapunov_time = 1 / (p->app->config.predict.lyapunov_exponent * p->interval);
+  const double lyapunov_time = 1 / (p->app->config.predict.lyapunov_exponent * p->range.interval);
   const ptrdiff_t last = p->known - 1;
   p->mark[0] = last < 1 ? last : 1;
   p->mark[1] = lyapunov_time < (double)last ? (ptrdiff_t)llround(lyapunov_time) : last;
@@ -272,7 +239,7 @@ static void choose_marks(prediction *p) {
 static sn_status begin_baselines(prediction *p) {
   if (!p->app->config.predict.baselines) return SN_OK;
   take_frame(p, 0);
-  return sn_baselines_create(p->app, p->model, p->interval, p->chunk, p->members.count, p->frame, p->mean,
+  return sn_baselines_create(p->app, p->model, p->range.interval, p->chunk, p->members.count, p->frame, p->mean,
                              &p->baselines);
 }
 
@@ -305,7 +272,7 @@ static sn_status open_file(prediction *p) {
       .members = p->total,
       .own_members = p->members,
       .length = c->grid.length,
-      .snapshots = p->intervals + 1,
+      .snapshots = p->range.intervals + 1,
       .gzip = c->io.compression ? (int)c->io.level : 0,
       .fields = 2,
       .field = fields,
@@ -333,8 +300,8 @@ static sn_status summarize(prediction *p) {
   const sn_scores scores = {.scores = p->scores,
                             .total = p->total,
                             .members = p->members,
-                            .span = (double)p->intervals * p->interval,
-                            .mark = {(double)p->mark[0] * p->interval, (double)p->mark[1] * p->interval},
+                            .span = (double)p->range.intervals * p->range.interval,
+                            .mark = {(double)p->mark[0] * p->range.interval, (double)p->mark[1] * p->range.interval},
                             .valid_time = p->valid_time,
                             .marked = p->marked};
   SN_TRY(sn_scores_say_valid_times(p->app, p->grid, &scores));
@@ -356,10 +323,10 @@ static sn_status predict(prediction *p) {
     SN_TRY(sn_setup_model(p->app, p->grid, samples, &p->model));
   else
     SN_TRY(sn_setup_model_from_file(p->app, p->grid, c->predict.model, samples, &p->model));
-  SN_TRY(sn_setup_integrator(p->app, p->model, p->interval, p->chunk, SN_PASSES_FORWARD, &p->integrator));
+  SN_TRY(sn_setup_integrator(p->app, p->model, p->range.interval, p->chunk, SN_PASSES_FORWARD, &p->integrator));
   SN_TRY(sn_integrator_reserve(p->integrator, samples));
   const double speed = sn_suitability_speed(p->app, p->members.count * p->known * p->points, p->reference);
-  SN_TRY(sn_suitability_check(p->app, p->model, speed, sn_integrator_steps(p->integrator, p->intervals)));
+  SN_TRY(sn_suitability_check(p->app, p->model, speed, sn_integrator_steps(p->integrator, p->range.intervals)));
   if (sn_integrator_estimates(p->integrator)) {
     SN_TRY(SN_NEW((p->chunk + 1) * samples, &p->estimate));
     SN_TRY(SN_NEW(sn_integrator_steps(p->integrator, p->chunk) * samples, &p->squares));

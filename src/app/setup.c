@@ -1,5 +1,6 @@
 #include "setup.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,7 +8,6 @@
 #include <unistd.h>
 
 #include "config_schema.h"
-#include "sinode/checkpoint_file.h"
 #include "sinode/memory.h"
 #include "sinode/model_file.h"
 #include "sinode/wisdom.h"
@@ -30,7 +30,7 @@ sn_status sn_setup_grid(sn_app *app, sn_grid **grid) {
 }
 
 sn_status sn_setup_keep_wisdom(const sn_app *app) {
-  return keeps_wisdom(app) ? sn_wisdom_write(app->world, app->config.fft.wisdom) : SN_OK;
+  return keeps_wisdom(app) && !app->dry ? sn_wisdom_write(app->world, app->config.fft.wisdom) : SN_OK;
 }
 
 /* Stencil coefficients or a first matrix, as model.linear.coefficients says. */
@@ -173,16 +173,28 @@ sn_model_description sn_setup_describe(const sn_app *app, const sn_model *model)
   return d;
 }
 
-sn_optimizer_options sn_setup_optimizer_options(const sn_app *app) {
+sn_status sn_setup_suits_optimizer(const sn_app *app, double trained) {
+  const double most = floor(sqrt(INT_MAX)); /* the BLAS counts the elements of the matrix */
+  if (app->config.train.optimizer.kind != SN_OPTIMIZER_LM || trained <= most) return SN_OK;
+  return SN_ERROR_ALL(
+      SN_ERROR_USAGE,
+      "train.optimizer.kind is lm, whose matrix has a row for each of the %.0f parameters to train, but "
+      "at most %.0f are possible on any number of ranks; use lbfgs, or a smaller network",
+      trained, most);
+}
+
+sn_status sn_setup_optimizer(const sn_app *app, sn_parameters *parameters, sn_optimizer **optimizer) {
   const sn_config *c = &app->config;
-  return (sn_optimizer_options){.kind = (sn_optimizer_kind)c->train.optimizer.kind,
-                                .weight_decay = c->train.optimizer.weight_decay,
-                                .beta1 = c->train.optimizer.beta1,
-                                .beta2 = c->train.optimizer.beta2,
-                                .epsilon = c->train.optimizer.epsilon,
-                                .momentum = c->train.optimizer.momentum,
-                                .history = (int)c->train.optimizer.history,
-                                .damping = c->train.optimizer.damping};
+  const sn_optimizer_options options = {.kind = (sn_optimizer_kind)c->train.optimizer.kind,
+                                        .weight_decay = c->train.optimizer.weight_decay,
+                                        .beta1 = c->train.optimizer.beta1,
+                                        .beta2 = c->train.optimizer.beta2,
+                                        .epsilon = c->train.optimizer.epsilon,
+                                        .momentum = c->train.optimizer.momentum,
+                                        .history = (int)c->train.optimizer.history,
+                                        .damping = c->train.optimizer.damping};
+  SN_TRY(sn_setup_suits_optimizer(app, (double)sn_parameters_total(parameters, true)));
+  return sn_optimizer_create(parameters, &options, optimizer);
 }
 
 sn_passes sn_setup_training_passes(const sn_app *app) {
@@ -242,6 +254,27 @@ sn_status sn_setup_trajectory(const sn_app *app, const char *path, sn_trajectory
   return status;
 }
 
+/* A window must fit into what is held out, or a member; where the fraction is less than that, more is held out. */
+static void say_held_out(const sn_app *app, const sn_dataset *dataset, ptrdiff_t members, ptrdiff_t snapshots) {
+  const sn_config *c = &app->config;
+  const bool in_time = c->train.split == SN_SPLIT_TIME;
+  const ptrdiff_t all = in_time ? snapshots : members, held = all - sn_dataset_boundary(dataset);
+  const double asked = round(c->train.validation * (double)all);
+  if ((double)held > asked)
+    sn_log_warning(app->log, "train.validation %g is %.0f of %td %s, but %td are held out, the least there can be%s",
+                   c->train.validation, asked, all, in_time ? "snapshots" : "members", held,
+                   in_time ? " (train.window + 1)" : "");
+}
+
+sn_status sn_setup_dataset(const sn_app *app, const sn_grid *grid, ptrdiff_t members, ptrdiff_t snapshots,
+                           const double *values, sn_dataset **dataset) {
+  const sn_config *c = &app->config;
+  SN_TRY(sn_dataset_create(members, snapshots, sn_grid_range(grid).count, values, c->train.window,
+                           (sn_split_kind)c->train.split, c->train.validation, dataset));
+  say_held_out(app, *dataset, members, snapshots);
+  return SN_OK;
+}
+
 /* Finds the first value that is not finite, if any; values has shape (members, snapshots, points). */
 static sn_status see_that_it_is_finite(const char *path, sn_range members, sn_range snapshots, sn_range points,
                                        const double *values) {
@@ -289,17 +322,22 @@ sn_status sn_setup_lock(sn_app *app, const char *path, const char *what, const c
   return SN_OK;
 }
 
-static sn_status see_that_it_is_no_directory(const char *path, const char *key) {
+/* Whether a file may stand there: a device or a pipe would be replaced by it, for everybody. */
+static sn_status see_that_it_is_a_file(const char *path, const char *key) {
   const size_t length = strlen(path);
   struct stat found;
-  if ((stat(path, &found) == 0 && S_ISDIR(found.st_mode)) || (length && path[length - 1] == '/'))
+  const bool there = stat(path, &found) == 0;
+  if ((there && S_ISDIR(found.st_mode)) || (length && path[length - 1] == '/'))
     return SN_ERROR(SN_ERROR_FILE, "%s: is a directory, but %s must name a file", path, key);
+  if (there && !S_ISREG(found.st_mode))
+    return SN_ERROR(SN_ERROR_FILE, "%s: is a device, pipe or socket, but %s must name a file, which would replace it",
+                    path, key);
   return SN_OK;
 }
 
 /* Rank 0's part. */
 static sn_status make_place(const char *path, const char *key) {
-  SN_TRY(see_that_it_is_no_directory(path, key));
+  SN_TRY(see_that_it_is_a_file(path, key));
   return sn_file_make_folder_of(path);
 }
 
@@ -331,11 +369,10 @@ static bool is_read(const sn_app *app, const char *path, const char *key) {
 
 /* Rank 0's part. */
 static sn_status claim(const sn_app *app, const char *path, const char *key) {
-  SN_TRY(see_that_it_is_no_directory(path, key));
+  SN_TRY(see_that_it_is_a_file(path, key));
   if (access(path, F_OK) != 0) return SN_OK;
   if (!app->overwrite)
-    return SN_ERROR(SN_ERROR_FILE,
-                    "%s: is there already, from another run; choose another %s, or replace it with --overwrite", path,
+    return SN_ERROR(SN_ERROR_FILE, "%s: is there already; choose another %s, or replace it with --overwrite", path,
                     key);
   if (is_read(app, path, key))
     return SN_ERROR(SN_ERROR_USAGE, "%s is %s, which this command reads; choose another file to write", key, path);
@@ -346,11 +383,11 @@ sn_status sn_setup_claim(const sn_app *app, const char *path, const char *key) {
   return sn_agree(app->world, app->rank == 0 ? claim(app, path, key) : SN_OK);
 }
 
-sn_status sn_setup_same_run(const sn_app *app, const sn_grid *grid, const char *path, const char *const *decisive,
+sn_status sn_setup_same_run(const sn_app *app, const char *path, const char *kind, const char *const *decisive,
                             size_t count, const char *key) {
   char text[16384];
   sn_config theirs;
-  SN_TRY(sn_checkpoint_file_config(grid, path, text, sizeof text));
+  SN_TRY(sn_file_read_config(app->world, path, kind, text, sizeof text));
   SN_TRY(sn_config_parse_kept(path, text, strlen(text), &theirs));
   for (size_t k = 0; k < count; k++) {
     char before[256], now[256];

@@ -3,6 +3,7 @@
 #define SINODE_APP_SETUP_H
 
 #include "app.h"
+#include "sinode/dataset.h"
 #include "sinode/grid.h"
 #include "sinode/integrator.h"
 #include "sinode/model.h"
@@ -37,8 +38,14 @@ sn_status sn_setup_model_from_file(const sn_app *app, const sn_grid *grid, const
 /* What a file says about a model. Local. */
 sn_model_description sn_setup_describe(const sn_app *app, const sn_model *model);
 
-/* The optimizer of the parameters. Local. */
-sn_optimizer_options sn_setup_optimizer_options(const sn_app *app);
+/*
+ * The optimizer of the parameters, over those of a model. Error SN_ERROR_USAGE: one that cannot train so many.
+ * Collective over world.
+ */
+sn_status sn_setup_optimizer(const sn_app *app, sn_parameters *parameters, sn_optimizer **optimizer);
+
+/* The error alone, for so many parameters to train. Local. */
+sn_status sn_setup_suits_optimizer(const sn_app *app, double trained);
 
 /* What is wanted of an integrator beside states. */
 typedef enum { SN_PASSES_FORWARD, SN_PASSES_ADJOINT, SN_PASSES_TANGENT } sn_passes;
@@ -55,6 +62,13 @@ sn_status sn_setup_integrator(const sn_app *app, sn_model *model, double interva
 
 /* Opens a trajectory and sees that it is for the parameters' grid. Collective over world. */
 sn_status sn_setup_trajectory(const sn_app *app, const char *path, sn_trajectory_reader **reader);
+
+/*
+ * The training and validation windows of data (members, snapshots, local points), NULL for none yet, as the parameters
+ * say; warns where more is held out than that. Local. Error SN_ERROR_USAGE: there is no training window.
+ */
+sn_status sn_setup_dataset(const sn_app *app, const sn_grid *grid, ptrdiff_t members, ptrdiff_t snapshots,
+                           const double *values, sn_dataset **dataset);
 
 /*
  * Takes an array (members, snapshots, local points) and reads that part of the data at `path` into it. Error: not all
@@ -82,17 +96,16 @@ sn_status sn_setup_lock(sn_app *app, const char *path, const char *what, const c
 sn_status sn_setup_lock_file(sn_app *app, const char *path, const char *key);
 
 /*
- * Refuses to go on if the file that `key` has made exists already, from another run, unless --overwrite was given; and
- * always if it is a directory, the parameter file, or a file that another key of the same section names. Collective
- * over world.
+ * Refuses to go on if the file that `key` has made exists already, unless --overwrite was given; and always if it is no
+ * regular file, the parameter file, or a file that another key of the same section names. Collective over world.
  */
 sn_status sn_setup_claim(const sn_app *app, const char *path, const char *key);
 
 /*
- * Sees that a checkpoint was written with the same values of the decisive keys or sections: error SN_ERROR_USAGE naming
- * the first that differs; `key` is what the user may change instead. Collective over world.
+ * Sees that a file of a kind was written with the same values of the decisive keys or sections: error SN_ERROR_USAGE
+ * naming the first that differs; `key` is what the user may change instead. Collective over world.
  */
-sn_status sn_setup_same_run(const sn_app *app, const sn_grid *grid, const char *path, const char *const *decisive,
+sn_status sn_setup_same_run(const sn_app *app, const char *path, const char *kind, const char *const *decisive,
                             size_t count, const char *key);
 
 /* Where files come from, for their attributes. */

@@ -155,8 +155,7 @@ static sn_status load_data(sn_training *t, double *interval) {
   if (status) return status;
   identify(t, members, snapshots);
   t->speed = sn_suitability_speed(t->app, members * snapshots * sn_grid_range(t->grid).count, t->values);
-  SN_TRY(sn_dataset_create(members, snapshots, sn_grid_range(t->grid).count, t->values, c->train.window,
-                           (sn_split_kind)c->train.split, c->train.validation, &t->dataset));
+  SN_TRY(sn_setup_dataset(t->app, t->grid, members, snapshots, t->values, &t->dataset));
   describe_held_out(t, members, snapshots);
   return SN_OK;
 }
@@ -165,13 +164,6 @@ static sn_status prepare(sn_training *t) {
   sn_app *app = t->app;
   const sn_config *c = &app->config;
   double interval;
-  if (c->train.optimizer.kind == SN_OPTIMIZER_LM && c->train.loss != SN_LOSS_MSE)
-    return SN_ERROR_ALL(SN_ERROR_USAGE,
-                        "train.optimizer.kind is lm, which minimizes squares; set train.loss to mse, or use lbfgs");
-  if (sn_setup_slice(app) && sn_optimizer_kind_sees_all((sn_optimizer_kind)c->train.optimizer.kind))
-    return SN_ERROR_ALL(SN_ERROR_USAGE,
-                        "parallel.reproducible sums batches in slices, but lbfgs and lm take no batches; set it to "
-                        "false, or use adamw or sgd");
   t->libraries = sn_setup_libraries();
   sn_timer_start(app->timer, SN_TIME_SETUP);
   SN_TRY(sn_setup_grid(app, &t->grid));
@@ -181,8 +173,7 @@ static sn_status prepare(sn_training *t) {
   SN_TRY(sn_setup_integrator(app, t->model, interval, c->train.window, sn_setup_training_passes(app), &t->integrator));
   SN_TRY(sn_suitability_check(app, t->model, t->speed, sn_integrator_steps(t->integrator, c->train.window)));
   SN_TRY(sn_objective_create(t->model, t->integrator, (sn_loss_kind)c->train.loss, c->train.window, &t->objective));
-  const sn_optimizer_options optimizer = sn_setup_optimizer_options(app);
-  SN_TRY(sn_optimizer_create(sn_model_parameters(t->model), &optimizer, &t->optimizer));
+  SN_TRY(sn_setup_optimizer(app, sn_model_parameters(t->model), &t->optimizer));
   const sn_trainer_options options = {
       .batch = c->train.batch,
       .epochs = c->train.epochs,

@@ -141,7 +141,8 @@ static sn_status read_checkpoint(void *context, const char *path) {
   int64_t epochs = 0;
   ptrdiff_t numbers = 0;
   const sn_checkpoint_number epoch = {"epoch", SN_CHECKPOINT_INT64, 1, &epochs};
-  SN_TRY(sn_setup_same_run(t->app, t->grid, path, decisive, sizeof decisive / sizeof decisive[0], "run.directory"));
+  SN_TRY(
+      sn_setup_same_run(t->app, path, "checkpoint", decisive, sizeof decisive / sizeof decisive[0], "run.directory"));
   SN_TRY(see_that_the_data_are(t, path));
   SN_TRY(sn_checkpoint_file_read_numbers(t->grid, path, 1, &epoch));
   SN_TRY(sn_checkpoint_file_count(t->grid, path, "/progress/history", &numbers));

@@ -14,6 +14,7 @@ struct sn_lyapunov {
   sn_integrator *integrator;
   double interval;
   ptrdiff_t exponents, samples, points;
+  ptrdiff_t passed; /* intervals so far, transients included */
   double *states;   /* (2, samples, points) */
   double *tangents; /* (2, exponents, samples, points): before and after an interval */
   double *gram;     /* (samples, exponents, exponents): Q Q^T, then its factor */
@@ -116,16 +117,29 @@ void sn_lyapunov_destroy(sn_lyapunov **lyapunov) {
 
 double *sn_lyapunov_states(sn_lyapunov *l) { return l->states; }
 
-sn_status sn_lyapunov_advance(sn_lyapunov *l, ptrdiff_t intervals, double *rates) {
+/* States and perturbations over one interval. */
+static sn_status pass_interval(sn_lyapunov *l, double *sums) {
   const ptrdiff_t state = l->samples * l->points, all = l->exponents * state;
+  SN_TRY(sn_integrator_tangent(l->integrator, l->samples, 1, l->states, l->exponents, NULL, l->tangents));
+  memcpy(l->states, l->states + state, (size_t)state * sizeof *l->states);
+  memcpy(l->tangents, l->tangents + all, (size_t)all * sizeof *l->tangents);
+  return orthonormalize_twice(l, l->tangents, sums);
+}
+
+/* All replicas stop where the first state blows up, which is also why its perturbations may have failed. */
+static sn_status pass_together(sn_lyapunov *l, double *sums) {
+  sn_integrator_begin_at(l->integrator, (double)l->passed * l->interval,
+                         l->passed * sn_integrator_steps(l->integrator, 1));
+  sn_status status = pass_interval(l, sums), blown = sn_integrator_check(l->integrator, l->samples);
+  if (blown) sn_error_destroy(&status);
+  l->passed++;
+  return blown ? blown : sn_agree(sn_grid_world(l->grid), status);
+}
+
+sn_status sn_lyapunov_advance(sn_lyapunov *l, ptrdiff_t intervals, double *rates) {
   const ptrdiff_t count = l->exponents * l->samples;
   if (rates) memset(rates, 0, (size_t)count * sizeof *rates);
-  for (ptrdiff_t k = 0; k < intervals; k++) {
-    SN_TRY(sn_integrator_tangent(l->integrator, l->samples, 1, l->states, l->exponents, NULL, l->tangents));
-    memcpy(l->states, l->states + state, (size_t)state * sizeof *l->states);
-    memcpy(l->tangents, l->tangents + all, (size_t)all * sizeof *l->tangents);
-    SN_TRY(orthonormalize_twice(l, l->tangents, rates));
-  }
+  for (ptrdiff_t k = 0; k < intervals; k++) SN_TRY(pass_together(l, rates));
   for (ptrdiff_t k = 0; rates && k < count; k++) rates[k] /= (double)intervals * l->interval;
   return SN_OK;
 }

@@ -4,7 +4,9 @@ import ctypes
 import json
 import os
 import pathlib
+import re
 import shutil
+import subprocess
 import tempfile
 import unittest
 
@@ -145,7 +147,7 @@ class Data(BadInput):
             with h5py.File(folder / "data.h5", "a") as file:
                 u, x = file["u"][:, :, :14], file["x"][:14]
                 del file["u"], file["x"]
-                file["u"], file["x"] = u, x
+                file["u"], file["x"] = u, x * 16 / 14
         self.refused(2, ["data.h5", "14 grid points", "grid.points is 16"], "train", "c.yaml", prepare=shrink)
         self.refused(2, ["data.h5", "length 22", "grid.length is 21"], "train", "c.yaml", "--set", "grid.length=21.0")
 
@@ -188,9 +190,32 @@ class Data(BadInput):
         self.refused(2, ["train.window is 40"], "gradient", "c.yaml", "--set", "train.window=40", "--set",
                      "gradient.model=model.h5")
 
-    def test_start_beyond_the_end(self):
-        self.refused(2, ["predict.start is snapshot 21", "0 to 20"], "predict", "c.yaml", "--set", "predict.start=21",
-                     "--set", "predict.model=model.h5")
+    def test_predictions_beyond_the_data(self):
+        """check looks at the data too, where they are."""
+        for command in ("predict", "check"):
+            for setting, words in (("start=21", ["predict.start is snapshot 21", "0 to 20"]),
+                                   ("span=0.35", ["predict.span is 0.35", "not a multiple of the 0.2"]),
+                                   ("starts=12", ["predict.starts is 12", "only 11 snapshots with a reference"])):
+                self.refused(2, words, command, "c.yaml", "--set", f"predict.{setting}", "--set",
+                             "predict.model=model.h5")
+
+    def test_points_that_are_elsewhere(self):
+        def turn(folder):
+            with h5py.File(folder / "data.h5", "a") as file:
+                file["x"][:] = file["x"][:][::-1]
+
+        def stretch(folder):
+            with h5py.File(folder / "data.h5", "a") as file:
+                file["x"][15] += 1e-6  # on the last rank alone
+        self.refused(3, ["data.h5: x[0] is 20.625, but must be 0", "j L / N"], "train", "c.yaml", prepare=turn)
+        self.refused(3, ["data.h5: x[15] is 20.625001, but must be 20.625"], "train", "c.yaml", prepare=stretch)
+
+    def test_formats_that_are_none(self):
+        for number, words in ((0, "sinode_format is 0, but formats count from 1"), (2, "has format 2")):
+            def label(folder, number=number):
+                with h5py.File(folder / "data.h5", "a") as file:
+                    file.attrs["sinode_format"] = number
+            self.refused(3, ["data.h5", words], "train", "c.yaml", prepare=label)
 
 
 class Model(BadInput):
@@ -242,6 +267,42 @@ class Model(BadInput):
         self.refused(3, ["model.h5", "layer_1/weight", "not finite"], *self.ARGUMENTS, prepare=self.edited(spoil))
 
 
+class Check(BadInput):
+    """What a command refuses, check refuses, and leaves nothing behind."""
+
+    def test_keys_that_do_not_go_together(self):
+        for words in ("train.loss=mae train.optimizer.kind=lm", "parallel.reproducible=true train.optimizer.kind=lbfgs",
+                      "benchmark.only=[foo]", "lyapunov.exponents=17", "lyapunov.interval=0.3",
+                      "model.nonlinear.kernel=17 model.nonlinear.kind=conv",
+                      "integrator.solver.kind=banded model.linear.kind=dense"):
+            settings = [word for setting in words.split() for word in ("--set", setting)]
+            self.refused(2, [f"--set {settings[1]}: "], "check", "c.yaml", *settings)
+
+    def test_too_many_parameters_for_a_matrix(self):
+        for more in ((), ("--ranks", "64")):
+            self.refused(2, ["train.optimizer.kind is lm", "127216 parameters", "use lbfgs, or a smaller network"], "check",
+                         "c.yaml", *more, "--set", "train.optimizer.kind=lm", "--set",
+                         "model.nonlinear.hidden=[200, 200, 200, 200]", splits=[(1, 1), (2, 2)])
+
+    def test_leaves_no_wisdom(self):
+        words = ("check", "c.yaml", "--set", "fft.plan=measure", "--set", "fft.wisdom=wisdom")
+        found, out, err, before, after = self.attempt((2, 2), words, None)
+        self.assertEqual((found, harness.without_launcher(err)), (0, []), out + err)
+        self.assertEqual(before, after)
+
+    def test_more_is_held_out_than_asked_for(self):
+        for command in ("check", "train"):
+            for settings, words in ((("train.window=9",), "is 4 of 21 snapshots, but 10 are held out"),
+                                    (("train.split=member",), "is 0 of 2 members, but 1 are held out"),
+                                    (("train.window=3",), None)):
+                with self.subTest(command=command, settings=settings):
+                    more = [word for setting in settings for word in ("--set", setting)]
+                    found, out, err, _, _ = self.attempt((1, 1), (command, "c.yaml", *more), None)
+                    self.assertEqual(found, 0, out + err)
+                    self.assertEqual("held out" in err, words is not None, err)
+                    self.assertIn(words or "", err)
+
+
 class Output(BadInput):
     WRITERS = (("generate", "generate.file"), ("predict", "predict.file"), ("gradient", "gradient.file"))
     MODEL = ("--set", "predict.model=model.h5", "--set", "gradient.model=model.h5")
@@ -276,6 +337,33 @@ class Output(BadInput):
             self.refused(3, ["taken: is a directory", f"{key} must name a file"], command, "c.yaml", *self.MODEL,
                          "--overwrite", "--set", f"{key}=taken", prepare=lambda folder: (folder / "taken").mkdir())
         self.refused(3, "new/: is a directory", "generate", "c.yaml", "--set", "generate.file=new/")
+
+    def test_pipe_in_the_place_of_a_file(self):
+        """As a device would, it would be gone for everybody."""
+        for command, key in self.WRITERS:
+            with tempfile.TemporaryDirectory() as name:
+                folder = pathlib.Path(name) / "work"
+                shutil.copytree(self.pristine, folder)
+                os.mkfifo(folder / "pipe")
+                for words in ((), ("--overwrite",)):
+                    found, out, err = harness.run(folder, command, "c.yaml", *self.MODEL, *words, "--set",
+                                                  f"{key}=pipe")
+                    self.assertEqual(found, 3, out + err)
+                    self.assertIn(f"pipe: is a device, pipe or socket, but {key} must name a file", err)
+                    self.assertTrue((folder / "pipe").is_fifo())
+
+    def test_what_is_printed_is_lost(self):
+        """/dev/full is a disk without room."""
+        for arguments in (("--version",), ("template", "train"), ("info", "data.h5"), ("check", "c.yaml")):
+            with open("/dev/full", "w") as full:
+                done = subprocess.run([harness.PROGRAM, *arguments], cwd=self.pristine, stdin=subprocess.DEVNULL,
+                                      stdout=full, stderr=subprocess.PIPE, text=True, timeout=harness.TIMEOUT)
+            self.assertEqual((done.returncode, done.stderr),
+                             (3, "sinode: error: stdout cannot be written: No space left on device\n"))
+        words = [harness.PROGRAM, "template", "train"]
+        closed = subprocess.run(["bash", "-c", '"$@" >&-', "bash", *words], stderr=subprocess.PIPE, text=True,
+                                timeout=harness.TIMEOUT)
+        self.assertEqual((closed.returncode, closed.stderr), (0, ""))
 
     def test_failure_to_write_is_in_the_status(self):
         """A job script must not take a run that has died for one that goes on."""
@@ -333,6 +421,23 @@ class BlowUp(BadInput):
         self.refused(1, ["blew up", "step", "t = ", "norm", "largest stable step", "integrator.dt"], "predict",
                      "c.yaml", "--set", "predict.model=model.h5", "--set", "integrator.scheme=euler", "--set",
                      "predict.span=4.0", prepare=stiffen, warnings=1)
+
+    def test_lyapunov(self):
+        """The step and the time are those since the beginning of the transient."""
+        for split in ((1, 1), (4, 2)):
+            words = ["model=none", "members=3", "interval=0.1"]
+            found, out, err, before, after = self.attempt(
+                split, ["lyapunov", "c.yaml", "--set", "model.nonlinear.kind=ks", "--set", "integrator.scheme=euler",
+                        "--set", "integrator.dt=0.02", *(part for word in words for part in ("--set", f"lyapunov.{word}"))],
+                None)
+            self.assertEqual(found, 1, out + err)
+            lines = harness.without_launcher(err)
+            self.assertEqual(len(lines), 1, err)
+            told = re.search(r"euler blew up in step (\d+), at t = ([0-9.]+): the norm .* of the state is [0-9.e+]+;", lines[0])
+            self.assertIsNotNone(told, lines[0])
+            self.assertAlmostEqual(float(told[2]), 0.02 * int(told[1]), delta=1e-3)
+            self.assertGreater(int(told[1]), 500)
+            self.assertEqual(before, after)
 
     def test_train(self):
         self.refused(1, ["blew up", "step", "norm", "largest stable step", "integrator.dt"], "train", "c.yaml", "--set",

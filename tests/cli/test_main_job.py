@@ -185,7 +185,7 @@ class Benchmark(harness.Case):
         rows, _ = self.measure("--set", "benchmark.only=[solve_fft, solve_dense]")
         self.assertEqual(set(rows), {"solve_fft", "solve_dense"})
         _, err = self.sinode("benchmark", "--overwrite", "--set", "benchmark.only=[halo, nothing]", status=2)
-        self.assertRegex(err[0], "benchmark.only names 'nothing', but must name some of generate_step, halo, ")
+        self.assertRegex(err[0], r"\[halo, nothing\], but must be a list of some of generate_step, halo, ")
         _, err = self.sinode("benchmark", "--overwrite", "--set", "benchmark.only='@halo'", status=2)
         self.assertRegex(err[0], "benchmark.only")
         _, err = self.sinode("benchmark", "--set", "benchmark.only=halo", status=3)

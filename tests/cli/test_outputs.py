@@ -225,6 +225,38 @@ class Watching(harness.Case):
         self.assertRegex((self.folder / "log").read_bytes().decode(), r"\r\x1b\[Ktraining \[#*-*\] +\d+%  .*MiB  ETA \d+:\d\d")
 
 
+class Info(harness.Case):
+    def info(self, path, ranks=1, status=0):
+        found, out, err = harness.run(self.folder, "info", path, ranks=ranks)
+        self.assertEqual(found, status, out + err)
+        return out, err
+
+    def test_says_how_far_a_file_goes(self):
+        self.sinode("generate", "--quiet", "--set", "run.time_limit=0.001s", status=75)
+        checkpoint, = self.folder.glob("data.h5.checkpoint-*.h5")
+        self.assertRegex(self.info(checkpoint)[0], r"\nstep +4\nsnapshots +0\n$")
+        self.sinode("generate", "--quiet")
+        self.sinode("train", "--quiet")
+        for ranks in (1, 3):
+            self.assertRegex(self.info("data.h5", ranks)[0], r"\nlast time +4\n$")
+            newest = max(self.folder.glob("run/checkpoints/*.h5"))
+            self.assertRegex(self.info(newest, ranks)[0], r"\nepoch +3\niteration +12\n$")
+
+    def test_benchmark(self):
+        self.sinode("benchmark", "--quiet", "--set", "benchmark.only=[halo, solve_fft]", "--set", "benchmark.seconds=0.01")
+        path = self.folder / "run" / "benchmark.csv"
+        for ranks in (1, 2):
+            out, _ = self.info(path, ranks)
+            self.assertIn("benchmark.csv: measurements of a benchmark\n", out)
+            self.assertRegex(out, r"\n  halo +1 +1 +16 +8 +\S+ +nan +nan +0 +0\n")
+            self.assertRegex(out, r"\n  solve_fft +1 +1 +16 +8 ")
+        text = path.read_text()
+        path.write_text(text[:-20])
+        self.assertIn("benchmark.csv:3: 'solve_fft,1,", self.info(path, status=3)[1])
+        path.write_text("name,ranks\n")
+        self.assertIn("is not an HDF5 file", self.info(path, status=3)[1])
+
+
 class Schema(harness.Case):
     """The JSON Schema takes what the program takes, and refuses what it refuses."""
 
@@ -289,7 +321,12 @@ class Schema(harness.Case):
                 ("train: {data: d.h5}\nrun: {time_limit: '1-12:00:00'}", True),
                 ("train: {data: d.h5}\nrun: {time_limit: 90 minutes}", False),
                 ("train: {data: d.h5}\nio: {compression: gzip, level: 10}", False),
-                ("train: {data: d.h5}\nio: {compression: gzip, level: 9}", True)):
+                ("train: {data: d.h5}\nio: {compression: gzip, level: 9}", True),
+                ("train: {data: d.h5}\nbenchmark: {only: [halo, solve_fft]}", True),
+                ("train: {data: d.h5}\nbenchmark: {only: halo}", True),
+                ("train: {data: d.h5}\nrun: {seed: 9223372036854775807}", True),
+                ("train: {data: d.h5}\nrun: {seed: 18446744073709551615}", False),
+                ("train: {data: d.h5}\nbenchmark: {only: [halo, foo]}", False)):
             with self.subTest(text=text):
                 (self.folder / "c.yaml").write_text(text + "\n")
                 # A sound file gets as far as the data, which are not there.

@@ -274,6 +274,26 @@ class Generate(StepByStep):
                 if content is not None:
                     (self.folder / name).write_bytes(content)
 
+    def test_what_is_complete_is_left_alone(self):
+        """A job that is started once more, as after a failure of its node, ends well and changes nothing."""
+        self.stopped_once(1, 1)
+        checkpoint, = self.folder.glob("new.h5.checkpoint-*.h5")
+        content = checkpoint.read_bytes()
+        self.sinode("generate", *self.ARGUMENTS, "--quiet")
+        before = harness.tree(self.folder)
+        for ranks, space in ((1, 1), (2, 2), (3, 1)):
+            checkpoint.write_bytes(content)  # of a run that was killed between the last rename and the end
+            out, err = self.sinode("generate", *self.ARGUMENTS, ranks=ranks, space=space)
+            self.assertIn("new.h5 is complete already", out)
+            self.assertEqual((err, harness.tree(self.folder)), ([], before))
+        for setting in ("generate.dt=0.025", "grid.points=32", "run.seed=7"):
+            _, err = self.sinode("generate", *self.ARGUMENTS, "--set", setting, status=3)
+            self.assertIn("new.h5: is there already; choose another generate.file", err[0])
+        self.sinode("predict", "--set", "predict.model=none", "--set", "predict.data=new.h5", "--set", "predict.span=1.0",
+                    *self.ARGUMENTS)
+        _, err = self.sinode("generate", *self.ARGUMENTS, "--set", "generate.file=prediction.h5", status=3)
+        self.assertIn("prediction.h5: is there already", err[0])
+
     def test_damaged_snapshots_are_made_again(self):
         self.sinode("generate", *self.ARGUMENTS, "--quiet", "--set", "generate.file=whole.h5")
         for _ in range(8):

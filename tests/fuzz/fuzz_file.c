@@ -330,7 +330,7 @@ static void read_checkpoint(void) {
   char text[16384];
   ptrdiff_t count;
   const sn_checkpoint checkpoint = whole();
-  sn_status status = sn_checkpoint_file_config(grid, path, text, sizeof text);
+  sn_status status = sn_file_read_config(MPI_COMM_WORLD, path, "checkpoint", text, sizeof text);
   if (!status) status = sn_checkpoint_file_count(grid, path, "/progress/history", &count);
   if (!status) status = sn_checkpoint_file_read_numbers(grid, path, 1, numbers);
   if (!status) status = sn_checkpoint_file_read(grid, path, &checkpoint);

@@ -380,7 +380,8 @@ class Program(TorchTest):
         """The KS stencil and the attributes are those of a model the program wrote; its checkpoint is exported."""
         with h5py.File(self.folder / "data.h5", "w") as file:
             file.attrs.update({"sinode_kind": "trajectory", "sinode_format": 1, "domain_length": LENGTH})
-            file["member"], file["time"], file["x"] = np.arange(1, dtype="i4"), 0.2 * np.arange(9), np.arange(POINTS)
+            file["member"], file["time"] = np.arange(1, dtype="i4"), 0.2 * np.arange(9)
+            file["x"] = LENGTH / POINTS * np.arange(POINTS)
             file["u"] = np.random.default_rng(1).normal(size=(1, 9, POINTS))
         self.sinode("train", grid=f"{{points: {POINTS}, length: {LENGTH}}}", run="{directory: run}",
                     model="{nonlinear: {kind: mlp, hidden: [12, 10], activation: tanh}}",

@@ -25,7 +25,7 @@ static void schema_is_consistent(void **state) {
     assert_true(strlen(key->path) < SN_CONFIG_KEY_LENGTH && strchr(key->path, '.'));
     assert_true(key->help && key->commands && (key->required & ~key->commands) == 0);
     assert_true(key->fallback ? !key->required : key->required && key->example);
-    assert_true((key->type == SN_KEY_CHOICE) == (key->choices != NULL));
+    assert_true((key->type == SN_KEY_CHOICE || key->type == SN_KEY_NAMES) == (key->choices != NULL));
     assert_true((key->type == SN_KEY_WIDTHS) == (key->count_offset != 0));
     for (int other = 0; other < k; other++) assert_true(sn_config_key_at(other)->offset != key->offset);
 

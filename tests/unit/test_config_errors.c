@@ -43,7 +43,7 @@ static void wrong_values_are_refused(void **state) {
       {"grid: {points: 0x40}", "case.yaml:1", "'0x40'", "an integer"},
       {"grid: {points: 064}", "case.yaml:1", "'064'", "an integer"},
       {"grid: {points: '64'}", "case.yaml:1", "'64' in quotation marks", "an integer"},
-      {"run: {seed: 9223372036854775808}", "case.yaml:1", "run.seed", "an integer"},
+      {"run: {seed: 18446744073709551615}", "case.yaml:1", "run.seed", "an integer >= 0 (at most 9223372036854775807)"},
       {"\n\ngrid: {points: 3}", "case.yaml:3", "'3'", ">= 4"},
       {"grid: {points: -64}", "case.yaml:1", "'-64'", ">= 4"},
       {"grid:\n  points: 64\n  length: 0\n", "case.yaml:3", "grid.length is '0'", "a number > 0"},
@@ -57,6 +57,9 @@ static void wrong_values_are_refused(void **state) {
       {"train: {window: 0}", "case.yaml:1", "train.window is '0'", ">= 1"},
       {"generate: {dealias: 1}", "case.yaml:1", "'1'", "true or false"},
       {"train:\n  optimizer:\n    kind: adam\n", "case.yaml:3", "one of adamw, sgd", "did you mean adamw?"},
+      {"benchmark: {only: halo_}", "case.yaml:1", "benchmark.only is 'halo_', but must be a list of some of",
+       "did you mean halo?"},
+      {"benchmark:\n  only: [halo, foo]\n", "case.yaml:2", "[halo, foo]", "generate_step, halo, reduction"},
       {"integrator: {scheme: ars223}", "case.yaml:1", "one of ars111,", "did you mean ars222?"},
       {"integrator: {scheme: 2l}", "case.yaml:1", "integrator.scheme is '2l'", "did you mean l2?"},
       {"train: {schedule: {factor: 0}}", "case.yaml:1", "train.schedule.factor is '0'", "a number > 0 and <= 1"},
@@ -98,6 +101,9 @@ static void wrong_keys_are_refused(void **state) {
       {"gird: {points: 3}", "case.yaml:1", "'gird'", "did you mean grid?"},
       {"train:\n  optimiser:\n    kind: sgd\n", "case.yaml:2", "'train.optimiser'", "did you mean train.optimizer?"},
       {"# none is near\nzzzzzzzz: 3", "case.yaml:2", "'zzzzzzzz'", "sinode template"},
+      {"grid: {zzzzzzzz: 3}", "case.yaml:1", "'grid.zzzzzzzz'", "; grid has points, length"},
+      {"train: {zzzzzzzz: 3}", "case.yaml:1", "'train.zzzzzzzz'", "epochs, optimizer, curriculum, schedule, loss,"},
+      {"train:\n  optimizer: {zzzzzzzz: 3}", "case.yaml:2", "; train.optimizer has kind, learning_rate", ", damping"},
       {"grid.points: 64", "case.yaml:1", "unknown key 'grid.points'", "nest sections"},
       {"grid: {}\ntrain: {optimizer.kind: sgd}", "case.yaml:2", "'optimizer.kind'", "nest sections"},
       {"grid: 64", "case.yaml:1", "grid is a section", "sinode explain grid"},
@@ -190,6 +196,30 @@ static void keys_must_go_together(void **state) {
       {"model:\n  linear:\n    kind: dense\n    coefficients: [1]\n", "case.yaml:4", "only model.linear.kind stencil",
        ""},
       {"adjoint:\n  storage: revolve\n", "case.yaml:2", "adjoint.storage is revolve", "adjoint.snapshots"},
+      {"model:\n  nonlinear:\n    kind: conv\n    kernel: 129\n", "case.yaml:4", "model.nonlinear.kernel is 129",
+       "at most grid.points (64)"},
+      {"grid:\n  points: 4\nmodel: {nonlinear: {kind: product}}\n", "case.yaml:2", "model.nonlinear.kernel is 5",
+       "at most grid.points (4)"},
+      {"grid: {points: 8}\nmodel: {linear: {coefficients: [1,1,1,1,1,1,1,1,1,1,1]}}", "case.yaml:2",
+       "model.linear.coefficients are 11", "at most grid.points (8)"},
+      {"grid: {points: 4}", "case.yaml:1", "model.linear.coefficients are 5 (ks)", "at most grid.points (4)"},
+      {"model:\n  linear: {kind: dense}\nintegrator:\n  solver: {kind: banded}", "case.yaml:4",
+       "integrator.solver.kind is banded", "use dense or gmres"},
+      {"model: {linear: {kind: spectral}}\nintegrator: {solver: {kind: banded}}", "case.yaml:2", "banded", "use fft"},
+      {"model: {linear: {kind: dense}}\nintegrator: {solver: {kind: fft}}", "case.yaml:2", "not circulant",
+       "use dense"},
+      {"model: {linear: {kind: spectral}}\nintegrator: {solver: {kind: dense}}", "case.yaml:2", "no matrix", "use fft"},
+      {"train:\n  optimizer:\n    kind: lm\n  loss: mae\n", "case.yaml:4", "which minimizes squares", "use lbfgs"},
+      {"train: {optimizer: {kind: lbfgs}}\nparallel: {reproducible: true}", "case.yaml:2",
+       "kind lbfgs takes no batches", "use adamw or sgd"},
+      {"train: {optimizer: {kind: lm}}\nparallel: {reproducible: true}", "case.yaml:2", "kind lm takes no batches", ""},
+      {"train: {optimizer: {kind: lm}}\nintegrator: {scheme: cn}", "case.yaml:2", "integrator.scheme is cn",
+       "train.optimizer.kind lm takes them"},
+      {"lyapunov: {span: 10}\nintegrator: {scheme: dopri5-adaptive}", "case.yaml:2", "is dopri5-adaptive",
+       "sinode lyapunov takes them"},
+      {"lyapunov:\n  exponents: 65\n", "case.yaml:2", "lyapunov.exponents is 65", "grid.points (64)"},
+      {"lyapunov:\n  interval: 0.3\n", "case.yaml:2", "lyapunov.interval is 0.3, which is not a multiple",
+       "integrator.dt (0.2)"},
   };
   assert_all_errors(cases);
   sn_config config;
@@ -197,11 +227,33 @@ static void keys_must_go_together(void **state) {
   assert_ok(parse(SN_FOR_GENERATE, "generate: {dt: 0.1, interval: 0.3, transient: 0.7, span: 2.1}", NULL, &config));
 }
 
+/* A command does not mind what it does not read. */
+static void sections_of_others_may_clash(void **state) {
+  (void)state;
+  sn_config config;
+  assert_ok(parse(SN_FOR_GENERATE, "grid: {points: 4}\nlyapunov: {interval: 0.3, exponents: 100}", NULL, &config));
+  assert_ok(parse(SN_FOR_PREDICT, "predict: {model: m, data: d}\nmodel: {nonlinear: {kind: conv, kernel: 129}}", NULL,
+                  &config));
+  assert_error(parse(SN_FOR_PREDICT, "predict: {model: none, data: d}\nmodel: {nonlinear: {kind: conv, kernel: 129}}",
+                     NULL, &config),
+               "case.yaml:2", "model.nonlinear.kernel is 129", "at most");
+  assert_ok(parse(SN_FOR_GRADIENT, "gradient: {model: m, data: d}\ntrain: {loss: mae, optimizer: {kind: lm}}", NULL,
+                  &config));
+  assert_ok(parse(SN_FOR_TRAIN,
+                  "train: {data: d}\nintegrator: {scheme: rk4, solver: {kind: banded}}\n"
+                  "model: {linear: {kind: dense}}",
+                  NULL, &config));
+  assert_ok(parse(SN_FOR_ALL, "integrator: {dt: 0.3, scheme: cn}", NULL, &config)); /* nothing of lyapunov is given */
+  assert_error(parse(SN_FOR_LYAPUNOV, "lyapunov: {model: m}\nintegrator: {dt: 0.3}", NULL, &config), "case.yaml:2",
+               "lyapunov.interval is 1, which is not a multiple", "0.9 would be");
+}
+
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(wrong_values_are_refused),    cmocka_unit_test(wrong_keys_are_refused),
-      cmocka_unit_test(broken_yaml_is_refused),      cmocka_unit_test(wrong_settings_are_refused),
-      cmocka_unit_test(required_keys_are_asked_for), cmocka_unit_test(keys_must_go_together),
+      cmocka_unit_test(wrong_values_are_refused),     cmocka_unit_test(wrong_keys_are_refused),
+      cmocka_unit_test(broken_yaml_is_refused),       cmocka_unit_test(wrong_settings_are_refused),
+      cmocka_unit_test(required_keys_are_asked_for),  cmocka_unit_test(keys_must_go_together),
+      cmocka_unit_test(sections_of_others_may_clash),
   };
   return unit_run(argc, argv, tests);
 }
