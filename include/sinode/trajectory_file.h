@@ -24,6 +24,8 @@ ptrdiff_t sn_trajectory_members(const sn_trajectory_reader *reader);
 ptrdiff_t sn_trajectory_snapshots(const sn_trajectory_reader *reader);
 ptrdiff_t sn_trajectory_points(const sn_trajectory_reader *reader);
 double sn_trajectory_length(const sn_trajectory_reader *reader); /* of the domain */
+/* The first point whose x is not j L / N, to 1e-9 L; -1: there is none. */
+ptrdiff_t sn_trajectory_uneven(const sn_trajectory_reader *reader);
 double sn_trajectory_time(const sn_trajectory_reader *reader, ptrdiff_t snapshot);
 
 /* Time between snapshots. Error: fewer than two, or not evenly spaced to 1e-6. Local, the same on all ranks. */

@@ -250,8 +250,17 @@ sn_status sn_setup_integrator(const sn_app *app, sn_model *model, double interva
 sn_status sn_setup_trajectory(const sn_app *app, const char *path, sn_trajectory_reader **reader) {
   SN_TRY(sn_trajectory_open(app->world, path, reader));
   sn_status status = same_grid(app, path, sn_trajectory_points(*reader), sn_trajectory_length(*reader));
-  if (status) sn_trajectory_close(reader);
-  return status;
+  if (status) {
+    sn_trajectory_close(reader);
+    return status;
+  }
+  const ptrdiff_t uneven = sn_trajectory_uneven(*reader);
+  if (uneven >= 0)
+    sn_log_warning(app->log,
+                   "%s: x[%td] is not %td L / N; u is taken for values at %td evenly spaced points of [0, %g), in the "
+                   "order in which they are there",
+                   path, uneven, uneven, sn_trajectory_points(*reader), sn_trajectory_length(*reader));
+  return SN_OK;
 }
 
 /* A window must fit into what is held out, or a member; where the fraction is less than that, more is held out. */

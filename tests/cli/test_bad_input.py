@@ -199,17 +199,6 @@ class Data(BadInput):
                 self.refused(2, words, command, "c.yaml", "--set", f"predict.{setting}", "--set",
                              "predict.model=model.h5")
 
-    def test_points_that_are_elsewhere(self):
-        def turn(folder):
-            with h5py.File(folder / "data.h5", "a") as file:
-                file["x"][:] = file["x"][:][::-1]
-
-        def stretch(folder):
-            with h5py.File(folder / "data.h5", "a") as file:
-                file["x"][15] += 1e-6  # on the last rank alone
-        self.refused(3, ["data.h5: x[0] is 20.625, but must be 0", "j L / N"], "train", "c.yaml", prepare=turn)
-        self.refused(3, ["data.h5: x[15] is 20.625001, but must be 20.625"], "train", "c.yaml", prepare=stretch)
-
     def test_formats_that_are_none(self):
         for number, words in ((0, "sinode_format is 0, but formats count from 1"), (2, "has format 2")):
             def label(folder, number=number):

@@ -55,6 +55,15 @@ class FailureTest(Case):
                                     f"the largest stable step of rk4 on this linear part is {limit}", "IMEX"))
             self.assertIn("warning", err[0])
 
+    def test_points_that_are_elsewhere(self):
+        """They are warned of, found by whichever rank."""
+        self.sinode("generate")
+        with h5py.File(self.folder / "data.h5", "a") as file:
+            file["x"][15] += 1e-6
+        for ranks in (1, 3):
+            _, err = self.sinode("train", "--overwrite", "--set", "train.epochs=1", ranks=ranks)
+            self.assertIn("warning: data.h5: x[15] is not 15 L / N", err[0])
+
     def test_steps_are_counted_from_the_start_of_a_prediction(self):
         """u' = u / 2 by euler with dt 0.2 grows by 1.1 a step: past 1e6 in step 145, not in the first piece."""
         write_data(self.folder / "data.h5", np.ones((1, 3, 16)))
