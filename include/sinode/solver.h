@@ -39,6 +39,13 @@ typedef struct {
 
 typedef struct sn_solver sn_solver;
 
+/* Name in files and parameter files ("fft"), of any but auto. Local. */
+const char *sn_solver_kind_name(sn_solver_kind kind);
+
+/* What a linear part of that kind lacks for a solver, and what to use ("has no band; use fft"); NULL: nothing. Local.
+ */
+const char *sn_solver_lacks(sn_solver_kind solver, sn_linear_kind linear);
+
 /*
  * A solver for `gammas` values gamma[0 ..], kept by value; linear is kept, not owned. Collective over world: auto looks
  * at the memory of all ranks. Error: fft asked for an A that is not circulant; banded for one that is no stencil, or

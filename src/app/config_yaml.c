@@ -332,19 +332,13 @@ static sn_status check_reach(const reading *r) {
 /* Which solvers the linear part has; a scheme without implicit stages asks none. */
 static sn_status check_solver(const reading *r) {
   const sn_config *c = r->config;
-  const int solver = c->integrator.solver.kind, linear = c->model.linear.kind;
-  if (sn_tableau_find(c->integrator.scheme)->kind == SN_TABLEAU_EXPLICIT) return SN_OK;
-  if (solver == SN_SOLVER_FFT && linear == SN_LINEAR_DENSE)
-    return clash(r, "integrator.solver.kind", "model.linear.kind",
-                 "integrator.solver.kind is fft, but a dense linear part is not circulant; use dense or gmres");
-  if (solver == SN_SOLVER_BANDED && linear != SN_LINEAR_STENCIL)
-    return clash(r, "integrator.solver.kind", "model.linear.kind",
-                 "integrator.solver.kind is banded, but only model.linear.kind stencil has a band; use %s",
-                 linear == SN_LINEAR_DENSE ? "dense or gmres" : "fft");
-  if (solver == SN_SOLVER_DENSE && linear == SN_LINEAR_SPECTRAL)
-    return clash(r, "integrator.solver.kind", "model.linear.kind",
-                 "integrator.solver.kind is dense, but model.linear.kind spectral has no matrix; use fft");
-  return SN_OK;
+  const sn_solver_kind solver = (sn_solver_kind)c->integrator.solver.kind;
+  const sn_linear_kind linear = (sn_linear_kind)c->model.linear.kind;
+  const char *lacks = sn_solver_lacks(solver, linear);
+  if (!lacks || sn_tableau_find(c->integrator.scheme)->kind == SN_TABLEAU_EXPLICIT) return SN_OK;
+  return clash(r, "integrator.solver.kind", "model.linear.kind",
+               "integrator.solver.kind is %s, but a linear part of kind %s %s", sn_solver_kind_name(solver),
+               sn_linear_kind_name(linear), lacks);
 }
 
 /* Exact tangents are those of IMEX and explicit schemes with fixed steps. */

@@ -62,18 +62,23 @@ static sn_solver_kind choose_auto(const situation *s) {
   return band_is_better(s) ? SN_SOLVER_BANDED : SN_SOLVER_FFT;
 }
 
+const char *sn_solver_kind_name(sn_solver_kind kind) { return kinds[kind]->name; }
+
+const char *sn_solver_lacks(sn_solver_kind solver, sn_linear_kind linear) {
+  if (solver == SN_SOLVER_FFT && linear == SN_LINEAR_DENSE) return "is not circulant; use dense or gmres";
+  if (solver == SN_SOLVER_BANDED && linear == SN_LINEAR_DENSE) return "has no band; use dense or gmres";
+  if (solver == SN_SOLVER_BANDED && linear == SN_LINEAR_SPECTRAL) return "has no band; use fft";
+  if (solver == SN_SOLVER_DENSE && linear == SN_LINEAR_SPECTRAL) return "has no matrix; use fft";
+  return NULL;
+}
+
 static sn_status choose(const situation *s, sn_solver_kind *kind) {
-  const bool circulant = sn_linear_is_circulant(s->linear);
   const sn_linear_kind form = sn_linear_get_kind(s->linear);
-  const char *instead = NULL, *why = NULL;
   if (*kind == SN_SOLVER_AUTO) *kind = choose_auto(s);
-  if (*kind == SN_SOLVER_FFT && !circulant) why = "is not circulant", instead = "dense";
-  if (*kind == SN_SOLVER_BANDED && form != SN_LINEAR_STENCIL)
-    why = "has no band", instead = circulant ? "fft" : "dense";
-  if (*kind == SN_SOLVER_DENSE && form == SN_LINEAR_SPECTRAL) why = "has no matrix", instead = "fft";
-  if (!why) return SN_OK;
-  return SN_ERROR_ALL(SN_ERROR_USAGE, "integrator.solver.kind is %s, but a linear part of kind %s %s; use %s",
-                      kinds[*kind]->name, sn_linear_kind_name(form), why, instead);
+  const char *lacks = sn_solver_lacks(*kind, form);
+  if (!lacks) return SN_OK;
+  return SN_ERROR_ALL(SN_ERROR_USAGE, "integrator.solver.kind is %s, but a linear part of kind %s %s",
+                      kinds[*kind]->name, sn_linear_kind_name(form), lacks);
 }
 
 sn_status sn_solver_foresee(const sn_linear *linear, const sn_solver_options *options, int ranks, double memory,
