@@ -1,6 +1,5 @@
 #include "sinode/checkpoint_file.h"
 
-#include <string.h>
 
 #include "model_blocks.h"
 

@@ -1,8 +1,8 @@
 /*
  * Restarted GMRES (Saad, Schultz 1986), matrix-free, for many independent systems of one shape at once: (samples, local
- * points) on the space ranks of a replica. Each sample has its own Krylov space and stops by itself, so its result does
- * not depend on which others share the batch; their inner products travel in one reduction. A preconditioner is part of
- * the operator and the right-hand side given.
+ * points) on the space ranks of a replica. Each sample has its own Krylov space and stops by itself, so its solution
+ * does not depend on which others share the batch; their inner products travel in one reduction. A preconditioner is
+ * part of the operator and the right-hand side given.
  */
 #ifndef SINODE_GMRES_H
 #define SINODE_GMRES_H
@@ -35,9 +35,11 @@ typedef struct {
  * can be asked for: transforms over several ranks may take two samples at once, which then carry each other's
  * round-off.
  */
-static inline bool sn_gmres_is_noise(double residual, double largest) { return residual <= 16 * DBL_EPSILON * largest; }
+static inline bool sn_gmres_is_noise(double residual, double largest) {
+  return largest <= DBL_MAX && residual <= 16 * DBL_EPSILON * largest; /* what has overflowed is no noise */
+}
 
-/* Room for up to `samples` systems and Krylov spaces of up to `restart` vectors. Collective over space. */
+/* Room for up to `samples` systems and Krylov spaces of up to `restart` vectors. Local. */
 sn_status sn_gmres_create(const sn_grid *grid, ptrdiff_t samples, int restart, sn_gmres **out);
 void sn_gmres_destroy(sn_gmres **gmres);
 

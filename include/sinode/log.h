@@ -19,6 +19,9 @@ bool sn_log_is_terminal(void);
 sn_status sn_log_create(bool speaks, bool quiet, bool terminal, sn_log **out);
 void sn_log_destroy(sn_log **log);
 
+/* Ends a progress line that is open, before something else is printed. Local. */
+void sn_log_end_line(sn_log *log);
+
 void sn_log_line(sn_log *log, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* What is the same as the warning before is not said again. */
 void sn_log_warning(sn_log *log, const char *format, ...) __attribute__((format(printf, 2, 3)));

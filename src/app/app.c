@@ -5,6 +5,7 @@
 
 sn_status sn_app_settled(const sn_app *app, sn_status status) {
   if (!status || sn_error_is_collective(status, app->world)) return status;
+  if (app->log) sn_log_end_line(app->log);
   fprintf(stderr, "sinode: error: rank %d: %s\n", app->rank, sn_error_get_message(status));
   if (getenv("SINODE_TRACE")) fprintf(stderr, "%s\n", sn_error_get_trace(status));
   fflush(NULL);

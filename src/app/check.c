@@ -74,7 +74,7 @@ static sn_status say_integration(const sn_app *app, sn_model *model, const sn_da
   sn_integrator *integrator;
   const double share = -most_over_ranks(app, -(double)sn_memory_share(sn_grid_world(grid)));
   SN_TRY(sn_setup_integrator(app, model, interval, c->train.window, sn_setup_training_passes(app), &integrator));
-  sn_status status = sn_integrator_reserve(integrator, samples);
+  sn_status status = sn_agree(app->world, sn_integrator_reserve(integrator, samples));
   if (!status) status = sn_suitability_check(app, model, usual_speed, sn_integrator_steps(integrator, c->train.window));
   const double window = (double)c->train.window * round(interval / c->integrator.dt);
   sn_log_line(app->log, "scheme: %s, dt %g, %.0f steps a window; solver %s", c->integrator.scheme, c->integrator.dt,

@@ -283,22 +283,23 @@ static sn_status clash(const reading *r, const char *path, const char *other, co
 }
 
 /* value = n * of with n a whole number that can be counted, at least 1 unless value is 0. */
-static sn_status check_multiple(const reading *r, const char *path, double value, const char *of_path, double of) {
+static sn_status check_multiple(const reading *r, const char *path, double value, const char *of_path, double of,
+                                double tolerance) {
   const double most = 1e15, ratio = value / of, whole = round(ratio);
   if (!(ratio <= most))
     return clash(r, path, of_path, "%s is %.12g, more than %g times %s (%.12g)", path, value, most, of_path, of);
-  if (fabs(ratio - whole) <= 1e-9 * fmax(1, ratio) && (whole >= 1 || value == 0)) return SN_OK;
+  if (fabs(ratio - whole) <= tolerance * fmax(1, ratio) && (whole >= 1 || value == 0)) return SN_OK;
   return clash(r, path, of_path, "%s is %.12g, which is not a multiple of %s (%.12g); %.12g would be", path, value,
                of_path, of, of * fmax(1, whole));
 }
 
 static sn_status check_generate(const reading *r) {
   const sn_config *c = r->config;
-  const double dt = c->generate.dt, interval = c->generate.interval;
-  SN_TRY(check_multiple(r, "generate.interval", interval, "generate.dt", dt));
-  SN_TRY(check_multiple(r, "generate.transient", c->generate.transient, "generate.dt", dt));
-  SN_TRY(check_multiple(r, "generate.span", c->generate.span, "generate.interval", interval));
-  SN_TRY(check_multiple(r, "generate.span", c->generate.span, "generate.dt", dt));
+  const double dt = c->generate.dt, interval = c->generate.interval, exact = 1e-9;
+  SN_TRY(check_multiple(r, "generate.interval", interval, "generate.dt", dt, exact));
+  SN_TRY(check_multiple(r, "generate.transient", c->generate.transient, "generate.dt", dt, exact));
+  SN_TRY(check_multiple(r, "generate.span", c->generate.span, "generate.interval", interval, exact));
+  SN_TRY(check_multiple(r, "generate.span", c->generate.span, "generate.dt", dt, exact));
   if (c->generate.initial == SN_KS_INITIAL_FILE && !*c->generate.initial_file)
     return clash(r, "generate.initial", "generate.initial_file",
                  "generate.initial is file, so generate.initial_file must name it");
@@ -373,7 +374,8 @@ static sn_status check_lyapunov(const reading *r) {
                  "lyapunov.exponents is %lld, but there are only as many as grid.points (%lld)",
                  (long long)c->lyapunov.exponents, (long long)c->grid.points);
   SN_TRY(check_tangents(r, "lyapunov.model", "sinode lyapunov"));
-  return check_multiple(r, "lyapunov.interval", c->lyapunov.interval, "integrator.dt", c->integrator.dt);
+  return check_multiple(r, "lyapunov.interval", c->lyapunov.interval, "integrator.dt", c->integrator.dt,
+                        1e-6); /* as for an interval of data */
 }
 
 /* Whether a command reads the section lyapunov: the command of that name, and check, where something of it is given. */

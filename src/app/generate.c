@@ -265,9 +265,24 @@ static sn_status start(generation *g) {
   return sn_trajectory_create(g->grid, c->generate.file, &spec, &provenance, &g->writer);
 }
 
+/* A run that was killed before it could say that it is complete is said to be so. For rank 0. */
+static sn_status correct_status(const generation *g) {
+  const char *directory = g->app->config.run.directory;
+  sn_run_status found;
+  sn_status status = sn_status_file_read(directory, &found);
+  if (status) { /* there is nothing to correct */
+    sn_error_destroy(&status);
+    return SN_OK;
+  }
+  const bool ours = found.progress.epochs == 0 && found.progress.steps == (int64_t)steps_in_all(g);
+  if (!ours || strcmp(found.state, "complete") == 0) return SN_OK;
+  found.progress.step = found.progress.steps;
+  return sn_status_file_write(directory, SN_RUN_COMPLETE, &found.progress, "", "all snapshots written", g->app->timer);
+}
+
 /*
- * Whether the file is there, whole and of this run: a job that is started once more has nothing left to do. A
- * prediction was made with a section generate too, but not by the name of its file.
+ * Whether the file is there (what has the name is whole) and of this run: a job that is started once more has nothing
+ * left to do. A prediction was made with a section generate too, but not by the name of its file.
  */
 static sn_status find_complete(generation *g) {
   static const char *const name[] = {"generate.file"};
@@ -282,6 +297,7 @@ static sn_status find_complete(generation *g) {
   sn_error_destroy(&status); /* what to do about another file is said by the claim */
   if (!g->complete) return SN_OK;
   sn_log_line(app->log, "%s is complete already: made by a run of the same parameters", path);
+  SN_TRY(sn_agree(app->world, app->rank == 0 ? correct_status(g) : SN_OK));
   return sn_series_prune(app, &g->series, 0, -1); /* of a run killed at the very end */
 }
 
@@ -300,12 +316,12 @@ static sn_status prepare(generation *g) {
   sn_app *app = g->app;
   const sn_config *c = &app->config;
   SN_TRY(sn_setup_grid(app, &g->grid));
-  SN_TRY(take_place(g));
-  if (g->complete) return SN_OK;
   g->members = sn_grid_share(g->grid, c->generate.members);
   g->transient = llround(c->generate.transient / c->generate.dt);
   g->interval = llround(c->generate.interval / c->generate.dt);
   g->snapshots = llround(c->generate.span / c->generate.interval) + 1;
+  SN_TRY(take_place(g));
+  if (g->complete) return SN_OK;
   SN_TRY(sn_agree(app->world, SN_NEW(g->members.count * sn_grid_range(g->grid).count, &g->state)));
   const sn_etdrk4_options options = {.length = c->grid.length,
                                      .dt = c->generate.dt,

@@ -64,11 +64,15 @@ static sn_status list(const sn_series *series, ptrdiff_t *count, int64_t **numbe
   while (readdir(folder)) room++;
   rewinddir(folder);
   sn_status status = SN_NEW(room, numbers);
-  errno = 0;
-  for (struct dirent *entry; !status && *count < room && (entry = readdir(folder));)
+  while (!status && *count < room) {
+    errno = 0;
+    const struct dirent *entry = readdir(folder);
+    if (!entry && errno) status = unreadable(series);
+    if (!entry) break;
     if (is_ours(series, entry->d_name, "", &(*numbers)[*count])) (*count)++;
-  if (!status && errno) status = unreadable(series);
+  }
   closedir(folder);
+  if (status) sn_memory_give(numbers);
   if (!status) qsort(*numbers, (size_t)*count, sizeof **numbers, by_value);
   return status;
 }

@@ -41,6 +41,11 @@ static void close_line(sn_log *log) {
   log->line_open = false;
 }
 
+void sn_log_end_line(sn_log *log) {
+  close_line(log);
+  fflush(stdout);
+}
+
 void sn_log_destroy(sn_log **log) {
   if (*log) close_line(*log);
   sn_memory_give(log);

@@ -199,7 +199,7 @@ sn_status sn_conv_create(const sn_network *base, sn_network **out) {
   *out = NULL;
   SN_TRY(sn_convolution_check(base->grid, base->shape.kernel));
   conv *c;
-  SN_TRY(SN_NEW(1, &c));
+  SN_TRY(sn_agree(sn_grid_space(base->grid), SN_NEW(1, &c)));
   c->base = *base;
   c->base.ops = &ops;
   c->layers = base->shape.hidden + 1;

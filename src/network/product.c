@@ -186,7 +186,7 @@ sn_status sn_product_create(const sn_network *base, sn_network **out) {
   *out = NULL;
   SN_TRY(sn_convolution_check(base->grid, base->shape.kernel));
   product *p;
-  SN_TRY(SN_NEW(1, &p));
+  SN_TRY(sn_agree(sn_grid_space(base->grid), SN_NEW(1, &p)));
   p->base = *base;
   p->base.ops = &ops;
   p->channels = base->shape.width[0];

@@ -279,13 +279,20 @@ class Generate(StepByStep):
         self.stopped_once(1, 1)
         checkpoint, = self.folder.glob("new.h5.checkpoint-*.h5")
         content = checkpoint.read_bytes()
+        status, = self.folder.rglob("status.json")
+        unfinished = status.read_bytes()
         self.sinode("generate", *self.ARGUMENTS, "--quiet")
         before = harness.tree(self.folder)
         for ranks, space in ((1, 1), (2, 2), (3, 1)):
-            checkpoint.write_bytes(content)  # of a run that was killed between the last rename and the end
             out, err = self.sinode("generate", *self.ARGUMENTS, ranks=ranks, space=space)
             self.assertIn("new.h5 is complete already", out)
             self.assertEqual((err, harness.tree(self.folder)), ([], before))
+        checkpoint.write_bytes(content)  # of a run that was killed between the last rename and the end
+        status.write_bytes(unfinished)
+        self.sinode("generate", *self.ARGUMENTS)
+        self.assertFalse(checkpoint.exists())
+        said = json.loads(status.read_text())
+        self.assertEqual((said["state"], said["step"]), ("complete", said["steps"]))
         for setting in ("generate.dt=0.025", "grid.points=32", "run.seed=7"):
             _, err = self.sinode("generate", *self.ARGUMENTS, "--set", setting, status=3)
             self.assertIn("new.h5: is there already; choose another generate.file", err[0])
