@@ -112,12 +112,11 @@ static bool is_there(const sn_app *app, const char *path) {
   return there;
 }
 
-/* Whether the data of predictions, where they are there already, reach as far as these. */
-static sn_status check_prediction(const sn_app *app) {
+/* Whether the data of predictions, where they are there already, suit these. */
+static sn_status look_at_prediction(const sn_app *app) {
   const sn_config *c = &app->config;
   sn_trajectory_reader *reader;
   sn_prediction_range range;
-  if (!is_there(app, c->predict.data)) return SN_OK;
   SN_TRY(sn_setup_trajectory(app, c->predict.data, &reader));
   sn_status status = sn_prediction_range_find(c, reader, &range);
   if (!status)
@@ -125,6 +124,16 @@ static sn_status check_prediction(const sn_app *app) {
                 range.intervals, range.interval);
   sn_trajectory_close(&reader);
   return status;
+}
+
+/* No error: other data may take their place before there is anything to predict. */
+static void say_prediction(const sn_app *app) {
+  if (!is_there(app, app->config.predict.data)) return;
+  sn_status status = sn_app_settled(app, look_at_prediction(app));
+  if (!status) return;
+  sn_log_warning(app->log, "with the data that are there now, predict would be refused: %s",
+                 sn_error_get_message(status));
+  sn_error_destroy(&status);
 }
 
 static sn_status check_training(const sn_app *app, const sn_grid *grid) {
@@ -161,7 +170,7 @@ sn_status sn_command_check(sn_app *app) {
   SN_TRY(sn_setup_grid(app, &grid));
   sn_forecast_generation(app, layout_of(grid));
   sn_status status = check_training(app, grid);
-  if (!status) status = check_prediction(app);
+  if (!status) say_prediction(app);
   if (!status && app->io) status = sn_check_io(app, grid);
   status = sn_app_settled(app, status);
   if (!status) sn_log_line(app->log, "the parameters are valid");

@@ -367,13 +367,14 @@ static sn_status check_train(const reading *r) {
   return marquardt ? check_tangents(r, "train.optimizer.kind", "train.optimizer.kind lm") : SN_OK;
 }
 
-static sn_status check_lyapunov(const reading *r) {
+static sn_status check_lyapunov(const reading *r, int command) {
   const sn_config *c = r->config;
   if (c->lyapunov.exponents > c->grid.points)
     return clash(r, "lyapunov.exponents", "grid.points",
                  "lyapunov.exponents is %lld, but there are only as many as grid.points (%lld)",
                  (long long)c->lyapunov.exponents, (long long)c->grid.points);
-  SN_TRY(check_tangents(r, "lyapunov.model", "sinode lyapunov"));
+  /* One file may also be for training by another scheme. */
+  if (command == SN_FOR_LYAPUNOV) SN_TRY(check_tangents(r, "lyapunov.model", "sinode lyapunov"));
   return check_multiple(r, "lyapunov.interval", c->lyapunov.interval, "integrator.dt", c->integrator.dt,
                         1e-6); /* as for an interval of data */
 }
@@ -409,7 +410,7 @@ static sn_status check_together(const reading *r, int command) {
   if (builds_model(c, command)) SN_TRY(check_reach(r));
   if (builds_model(c, command)) SN_TRY(check_solver(r));
   if (command & SN_FOR_TRAIN) SN_TRY(check_train(r));
-  if (reads_lyapunov(r, command)) SN_TRY(check_lyapunov(r));
+  if (reads_lyapunov(r, command)) SN_TRY(check_lyapunov(r, command));
   if (c->adjoint.storage == SN_STORAGE_REVOLVE && c->adjoint.snapshots < 1)
     return clash(r, "adjoint.storage", "adjoint.snapshots",
                  "adjoint.storage is revolve, so adjoint.snapshots must be at least 1");

@@ -191,13 +191,17 @@ class Data(BadInput):
                      "gradient.model=model.h5")
 
     def test_predictions_beyond_the_data(self):
-        """check looks at the data too, where they are."""
-        for command in ("predict", "check"):
-            for setting, words in (("start=21", ["predict.start is snapshot 21", "0 to 20"]),
-                                   ("span=0.35", ["predict.span is 0.35", "not a multiple of the 0.2"]),
-                                   ("starts=12", ["predict.starts is 12", "only 11 snapshots with a reference"])):
-                self.refused(2, words, command, "c.yaml", "--set", f"predict.{setting}", "--set",
-                             "predict.model=model.h5")
+        """check looks at the data too, where they are, and warns."""
+        for setting, words in (("start=21", ["predict.start is snapshot 21", "0 to 20"]),
+                               ("span=0.35", ["predict.span is 0.35", "not a multiple of the 0.2"]),
+                               ("starts=12", ["predict.starts is 12", "only 11 snapshots with a reference"])):
+            self.refused(2, words, "predict", "c.yaml", "--set", f"predict.{setting}", "--set", "predict.model=model.h5")
+            for split in SPLITS:
+                found, out, err, *_ = self.attempt(split, ("check", "c.yaml", "--set", f"predict.{setting}"), None)
+                warning, = harness.without_launcher(err)
+                self.assertEqual(found, 0, out + err)
+                for word in ("warning: with the data that are there now, predict would be refused", *words):
+                    self.assertIn(word, warning)
 
     def test_formats_that_are_none(self):
         for number, words in ((0, "sinode_format is 0, but formats count from 1"), (2, "has format 2")):

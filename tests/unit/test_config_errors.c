@@ -215,8 +215,6 @@ static void keys_must_go_together(void **state) {
       {"train: {optimizer: {kind: lm}}\nparallel: {reproducible: true}", "case.yaml:2", "kind lm takes no batches", ""},
       {"train: {optimizer: {kind: lm}}\nintegrator: {scheme: cn}", "case.yaml:2", "integrator.scheme is cn",
        "train.optimizer.kind lm takes them"},
-      {"lyapunov: {span: 10}\nintegrator: {scheme: dopri5-adaptive}", "case.yaml:2", "is dopri5-adaptive",
-       "sinode lyapunov takes them"},
       {"lyapunov:\n  exponents: 65\n", "case.yaml:2", "lyapunov.exponents is 65", "grid.points (64)"},
       {"lyapunov:\n  interval: 0.3\n", "case.yaml:2", "lyapunov.interval is 0.3, which is not a multiple",
        "integrator.dt (0.2)"},
@@ -244,6 +242,10 @@ static void sections_of_others_may_clash(void **state) {
                   "model: {linear: {kind: dense}}",
                   NULL, &config));
   assert_ok(parse(SN_FOR_ALL, "integrator: {dt: 0.3, scheme: cn}", NULL, &config)); /* nothing of lyapunov is given */
+  const char *adaptive = "lyapunov: {model: m}\nintegrator: {scheme: dopri5-adaptive}";
+  assert_ok(parse(SN_FOR_ALL, adaptive, NULL, &config)); /* it may be there for training */
+  assert_error(parse(SN_FOR_LYAPUNOV, adaptive, NULL, &config), "case.yaml:2", "is dopri5-adaptive",
+               "sinode lyapunov takes them");
   assert_error(parse(SN_FOR_LYAPUNOV, "lyapunov: {model: m}\nintegrator: {dt: 0.3}", NULL, &config), "case.yaml:2",
                "lyapunov.interval is 1, which is not a multiple", "0.9 would be");
 }
