@@ -1,6 +1,5 @@
 #include "sinode/checkpoint_file.h"
 
-
 #include "model_blocks.h"
 
 /* One dataset of the file: its place, this rank's part, and whether this rank is the one that writes the part. */

@@ -51,10 +51,11 @@ void sn_forecast_network(const sn_app *app, sn_layout layout, const sn_network_s
     return;
   }
   if (shape->kind == SN_NETWORK_CONV || shape->kind == SN_NETWORK_PRODUCT) {
+    const int halo = shape->kernel / 2;
     double channels = 1; /* what has a halo: the input and the hidden layers, or the products */
     for (int k = 0; k < shape->hidden; k++) channels += (double)shape->width[k];
     sn_log_line(app->log, "network: a rank sends 2 x %d messages of %s in all an evaluation, as many back", layers,
-                readable(2 * 8 * channels * (double)(shape->kernel / 2) * (double)samples, text[0]));
+                readable(2 * 8 * channels * halo * (double)samples, text[0]));
     return;
   }
   double forward = 0, backward = 0;

@@ -30,9 +30,11 @@ static int block_width(const sn_normal_equations *n, int first) {
 }
 
 /* Calls for every block of columns: the first of them, its owner, and where it stands in the owner's panel. */
+/* NOLINTBEGIN(bugprone-macro-parentheses): the names are declared here */
 #define FOR_EACH_BLOCK(n, first, owner, place)                  \
   for (int first = 0, owner = 0, place = 0; first < (n)->order; \
        first += BLOCK, owner = (owner + 1) % (n)->ranks, place = first / BLOCK / (n)->ranks * BLOCK)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 static void open_process_grid(sn_normal_equations *n) {
   const int zero = 0, one = 1, block = BLOCK;

@@ -117,7 +117,8 @@ static void process_grid_is_replicas_by_space(void **state) {
     sn_grid *grid;
     sn_status status = sn_grid_create(MPI_COMM_WORLD, space, 17, NULL, &grid);
     if (size % space) {
-      assert_that(status && sn_error_get_code(status) == SN_ERROR_USAGE && sn_error_is_collective(status, MPI_COMM_WORLD));
+      assert_that(status && sn_error_get_code(status) == SN_ERROR_USAGE &&
+                  sn_error_is_collective(status, MPI_COMM_WORLD));
       sn_error_destroy(&status);
       continue;
     }
