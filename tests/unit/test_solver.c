@@ -1,9 +1,6 @@
 /* Solvers of (I - gamma A) x = r: residuals, transposes, agreement, and what is factored when, at every split. */
 #include "unit.h"
 
-#include <float.h>
-
-#include "sinode/gmres.h"
 #include "sinode/memory.h"
 #include "sinode/random.h"
 #include "sinode/solver.h"
@@ -419,38 +416,6 @@ static void fine_grids_lose_nothing(void **state) {
   tear_down(&s);
 }
 
-/* Multiplies by 1 to 2, with round-off of the other sample, as transforms of two samples at once leave it. */
-static sn_status multiply_with_noise(void *context, ptrdiff_t samples, const double *x, double *y) {
-  const setting *s = context;
-  for (ptrdiff_t i = 0; i < samples * s->local; i++)
-    y[i] = (1 + (double)(s->start + i % s->local) / (double)s->points) * x[i] +
-           DBL_EPSILON * x[(i + s->local) % (samples * s->local)];
-  return SN_OK;
-}
-
-/* A sample far below the round-off of the other is solved as well as can be, which is no failure. */
-static void gmres_asks_for_no_less_than_round_off(void **state) {
-  (void)state;
-  int size;
-  MPI_Comm_size(MPI_COMM_WORLD, &size);
-  setting s = set_up(size, 31, SN_LINEAR_STENCIL, false);
-  const sn_gmres_limits limits = {.tolerance = 1e-12, .max_iterations = 40};
-  sn_gmres_result result;
-  sn_gmres *gmres;
-  double *b = field(&s, 2), *x = field(&s, 2), *y = field(&s, 2);
-  for (ptrdiff_t j = 0; j < s.local; j++) b[s.local + j] *= 1e-17;
-  assert_ok(sn_gmres_create(s.grid, 2, 40, &gmres));
-  assert_ok(sn_gmres_solve(gmres, 2, multiply_with_noise, &s, b, x, &limits, &result));
-  assert_that(result.residual <= 2 * limits.tolerance);
-  assert_ok(multiply_with_noise(&s, 2, x, y));
-  for (ptrdiff_t i = 0; i < 2 * s.local; i++) assert_close(y[i], b[i], 1e-11);
-  sn_gmres_destroy(&gmres);
-  sn_memory_give(&b);
-  sn_memory_give(&x);
-  sn_memory_give(&y);
-  tear_down(&s);
-}
-
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(solutions_satisfy_their_equation),
@@ -462,7 +427,6 @@ int main(int argc, char **argv) {
       cmocka_unit_test(counts_past_what_libraries_take_are_refused),
       cmocka_unit_test(singular_matrices_are_reported),
       cmocka_unit_test(fine_grids_lose_nothing),
-      cmocka_unit_test(gmres_asks_for_no_less_than_round_off),
   };
   return unit_run(argc, argv, tests);
 }
