@@ -80,14 +80,14 @@ static uint64_t checksum(const sn_grid *grid, const sn_checkpoint *c) {
 
 static sn_status write_all(sn_file *file, const sn_grid *grid, const sn_model_description *description,
                            const sn_checkpoint *c) {
-  if (c->parameters) SN_TRY(sn_agree(sn_grid_world(grid), sn_model_write_description(file, description)));
+  if (c->parameters) SN_TRY(sn_collective_status(sn_grid_world(grid), sn_model_write_description(file, description)));
   for (int k = 0; k < piece_count(c); k++) {
     piece p = piece_at(grid, c, k);
     if (!p.writes) p.part.count[0] = 0;
     SN_TRY(sn_file_write(file, p.path, memory_type(&p), disk_type(&p), &p.part, p.values));
   }
   if (c->parameters) SN_TRY(sn_model_sign(file, grid, c->parameters, c->values));
-  return sn_agree(sn_grid_world(grid), sn_file_set_checksum(file, sn_file_id(file), checksum(grid, c)));
+  return sn_collective_status(sn_grid_world(grid), sn_file_set_checksum(file, sn_file_id(file), checksum(grid, c)));
 }
 
 sn_status sn_checkpoint_file_write(const sn_grid *grid, const char *path, const sn_model_description *description,
@@ -105,7 +105,7 @@ static sn_status read_all(sn_file *file, const sn_grid *grid, const sn_checkpoin
     const piece p = piece_at(grid, c, k);
     SN_TRY(sn_file_read(file, p.path, memory_type(&p), &p.part, p.values));
   }
-  return sn_agree(sn_grid_world(grid), sn_file_compare_checksum(file, sn_file_id(file), checksum(grid, c)));
+  return sn_collective_status(sn_grid_world(grid), sn_file_compare_checksum(file, sn_file_id(file), checksum(grid, c)));
 }
 
 sn_status sn_checkpoint_file_read(const sn_grid *grid, const char *path, const sn_checkpoint *checkpoint) {

@@ -90,7 +90,7 @@ static sn_status prepare(MPI_Comm comm, const char *path, sn_file **out) {
   H5PLset_loading_state(0);              /* no file makes us load code that reads it */
   *out = NULL;
   if (strlen(path) >= PATH_MOST) return SN_ERROR_ALL(SN_ERROR_FILE, "%.60s...: the path is too long", path);
-  SN_TRY(sn_agree(comm, SN_NEW(1, out)));
+  SN_TRY(sn_collective_status(comm, SN_NEW(1, out)));
   **out = (sn_file){.comm = comm, .id = H5I_INVALID_HID};
   MPI_Comm_rank(comm, &(*out)->rank);
   snprintf((*out)->path, PATH_MOST, "%s", path);
@@ -157,7 +157,7 @@ sn_status sn_file_create(MPI_Comm comm, const char *path, const char *kind, cons
   SN_TRY(prepare(comm, path, out));
   sn_file *file = *out;
   snprintf(file->kind, sizeof file->kind, "%s", kind);
-  sn_status status = sn_agree(comm, file->rank == 0 ? try_to_write(file->temporary) : SN_OK);
+  sn_status status = sn_collective_status(comm, file->rank == 0 ? try_to_write(file->temporary) : SN_OK);
   if (!status) {
     hid_t creation = H5Pcreate(H5P_FILE_CREATE), access = access_by(file, file->temporary);
     H5Pset_link_creation_order(creation, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED);
@@ -167,9 +167,9 @@ sn_status sn_file_create(MPI_Comm comm, const char *path, const char *kind, cons
     H5Pclose(creation);
     H5Pclose(access);
     file->writing = true;
-    status = sn_agree(comm, status);
+    status = sn_collective_status(comm, status);
   }
-  if (!status) status = sn_agree(comm, write_provenance(file, kind, provenance));
+  if (!status) status = sn_collective_status(comm, write_provenance(file, kind, provenance));
   if (status) sn_file_close(out);
   return status;
 }
@@ -208,7 +208,7 @@ sn_status sn_file_remember(sn_file *file, hid_t dataset, hid_t type, int dimensi
 
 /* Whether what was written since this was last asked is on the disk. */
 static sn_status compare(sn_file *file) {
-  SN_TRY(sn_agree(file->comm, sn_written_compare(file->written, file)));
+  SN_TRY(sn_collective_status(file->comm, sn_written_compare(file->written, file)));
   sn_written_forget(&file->written);
   return SN_OK;
 }
@@ -216,8 +216,8 @@ static sn_status compare(sn_file *file) {
 sn_status sn_file_flush(sn_file *file) {
   sn_status status =
       H5Fflush(file->id, H5F_SCOPE_GLOBAL) < 0 ? sn_file_error(file, "cannot be flushed to disk") : SN_OK;
-  SN_TRY(sn_agree(file->comm, status));
-  SN_TRY(sn_agree(file->comm, file->rank == 0 ? sync_file(file->temporary) : SN_OK));
+  SN_TRY(sn_collective_status(file->comm, status));
+  SN_TRY(sn_collective_status(file->comm, file->rank == 0 ? sync_file(file->temporary) : SN_OK));
   return compare(file);
 }
 
@@ -229,8 +229,8 @@ static sn_status settle(sn_file *file) {
   stuck = stuck || bad;
   if (bad && !status) status = sn_file_error(file, "cannot be closed (is the disk full?)");
   file->id = H5I_INVALID_HID;
-  SN_TRY(sn_agree(file->comm, status));
-  return sn_agree(file->comm, file->rank == 0 ? sync_file(file->temporary) : SN_OK);
+  SN_TRY(sn_collective_status(file->comm, status));
+  return sn_collective_status(file->comm, file->rank == 0 ? sync_file(file->temporary) : SN_OK);
 }
 
 static sn_status open_with(sn_file *file, const char *path, unsigned flags, const char *failure) {
@@ -241,13 +241,13 @@ static sn_status open_with(sn_file *file, const char *path, unsigned flags, cons
   struct stat found;
   if (file->rank == 0 && stat(path, &found) == 0) file->bytes = (double)found.st_size;
   MPI_Bcast(&file->bytes, 1, MPI_DOUBLE, 0, file->comm);
-  return sn_agree(file->comm, status);
+  return sn_collective_status(file->comm, status);
 }
 
 /* Opens the file once more, as a reader will. */
 static sn_status read_back(sn_file *file) {
   SN_TRY(open_with(file, file->temporary, H5F_ACC_RDONLY, "does not come back from the disk (is the disk full?)"));
-  SN_TRY(sn_agree(file->comm, sn_file_read_attributes(file)));
+  SN_TRY(sn_collective_status(file->comm, sn_file_read_attributes(file)));
   SN_TRY(compare(file));
   H5Fclose(file->id);
   file->id = H5I_INVALID_HID;
@@ -258,7 +258,8 @@ sn_status sn_file_commit(sn_file **out) {
   sn_file *file = *out;
   sn_status status = settle(file);
   if (!status) status = read_back(file);
-  if (!status) status = sn_agree(file->comm, file->rank == 0 ? sn_file_rename(file->temporary, file->path) : SN_OK);
+  if (!status)
+    status = sn_collective_status(file->comm, file->rank == 0 ? sn_file_rename(file->temporary, file->path) : SN_OK);
   if (!status) file->writing = false;
   sn_file_close(out);
   return status;
@@ -271,7 +272,7 @@ void sn_file_close(sn_file **out) {
   H5Pclose(file->links);
   sn_written_forget(&file->written);
   if (file->writing && file->rank == 0) unlink(file->temporary);
-  sn_memory_give(out);
+  SN_FREE(*out);
 }
 
 void sn_file_leave(sn_file **out) {
@@ -321,9 +322,9 @@ static sn_status identify(sn_file *file, const char *kind) {
 sn_status sn_file_open(MPI_Comm comm, const char *path, const char *kind, sn_file **out) {
   SN_TRY(prepare(comm, path, out));
   sn_file *file = *out;
-  sn_status status = sn_agree(comm, file->rank == 0 ? try_to_read(path) : SN_OK);
+  sn_status status = sn_collective_status(comm, file->rank == 0 ? try_to_read(path) : SN_OK);
   if (!status) status = open_with(file, path, H5F_ACC_RDONLY, damaged);
-  if (!status) status = sn_agree(comm, identify(file, kind));
+  if (!status) status = sn_collective_status(comm, identify(file, kind));
   if (status) sn_file_close(out);
   return status;
 }
@@ -331,7 +332,7 @@ sn_status sn_file_open(MPI_Comm comm, const char *path, const char *kind, sn_fil
 sn_status sn_file_read_config(MPI_Comm comm, const char *path, const char *kind, char *text, size_t size) {
   sn_file *file;
   SN_TRY(sn_file_open(comm, path, kind, &file));
-  sn_status status = sn_agree(comm, sn_file_get_string(file, file->id, "config", text, size));
+  sn_status status = sn_collective_status(comm, sn_file_get_string(file, file->id, "config", text, size));
   sn_file_close(&file);
   return status;
 }
@@ -339,9 +340,9 @@ sn_status sn_file_read_config(MPI_Comm comm, const char *path, const char *kind,
 sn_status sn_file_continue(MPI_Comm comm, const char *path, const char *kind, sn_file **out) {
   SN_TRY(prepare(comm, path, out));
   sn_file *file = *out;
-  sn_status status = sn_agree(comm, file->rank == 0 ? try_to_read(file->temporary) : SN_OK);
+  sn_status status = sn_collective_status(comm, file->rank == 0 ? try_to_read(file->temporary) : SN_OK);
   if (!status) status = open_with(file, file->temporary, H5F_ACC_RDWR, damaged);
-  if (!status) status = sn_agree(comm, identify(file, kind));
+  if (!status) status = sn_collective_status(comm, identify(file, kind));
   file->writing = true;
   if (status) sn_file_leave(out);
   return status;

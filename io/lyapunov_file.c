@@ -14,8 +14,8 @@ static sn_status write(sn_file *file, const sn_grid *grid, const char *name, int
 static sn_status write_all(sn_file *file, const sn_grid *grid, const sn_lyapunov_result *r) {
   SN_TRY(write(file, grid, "/exponent", 1, r->exponents, 1, r->exponent));
   SN_TRY(write(file, grid, "/standard_error", 1, r->exponents, 1, r->error));
-  SN_TRY(write(file, grid, "/rate", 2, r->stretches, r->exponents, r->rate));
-  SN_TRY(write(file, grid, "/time", 1, r->stretches, 1, r->time));
+  SN_TRY(write(file, grid, "/rate", 2, r->blocks, r->exponents, r->rate));
+  SN_TRY(write(file, grid, "/time", 1, r->blocks, 1, r->time));
   return write(file, grid, "/kaplan_yorke_dimension", 1, 1, 1, &r->dimension);
 }
 

@@ -35,8 +35,8 @@ sn_status sn_model_write_blocks(sn_file *file, const sn_grid *grid, const char *
   return SN_OK;
 }
 
-static sn_status see_that_it_is_finite(sn_file *file, const char *root, const sn_parameters *parameters,
-                                       const double *values) {
+static sn_status validate_finite(sn_file *file, const char *root, const sn_parameters *parameters,
+                                 const double *values) {
   for (int i = 0; i < sn_parameters_blocks(parameters); i++) {
     const sn_parameter_block *block = sn_parameters_block(parameters, i);
     for (ptrdiff_t k = 0; k < sn_parameter_block_size(block); k++)
@@ -55,7 +55,7 @@ sn_status sn_model_read_blocks(sn_file *file, const char *root, const sn_paramet
     const sn_file_part part = sn_model_part_of_block(block);
     SN_TRY(sn_file_read(file, path, H5T_NATIVE_DOUBLE, &part, values + block->offset));
   }
-  return sn_agree(sn_file_comm(file), see_that_it_is_finite(file, root, parameters, values));
+  return sn_collective_status(sn_file_comm(file), validate_finite(file, root, parameters, values));
 }
 
 /* Each element counts once, by the rank that writes it. */
@@ -79,7 +79,7 @@ static sn_status sign(sn_file *file, uint64_t sum) {
 }
 
 sn_status sn_model_sign(sn_file *file, const sn_grid *grid, const sn_parameters *parameters, const double *values) {
-  return sn_agree(sn_grid_world(grid), sign(file, checksum(grid, parameters, values)));
+  return sn_collective_status(sn_grid_world(grid), sign(file, checksum(grid, parameters, values)));
 }
 
 static sn_status compare(sn_file *file, uint64_t sum) {
@@ -108,7 +108,7 @@ sn_status sn_model_file_write(const sn_grid *grid, const char *path, const sn_mo
                               const sn_parameters *parameters, const double *values, const sn_provenance *provenance) {
   sn_file *file;
   SN_TRY(sn_file_create(sn_grid_world(grid), path, "model", provenance, &file));
-  sn_status status = sn_agree(sn_grid_world(grid), sn_model_write_description(file, description));
+  sn_status status = sn_collective_status(sn_grid_world(grid), sn_model_write_description(file, description));
   if (!status) status = sn_model_write_blocks(file, grid, "/model/", parameters, false, values);
   if (!status) return sn_file_commit(&file);
   sn_file_close(&file);
@@ -173,7 +173,7 @@ sn_status sn_model_file_describe(MPI_Comm comm, const char *path, sn_model_descr
   sn_file *file;
   *description = (sn_model_description){0};
   SN_TRY(sn_file_open(comm, path, "model", &file));
-  sn_status status = sn_agree(comm, read_attributes(file, description));
+  sn_status status = sn_collective_status(comm, read_attributes(file, description));
   if (!status) status = read_shapes(file, description);
   sn_file_close(&file);
   return status;
@@ -183,7 +183,7 @@ sn_status sn_model_file_read(const sn_grid *grid, const char *path, const sn_par
   sn_file *file;
   SN_TRY(sn_file_open(sn_grid_world(grid), path, "model", &file));
   sn_status status = sn_model_read_blocks(file, "/model/", parameters, values);
-  if (!status) status = sn_agree(sn_grid_world(grid), compare(file, checksum(grid, parameters, values)));
+  if (!status) status = sn_collective_status(sn_grid_world(grid), compare(file, checksum(grid, parameters, values)));
   sn_file_close(&file);
   return status;
 }

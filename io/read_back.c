@@ -70,7 +70,7 @@ static sn_status sum_on_disk(const sn_written *w, const sn_file *file, hid_t dat
     *sum += checksum_of(count, first, count, values);
   }
   H5Sclose(disk);
-  sn_memory_give(&values);
+  SN_FREE(values);
   return status;
 }
 
@@ -93,6 +93,6 @@ void sn_written_forget(sn_written **list) {
   while (*list) {
     sn_written *w = *list;
     *list = w->next;
-    sn_memory_give(&w);
+    SN_FREE(w);
   }
 }

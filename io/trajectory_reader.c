@@ -26,14 +26,14 @@ static sn_status find_uneven(sn_trajectory_reader *r) {
   MPI_Comm_rank(comm, &rank);
   MPI_Comm_size(comm, &ranks);
   const sn_range own = sn_partition_range((sn_partition){.points = points, .ranks = ranks}, rank);
-  SN_TRY(sn_agree(comm, SN_NEW(own.count, &x)));
+  SN_TRY(sn_collective_status(comm, SN_NEW(own.count, &x)));
   const sn_file_part part = {
       .dimensions = 1, .shape = {r->shape[2]}, .start = {(hsize_t)own.start}, .count = {(hsize_t)own.count}};
   sn_status status = sn_file_read(r->file, "/x", H5T_NATIVE_DOUBLE, &part, x);
   int64_t first = points;
   for (ptrdiff_t j = own.count - 1; j >= 0 && !status; j--)
     if (!(fabs(x[j] - (double)(own.start + j) * r->length / (double)points) <= 1e-9 * r->length)) first = own.start + j;
-  sn_memory_give(&x);
+  SN_FREE(x);
   SN_TRY(status);
   MPI_Allreduce(MPI_IN_PLACE, &first, 1, MPI_INT64_T, MPI_MIN, comm);
   r->uneven = first < points ? (ptrdiff_t)first : -1;
@@ -55,11 +55,11 @@ static sn_status inspect(sn_trajectory_reader *r) {
     return SN_ERROR_ALL(SN_ERROR_FILE, "%s: domain_length is %g, but must be positive", sn_file_path(r->file),
                         r->length);
   SN_TRY(find_uneven(r));
-  SN_TRY(sn_agree(sn_file_comm(r->file), SN_NEW((ptrdiff_t)snapshots, &r->times)));
+  SN_TRY(sn_collective_status(sn_file_comm(r->file), SN_NEW((ptrdiff_t)snapshots, &r->times)));
   const sn_file_part whole = {.dimensions = 1, .shape = {snapshots}, .count = {snapshots}};
   SN_TRY(sn_file_read(r->file, "/time", H5T_NATIVE_DOUBLE, &whole, r->times));
   if (!sn_file_contains(r->file, "/" SN_TRAJECTORY_SUMS)) return SN_OK;
-  SN_TRY(sn_agree(sn_file_comm(r->file), SN_NEW((ptrdiff_t)snapshots, &r->sums)));
+  SN_TRY(sn_collective_status(sn_file_comm(r->file), SN_NEW((ptrdiff_t)snapshots, &r->sums)));
   return sn_file_read(r->file, "/" SN_TRAJECTORY_SUMS, H5T_NATIVE_INT64, &whole, r->sums);
 }
 
@@ -67,7 +67,7 @@ sn_status sn_trajectory_open(MPI_Comm comm, const char *path, sn_trajectory_read
   *out = NULL;
   sn_file *file;
   SN_TRY(sn_file_open(comm, path, "trajectory", &file));
-  sn_status status = sn_agree(comm, SN_NEW(1, out));
+  sn_status status = sn_collective_status(comm, SN_NEW(1, out));
   if (status) {
     sn_file_close(&file);
     return status;
@@ -81,9 +81,9 @@ sn_status sn_trajectory_open(MPI_Comm comm, const char *path, sn_trajectory_read
 void sn_trajectory_close(sn_trajectory_reader **reader) {
   if (!*reader) return;
   sn_file_close(&(*reader)->file);
-  sn_memory_give(&(*reader)->times);
-  sn_memory_give(&(*reader)->sums);
-  sn_memory_give(reader);
+  SN_FREE((*reader)->times);
+  SN_FREE((*reader)->sums);
+  SN_FREE(*reader);
 }
 
 ptrdiff_t sn_trajectory_members(const sn_trajectory_reader *r) { return (ptrdiff_t)r->shape[0]; }
@@ -137,7 +137,7 @@ sn_status sn_trajectory_verify(const sn_trajectory_reader *r, sn_range members, 
   if (copies * whole != values_held) return SN_OK; /* not all members: there is nothing to compare with */
   int rank, count;
   SN_TRY(sn_error_collective(sn_count_to_int(snapshots.count, "snapshots of a trajectory", &count)));
-  SN_TRY(sn_agree(comm, SN_NEW(snapshots.count, &sums)));
+  SN_TRY(sn_collective_status(comm, SN_NEW(snapshots.count, &sums)));
   MPI_Comm_rank(comm, &rank);
   for (ptrdiff_t s = 0; s < snapshots.count; s++) {
     const double time = r->times[snapshots.start + s];
@@ -148,7 +148,7 @@ sn_status sn_trajectory_verify(const sn_trajectory_reader *r, sn_range members, 
   MPI_Allreduce(MPI_IN_PLACE, sums, count, MPI_UINT64_T, MPI_SUM, comm);
   ptrdiff_t bad = 0;
   while (bad < snapshots.count && sums[bad] == 0) bad++;
-  sn_memory_give(&sums);
+  SN_FREE(sums);
   if (bad == snapshots.count) return SN_OK;
   return SN_ERROR_ALL(SN_ERROR_FILE,
                       "%s: snapshot %td is not as it was written (its checksum is wrong): the file is damaged; if "

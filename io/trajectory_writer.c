@@ -100,7 +100,7 @@ static sn_status move(sn_trajectory_writer *w, hid_t dataset, hid_t type, int di
   if (result < 0) status = sn_file_error(w->file, write ? "writing failed (is the disk full?)" : "reading failed");
   if (!status && write)
     status = sn_file_remember(w->file, dataset, type, dimensions, start, count, memory_shape, values);
-  return sn_agree(sn_grid_world(w->grid), status);
+  return sn_collective_status(sn_grid_world(w->grid), status);
 }
 
 /* The coordinates member, time and x, as netCDF's dimension scales. */
@@ -124,16 +124,16 @@ static sn_status create_scales(sn_trajectory_writer *w, double length) {
   SN_TRY(describe(w, w->sums, "checksum of u and the time, by which readers see damage"));
   int64_t *numbers;
   double *x;
-  SN_TRY(sn_agree(sn_grid_world(w->grid), SN_NEW(w->member_count, &numbers)));
-  SN_TRY(sn_agree(sn_grid_world(w->grid), SN_NEW(points, &x)));
+  SN_TRY(sn_collective_status(sn_grid_world(w->grid), SN_NEW(w->member_count, &numbers)));
+  SN_TRY(sn_collective_status(sn_grid_world(w->grid), SN_NEW(points, &x)));
   for (ptrdiff_t m = 0; m < w->member_count; m++) numbers[m] = m;
   for (ptrdiff_t j = 0; j < points; j++) x[j] = (double)j * length / (double)points;
   const bool writes = sn_grid_rank(w->grid) == 0;
   const hsize_t origin = 0, own_members = writes ? members : 0, own_points = writes ? x_size : 0;
   sn_status status = move(w, w->scales[0], H5T_NATIVE_INT64, 1, &origin, &own_members, &members, numbers, true);
   if (!status) status = move(w, w->scales[2], H5T_NATIVE_DOUBLE, 1, &origin, &own_points, &x_size, x, true);
-  sn_memory_give(&numbers);
-  sn_memory_give(&x);
+  SN_FREE(numbers);
+  SN_FREE(x);
   return status;
 }
 
@@ -237,8 +237,8 @@ sn_status sn_trajectory_create(const sn_grid *grid, const char *path, const sn_t
   sn_file *file;
   *out = NULL;
   SN_TRY(sn_file_create(world, path, "trajectory", provenance, &file));
-  sn_status status = sn_agree(world, prepare(grid, file, spec, out));
-  if (!status) status = sn_agree(world, build(*out, spec));
+  sn_status status = sn_collective_status(world, prepare(grid, file, spec, out));
+  if (!status) status = sn_collective_status(world, build(*out, spec));
   if (!status) status = sn_file_flush(file);
   if (status && *out)
     sn_trajectory_abandon(out);
@@ -269,7 +269,7 @@ static sn_status reopen_all(sn_trajectory_writer *w, const sn_trajectory_spec *s
 }
 
 /* Reads `count` snapshots from number `first` on into the buffers and compares their checksums. */
-static sn_status see_that_they_are_whole(sn_trajectory_writer *w, ptrdiff_t first, ptrdiff_t count, bool *whole) {
+static sn_status validate_complete(sn_trajectory_writer *w, ptrdiff_t first, ptrdiff_t count, bool *whole) {
   const sn_range points = sn_grid_range(w->grid);
   const hsize_t room = (hsize_t)w->room, local = (hsize_t)points.count, own = (hsize_t)w->members.count;
   const hsize_t start[3] = {(hsize_t)w->members.start, (hsize_t)first, (hsize_t)points.start};
@@ -295,7 +295,7 @@ static sn_status pick_up(sn_trajectory_writer *w, const sn_trajectory_spec *spec
   SN_TRY(reopen_all(w, spec));
   for (; w->written < snapshots && whole; w->written += w->room) {
     const ptrdiff_t left = snapshots - w->written;
-    SN_TRY(see_that_they_are_whole(w, w->written, left < w->room ? left : w->room, &whole));
+    SN_TRY(validate_complete(w, w->written, left < w->room ? left : w->room, &whole));
   }
   w->written = snapshots;
   if (whole) return SN_OK;
@@ -309,8 +309,8 @@ sn_status sn_trajectory_continue(const sn_grid *grid, const char *path, const sn
   sn_file *file;
   *out = NULL;
   SN_TRY(sn_file_continue(world, path, "trajectory", &file));
-  sn_status status = sn_agree(world, prepare(grid, file, spec, out));
-  if (!status) status = sn_agree(world, pick_up(*out, spec, snapshots));
+  sn_status status = sn_collective_status(world, prepare(grid, file, spec, out));
+  if (!status) status = sn_collective_status(world, pick_up(*out, spec, snapshots));
   if (status && *out)
     sn_trajectory_leave(out);
   else if (status)
@@ -351,7 +351,7 @@ static sn_status flush(sn_trajectory_writer *w) {
 static sn_status flush_together(sn_trajectory_writer *w) {
   sn_timer *timer = sn_grid_timer(w->grid);
   sn_timer_start(timer, SN_TIME_WRITE);
-  sn_status status = sn_agree(sn_grid_world(w->grid), flush(w));
+  sn_status status = sn_collective_status(sn_grid_world(w->grid), flush(w));
   sn_timer_stop(timer, SN_TIME_WRITE);
   return status;
 }
@@ -390,12 +390,12 @@ static void release(sn_trajectory_writer *w) {
     if (w->field[i].dataset > 0) H5Dclose(w->field[i].dataset);
     if (w->scalar[i].dataset > 0) H5Dclose(w->scalar[i].dataset);
     if (w->final[i] > 0) H5Dclose(w->final[i]);
-    sn_memory_give(&w->field[i].waiting);
-    sn_memory_give(&w->scalar[i].waiting);
+    SN_FREE(w->field[i].waiting);
+    SN_FREE(w->scalar[i].waiting);
   }
   if (w->sums > 0) H5Dclose(w->sums);
-  sn_memory_give(&w->times);
-  sn_memory_give(&w->waiting_sums);
+  SN_FREE(w->times);
+  SN_FREE(w->waiting_sums);
 }
 
 /* The XDMF page beside the file. */
@@ -409,8 +409,9 @@ static sn_status write_page(const sn_trajectory_writer *w, const char *path) {
 sn_status sn_trajectory_finish(sn_trajectory_writer **writer, const double *const *finals) {
   sn_trajectory_writer *w = *writer;
   sn_status status = flush_together(w);
-  if (!status && w->written < w->extent) status = sn_agree(sn_grid_world(w->grid), set_extent(w, w->written));
-  if (!status) status = sn_agree(sn_grid_world(w->grid), write_finals(w, finals));
+  if (!status && w->written < w->extent)
+    status = sn_collective_status(sn_grid_world(w->grid), set_extent(w, w->written));
+  if (!status) status = sn_collective_status(sn_grid_world(w->grid), write_finals(w, finals));
   if (status) {
     sn_trajectory_abandon(writer);
     return status;
@@ -420,9 +421,10 @@ sn_status sn_trajectory_finish(sn_trajectory_writer **writer, const double *cons
   sn_timer_start(sn_grid_timer(w->grid), SN_TIME_WRITE);
   release(w);
   status = sn_file_commit(&w->file);
-  if (!status) status = sn_agree(sn_grid_world(w->grid), sn_grid_rank(w->grid) == 0 ? write_page(w, path) : SN_OK);
+  if (!status)
+    status = sn_collective_status(sn_grid_world(w->grid), sn_grid_rank(w->grid) == 0 ? write_page(w, path) : SN_OK);
   sn_timer_stop(sn_grid_timer(w->grid), SN_TIME_WRITE);
-  sn_memory_give(writer);
+  SN_FREE(*writer);
   return status;
 }
 
@@ -430,7 +432,7 @@ void sn_trajectory_abandon(sn_trajectory_writer **writer) {
   if (!*writer) return;
   release(*writer);
   sn_file_close(&(*writer)->file);
-  sn_memory_give(writer);
+  SN_FREE(*writer);
 }
 
 sn_status sn_trajectory_save(sn_trajectory_writer *w) {
@@ -442,5 +444,5 @@ void sn_trajectory_leave(sn_trajectory_writer **writer) {
   if (!*writer) return;
   release(*writer);
   sn_file_leave(&(*writer)->file);
-  sn_memory_give(writer);
+  SN_FREE(*writer);
 }

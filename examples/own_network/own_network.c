@@ -42,8 +42,8 @@ static sn_status product_create(void *context, const sn_grid *grid, ptrdiff_t sa
 static void product_destroy(void *context) {
   product *p = context;
   sn_halo_destroy(&p->halo);
-  sn_memory_give(&p->row);
-  sn_memory_give(&p->weighted);
+  SN_FREE(p->row);
+  SN_FREE(p->weighted);
 }
 
 /* Sample s with its neighbours, after the halo of all samples has been exchanged. */
@@ -182,13 +182,13 @@ static sn_status prepare(example *e) {
   return sn_trainer_reserve(e->trainer, e->integrator);
 }
 
-static sn_wish go_on(void *context) {
+static sn_stop_request go_on(void *context) {
   (void)context;
-  return SN_WISH_GO_ON;
+  return SN_STOP_REQUEST_NONE;
 }
 
-static sn_status after_iteration(void *context, const sn_trainer *trainer, double loss, sn_wish wish) {
-  (void)context, (void)trainer, (void)loss, (void)wish;
+static sn_status after_iteration(void *context, const sn_trainer *trainer, double loss, sn_stop_request request) {
+  (void)context, (void)trainer, (void)loss, (void)request;
   return SN_OK;
 }
 
@@ -202,7 +202,7 @@ static sn_status after_epoch(void *context, const sn_trainer *trainer, const sn_
 
 static sn_status run(example *e) {
   const sn_trainer_hooks hooks = {
-      .context = e, .wish = go_on, .after_iteration = after_iteration, .after_epoch = after_epoch};
+      .context = e, .request = go_on, .after_iteration = after_iteration, .after_epoch = after_epoch};
   double loss;
   bool stopped;
   SN_TRY(prepare(e));
@@ -229,7 +229,7 @@ int main(int argc, char **argv) {
   sn_integrator_destroy(&e.integrator);
   sn_model_destroy(&e.model);
   sn_dataset_destroy(&e.dataset);
-  sn_memory_give(&e.data);
+  SN_FREE(e.data);
   sn_grid_destroy(&e.grid);
   MPI_Finalize();
   return code;

@@ -3,8 +3,8 @@
  *
  * Every fallible function returns an sn_status: SN_OK, or an error object that the caller hands up with SN_TRY, which
  * appends its own place to the trace. Nobody below app/ prints or exits. A failure that only some ranks may see (a full
- * disk, no memory) becomes a failure of all at the next sn_agree; an error that all ranks derive from the same data
- * (a wrong parameter) is marked with sn_error_collective where it is raised.
+ * disk, no memory) becomes a failure of all at the next sn_collective_status; an error that all ranks derive from the
+ * same data (a wrong parameter) is marked with sn_error_collective where it is raised.
  */
 #ifndef SINODE_ERROR_H
 #define SINODE_ERROR_H
@@ -48,7 +48,7 @@ void sn_error_destroy(sn_status *error);
  * lowest rank that failed, collective over comm and no further: where there are several replicas, what one of them
  * agreed on is still to be told to the others. Collective over comm; one reduction when all is well.
  */
-sn_status sn_agree(MPI_Comm comm, sn_status mine) __attribute__((warn_unused_result));
+sn_status sn_collective_status(MPI_Comm comm, sn_status mine) __attribute__((warn_unused_result));
 
 /* Returns from the calling function with the error of the expression, if it has one. */
 #define SN_TRY(expression)                                                        \

@@ -6,7 +6,7 @@
  * First derivatives drop the Nyquist mode, even ones keep it. Dealiased, the product is formed from the modes
  * |m| <= points / 3 and enters only these; the others decay by themselves.
  *
- * The state stays in Fourier space between steps; a step costs its eight transforms and four sweeps, and allocates
+ * The state stays in Fourier space between steps; a step costs its eight transforms and four stages, and allocates
  * nothing.
  */
 #ifndef SINODE_ETDRK4_H
@@ -18,13 +18,13 @@
 #include "sinode/error.h"
 #include "sinode/fourier.h"
 #include "sinode/grid.h"
-#include "sinode/wish.h"
+#include "sinode/stop_request.h"
 
 typedef struct {
   double length; /* of the domain */
   double dt;
   bool dealias;
-  sn_fourier_effort effort;
+  sn_fourier_rigor rigor;
 } sn_etdrk4_options;
 
 typedef struct sn_etdrk4 sn_etdrk4;
@@ -42,9 +42,9 @@ void sn_etdrk4_destroy(sn_etdrk4 **etdrk4);
  */
 typedef struct {
   double messages, sent, held;
-} sn_etdrk4_forecast;
+} sn_etdrk4_cost;
 
-sn_etdrk4_forecast sn_etdrk4_foresee(ptrdiff_t points, int ranks, ptrdiff_t members);
+sn_etdrk4_cost sn_etdrk4_estimate_cost(ptrdiff_t points, int ranks, ptrdiff_t members);
 
 /*
  * The state (members, local points). Setting it also sets the number of steps done, which is not 0 where a run is
@@ -73,10 +73,10 @@ sn_ks_balance sn_etdrk4_balance(const sn_etdrk4 *etdrk4);
 
 /*
  * Error SN_ERROR_RUN, the same on all ranks, if the run has blown up: the root mean square of the state is not finite
- * or beyond 1e4 (on the attractor it is about 1.3, whatever the domain). *wish is this rank's and becomes what all
+ * or beyond 1e4 (on the attractor it is about 1.3, whatever the domain). *request is this rank's and becomes what all
  * agree on, in the same reduction; NULL: none has one. Collective over world.
  */
-sn_status sn_etdrk4_check(const sn_etdrk4 *etdrk4, sn_wish *wish);
+sn_status sn_etdrk4_check(const sn_etdrk4 *etdrk4, sn_stop_request *request);
 
 /*
  * The coefficients themselves, `count` doubles of this rank: what a run that goes on to the bit must begin with, where

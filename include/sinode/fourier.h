@@ -2,10 +2,10 @@
  * Discrete Fourier transforms of several real periodic fields over the space ranks of a replica.
  *
  * One space rank: FFTW's real transforms; a field has points / 2 + 1 coefficients. Several, points = n1 n2: real and
- * complex transforms of these lengths on each rank and one transposition between them; a rank has some of the rows of
+ * complex transforms of these lengths on each rank and one transpose between them; a rank has some of the rows of
  * n2 wave numbers k1 + n1 k2, k1 = 0 .. n1 / 2, and the values of some columns of n1 points. Several and no such
  * factors (a prime number of points): FFTW-MPI's one-dimensional transform, which is complex, so two real fields travel
- * in one (z = f + i g; an odd one out travels with g = 0), takes three transpositions, and leaves some ranks without
+ * in one (z = f + i g; an odd one out travels with g = 0), takes three transposes, and leaves some ranks without
  * work.
  *
  * All are hidden behind "spectra": operations that are linear and real in physical space (multiplication of wave
@@ -13,10 +13,10 @@
  *
  * A coefficient array holds `spectra` x `modes` numbers; coefficient m of spectrum s is at
  * s * spectrum_stride + m * mode_stride, and the array has no gaps. m and m - points are the same mode; a rank may own
- * none. Coefficient arrays come from sn_memory_take, real ones from anywhere.
+ * none. Coefficient arrays come from sn_memory_alloc, real ones from anywhere.
  *
- * Time goes to SN_TIME_FFT and, within it or beside it, SN_TIME_EXCHANGE; transforms of one rank that take no longer
- * than reading the clock a few times are not timed.
+ * Time goes to SN_TIME_FFT and, within it or beside it, SN_TIME_REDISTRIBUTE; transforms of one rank that take no
+ * longer than reading the clock a few times are not timed.
  */
 #ifndef SINODE_FOURIER_H
 #define SINODE_FOURIER_H
@@ -29,14 +29,14 @@
 
 typedef struct sn_fourier sn_fourier;
 
-typedef enum { SN_FOURIER_ESTIMATE, SN_FOURIER_MEASURE } sn_fourier_effort;
+typedef enum { SN_FOURIER_ESTIMATE, SN_FOURIER_MEASURE } sn_fourier_rigor;
 
 /*
  * Plans the transforms of exactly `fields` (at least one) real fields on the grid's points. ESTIMATE gives the same
  * plan, and so the same bits, in every run; MEASURE is faster and differs from run to run in the last bits but for what
  * is known from before (sinode/wisdom.h). The grid is kept, not owned. Collective over the space ranks.
  */
-sn_status sn_fourier_create(const sn_grid *grid, ptrdiff_t fields, sn_fourier_effort effort, sn_fourier **out);
+sn_status sn_fourier_create(const sn_grid *grid, ptrdiff_t fields, sn_fourier_rigor rigor, sn_fourier **out);
 void sn_fourier_destroy(sn_fourier **fourier);
 
 /* Shape of the coefficient array on this rank. */
@@ -70,18 +70,19 @@ sn_status sn_fourier_forward(sn_fourier *fourier, const double *real, double com
 sn_status sn_fourier_inverse(sn_fourier *fourier, double complex *coefficients, double *real);
 
 /*
- * `turns` times: coefficients of the fields to those of their pointwise squares, in place, then a sweep, which may
- * change them. A sweep is called for one piece of the coefficient array after the other, numbers first .. first + count
+ * `stages` times: coefficients of the fields to those of their pointwise squares, in place, then a callback, which may
+ * change them. A callback is called for one piece of the coefficient array after the other, numbers first .. first +
+ * count
  * - 1, while they are in the cache; a piece is within one spectrum where mode_stride is 1. No redistribution, since the
  * grid points stay where the transforms have them. Collective over the space ranks.
  */
-typedef void (*sn_fourier_sweep)(void *context, ptrdiff_t turn, ptrdiff_t first, ptrdiff_t count);
-sn_status sn_fourier_squares(sn_fourier *fourier, double complex *coefficients, ptrdiff_t turns, sn_fourier_sweep sweep,
-                             void *context);
+typedef void (*sn_fourier_callback)(void *context, ptrdiff_t stage, ptrdiff_t first, ptrdiff_t count);
+sn_status sn_fourier_pseudospectral_squares(sn_fourier *fourier, double complex *coefficients, ptrdiff_t stages,
+                                            sn_fourier_callback callback, void *context);
 
 /*
  * A product in two steps: coefficients (destroyed) to the fields' values where the
- * transforms have them, divided by points, and back. An array of sn_fourier_values doubles, from sn_memory_take, holds
+ * transforms have them, divided by points, and back. An array of sn_fourier_values doubles, from sn_memory_alloc, holds
  * them in the transforms' order; what is not a field's stays 0 under products. Collective over the space ranks.
  */
 ptrdiff_t sn_fourier_values(const sn_fourier *fourier);
@@ -93,13 +94,13 @@ sn_status sn_fourier_from_values(sn_fourier *fourier, const double *values, doub
  * ranks, and what the one with most holds. Local.
  */
 typedef struct {
-  double messages;         /* to other ranks, in all transpositions of a transform, or in a redistribution */
-  double transposition;    /* bytes sent in the transpositions of a transform */
+  double messages;         /* to other ranks, in all transposes of a transform, or in a redistribution */
+  double transpose;        /* bytes sent in the transposes of a transform */
   double redistribution;   /* bytes sent where values come from blocks of the grid, or go there */
   double numbers, private; /* doubles in a coefficient array, and in the sn_fourier itself */
-} sn_fourier_forecast;
+} sn_fourier_cost;
 
-sn_fourier_forecast sn_fourier_foresee(ptrdiff_t points, int ranks, ptrdiff_t fields);
+sn_fourier_cost sn_fourier_estimate_cost(ptrdiff_t points, int ranks, ptrdiff_t fields);
 
 /* Multiplies every spectrum by a symbol given on the local modes. Local. */
 void sn_fourier_scale(const sn_fourier *fourier, const double complex *symbol, double complex *coefficients);

@@ -73,8 +73,8 @@ sn_status sn_integrator_reserve(sn_integrator *integrator, ptrdiff_t samples);
  * samples may be 0 (a replica with no share of a small batch): nothing is done then.
  * states (intervals + 1, samples, local points): the first is given, the others are computed. tape: keep what a
  * backward pass needs. Collective over space. Error SN_ERROR_RUN, the same on the ranks of a replica but
- * not of others (meet in sn_agree): a solve failed, an adaptive step fell below the least. A state that is not finite
- * is no error here: see sn_integrator_check.
+ * not of others (meet in sn_collective_status): a solve failed, an adaptive step fell below the least. A state that is
+ * not finite is no error here: see sn_integrator_check.
  */
 sn_status sn_integrator_forward(sn_integrator *integrator, ptrdiff_t samples, ptrdiff_t intervals, double *states,
                                 bool tape);
@@ -134,7 +134,7 @@ const double *sn_integrator_estimates(const sn_integrator *integrator);
 sn_status sn_integrator_stable_step(const sn_integrator *integrator, double *limit);
 
 /* Whether the last pass, or pair of passes, stayed within those bounds as far as this rank alone can tell. Local. */
-bool sn_integrator_is_sound(const sn_integrator *integrator);
+bool sn_integrator_within_bounds(const sn_integrator *integrator);
 
 /* Of the solver of the implicit stages: one line for the user, and the factorizations so far (0 without one). */
 const char *sn_integrator_solver_reason(const sn_integrator *integrator);
@@ -144,8 +144,8 @@ long sn_integrator_factorizations(const sn_integrator *integrator);
  * What the schemes with inner iterations did so far: steps accepted and rejected; iterations of Newton's method and of
  * GMRES, with the history of residuals of the step that took most. "" for others. Local.
  */
-enum { SN_EFFORT_LENGTH = 512 };
-void sn_integrator_effort(const sn_integrator *integrator, char *text, size_t size);
+enum { SN_STATISTICS_LENGTH = 512 };
+void sn_integrator_statistics(const sn_integrator *integrator, char *text, size_t size);
 
 /* The adjoint storage in one line for the user: which was chosen, why, and its bytes on this rank. */
 const char *sn_integrator_storage_reason(const sn_integrator *integrator);

@@ -10,10 +10,10 @@
 
 /* The same on all ranks. */
 typedef struct {
-  ptrdiff_t exponents, stretches;
+  ptrdiff_t exponents, blocks;
   const double *exponent, *error; /* (exponents): means, and their standard errors */
-  const double *rate;             /* (stretches, exponents): over each stretch of time alone */
-  const double *time;             /* (stretches): where each ends */
+  const double *rate;             /* (blocks, exponents): over each block of time alone */
+  const double *time;             /* (blocks): where each ends */
   double dimension;               /* Kaplan-Yorke; NaN: more exponents are needed */
 } sn_lyapunov_result;
 

@@ -1,6 +1,7 @@
 /*
- * Memory: 64-byte aligned arrays taken at creation and reused, with checked sizes and a count of live bytes, so that a
- * test can show that no time step or training iteration allocates, and a run can report what it holds. All local.
+ * Memory: 64-byte aligned arrays allocated at creation and reused, with checked sizes and a count of live bytes, so
+ * that a test can show that no time step or training iteration allocates, and a run can report what it holds. All
+ * local.
  */
 #ifndef SINODE_MEMORY_H
 #define SINODE_MEMORY_H
@@ -10,16 +11,21 @@
 #include "sinode/error.h"
 
 /*
- * Takes count * size bytes, set to zero, into *out (a pointer to a pointer). count = 0 gives a valid pointer.
+ * Allocates count * size bytes, set to zero, into *out (a pointer to a pointer). count = 0 gives a valid pointer.
  * Error: SN_ERROR_RUN when the product overflows or there is no memory; *out is then NULL.
  */
-sn_status sn_memory_take(ptrdiff_t count, size_t size, void *out) __attribute__((warn_unused_result));
-#define SN_NEW(count, out) sn_memory_take((count), sizeof **(out), (out))
+sn_status sn_memory_alloc(ptrdiff_t count, size_t size, void *out) __attribute__((warn_unused_result));
+#define SN_NEW(count, out) sn_memory_alloc((count), sizeof **(out), (out))
 
-/* Gives back what sn_memory_take took and sets the pointer to NULL. NULL is allowed. */
-void sn_memory_give(void *pointer_to_pointer);
+/* Frees what sn_memory_alloc allocated; NULL is allowed. SN_FREE also sets the pointer, an lvalue, to NULL. */
+void sn_memory_free(void *memory);
+#define SN_FREE(pointer)       \
+  do {                         \
+    sn_memory_free((pointer)); \
+    (pointer) = NULL;          \
+  } while (0)
 
-/* Calls of sn_memory_take so far, bytes held now, and the most ever held, by this process. */
+/* Calls of sn_memory_alloc so far, bytes held now, and the most ever held, by this process. */
 ptrdiff_t sn_memory_calls(void);
 ptrdiff_t sn_memory_bytes(void);
 ptrdiff_t sn_memory_peak_bytes(void);

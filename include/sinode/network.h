@@ -40,7 +40,7 @@ typedef enum {
   SN_NETWORK_MLP,
   SN_NETWORK_CONV,
   SN_NETWORK_KS,
-  SN_NETWORK_PRODUCT,
+  SN_NETWORK_BILINEAR,
   SN_NETWORK_SHELL
 } sn_network_kind;
 /* gelu is the exact one, x Phi(x), as PyTorch's default. */
@@ -105,7 +105,7 @@ sn_status sn_network_forward(sn_network *network, ptrdiff_t samples, const doubl
 /*
  * u_bar = (dF/du)^T f_bar, and gradient += (dF/dtheta)^T f_bar (layout of the parameters), at the u and tape of a
  * forward pass with the same parameters; either may be NULL: not wanted. Layers whose gradient is done are announced by
- * sn_parameters_settled. Collective over space.
+ * sn_parameters_gradient_ready. Collective over space.
  */
 sn_status sn_network_backward(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
                               const double *f_bar, double *u_bar, double *gradient);

@@ -54,8 +54,8 @@ sn_status sn_objective_tangent(sn_objective *objective, ptrdiff_t samples, ptrdi
 /* From now on gradients come without the derivative by the initial states, which training does not want. Local. */
 void sn_objective_skip_initial_bar(sn_objective *objective);
 
-/* Whether the last evaluation stayed finite and within bounds on this rank (sn_integrator_is_sound). Local. */
-bool sn_objective_is_sound(const sn_objective *objective);
+/* Whether the last evaluation stayed finite and within bounds on this rank (sn_integrator_within_bounds). Local. */
+bool sn_objective_within_bounds(const sn_objective *objective);
 
 /* After an evaluation: states (window + 1, samples, local points); after a gradient, derivative by the initial states.
  */

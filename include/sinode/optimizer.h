@@ -57,8 +57,8 @@ sn_status sn_optimizer_create(sn_parameters *parameters, const sn_optimizer_opti
 void sn_optimizer_destroy(sn_optimizer **optimizer);
 
 /* Whether it is of the second kind. */
-bool sn_optimizer_kind_sees_all(sn_optimizer_kind kind);
-bool sn_optimizer_sees_all(const sn_optimizer *optimizer);
+bool sn_optimizer_kind_is_full_batch(sn_optimizer_kind kind);
+bool sn_optimizer_is_full_batch(const sn_optimizer *optimizer);
 /* Whether it asks for the normal equations. */
 bool sn_optimizer_wants_tangents(const sn_optimizer *optimizer);
 

@@ -70,10 +70,10 @@ void sn_parameters_sum_replicated(const sn_parameters *parameters, double *gradi
  * Someone who wants to know while a backward pass goes on what of the gradient is settled: everything from `offset` on.
  * The integrator says when the last contributions come (settle), those who add them what is settled by them. Local.
  */
-typedef void (*sn_parameters_listener)(void *context, ptrdiff_t offset);
-void sn_parameters_listen(sn_parameters *parameters, sn_parameters_listener listener, void *context);
-void sn_parameters_settle(sn_parameters *parameters, bool settles);
-void sn_parameters_settled(const sn_parameters *parameters, ptrdiff_t offset);
+typedef void (*sn_gradient_ready_callback)(void *context, ptrdiff_t offset);
+void sn_parameters_on_gradient_ready(sn_parameters *parameters, sn_gradient_ready_callback listener, void *context);
+void sn_parameters_set_final(sn_parameters *parameters, bool gradient_ready);
+void sn_parameters_gradient_ready(const sn_parameters *parameters, ptrdiff_t offset);
 
 /*
  * The local part of a vector over all trainable elements, given whole: `all` has sn_parameters_total(parameters, true)

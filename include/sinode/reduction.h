@@ -6,7 +6,7 @@
  * run.
  *
  * Buckets are pieces of the parameter vector from its end to its beginning, the order in which a backward pass settles
- * them: what is settled travels while the pass goes on (sn_parameters_settle).
+ * them: what is settled travels while the pass goes on (sn_parameters_set_final).
  *
  * Blocks replicated over the space ranks are summed over world in one message besides, of one length on all ranks, so
  * that every rank ends with the same bits and the copies cannot drift apart; numbers of the caller travel with them.

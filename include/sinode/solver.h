@@ -31,10 +31,10 @@ typedef enum { SN_SOLVER_AUTO, SN_SOLVER_FFT, SN_SOLVER_BANDED, SN_SOLVER_DENSE,
 
 typedef struct {
   sn_solver_kind kind;
-  sn_fourier_effort effort; /* of the plans of transforms */
-  double tolerance;         /* gmres: |r - M x| <= tolerance |r|, sample by sample */
-  int max_iterations;       /* gmres, all restarts together */
-  bool precondition;        /* gmres: by the nearest circulant */
+  sn_fourier_rigor rigor; /* of the plans of transforms */
+  double tolerance;       /* gmres: |r - M x| <= tolerance |r|, sample by sample */
+  int max_iterations;     /* gmres, all restarts together */
+  bool precondition;      /* gmres: by the nearest circulant */
 } sn_solver_options;
 
 typedef struct sn_solver sn_solver;
@@ -42,9 +42,10 @@ typedef struct sn_solver sn_solver;
 /* Name in files and parameter files ("fft"), of any but auto. Local. */
 const char *sn_solver_kind_name(sn_solver_kind kind);
 
-/* What a linear part of that kind lacks for a solver, and what to use ("has no band; use fft"); NULL: nothing. Local.
+/* What a linear part of that kind unsupported for a solver, and what to use ("has no band; use fft"); NULL: nothing.
+ * Local.
  */
-const char *sn_solver_lacks(sn_solver_kind solver, sn_linear_kind linear);
+const char *sn_solver_unsupported_reason(sn_solver_kind solver, sn_linear_kind linear);
 
 /*
  * A solver for `gammas` values gamma[0 ..], kept by value; linear is kept, not owned. Collective over world: auto looks
@@ -68,10 +69,10 @@ typedef struct {
   const char *name;
   double messages, sent; /* of a solve: to other ranks, a reduction counted as one; bytes */
   double held;           /* bytes of factors */
-} sn_solver_forecast;
+} sn_solver_cost;
 
-sn_status sn_solver_foresee(const sn_linear *linear, const sn_solver_options *options, int ranks, double memory,
-                            int gammas, const double *gamma, ptrdiff_t samples, sn_solver_forecast *out);
+sn_status sn_solver_estimate_cost(const sn_linear *linear, const sn_solver_options *options, int ranks, double memory,
+                                  int gammas, const double *gamma, ptrdiff_t samples, sn_solver_cost *out);
 
 /* Prepares for solves with exactly `samples` right-hand sides; may be called for several counts. Collective over space.
  */

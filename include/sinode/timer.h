@@ -21,8 +21,8 @@ typedef enum {
   SN_TIME_FACTOR,
   SN_TIME_FFT,
   SN_TIME_HALO,
-  SN_TIME_EXCHANGE, /* redistribution between layouts */
-  SN_TIME_REDUCE,   /* reductions over space ranks and replicas */
+  SN_TIME_REDISTRIBUTE, /* redistribution between layouts */
+  SN_TIME_REDUCE,       /* reductions over space ranks and replicas */
   SN_TIME_OPTIMIZER,
   SN_TIME_VALIDATION,
   SN_TIME_BASELINES,

@@ -17,7 +17,7 @@
 #include "sinode/objective.h"
 #include "sinode/optimizer.h"
 #include "sinode/schedule.h"
-#include "sinode/wish.h"
+#include "sinode/stop_request.h"
 
 /* What to do about a batch whose loss or gradient is not finite; halve: leave it out and halve the learning rate. */
 typedef enum { SN_NONFINITE_STOP, SN_NONFINITE_SKIP, SN_NONFINITE_HALVE } sn_nonfinite;
@@ -63,9 +63,9 @@ typedef struct sn_trainer sn_trainer;
 /* What the caller does; called on all ranks at the same points. */
 typedef struct {
   void *context;
-  sn_wish (*wish)(void *context); /* this rank's, asked once an iteration */
-  /* loss of the batch, not finite if it was left out; wish: what all ranks agreed on */
-  sn_status (*after_iteration)(void *context, const sn_trainer *trainer, double loss, sn_wish wish);
+  sn_stop_request (*request)(void *context); /* this rank's, asked once an iteration */
+  /* loss of the batch, not finite if it was left out; request: what all ranks agreed on */
+  sn_status (*after_iteration)(void *context, const sn_trainer *trainer, double loss, sn_stop_request request);
   sn_status (*after_epoch)(void *context, const sn_trainer *trainer, const sn_trainer_record *record);
 } sn_trainer_hooks;
 

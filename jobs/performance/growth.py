@@ -60,7 +60,7 @@ def run(program, command, settings, folder):
 
 
 def measure_case(program, settings):
-    """(seconds an iteration, MiB at the peak, MiB foreseen)"""
+    """(seconds an iteration, MiB at the peak, MiB estimated)"""
     batch, window = settings.get("train.batch", 256), settings.get("train.window", 1)
     with tempfile.TemporaryDirectory() as folder:
         common = {"run.directory": "run", **settings}
@@ -70,8 +70,8 @@ def measure_case(program, settings):
         out = run(program, "train", {**common, "train.data": "data.h5", "train.validation": 0, "train.epochs": 4}, folder)
         history = np.genfromtxt(pathlib.Path(folder) / "run" / "history.csv", delimiter=",", names=True)
     seconds = np.diff(history["seconds"]).min() / ITERATIONS  # the least disturbed epoch
-    peak, foreseen = re.search(r"memory: (\d+) MiB a rank at its peak, (\d+) foreseen", out).groups()
-    return seconds, int(peak), int(foreseen)
+    peak, estimated = re.search(r"memory: (\d+) MiB a rank at its peak, (\d+) estimated", out).groups()
+    return seconds, int(peak), int(estimated)
 
 
 def measure(program, directory):
@@ -80,23 +80,23 @@ def measure(program, directory):
     part = directory / "growth.csv.part"
     with open(part, "w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["study", "x", "seconds", "mebibytes", "foreseen"])
+        writer.writerow(["study", "x", "seconds", "mebibytes", "estimated"])
         for study, x, settings in cases():
             row = measure_case(program, settings)
-            print(f"{study:18} {x:6}  {row[0]:10.3e} s  {row[1]:6} MiB, {row[2]} foreseen", flush=True)
+            print(f"{study:18} {x:6}  {row[0]:10.3e} s  {row[1]:6} MiB, {row[2]} estimated", flush=True)
             writer.writerow([study, x, *row])
     part.rename(directory / "growth.csv")
 
 
 def read(path):
-    """{study: array of rows (x, seconds, MiB, MiB foreseen)}"""
+    """{study: array of rows (x, seconds, MiB, MiB estimated)}"""
     try:
         with open(path, newline="") as file:
             rows = list(csv.DictReader(file))
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
     studies = dict.fromkeys(row["study"] for row in rows)
-    return {study: np.array([[float(row[key]) for key in ("x", "seconds", "mebibytes", "foreseen")]
+    return {study: np.array([[float(row[key]) for key in ("x", "seconds", "mebibytes", "estimated")]
                              for row in rows if row["study"] == study]) for study in studies}
 
 
@@ -116,7 +116,7 @@ def _figure(studies):
                        label=f"{study}: slope {slope(rows[:, 0], rows[:, 1]):.2f}")
         memory.loglog(rows[:, 0], rows[:, 2], "o-", color=color, markersize=4, label=study)
         memory.loglog(rows[:, 0], rows[:, 3], ":", color=color)
-    memory.plot([], [], ":", color="0.4", label="as foreseen")
+    memory.plot([], [], ":", color="0.4", label="as estimated")
     seconds.set(ylabel="seconds an iteration", xlabel="N, batch, window or stages")
     memory.set(ylabel="MiB resident at the peak", xlabel="N, batch, window or stages")
     for axes in (seconds, memory):
@@ -131,7 +131,7 @@ def draw(directory):
     save(_figure(studies), directory / "figures" / "growth")
     for study, rows in studies.items():
         worst = np.abs(rows[:, 3] / rows[:, 2] - 1).max()
-        print(f"{study:18} slope {slope(rows[:, 0], rows[:, 1]):.2f}; memory foreseen to {100 * worst:.0f} %")
+        print(f"{study:18} slope {slope(rows[:, 0], rows[:, 1]):.2f}; memory estimated to {100 * worst:.0f} %")
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ void sn_error_destroy(sn_status *error) {
   *error = SN_OK;
 }
 
-sn_status sn_agree(MPI_Comm comm, sn_status mine) {
+sn_status sn_collective_status(MPI_Comm comm, sn_status mine) {
   int rank, size;
   MPI_Comm_rank(comm, &rank);
   MPI_Comm_size(comm, &size);

@@ -48,7 +48,7 @@ void sn_log_end_line(sn_log *log) {
 
 void sn_log_destroy(sn_log **log) {
   if (*log) close_line(*log);
-  sn_memory_give(log);
+  SN_FREE(*log);
 }
 
 void sn_log_line(sn_log *log, const char *format, ...) {

@@ -21,7 +21,7 @@ enum { HUGE_PAGE = 1 << 21, HUGE_LEAST = 2 * HUGE_PAGE };
 /* The one process-wide record besides MPI's own: bookkeeping of the allocator, not state of the computation. */
 static atomic_ptrdiff_t calls, bytes, peak;
 
-sn_status sn_memory_take(ptrdiff_t count, size_t size, void *out) {
+sn_status sn_memory_alloc(ptrdiff_t count, size_t size, void *out) {
   void **result = out;
   *result = NULL;
   ptrdiff_t need;
@@ -46,15 +46,13 @@ sn_status sn_memory_take(ptrdiff_t count, size_t size, void *out) {
   return SN_OK; /* cppcheck-suppress memleak; the pointer into the block is what is kept */
 }
 
-void sn_memory_give(void *pointer_to_pointer) {
-  void **pointer = pointer_to_pointer;
-  if (!*pointer) return;
-  char *block = (char *)*pointer - ALIGNMENT;
+void sn_memory_free(void *memory) {
+  if (!memory) return;
+  char *block = (char *)memory - ALIGNMENT;
   ptrdiff_t size;
   memcpy(&size, block, sizeof size);
   atomic_fetch_sub(&bytes, size);
   free(block);
-  *pointer = NULL;
 }
 
 ptrdiff_t sn_memory_calls(void) { return calls; }

@@ -25,7 +25,7 @@ static const char *const names[SN_TIME_REGIONS] = {
     [SN_TIME_FORWARD] = "forward",       [SN_TIME_BACKWARD] = "adjoint",
     [SN_TIME_NETWORK] = "network",       [SN_TIME_SOLVE] = "implicit solve",
     [SN_TIME_FACTOR] = "factorization",  [SN_TIME_FFT] = "FFT",
-    [SN_TIME_HALO] = "halo exchange",    [SN_TIME_EXCHANGE] = "redistribution",
+    [SN_TIME_HALO] = "halo exchange",    [SN_TIME_REDISTRIBUTE] = "redistribution",
     [SN_TIME_REDUCE] = "reduction",      [SN_TIME_OPTIMIZER] = "optimizer",
     [SN_TIME_VALIDATION] = "validation", [SN_TIME_BASELINES] = "baselines",
     [SN_TIME_READ] = "reading",          [SN_TIME_WRITE] = "writing",
@@ -46,7 +46,7 @@ sn_status sn_timer_create(sn_timer **out) {
   return SN_OK;
 }
 
-void sn_timer_destroy(sn_timer **timer) { sn_memory_give(timer); }
+void sn_timer_destroy(sn_timer **timer) { SN_FREE(*timer); }
 
 static int find(const sn_timer *timer, int parent, int region) {
   for (int i = 0; i < timer->count; i++)

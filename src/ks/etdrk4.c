@@ -10,7 +10,7 @@ enum { CONTOUR = 32 };
 
 static const double blown_up = 1e4; /* root mean square; on the attractor it is about 1.3, whatever the domain */
 
-/* The real factors of a mode; those of the product hold -k/2 of its derivative, whose i is left to the sweeps. */
+/* The real factors of a mode; those of the product hold -k/2 of its derivative, whose i is left to the stages. */
 typedef struct {
   double *whole; /* exp(z), z = dt (k^2 - k^4) */
   double *half;  /* exp(z / 2), 0 where the product is cut off */
@@ -103,13 +103,13 @@ static sn_status allocate(sn_etdrk4 *etdrk4) {
   etdrk4->cuts = find_cuts(etdrk4, NULL);
   SN_TRY(SN_NEW(etdrk4->cuts, &etdrk4->cut));
   find_cuts(etdrk4, etdrk4->cut);
-  return sn_memory_take(etdrk4->groups, (size_t)etdrk4->size * sizeof *etdrk4->state, &etdrk4->state);
+  return sn_memory_alloc(etdrk4->groups, (size_t)etdrk4->size * sizeof *etdrk4->state, &etdrk4->state);
 }
 
 static sn_status prepare(sn_etdrk4 *etdrk4) {
   const bool split = sn_grid_space_size(etdrk4->grid) > 1;
   etdrk4->groups = split ? 1 : etdrk4->members;
-  SN_TRY(sn_fourier_create(etdrk4->grid, split ? etdrk4->members : 1, etdrk4->options.effort, &etdrk4->fourier));
+  SN_TRY(sn_fourier_create(etdrk4->grid, split ? etdrk4->members : 1, etdrk4->options.rigor, &etdrk4->fourier));
   etdrk4->size = sn_fourier_size(etdrk4->fourier);
   etdrk4->count = sn_fourier_spectra(etdrk4->fourier) * sn_fourier_modes(etdrk4->fourier);
   etdrk4->run = sn_fourier_modes(etdrk4->fourier) * sn_fourier_mode_stride(etdrk4->fourier);
@@ -121,11 +121,11 @@ static sn_status prepare(sn_etdrk4 *etdrk4) {
 sn_status sn_etdrk4_create(const sn_grid *grid, ptrdiff_t members, const sn_etdrk4_options *options, sn_etdrk4 **out) {
   *out = NULL;
   sn_etdrk4 *etdrk4;
-  SN_TRY(sn_agree(sn_grid_world(grid), SN_NEW(1, &etdrk4)));
+  SN_TRY(sn_collective_status(sn_grid_world(grid), SN_NEW(1, &etdrk4)));
   *etdrk4 = (sn_etdrk4){.grid = grid, .options = *options, .members = members};
   etdrk4->highest = sn_grid_points(grid) / (options->dealias ? 3 : 2);
   MPI_Allreduce(&members, &etdrk4->members_of_all, 1, MPI_AINT, MPI_SUM, sn_grid_replicas(grid));
-  sn_status status = sn_agree(sn_grid_world(grid), members ? prepare(etdrk4) : SN_OK);
+  sn_status status = sn_collective_status(sn_grid_world(grid), members ? prepare(etdrk4) : SN_OK);
   if (status) sn_etdrk4_destroy(&etdrk4);
   *out = etdrk4;
   return status;
@@ -135,24 +135,24 @@ void sn_etdrk4_destroy(sn_etdrk4 **etdrk4) {
   if (!*etdrk4) return;
   factors *f = &(*etdrk4)->factors;
   double **const arrays[] = {&f->whole, &f->half, &f->q, &f->first, &f->middle, &f->last};
-  for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) sn_memory_give(arrays[i]);
-  sn_memory_give(&(*etdrk4)->cut);
-  sn_memory_give(&(*etdrk4)->work);
-  sn_memory_give(&(*etdrk4)->memory);
-  sn_memory_give(&(*etdrk4)->sum);
-  sn_memory_give(&(*etdrk4)->state);
+  for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) SN_FREE(*arrays[i]);
+  SN_FREE((*etdrk4)->cut);
+  SN_FREE((*etdrk4)->work);
+  SN_FREE((*etdrk4)->memory);
+  SN_FREE((*etdrk4)->sum);
+  SN_FREE((*etdrk4)->state);
   sn_fourier_destroy(&(*etdrk4)->fourier);
-  sn_memory_give(etdrk4);
+  SN_FREE(*etdrk4);
 }
 
-sn_etdrk4_forecast sn_etdrk4_foresee(ptrdiff_t points, int ranks, ptrdiff_t members) {
+sn_etdrk4_cost sn_etdrk4_estimate_cost(ptrdiff_t points, int ranks, ptrdiff_t members) {
   const ptrdiff_t together = ranks > 1 ? members : 1, groups = members / (together ? together : 1);
-  if (!members) return (sn_etdrk4_forecast){0};
-  const sn_fourier_forecast f = sn_fourier_foresee(points, ranks, together);
+  if (!members) return (sn_etdrk4_cost){0};
+  const sn_fourier_cost f = sn_fourier_estimate_cost(points, ranks, together);
   const double weights = 6 * f.numbers / (2 * (double)together), arrays = (3 + (double)groups) * f.numbers;
-  return (sn_etdrk4_forecast){.messages = 8 * (double)groups * f.messages,
-                              .sent = 8 * (double)groups * f.transposition,
-                              .held = 8 * (weights + arrays + f.private)};
+  return (sn_etdrk4_cost){.messages = 8 * (double)groups * f.messages,
+                          .sent = 8 * (double)groups * f.transpose,
+                          .held = 8 * (weights + arrays + f.private)};
 }
 
 /* Grid values of a group in those of all members. */
@@ -175,7 +175,7 @@ sn_status sn_etdrk4_get_state(sn_etdrk4 *etdrk4, double *state) {
   return SN_OK;
 }
 
-/* What a sweep reads and writes, of one group. */
+/* What a stage reads and writes, of one group. */
 typedef struct {
   double complex *v, *w, *memory, *sum;
 } numbers;
@@ -201,7 +201,7 @@ static inline pair pair_factor(const double *factor) {
 #define WIDTH 1
 #define NUMBER single
 #define OF(name) single_##name
-#include "etdrk4_sweeps.h"
+#include "etdrk4_stages.h"
 #undef WIDTH
 #undef NUMBER
 #undef OF
@@ -209,7 +209,7 @@ static inline pair pair_factor(const double *factor) {
 #define WIDTH 2
 #define NUMBER pair
 #define OF(name) pair_##name
-#include "etdrk4_sweeps.h"
+#include "etdrk4_stages.h"
 #undef WIDTH
 #undef NUMBER
 #undef OF
@@ -234,22 +234,22 @@ static void cut_off(const sn_etdrk4 *etdrk4, ptrdiff_t first, ptrdiff_t count) {
   }
 }
 
-static void sweep(void *context, ptrdiff_t turn, ptrdiff_t first, ptrdiff_t count) {
+static void stage(void *context, ptrdiff_t stage, ptrdiff_t first, ptrdiff_t count) {
   const progress *p = context;
   const sn_etdrk4 *e = p->etdrk4;
   const ptrdiff_t even = count - count % 2;
   const numbers all = {p->state + first, e->work + first, e->memory + first, e->sum + first};
   const factors f = factors_from(&e->factors, first % e->run);
-  pair_sweep(turn, 0, even, f, all);
-  single_sweep(turn, even, count, f, all);
-  if (turn % 4 == 3) cut_off(e, first, count);
+  pair_stage(stage, 0, even, f, all);
+  single_stage(stage, even, count, f, all);
+  if (stage % 4 == 3) cut_off(e, first, count);
 }
 
 static sn_status step_group(sn_etdrk4 *etdrk4, double complex *state, ptrdiff_t steps) {
   progress p = {etdrk4, state};
   memcpy(etdrk4->work, state, (size_t)etdrk4->count * sizeof *state);
   for (ptrdiff_t first = 0; first < etdrk4->count; first += etdrk4->run) cut_off(etdrk4, first, etdrk4->run);
-  return sn_fourier_squares(etdrk4->fourier, etdrk4->work, 4 * steps, sweep, &p);
+  return sn_fourier_pseudospectral_squares(etdrk4->fourier, etdrk4->work, 4 * steps, stage, &p);
 }
 
 sn_status sn_etdrk4_step(sn_etdrk4 *etdrk4, ptrdiff_t steps) {
@@ -295,16 +295,16 @@ static void add_balance(const sn_etdrk4 *etdrk4, const double complex *state, do
   }
 }
 
-/* The balance, and in the same reduction the wishes for what comes next. */
-static sn_ks_balance reduce_balance(const sn_etdrk4 *etdrk4, sn_wish *wish) {
-  double sums[5 + SN_WISH_COUNTS] = {0};
-  if (wish) sn_wish_count(*wish, sums + 5);
+/* The balance, and in the same reduction the requests for what comes next. */
+static sn_ks_balance reduce_balance(const sn_etdrk4 *etdrk4, sn_stop_request *request) {
+  double sums[5 + SN_STOP_REQUEST_COUNTS] = {0};
+  if (request) sn_stop_request_count(*request, sums + 5);
   for (ptrdiff_t g = 0; g < etdrk4->groups; g++) add_balance(etdrk4, etdrk4->state + g * etdrk4->size, sums);
   sn_timer *timer = sn_grid_timer(etdrk4->grid);
   sn_timer_start(timer, SN_TIME_REDUCE);
-  MPI_Allreduce(MPI_IN_PLACE, sums, 5 + SN_WISH_COUNTS, MPI_DOUBLE, MPI_SUM, sn_grid_world(etdrk4->grid));
+  MPI_Allreduce(MPI_IN_PLACE, sums, 5 + SN_STOP_REQUEST_COUNTS, MPI_DOUBLE, MPI_SUM, sn_grid_world(etdrk4->grid));
   sn_timer_stop(timer, SN_TIME_REDUCE);
-  if (wish) *wish = sn_wish_agreed(sums + 5);
+  if (request) *request = sn_stop_request_reduced(sums + 5);
   if (!etdrk4->members_of_all) return (sn_ks_balance){0};
   const double points = (double)sn_grid_points(etdrk4->grid);
   const double scale = 1 / (points * points * (double)etdrk4->members_of_all);
@@ -316,8 +316,8 @@ static sn_ks_balance reduce_balance(const sn_etdrk4 *etdrk4, sn_wish *wish) {
 
 sn_ks_balance sn_etdrk4_balance(const sn_etdrk4 *etdrk4) { return reduce_balance(etdrk4, NULL); }
 
-sn_status sn_etdrk4_check(const sn_etdrk4 *etdrk4, sn_wish *wish) {
-  const double norm = sqrt(2 * reduce_balance(etdrk4, wish).energy);
+sn_status sn_etdrk4_check(const sn_etdrk4 *etdrk4, sn_stop_request *request) {
+  const double norm = sqrt(2 * reduce_balance(etdrk4, request).energy);
   if (norm < blown_up) return SN_OK;
   return SN_ERROR_ALL(
       SN_ERROR_RUN,

@@ -54,7 +54,7 @@ sn_status sn_dataset_create(ptrdiff_t members, ptrdiff_t snapshots, ptrdiff_t po
   return SN_OK;
 }
 
-void sn_dataset_destroy(sn_dataset **dataset) { sn_memory_give(dataset); }
+void sn_dataset_destroy(sn_dataset **dataset) { SN_FREE(*dataset); }
 
 ptrdiff_t sn_dataset_windows(const sn_dataset *data, sn_set set) {
   return data->sets[set].starts > 0 && data->sets[set].members > 0 ? data->sets[set].starts * data->sets[set].members

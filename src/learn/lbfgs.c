@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "optimizer_family.h"
+#include "optimizer_ops.h"
 #include "sinode/memory.h"
 
 enum { PAIRS, OLDEST, NUMBERS, TRIALS_MOST = 25 };
@@ -39,11 +39,11 @@ static sn_status create(sn_optimizer *optimizer) {
 
 static void destroy(sn_optimizer *optimizer) {
   lbfgs *l = optimizer->state;
-  sn_memory_give(&l->gradient);
-  sn_memory_give(&l->next);
-  sn_memory_give(&l->direction);
-  sn_memory_give(&l->kept);
-  sn_memory_give(&optimizer->state);
+  SN_FREE(l->gradient);
+  SN_FREE(l->next);
+  SN_FREE(l->direction);
+  SN_FREE(l->kept);
+  SN_FREE(optimizer->state);
 }
 
 static double dot(const sn_optimizer *optimizer, const double *a, const double *b) {

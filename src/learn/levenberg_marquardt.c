@@ -9,7 +9,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "optimizer_family.h"
+#include "optimizer_ops.h"
 #include "sinode/memory.h"
 
 enum { MU, GROWTH, NUMBERS, TRIALS_MOST = 30 };
@@ -21,7 +21,7 @@ typedef struct {
   double *local, *kept;   /* this rank's part of a step; the parameters before it */
 } marquardt;
 
-static sn_status take_memory(const sn_optimizer *optimizer, marquardt *m) {
+static sn_status allocate_arrays(const sn_optimizer *optimizer, marquardt *m) {
   const ptrdiff_t size = sn_parameters_size(optimizer->parameters);
   SN_TRY(SN_NEW(m->order, &m->damping));
   SN_TRY(SN_NEW(m->order, &m->step));
@@ -37,22 +37,22 @@ static void restart(sn_optimizer *optimizer) {
 static sn_status create(sn_optimizer *optimizer) {
   MPI_Comm world = sn_grid_world(sn_parameters_grid(optimizer->parameters));
   marquardt *m;
-  SN_TRY(sn_agree(world, SN_NEW(1, &m)));
+  SN_TRY(sn_collective_status(world, SN_NEW(1, &m)));
   optimizer->state = m;
   m->order = sn_parameters_total(optimizer->parameters, true);
   restart(optimizer);
-  SN_TRY(sn_agree(world, take_memory(optimizer, m)));
+  SN_TRY(sn_collective_status(world, allocate_arrays(optimizer, m)));
   return sn_normal_equations_create(world, m->order, &m->normal);
 }
 
 static void destroy(sn_optimizer *optimizer) {
   marquardt *m = optimizer->state;
   sn_normal_equations_destroy(&m->normal);
-  sn_memory_give(&m->damping);
-  sn_memory_give(&m->step);
-  sn_memory_give(&m->local);
-  sn_memory_give(&m->kept);
-  sn_memory_give(&optimizer->state);
+  SN_FREE(m->damping);
+  SN_FREE(m->step);
+  SN_FREE(m->local);
+  SN_FREE(m->kept);
+  SN_FREE(optimizer->state);
 }
 
 /* The decrease of the loss that the quadratic model promises for the step. */

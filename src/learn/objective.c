@@ -31,10 +31,10 @@ sn_status sn_objective_create(sn_model *model, sn_integrator *integrator, sn_los
 
 void sn_objective_destroy(sn_objective **objective) {
   if (!*objective) return;
-  sn_memory_give(&(*objective)->states);
-  sn_memory_give(&(*objective)->targets);
-  sn_memory_give(&(*objective)->bars);
-  sn_memory_give(objective);
+  SN_FREE((*objective)->states);
+  SN_FREE((*objective)->targets);
+  SN_FREE((*objective)->bars);
+  SN_FREE(*objective);
 }
 
 void sn_objective_set_window(sn_objective *o, ptrdiff_t window) { o->window = window; }
@@ -47,7 +47,7 @@ const double *sn_objective_initial_bar(const sn_objective *o) { return o->bars; 
 
 void sn_objective_skip_initial_bar(sn_objective *o) { sn_integrator_skip_initial_bar(o->integrator); }
 
-bool sn_objective_is_sound(const sn_objective *o) { return sn_integrator_is_sound(o->integrator); }
+bool sn_objective_within_bounds(const sn_objective *o) { return sn_integrator_within_bounds(o->integrator); }
 
 sn_status sn_objective_value(sn_objective *o, ptrdiff_t samples, double *sum) {
   const ptrdiff_t count = samples * o->points;
@@ -82,8 +82,8 @@ sn_status sn_objective_tangent(sn_objective *o, ptrdiff_t samples, ptrdiff_t dir
 sn_status sn_objective_diagnose(sn_objective *o, ptrdiff_t samples, double scale, double *gradient) {
   const MPI_Comm world = sn_grid_world(sn_model_grid(o->model));
   double sum;
-  SN_TRY(sn_agree(world, sn_objective_value(o, samples, &sum)));
+  SN_TRY(sn_collective_status(world, sn_objective_value(o, samples, &sum)));
   SN_TRY(sn_integrator_check(o->integrator, samples));
-  SN_TRY(sn_agree(world, sn_objective_gradient(o, samples, scale, &sum, gradient)));
+  SN_TRY(sn_collective_status(world, sn_objective_gradient(o, samples, scale, &sum, gradient)));
   return sn_integrator_check(o->integrator, samples);
 }

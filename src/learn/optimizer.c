@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "optimizer_family.h"
+#include "optimizer_ops.h"
 #include "sinode/memory.h"
 
 static void update_adamw(const sn_optimizer *optimizer, double rate, ptrdiff_t count, double *restrict value,
@@ -63,8 +63,8 @@ sn_status sn_optimizer_create(sn_parameters *parameters, const sn_optimizer_opti
 void sn_optimizer_destroy(sn_optimizer **optimizer) {
   if (!*optimizer) return;
   if ((*optimizer)->state) (*optimizer)->ops->destroy(*optimizer);
-  for (int v = 0; v < (*optimizer)->vectors; v++) sn_memory_give(&(*optimizer)->vector[v]);
-  sn_memory_give(optimizer);
+  for (int v = 0; v < (*optimizer)->vectors; v++) SN_FREE((*optimizer)->vector[v]);
+  SN_FREE(*optimizer);
 }
 
 void sn_optimizer_begin_step(sn_optimizer *optimizer) { optimizer->steps++; }
@@ -76,8 +76,8 @@ void sn_optimizer_update(sn_optimizer *optimizer, double learning_rate, const do
                          gradient + at, optimizer->vector[0] + at, second);
 }
 
-bool sn_optimizer_kind_sees_all(sn_optimizer_kind kind) { return families[kind]->minimize != NULL; }
-bool sn_optimizer_sees_all(const sn_optimizer *optimizer) { return optimizer->ops->minimize != NULL; }
+bool sn_optimizer_kind_is_full_batch(sn_optimizer_kind kind) { return families[kind]->minimize != NULL; }
+bool sn_optimizer_is_full_batch(const sn_optimizer *optimizer) { return optimizer->ops->minimize != NULL; }
 bool sn_optimizer_wants_tangents(const sn_optimizer *optimizer) { return optimizer->ops->tangents; }
 
 sn_status sn_optimizer_minimize(sn_optimizer *optimizer, const sn_problem *problem, double learning_rate, double *loss,

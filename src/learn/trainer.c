@@ -4,9 +4,9 @@
 #include <math.h>
 
 #include "sinode/memory.h"
+#include "sinode/ordered_loss.h"
 #include "sinode/random.h"
 #include "sinode/reduction.h"
-#include "sinode/sliced.h"
 #include "training_problem.h"
 
 struct sn_trainer {
@@ -21,7 +21,7 @@ struct sn_trainer {
   ptrdiff_t *permutation; /* (windows) of the epoch under way */
   double *gradient;
   sn_reduction *reduction;
-  sn_sliced *sliced;           /* NULL unless options.slice */
+  sn_ordered_loss *ordered;    /* NULL unless options.slice */
   sn_training_problem problem; /* of optimizers that see all */
   bool exhausted;              /* such an optimizer found nothing better */
 };
@@ -36,7 +36,7 @@ sn_status sn_trainer_create(sn_model *model, sn_objective *objective, const sn_d
                             sn_optimizer *optimizer, const sn_trainer_options *options, double learning_rate,
                             sn_trainer **out) {
   const sn_grid *grid = sn_model_grid(model);
-  SN_TRY(sn_agree(sn_grid_world(grid), SN_NEW(1, out)));
+  SN_TRY(sn_collective_status(sn_grid_world(grid), SN_NEW(1, out)));
   sn_trainer *trainer = *out;
   *trainer = (sn_trainer){.grid = grid,
                           .model = model,
@@ -49,11 +49,11 @@ sn_status sn_trainer_create(sn_model *model, sn_objective *objective, const sn_d
   trainer->state = (sn_trainer_state){.best = INFINITY, .schedule = sn_schedule_start(learning_rate)};
   sn_status status = SN_NEW(trainer->windows, &trainer->permutation);
   if (!status) status = SN_NEW(sn_parameters_size(sn_model_parameters(model)), &trainer->gradient);
-  status = sn_agree(sn_grid_world(grid), status);
+  status = sn_collective_status(sn_grid_world(grid), status);
   if (!status) status = sn_reduction_create(sn_model_parameters(model), &trainer->reduction);
   if (!status && options->slice)
-    status = sn_sliced_create(model, objective, dataset, batch_range(trainer, 0).count, &trainer->sliced);
-  if (!status && sn_optimizer_sees_all(optimizer))
+    status = sn_ordered_loss_create(model, objective, dataset, batch_range(trainer, 0).count, &trainer->ordered);
+  if (!status && sn_optimizer_is_full_batch(optimizer))
     status = sn_training_problem_create(model, objective, dataset, SN_SET_TRAINING, options->window,
                                         sn_optimizer_wants_tangents(optimizer), trainer->reduction, &trainer->problem);
   if (status) sn_trainer_destroy(out);
@@ -63,11 +63,11 @@ sn_status sn_trainer_create(sn_model *model, sn_objective *objective, const sn_d
 void sn_trainer_destroy(sn_trainer **trainer) {
   if (!*trainer) return;
   sn_training_problem_destroy(&(*trainer)->problem);
-  sn_memory_give(&(*trainer)->permutation);
-  sn_memory_give(&(*trainer)->gradient);
+  SN_FREE((*trainer)->permutation);
+  SN_FREE((*trainer)->gradient);
   sn_reduction_destroy(&(*trainer)->reduction);
-  sn_sliced_destroy(&(*trainer)->sliced);
-  sn_memory_give(trainer);
+  sn_ordered_loss_destroy(&(*trainer)->ordered);
+  SN_FREE(*trainer);
 }
 
 sn_trainer_state *sn_trainer_get_state(sn_trainer *trainer) { return &trainer->state; }
@@ -89,7 +89,7 @@ ptrdiff_t sn_trainer_window(const sn_trainer_options *options, int64_t epoch) {
 }
 
 ptrdiff_t sn_trainer_batches(const sn_trainer *trainer) {
-  if (sn_optimizer_sees_all(trainer->optimizer)) return 1;
+  if (sn_optimizer_is_full_batch(trainer->optimizer)) return 1;
   return (trainer->windows + trainer->options.batch - 1) / trainer->options.batch;
 }
 
@@ -107,9 +107,9 @@ static sn_status reserve_slices(const sn_trainer *trainer, sn_integrator *integr
 
 sn_status sn_trainer_reserve(const sn_trainer *trainer, sn_integrator *integrator) {
   const ptrdiff_t most = sn_model_samples(trainer->model);
-  if (trainer->sliced) return reserve_slices(trainer, integrator);
+  if (trainer->ordered) return reserve_slices(trainer, integrator);
   const sn_range ends[2] = {batch_range(trainer, 0), batch_range(trainer, sn_trainer_batches(trainer) - 1)};
-  for (int k = 0; k < 2 && !sn_optimizer_sees_all(trainer->optimizer); k++) {
+  for (int k = 0; k < 2 && !sn_optimizer_is_full_batch(trainer->optimizer); k++) {
     const ptrdiff_t share = sn_grid_share(trainer->grid, ends[k].count).count;
     if (share) SN_TRY(sn_integrator_reserve(integrator, share));
   }
@@ -136,11 +136,11 @@ sn_status sn_trainer_evaluate(sn_trainer *trainer, sn_set set, double *loss) {
   const sn_range share = sn_grid_share(trainer->grid, windows);
   double total = 0;
   sn_status status = SN_OK;
-  if (trainer->sliced && windows) {
-    bool sound;
-    status = sn_sliced_evaluate(trainer->sliced, set, windows, NULL, 1, &total, NULL, &sound);
+  if (trainer->ordered && windows) {
+    bool within_bounds;
+    status = sn_ordered_loss_evaluate(trainer->ordered, set, windows, NULL, 1, &total, NULL, &within_bounds);
     *loss = total / values_of(trainer, windows);
-    return sn_agree(sn_grid_world(trainer->grid), status);
+    return sn_collective_status(sn_grid_world(trainer->grid), status);
   }
   for (ptrdiff_t done = 0; done < share.count && !status; done += most) {
     const ptrdiff_t samples = share.count - done < most ? share.count - done : most;
@@ -150,7 +150,7 @@ sn_status sn_trainer_evaluate(sn_trainer *trainer, sn_set set, double *loss) {
     status = sn_objective_value(trainer->objective, samples, &sum);
     total += sum;
   }
-  SN_TRY(sn_agree(sn_grid_world(trainer->grid), status));
+  SN_TRY(sn_collective_status(sn_grid_world(trainer->grid), status));
   MPI_Allreduce(MPI_IN_PLACE, &total, 1, MPI_DOUBLE, MPI_SUM, sn_grid_world(trainer->grid));
   *loss = windows ? total / values_of(trainer, windows) : NAN;
   return SN_OK;
@@ -162,7 +162,7 @@ static void clip(const sn_trainer *trainer) {
   const double most = trainer->options.clip;
   double square = 0;
   if (!(most > 0)) return;
-  if (trainer->sliced) { /* the gradient is whole: its norm is to have the same bits on any number of replicas */
+  if (trainer->ordered) { /* the gradient is whole: its norm is to have the same bits on any number of replicas */
     square = sn_parameters_dot(parameters, trainer->gradient, trainer->gradient);
   } else {
     for (int k = 0; k < sn_reduction_parts(trainer->reduction); k++)
@@ -208,12 +208,12 @@ static bool leave_out(sn_trainer *trainer, ptrdiff_t windows) {
 
 /* Loss of a batch and its gradient, which is complete in slices and to be summed (agree) else; *sum: this rank's share.
  */
-static sn_status differentiate(sn_trainer *trainer, sn_range batch, double scale, double *sum, bool *sound) {
+static sn_status differentiate(sn_trainer *trainer, sn_range batch, double scale, double *sum, bool *within_bounds) {
   const ptrdiff_t *index = trainer->permutation + batch.start;
   *sum = 0;
-  if (trainer->sliced) {
-    sn_status status =
-        sn_sliced_evaluate(trainer->sliced, SN_SET_TRAINING, batch.count, index, scale, sum, trainer->gradient, sound);
+  if (trainer->ordered) {
+    sn_status status = sn_ordered_loss_evaluate(trainer->ordered, SN_SET_TRAINING, batch.count, index, scale, sum,
+                                                trainer->gradient, within_bounds);
     if (sn_grid_rank(trainer->grid)) *sum = 0;
     return status;
   }
@@ -223,7 +223,7 @@ static sn_status differentiate(sn_trainer *trainer, sn_range batch, double scale
   /* One replica may fail alone (a solve, a stiff sample): the others learn of it where they all agree. */
   sn_reduction_begin(trainer->reduction, trainer->gradient);
   sn_status status = sn_objective_gradient(trainer->objective, share.count, scale, sum, trainer->gradient);
-  *sound = sn_objective_is_sound(trainer->objective);
+  *within_bounds = sn_objective_within_bounds(trainer->objective);
   return status;
 }
 
@@ -238,7 +238,7 @@ static bool is_finite(ptrdiff_t count, const double *values) {
  * is finite on all ranks; numbers has room for one more.
  */
 static bool agree(sn_trainer *trainer, int count, double *numbers) {
-  if (!trainer->sliced) return sn_reduction_finish(trainer->reduction, count, numbers);
+  if (!trainer->ordered) return sn_reduction_finish(trainer->reduction, count, numbers);
   numbers[count] = !is_finite(sn_parameters_size(sn_model_parameters(trainer->model)), trainer->gradient);
   MPI_Allreduce(MPI_IN_PLACE, numbers, count + 1, MPI_DOUBLE, MPI_SUM, sn_grid_world(trainer->grid));
   return numbers[count] == 0;
@@ -251,15 +251,15 @@ static bool agree(sn_trainer *trainer, int count, double *numbers) {
  */
 static sn_status examine(sn_trainer *trainer, sn_range batch, sn_status status, double scale, double loss) {
   const MPI_Comm world = sn_grid_world(trainer->grid);
-  SN_TRY(sn_agree(world, status));
+  SN_TRY(sn_collective_status(world, status));
   const ptrdiff_t samples =
-      trainer->sliced ? sn_sliced_recall(trainer->sliced) : sn_grid_share(trainer->grid, batch.count).count;
+      trainer->ordered ? sn_ordered_loss_recall(trainer->ordered) : sn_grid_share(trainer->grid, batch.count).count;
   SN_TRY(sn_objective_diagnose(trainer->objective, samples, scale, trainer->gradient));
   double again, none[1];
-  bool sound;
-  status = differentiate(trainer, batch, scale, &again, &sound);
+  bool within_bounds;
+  status = differentiate(trainer, batch, scale, &again, &within_bounds);
   const bool finite = agree(trainer, 0, none); /* also of a failure: the other replicas sum theirs */
-  SN_TRY(sn_agree(world, status));
+  SN_TRY(sn_collective_status(world, status));
   if (finite && isfinite(loss)) return SN_OK;
   return SN_ERROR_ALL(SN_ERROR_RUN,
                       "the gradient is not finite although states and adjoints are (loss %g); lower "
@@ -268,21 +268,21 @@ static sn_status examine(sn_trainer *trainer, sn_range batch, sn_status status, 
 }
 
 /*
- * One batch: gradient, reduction, optimizer step. With the gradient the ranks agree on loss, health and the wishes for
- * what comes next.
+ * One batch: gradient, reduction, optimizer step. With the gradient the ranks agree on loss, health and the requests
+ * for what comes next.
  */
-static sn_status iterate(sn_trainer *trainer, sn_wish *wish, double *batch_loss) {
+static sn_status iterate(sn_trainer *trainer, sn_stop_request *request, double *batch_loss) {
   sn_trainer_state *state = &trainer->state;
   const sn_range batch = batch_range(trainer, state->position);
   const double scale = 1 / values_of(trainer, batch.count);
   double sum;
-  bool sound;
-  sn_status status = differentiate(trainer, batch, scale, &sum, &sound);
-  double agreed[2 + SN_WISH_COUNTS + 1] = {sum, status || !sound};
-  sn_wish_count(*wish, agreed + 2);
-  const bool finite = agree(trainer, 2 + SN_WISH_COUNTS, agreed);
+  bool within_bounds;
+  sn_status status = differentiate(trainer, batch, scale, &sum, &within_bounds);
+  double agreed[2 + SN_STOP_REQUEST_COUNTS + 1] = {sum, status || !within_bounds};
+  sn_stop_request_count(*request, agreed + 2);
+  const bool finite = agree(trainer, 2 + SN_STOP_REQUEST_COUNTS, agreed);
   *batch_loss = scale * agreed[0];
-  *wish = sn_wish_agreed(agreed + 2);
+  *request = sn_stop_request_reduced(agreed + 2);
   if (!finite || !isfinite(*batch_loss) || agreed[1] > 0) {
     if (leave_out(trainer, batch.count)) {
       if (status) sn_error_destroy(&status);
@@ -302,16 +302,16 @@ static sn_status iterate(sn_trainer *trainer, sn_wish *wish, double *batch_loss)
 }
 
 /* One iteration of an optimizer that sees all windows. */
-static sn_status iterate_whole(sn_trainer *trainer, sn_wish *wish, double *loss) {
+static sn_status iterate_whole(sn_trainer *trainer, sn_stop_request *request, double *loss) {
   sn_trainer_state *state = &trainer->state;
   const sn_problem problem = sn_training_problem_view(&trainer->problem);
-  double agreed[SN_WISH_COUNTS];
+  double agreed[SN_STOP_REQUEST_COUNTS];
   bool moved;
   SN_TRY(sn_optimizer_minimize(trainer->optimizer, &problem, state->schedule.rate, loss, &moved));
   SN_TRY(sn_model_stepped(trainer->model));
-  sn_wish_count(*wish, agreed);
-  MPI_Allreduce(MPI_IN_PLACE, agreed, SN_WISH_COUNTS, MPI_DOUBLE, MPI_SUM, sn_grid_world(trainer->grid));
-  *wish = sn_wish_agreed(agreed);
+  sn_stop_request_count(*request, agreed);
+  MPI_Allreduce(MPI_IN_PLACE, agreed, SN_STOP_REQUEST_COUNTS, MPI_DOUBLE, MPI_SUM, sn_grid_world(trainer->grid));
+  *request = sn_stop_request_reduced(agreed);
   if (!isfinite(*loss))
     return SN_ERROR_ALL(SN_ERROR_RUN,
                         "the loss is not finite at the parameters that this epoch begins with; begin with smaller "
@@ -356,7 +356,7 @@ static void begin_epoch(sn_trainer *trainer) {
   const ptrdiff_t window = sn_trainer_window(&trainer->options, state->epoch);
   const bool longer = state->epoch > 0 && window > sn_trainer_window(&trainer->options, state->epoch - 1);
   sn_objective_set_window(trainer->objective, window);
-  if (sn_optimizer_sees_all(trainer->optimizer))
+  if (sn_optimizer_is_full_batch(trainer->optimizer))
     sn_training_problem_set_window(&trainer->problem, window);
   else
     shuffle(trainer);
@@ -368,18 +368,18 @@ static void begin_epoch(sn_trainer *trainer) {
 sn_status sn_trainer_run(sn_trainer *trainer, const sn_trainer_hooks *hooks, bool *stopped) {
   sn_trainer_state *state = &trainer->state;
   *stopped = false;
-  const bool whole = sn_optimizer_sees_all(trainer->optimizer);
+  const bool whole = sn_optimizer_is_full_batch(trainer->optimizer);
   trainer->exhausted = false;
   while (state->epoch < trainer->options.epochs && !*stopped && !trainer->exhausted) {
     begin_epoch(trainer);
     while (state->position < sn_trainer_batches(trainer) && !*stopped) {
       double loss = 0;
       const double started = sn_clock();
-      sn_wish wish = hooks->wish(hooks->context);
-      SN_TRY((whole ? iterate_whole : iterate)(trainer, &wish, &loss));
-      *stopped = wish == SN_WISH_STOP;
+      sn_stop_request request = hooks->request(hooks->context);
+      SN_TRY((whole ? iterate_whole : iterate)(trainer, &request, &loss));
+      *stopped = request == SN_STOP_REQUEST_STOP;
       state->seconds += sn_clock() - started;
-      SN_TRY(hooks->after_iteration(hooks->context, trainer, loss, wish));
+      SN_TRY(hooks->after_iteration(hooks->context, trainer, loss, request));
     }
     if (state->position < sn_trainer_batches(trainer)) break;
     sn_trainer_record record;

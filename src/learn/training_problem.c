@@ -18,11 +18,11 @@ static sn_status make_directions(sn_training_problem *p) {
     sn_parameters_spread(parameters, unit, p->thetas + k * size);
     unit[k] = 0;
   }
-  sn_memory_give(&unit);
+  SN_FREE(unit);
   return SN_OK;
 }
 
-static sn_status take_memory(sn_training_problem *p, ptrdiff_t window) {
+static sn_status allocate_arrays(sn_training_problem *p, ptrdiff_t window) {
   const ptrdiff_t count = sn_model_samples(p->model) * sn_grid_range(sn_model_grid(p->model)).count;
   int fits;
   SN_TRY(sn_count_to_int(count, "the number of residuals of a batch on a rank", &fits));
@@ -38,13 +38,13 @@ sn_status sn_training_problem_create(sn_model *model, sn_objective *objective, c
   sn_training_problem_set_window(p, window);
   if (!tangents) return SN_OK;
   p->directions = sn_parameters_total(sn_model_parameters(model), true);
-  return sn_agree(sn_grid_world(sn_model_grid(model)), take_memory(p, window));
+  return sn_collective_status(sn_grid_world(sn_model_grid(model)), allocate_arrays(p, window));
 }
 
 void sn_training_problem_destroy(sn_training_problem *p) {
-  sn_memory_give(&p->thetas);
-  sn_memory_give(&p->tangents);
-  sn_memory_give(&p->residuals);
+  SN_FREE(p->thetas);
+  SN_FREE(p->tangents);
+  SN_FREE(p->residuals);
 }
 
 void sn_training_problem_set_window(sn_training_problem *p, ptrdiff_t window) {
@@ -56,11 +56,11 @@ void sn_training_problem_set_window(sn_training_problem *p, ptrdiff_t window) {
 typedef sn_status (*chunk_visitor)(sn_training_problem *p, ptrdiff_t samples, double *sum, void *context);
 
 /* The mean loss over all windows and ranks; infinite if some state was not finite. */
-static sn_status sweep(sn_training_problem *p, chunk_visitor visit, void *context, double *loss) {
+static sn_status visit_chunks(sn_training_problem *p, chunk_visitor visit, void *context, double *loss) {
   const sn_grid *grid = sn_model_grid(p->model);
   const sn_range share = sn_grid_share(grid, sn_dataset_windows(p->dataset, p->set));
   const ptrdiff_t most = sn_model_samples(p->model);
-  double sums[2] = {0, 0}; /* of the loss; of chunks that were not sound */
+  double sums[2] = {0, 0}; /* of the loss; of chunks that were not within_bounds */
   SN_TRY(sn_model_stepped(p->model));
   /* One replica may fail alone: the others learn of it here. */
   sn_status status = SN_OK;
@@ -72,9 +72,9 @@ static sn_status sweep(sn_training_problem *p, chunk_visitor visit, void *contex
                       sn_objective_targets(p->objective));
     status = visit(p, samples, &sum, context);
     sums[0] += sum;
-    sums[1] += !sn_objective_is_sound(p->objective);
+    sums[1] += !sn_objective_within_bounds(p->objective);
   }
-  SN_TRY(sn_agree(sn_grid_world(grid), status));
+  SN_TRY(sn_collective_status(sn_grid_world(grid), status));
   MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPI_DOUBLE, MPI_SUM, sn_grid_world(grid));
   *loss = sums[1] > 0 || !isfinite(sums[0]) ? INFINITY : sums[0] / p->count;
   return SN_OK;
@@ -85,7 +85,7 @@ static sn_status visit_value(sn_training_problem *p, ptrdiff_t samples, double *
   return sn_objective_value(p->objective, samples, sum);
 }
 
-static sn_status loss_of(void *context, double *loss) { return sweep(context, visit_value, NULL, loss); }
+static sn_status loss_of(void *context, double *loss) { return visit_chunks(context, visit_value, NULL, loss); }
 
 static sn_status visit_gradient(sn_training_problem *p, ptrdiff_t samples, double *sum, void *context) {
   return sn_objective_add_gradient(p->objective, samples, 1 / p->count, sum, context);
@@ -95,7 +95,7 @@ static sn_status gradient_of(void *context, double *loss, double *gradient) {
   sn_training_problem *p = context;
   const sn_parameters *parameters = sn_model_parameters(p->model);
   memset(gradient, 0, (size_t)sn_parameters_size(parameters) * sizeof *gradient);
-  SN_TRY(sweep(p, visit_gradient, gradient, loss));
+  SN_TRY(visit_chunks(p, visit_gradient, gradient, loss));
   sn_reduction_sum(p->reduction, gradient);
   return SN_OK;
 }
@@ -112,7 +112,7 @@ static sn_status visit_tangents(sn_training_problem *p, ptrdiff_t samples, doubl
 static sn_status normal_of(void *context, double *loss, sn_normal_equations *normal) {
   sn_training_problem *p = context;
   sn_normal_equations_clear(normal);
-  SN_TRY(sweep(p, visit_tangents, normal, loss));
+  SN_TRY(visit_chunks(p, visit_tangents, normal, loss));
   return sn_normal_equations_sum(normal, 1 / p->count);
 }
 

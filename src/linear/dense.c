@@ -2,7 +2,7 @@
 
 #include <cblas.h>
 
-#include "operator.h"
+#include "linear_ops.h"
 #include "sinode/count.h"
 #include "sinode/memory.h"
 
@@ -53,16 +53,18 @@ static sn_status prepare(sn_linear *linear) {
   return SN_OK;
 }
 
-static sn_status create(sn_linear *linear) { return sn_agree(sn_grid_space(linear->grid), prepare(linear)); }
+static sn_status create(sn_linear *linear) {
+  return sn_collective_status(sn_grid_space(linear->grid), prepare(linear));
+}
 
 static void destroy(sn_linear *linear) {
   dense *state = linear->state;
-  sn_memory_give(&state->start);
-  sn_memory_give(&state->count);
-  sn_memory_give(&state->elements);
-  sn_memory_give(&state->place);
-  sn_memory_give(&state->gathered);
-  sn_memory_give(&linear->state);
+  SN_FREE(state->start);
+  SN_FREE(state->count);
+  SN_FREE(state->elements);
+  SN_FREE(state->place);
+  SN_FREE(state->gathered);
+  SN_FREE(linear->state);
 }
 
 static sn_status set_ks(sn_linear *linear) {
@@ -89,10 +91,10 @@ static const double *gather(const sn_linear *linear, int samples, const double *
   dense *state = linear->state;
   place_blocks(state, samples);
   if (state->ranks == 1) return x;
-  sn_timer_start(sn_grid_timer(linear->grid), SN_TIME_EXCHANGE);
+  sn_timer_start(sn_grid_timer(linear->grid), SN_TIME_REDISTRIBUTE);
   MPI_Allgatherv(x, samples * state->local, MPI_DOUBLE, state->gathered, state->elements, state->place, MPI_DOUBLE,
                  sn_grid_space(linear->grid));
-  sn_timer_stop(sn_grid_timer(linear->grid), SN_TIME_EXCHANGE);
+  sn_timer_stop(sn_grid_timer(linear->grid), SN_TIME_REDISTRIBUTE);
   return state->gathered;
 }
 
@@ -152,7 +154,7 @@ static void rows(const sn_linear *linear, double *matrix) {
   memcpy(matrix, sn_linear_coefficients(linear), (size_t)state->local * (size_t)state->points * sizeof *matrix);
 }
 
-const sn_linear_operations sn_linear_dense = {
+const sn_linear_ops sn_linear_dense = {
     .name = "dense",
     .create = create,
     .destroy = destroy,

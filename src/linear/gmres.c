@@ -44,17 +44,17 @@ sn_status sn_gmres_create(const sn_grid *grid, ptrdiff_t samples, int restart, s
 void sn_gmres_destroy(sn_gmres **gmres) {
   sn_gmres *g = *gmres;
   if (!g) return;
-  sn_memory_give(&g->basis);
-  sn_memory_give(&g->work);
-  sn_memory_give(&g->sums);
-  sn_memory_give(&g->hessenberg);
-  sn_memory_give(&g->cosine);
-  sn_memory_give(&g->sine);
-  sn_memory_give(&g->residual);
-  sn_memory_give(&g->scale);
-  sn_memory_give(&g->size);
-  sn_memory_give(&g->active);
-  sn_memory_give(gmres);
+  SN_FREE(g->basis);
+  SN_FREE(g->work);
+  SN_FREE(g->sums);
+  SN_FREE(g->hessenberg);
+  SN_FREE(g->cosine);
+  SN_FREE(g->sine);
+  SN_FREE(g->residual);
+  SN_FREE(g->scale);
+  SN_FREE(g->size);
+  SN_FREE(g->active);
+  SN_FREE(*gmres);
 }
 
 static double dot(ptrdiff_t count, const double *restrict a, const double *restrict b) {

@@ -1,9 +1,9 @@
 #include "sinode/linear.h"
 
-#include "operator.h"
+#include "linear_ops.h"
 #include "sinode/memory.h"
 
-static const sn_linear_operations *const kinds[] = {
+static const sn_linear_ops *const kinds[] = {
     [SN_LINEAR_STENCIL] = &sn_linear_stencil,
     [SN_LINEAR_DENSE] = &sn_linear_dense,
     [SN_LINEAR_SPECTRAL] = &sn_linear_spectral,
@@ -21,10 +21,10 @@ sn_status sn_linear_create(const sn_grid *grid, const sn_linear_shape *shape, pt
                         "%td grid points",
                         shape->taps, sn_grid_points(grid));
   sn_linear *linear;
-  SN_TRY(sn_agree(sn_grid_space(grid), SN_NEW(1, &linear)));
+  SN_TRY(sn_collective_status(sn_grid_space(grid), SN_NEW(1, &linear)));
   *linear = (sn_linear){
-      .operations = kinds[shape->kind], .grid = grid, .shape = *shape, .parameters = parameters, .samples = samples};
-  sn_status status = linear->operations->create(linear);
+      .ops = kinds[shape->kind], .grid = grid, .shape = *shape, .parameters = parameters, .samples = samples};
+  sn_status status = linear->ops->create(linear);
   if (status) sn_linear_destroy(&linear);
   *out = linear;
   return status;
@@ -32,8 +32,8 @@ sn_status sn_linear_create(const sn_grid *grid, const sn_linear_shape *shape, pt
 
 void sn_linear_destroy(sn_linear **linear) {
   if (!*linear) return;
-  if ((*linear)->state) (*linear)->operations->destroy(*linear);
-  sn_memory_give(linear);
+  if ((*linear)->state) (*linear)->ops->destroy(*linear);
+  SN_FREE(*linear);
 }
 
 void sn_linear_ks_taps(const sn_linear *linear, double taps[SN_LINEAR_KS_TAPS]) {
@@ -55,47 +55,47 @@ void sn_linear_add_taps(const sn_grid *grid, int count, const double *taps, doub
     }
 }
 
-sn_status sn_linear_set_ks(sn_linear *linear) { return linear->operations->set_ks(linear); }
+sn_status sn_linear_set_ks(sn_linear *linear) { return linear->ops->set_ks(linear); }
 
 sn_status sn_linear_update(sn_linear *linear) {
   linear->version++;
-  if (linear->operations->update) linear->operations->update(linear);
+  if (linear->ops->update) linear->ops->update(linear);
   return SN_OK;
 }
 
 long sn_linear_version(const sn_linear *linear) { return linear->version; }
 sn_linear_kind sn_linear_get_kind(const sn_linear *linear) { return linear->shape.kind; }
 double sn_linear_length(const sn_linear *linear) { return linear->shape.length; }
-bool sn_linear_is_circulant(const sn_linear *linear) { return linear->operations->circulant; }
+bool sn_linear_is_circulant(const sn_linear *linear) { return linear->ops->circulant; }
 
-bool sn_linear_is_trainable(const sn_linear *linear) { return linear->shape.trainable && linear->operations->gradient; }
+bool sn_linear_is_trainable(const sn_linear *linear) { return linear->shape.trainable && linear->ops->gradient; }
 
-double complex sn_linear_symbol(const sn_linear *linear, ptrdiff_t m) { return linear->operations->symbol(linear, m); }
+double complex sn_linear_symbol(const sn_linear *linear, ptrdiff_t m) { return linear->ops->symbol(linear, m); }
 
 sn_status sn_linear_apply(sn_linear *linear, ptrdiff_t samples, const double *x, double *y) {
-  return linear->operations->apply(linear, false, samples, x, y);
+  return linear->ops->apply(linear, false, samples, x, y);
 }
 
 sn_status sn_linear_apply_transpose(sn_linear *linear, ptrdiff_t samples, const double *x, double *y) {
-  return linear->operations->apply(linear, true, samples, x, y);
+  return linear->ops->apply(linear, true, samples, x, y);
 }
 
 sn_status sn_linear_gradient(sn_linear *linear, ptrdiff_t samples, double weight, const double *left,
                              const double *right, double *gradient) {
   if (!sn_linear_is_trainable(linear)) return SN_OK;
-  return linear->operations->gradient(linear, samples, weight, left, right, gradient);
+  return linear->ops->gradient(linear, samples, weight, left, right, gradient);
 }
 
 sn_status sn_linear_tangent(sn_linear *linear, ptrdiff_t samples, double weight, const double *direction,
                             const double *x, double *y) {
   if (!sn_linear_is_trainable(linear)) return SN_OK;
-  return linear->operations->tangent(linear, samples, weight, direction, x, y);
+  return linear->ops->tangent(linear, samples, weight, direction, x, y);
 }
 
 sn_status sn_linear_rows(const sn_linear *linear, double *rows) {
-  if (!linear->operations->rows)
+  if (!linear->ops->rows)
     return SN_ERROR_ALL(SN_ERROR_USAGE, "a %s linear operator has no matrix; use the fft solver with it",
-                        linear->operations->name);
-  linear->operations->rows(linear, rows);
+                        linear->ops->name);
+  linear->ops->rows(linear, rows);
   return SN_OK;
 }

@@ -46,7 +46,7 @@ static void open_process_grid(sn_normal_equations *n) {
   descinit_(n->right_descriptor, &n->order, &one, &block, &one, &zero, &zero, &n->context, &n->order, &info);
 }
 
-static sn_status take_memory(sn_normal_equations *n) {
+static sn_status allocate_arrays(sn_normal_equations *n) {
   const ptrdiff_t order = n->order;
   FOR_EACH_BLOCK(n, first, owner, place) {
     if (owner == n->rank) n->own = place + block_width(n, first);
@@ -67,12 +67,12 @@ sn_status sn_normal_equations_create(MPI_Comm comm, ptrdiff_t order, sn_normal_e
   if (!sn_count_multiply(order, order, &elements)) elements = PTRDIFF_MAX;
   SN_TRY(sn_error_collective(
       sn_count_to_int(elements, "the square of the number of parameters, for the normal equations", &fits)));
-  SN_TRY(sn_agree(comm, SN_NEW(1, &n)));
+  SN_TRY(sn_collective_status(comm, SN_NEW(1, &n)));
   *n = (sn_normal_equations){.comm = comm, .order = (int)order};
   MPI_Comm_rank(comm, &n->rank);
   MPI_Comm_size(comm, &n->ranks);
   if (n->ranks > 1) open_process_grid(n);
-  sn_status status = sn_agree(comm, take_memory(n));
+  sn_status status = sn_collective_status(comm, allocate_arrays(n));
   if (status) sn_normal_equations_destroy(&n);
   *out = n;
   return status;
@@ -85,13 +85,13 @@ void sn_normal_equations_destroy(sn_normal_equations **normal) {
     Cblacs_gridexit(n->context);
     Cfree_blacs_system_handle(n->handle);
   }
-  sn_memory_give(&n->share);
-  sn_memory_give(&n->panel);
-  sn_memory_give(&n->factor);
-  sn_memory_give(&n->diagonal);
-  sn_memory_give(&n->right);
-  sn_memory_give(&n->solution);
-  sn_memory_give(normal);
+  SN_FREE(n->share);
+  SN_FREE(n->panel);
+  SN_FREE(n->factor);
+  SN_FREE(n->diagonal);
+  SN_FREE(n->right);
+  SN_FREE(n->solution);
+  SN_FREE(*normal);
 }
 
 void sn_normal_equations_clear(sn_normal_equations *n) {

@@ -4,11 +4,11 @@
 #include <math.h>
 #include <string.h>
 
-#include "operator.h"
+#include "linear_ops.h"
 #include "sinode/memory.h"
-#include "solver_kind.h"
+#include "solver_ops.h"
 
-static const sn_solver_operations *const kinds[] = {
+static const sn_solver_ops *const kinds[] = {
     [SN_SOLVER_FFT] = &sn_solver_fft,
     [SN_SOLVER_BANDED] = &sn_solver_banded,
     [SN_SOLVER_DENSE] = &sn_solver_dense,
@@ -64,7 +64,7 @@ static sn_solver_kind choose_auto(const situation *s) {
 
 const char *sn_solver_kind_name(sn_solver_kind kind) { return kinds[kind]->name; }
 
-const char *sn_solver_lacks(sn_solver_kind solver, sn_linear_kind linear) {
+const char *sn_solver_unsupported_reason(sn_solver_kind solver, sn_linear_kind linear) {
   if (solver == SN_SOLVER_FFT && linear == SN_LINEAR_DENSE) return "is not circulant; use dense or gmres";
   if (solver == SN_SOLVER_BANDED && linear == SN_LINEAR_DENSE) return "has no band; use dense or gmres";
   if (solver == SN_SOLVER_BANDED && linear == SN_LINEAR_SPECTRAL) return "has no band; use fft";
@@ -75,20 +75,20 @@ const char *sn_solver_lacks(sn_solver_kind solver, sn_linear_kind linear) {
 static sn_status choose(const situation *s, sn_solver_kind *kind) {
   const sn_linear_kind form = sn_linear_get_kind(s->linear);
   if (*kind == SN_SOLVER_AUTO) *kind = choose_auto(s);
-  const char *lacks = sn_solver_lacks(*kind, form);
-  if (!lacks) return SN_OK;
+  const char *unsupported = sn_solver_unsupported_reason(*kind, form);
+  if (!unsupported) return SN_OK;
   return SN_ERROR_ALL(SN_ERROR_USAGE, "integrator.solver.kind is %s, but a linear part of kind %s %s",
-                      kinds[*kind]->name, sn_linear_kind_name(form), lacks);
+                      kinds[*kind]->name, sn_linear_kind_name(form), unsupported);
 }
 
-sn_status sn_solver_foresee(const sn_linear *linear, const sn_solver_options *options, int ranks, double memory,
-                            int gammas, const double *gamma, ptrdiff_t samples, sn_solver_forecast *out) {
+sn_status sn_solver_estimate_cost(const sn_linear *linear, const sn_solver_options *options, int ranks, double memory,
+                                  int gammas, const double *gamma, ptrdiff_t samples, sn_solver_cost *out) {
   const ptrdiff_t points = sn_grid_points(linear->grid);
   const situation s = {linear, points, ranks, memory, gammas, gamma};
   sn_solver_kind kind = options->kind;
   SN_TRY(choose(&s, &kind));
-  *out = (sn_solver_forecast){.kind = kind, .name = kinds[kind]->name};
-  if (kinds[kind]->foresee) kinds[kind]->foresee(linear, ranks, gammas, gamma, samples, out);
+  *out = (sn_solver_cost){.kind = kind, .name = kinds[kind]->name};
+  if (kinds[kind]->estimate_cost) kinds[kind]->estimate_cost(linear, ranks, gammas, gamma, samples, out);
   return SN_OK;
 }
 
@@ -103,11 +103,10 @@ sn_status sn_solver_create(const sn_grid *grid, sn_linear *linear, const sn_solv
   const situation s = {linear, sn_grid_points(grid), sn_grid_space_size(grid), memory, gammas, gamma};
   SN_TRY(choose(&s, &kind));
   sn_solver *solver;
-  SN_TRY(sn_agree(world, SN_NEW(1, &solver)));
-  *solver =
-      (sn_solver){.operations = kinds[kind], .grid = grid, .linear = linear, .options = *options, .gammas = gammas};
-  sn_status status = sn_agree(world, prepare(solver, gammas, gamma));
-  if (!status) status = sn_agree(world, solver->operations->create(solver));
+  SN_TRY(sn_collective_status(world, SN_NEW(1, &solver)));
+  *solver = (sn_solver){.ops = kinds[kind], .grid = grid, .linear = linear, .options = *options, .gammas = gammas};
+  sn_status status = sn_collective_status(world, prepare(solver, gammas, gamma));
+  if (!status) status = sn_collective_status(world, solver->ops->create(solver));
   if (status) sn_solver_destroy(&solver);
   *out = solver;
   return status;
@@ -115,15 +114,13 @@ sn_status sn_solver_create(const sn_grid *grid, sn_linear *linear, const sn_solv
 
 void sn_solver_destroy(sn_solver **solver) {
   if (!*solver) return;
-  if ((*solver)->state) (*solver)->operations->destroy(*solver);
-  sn_memory_give(&(*solver)->gamma);
-  sn_memory_give(&(*solver)->version);
-  sn_memory_give(solver);
+  if ((*solver)->state) (*solver)->ops->destroy(*solver);
+  SN_FREE((*solver)->gamma);
+  SN_FREE((*solver)->version);
+  SN_FREE(*solver);
 }
 
-sn_status sn_solver_reserve(sn_solver *solver, ptrdiff_t samples) {
-  return solver->operations->reserve(solver, samples);
-}
+sn_status sn_solver_reserve(sn_solver *solver, ptrdiff_t samples) { return solver->ops->reserve(solver, samples); }
 
 sn_status sn_solver_not_reserved(ptrdiff_t samples) {
   return SN_ERROR_ALL(SN_ERROR_RUN, "a solve of %td samples was not announced to sn_solver_reserve", samples);
@@ -145,7 +142,7 @@ sn_status sn_solver_factor(sn_solver *solver, int which) {
   if (solver->version[which] == sn_linear_version(solver->linear)) return SN_OK;
   sn_timer *timer = sn_grid_timer(solver->grid);
   sn_timer_start(timer, SN_TIME_FACTOR);
-  sn_status status = solver->operations->factor(solver, which);
+  sn_status status = solver->ops->factor(solver, which);
   sn_timer_stop(timer, SN_TIME_FACTOR);
   SN_TRY(status);
   solver->version[which] = sn_linear_version(solver->linear);
@@ -157,7 +154,7 @@ static sn_status solve(sn_solver *solver, int which, bool transpose, ptrdiff_t s
   SN_TRY(sn_solver_factor(solver, which));
   sn_timer *timer = sn_grid_timer(solver->grid);
   sn_timer_start(timer, SN_TIME_SOLVE);
-  sn_status status = solver->operations->solve(solver, which, transpose, samples, x);
+  sn_status status = solver->ops->solve(solver, which, transpose, samples, x);
   sn_timer_stop(timer, SN_TIME_SOLVE);
   return status;
 }
@@ -170,7 +167,7 @@ sn_status sn_solver_solve_transpose(sn_solver *solver, int which, ptrdiff_t samp
   return solve(solver, which, true, samples, x);
 }
 
-const char *sn_solver_name(const sn_solver *solver) { return solver->operations->name; }
+const char *sn_solver_name(const sn_solver *solver) { return solver->ops->name; }
 const char *sn_solver_reason(const sn_solver *solver) { return solver->reason; }
 long sn_solver_factorizations(const sn_solver *solver) { return solver->factorizations; }
 ptrdiff_t sn_solver_bytes(const sn_solver *solver) { return solver->bytes; }

@@ -16,11 +16,11 @@
 
 #include "blacs.h"
 #include "lapack.h"
-#include "operator.h"
-#include "right_sides.h"
+#include "linear_ops.h"
+#include "rhs_plan.h"
 #include "sinode/count.h"
 #include "sinode/memory.h"
-#include "solver_kind.h"
+#include "solver_ops.h"
 
 /* One matrix: that of a gamma, or its transpose. */
 typedef struct {
@@ -43,7 +43,7 @@ typedef struct {
   double *work, *ends, *update; /* ends, update: (samples, 2 h): P^T y and what it is turned into */
   double *right;                /* (samples, block): where the layouts differ */
   ptrdiff_t right_columns, end_columns;
-  sn_right_sides *reserved;
+  sn_rhs_plan *reserved;
 } banded;
 
 static bool is_local(const sn_solver *solver) { return sn_grid_space_size(solver->grid) == 1; }
@@ -119,7 +119,7 @@ static sn_status take_factor(sn_solver *solver, factor *one, bool shares) {
   return SN_OK;
 }
 
-static sn_status take_memory(sn_solver *solver) {
+static sn_status allocate_arrays(sn_solver *solver) {
   banded *state = solver->state;
   SN_TRY(SN_NEW(2 * (ptrdiff_t)solver->gammas, &state->factors));
   for (int g = 0; g < solver->gammas; g++) {
@@ -156,7 +156,7 @@ static sn_status create(sn_solver *solver) {
                         "integrator.solver.kind banded needs %d grid points for a stencil of %d "
                         "coefficients, but there are %d; use fft",
                         4 * half + 1, taps, order);
-  SN_TRY(sn_agree(sn_grid_space(solver->grid), SN_NEW(1, &state)));
+  SN_TRY(sn_collective_status(sn_grid_space(solver->grid), SN_NEW(1, &state)));
   solver->state = state;
   *state = (banded){.handle = -1,
                     .context = -1,
@@ -164,8 +164,8 @@ static sn_status create(sn_solver *solver) {
                     .half = half,
                     .corner = 2 * half,
                     .definite = is_definite(solver->linear, solver->gammas, solver->gamma)};
-  SN_TRY(sn_agree(sn_grid_space(solver->grid), choose_sizes(solver)));
-  SN_TRY(sn_agree(sn_grid_space(solver->grid), take_memory(solver)));
+  SN_TRY(sn_collective_status(sn_grid_space(solver->grid), choose_sizes(solver)));
+  SN_TRY(sn_collective_status(sn_grid_space(solver->grid), allocate_arrays(solver)));
   snprintf(
       solver->reason, sizeof solver->reason, "banded: %s of a band of %d with periodic corners, %s",
       state->definite ? "Cholesky factorization" : "LU factorization", 2 * half + 1,
@@ -178,23 +178,23 @@ static sn_status create(sn_solver *solver) {
 static void destroy(sn_solver *solver) {
   banded *state = solver->state;
   for (int f = 0; state->factors && f < 2 * solver->gammas; f++) {
-    sn_memory_give(&state->factors[f].band);
-    sn_memory_give(&state->factors[f].fill);
-    sn_memory_give(&state->factors[f].pivots);
-    sn_memory_give(&state->factors[f].z);
-    sn_memory_give(&state->factors[f].correction);
+    SN_FREE(state->factors[f].band);
+    SN_FREE(state->factors[f].fill);
+    SN_FREE(state->factors[f].pivots);
+    SN_FREE(state->factors[f].z);
+    SN_FREE(state->factors[f].correction);
   }
-  sn_memory_give(&state->factors);
-  sn_right_sides_destroy(&state->reserved);
-  sn_memory_give(&state->work);
-  sn_memory_give(&state->ends);
-  sn_memory_give(&state->update);
-  sn_memory_give(&state->right);
+  SN_FREE(state->factors);
+  sn_rhs_plan_destroy(&state->reserved);
+  SN_FREE(state->work);
+  SN_FREE(state->ends);
+  SN_FREE(state->update);
+  SN_FREE(state->right);
   if (!is_local(solver)) {
     if (state->context >= 0) Cblacs_gridexit(state->context);
     if (state->handle >= 0) Cfree_blacs_system_handle(state->handle);
   }
-  sn_memory_give(&solver->state);
+  SN_FREE(solver->state);
 }
 
 /* Element of I - gamma A, or of its transpose, `offset` columns right of the diagonal (periodic). */
@@ -318,9 +318,9 @@ static sn_status make_room(banded *state, bool local, ptrdiff_t columns) {
   const ptrdiff_t corner = state->corner, most = columns > corner + 1 ? columns : corner + 1;
   const ptrdiff_t per_column = state->definite ? state->half : state->block + 6 * (ptrdiff_t)state->half;
   if (most <= state->end_columns) return SN_OK;
-  sn_memory_give(&state->ends);
-  sn_memory_give(&state->update);
-  sn_memory_give(&state->work);
+  SN_FREE(state->ends);
+  SN_FREE(state->update);
+  SN_FREE(state->work);
   state->end_columns = 0;
   SN_TRY(SN_NEW(most * corner, &state->ends));
   SN_TRY(SN_NEW(most * corner, &state->update));
@@ -336,7 +336,7 @@ static sn_status factor_matrix(sn_solver *solver, int which) {
   banded *state = solver->state;
   MPI_Comm space = sn_grid_space(solver->grid);
   SN_TRY(refuse_lossy(solver, which, SN_ERROR_RUN));
-  SN_TRY(sn_agree(space, make_room(state, is_local(solver), state->corner)));
+  SN_TRY(sn_collective_status(space, make_room(state, is_local(solver), state->corner)));
   for (int transpose = 0; transpose < (state->definite ? 1 : 2); transpose++) {
     factor *one = &state->factors[2 * which + transpose];
     int info = 0;
@@ -363,7 +363,7 @@ static bool same_layout(const sn_solver *solver) {
 
 static sn_status make_right(banded *state, ptrdiff_t samples) {
   if (samples <= state->right_columns) return SN_OK;
-  sn_memory_give(&state->right);
+  SN_FREE(state->right);
   state->right_columns = 0;
   SN_TRY(SN_NEW(samples * state->block, &state->right));
   state->right_columns = samples;
@@ -375,37 +375,37 @@ static sn_status plan(const sn_solver *solver, ptrdiff_t samples) {
   MPI_Comm space = sn_grid_space(solver->grid);
   ptrdiff_t *rows = NULL, *columns = NULL;
   sn_status status = make_right(state, samples);
-  if (!status) status = sn_right_sides_count_up(state->start, state->own, &rows);
-  if (!status) status = sn_right_sides_count_up(0, samples, &columns);
-  status = sn_agree(space, status);
+  if (!status) status = sn_rhs_plan_count_up(state->start, state->own, &rows);
+  if (!status) status = sn_rhs_plan_count_up(0, samples, &columns);
+  status = sn_collective_status(space, status);
   if (!status) {
-    const sn_right_sides_layout layout = {
+    const sn_rhs_plan_layout layout = {
         .rows = state->own, .columns = samples, .leading = state->block, .row_index = rows, .column_index = columns};
-    status = sn_right_sides_plan(solver, state->reserved, &layout);
+    status = sn_rhs_plan_create_redistribution(solver, state->reserved, &layout);
   }
-  sn_memory_give(&rows);
-  sn_memory_give(&columns);
+  SN_FREE(rows);
+  SN_FREE(columns);
   return status;
 }
 
 static sn_status reserve(sn_solver *solver, ptrdiff_t samples) {
   banded *state = solver->state;
-  if (samples == 0 || sn_right_sides_find(state->reserved, samples)) return SN_OK;
+  if (samples == 0 || sn_rhs_plan_find(state->reserved, samples)) return SN_OK;
   int count;
   const ptrdiff_t most = samples * (state->block > state->corner ? state->block : state->corner);
   SN_TRY(sn_error_collective(sn_count_to_int(most, "the number of elements of right-hand sides on a rank", &count)));
-  SN_TRY(sn_right_sides_add(solver, samples, &state->reserved));
-  SN_TRY(sn_agree(sn_grid_space(solver->grid), make_room(state, is_local(solver), samples)));
+  SN_TRY(sn_rhs_plan_add(solver, samples, &state->reserved));
+  SN_TRY(sn_collective_status(sn_grid_space(solver->grid), make_room(state, is_local(solver), samples)));
   return same_layout(solver) ? SN_OK : plan(solver, samples);
 }
 
 static sn_status solve(sn_solver *solver, int which, bool transpose, ptrdiff_t samples, double *x) {
   banded *state = solver->state;
   if (samples == 0) return SN_OK;
-  const sn_right_sides *one = sn_right_sides_find(state->reserved, samples);
+  const sn_rhs_plan *one = sn_rhs_plan_find(state->reserved, samples);
   if (!one) return sn_solver_not_reserved(samples);
-  double *y = one->exchange ? state->right : x;
-  if (one->exchange) SN_TRY(sn_exchange_forward(one->exchange, x, y));
+  double *y = one->redistribution ? state->right : x;
+  if (one->redistribution) SN_TRY(sn_redistribution_forward(one->redistribution, x, y));
   solve_band(solver, which, transpose, (int)samples, y);
   const factor *update = &state->factors[2 * which + (transpose && !state->definite)];
   const int corner = state->corner, columns = (int)samples;
@@ -415,7 +415,7 @@ static sn_status solve(sn_solver *solver, int which, bool transpose, ptrdiff_t s
   if (state->own > 0)
     cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, state->own, columns, corner, -1, update->z, state->block,
                 state->update, corner, 1, y, state->block);
-  return one->exchange ? sn_exchange_backward(one->exchange, y, x) : SN_OK;
+  return one->redistribution ? sn_redistribution_backward(one->redistribution, y, x) : SN_OK;
 }
 
 /* Right-hand sides that our blocks have elsewhere than ScaLAPACK's, of N. */
@@ -429,8 +429,8 @@ static ptrdiff_t misplaced(ptrdiff_t points, int ranks) {
   return count;
 }
 
-static void foresee(const sn_linear *linear, int ranks, int gammas, const double *gamma, ptrdiff_t samples,
-                    sn_solver_forecast *out) {
+static void estimate_cost(const sn_linear *linear, int ranks, int gammas, const double *gamma, ptrdiff_t samples,
+                          sn_solver_cost *out) {
   const ptrdiff_t points = sn_grid_points(linear->grid);
   const int half = half_of(linear);
   const bool local = ranks == 1, definite = is_definite(linear, gammas, gamma);
@@ -448,12 +448,12 @@ static void foresee(const sn_linear *linear, int ranks, int gammas, const double
   out->sent = 8 * columns * 2 * levels + 16 * columns + 12 + moved;
 }
 
-const sn_solver_operations sn_solver_banded = {
+const sn_solver_ops sn_solver_banded = {
     .name = "banded",
     .create = create,
     .destroy = destroy,
     .reserve = reserve,
     .factor = factor_matrix,
     .solve = solve,
-    .foresee = foresee,
+    .estimate_cost = estimate_cost,
 };

@@ -6,14 +6,14 @@
 
 #include "blacs.h"
 #include "lapack.h"
-#include "operator.h"
-#include "right_sides.h"
+#include "linear_ops.h"
+#include "rhs_plan.h"
 #include "sinode/count.h"
-#include "sinode/exchange.h"
 #include "sinode/memory.h"
-#include "solver_kind.h"
+#include "sinode/redistribution.h"
+#include "solver_ops.h"
 
-enum { BLOCK_MOST = 64, DESCRIPTOR = SN_RIGHT_SIDES_DESCRIPTOR };
+enum { BLOCK_MOST = 64, DESCRIPTOR = SN_RHS_PLAN_DESCRIPTOR };
 
 /* What this rank has of one dimension dealt out in blocks to the rows or columns of the process grid. */
 typedef struct {
@@ -30,8 +30,8 @@ typedef struct {
   double *factors; /* (gammas, factor_size): of the transpose, since our rows are Fortran's columns */
   int *pivots;     /* (gammas, rows.count + block) */
   double *matrix;  /* local rows of I - gamma A, and the way from there to a factor */
-  sn_exchange *fill;
-  sn_right_sides *reserved; /* rows dealt like those of A, columns in one block for each process column */
+  sn_redistribution *fill;
+  sn_rhs_plan *reserved; /* rows dealt like those of A, columns in one block for each process column */
   double *right;
   ptrdiff_t right_size;
 } lu;
@@ -76,7 +76,7 @@ static void shape_grid(const sn_grid *grid, lu *state) {
                   &state->process_column);
 }
 
-static sn_status take_memory(sn_solver *solver) {
+static sn_status allocate_arrays(sn_solver *solver) {
   lu *state = solver->state;
   SN_TRY(deal(state->order, state->block, state->process_row, state->process_rows, &state->rows));
   SN_TRY(deal(state->order, state->block, state->process_column, state->process_columns, &state->columns));
@@ -101,34 +101,34 @@ static sn_status open_matrix(const sn_solver *solver) {
   sn_range range = sn_grid_range(solver->grid);
   ptrdiff_t *row = NULL, *column = NULL;
   sn_status status = SN_NEW(range.count * state->order, &state->matrix);
-  if (!status) status = sn_right_sides_count_up(range.start, range.count, &row);
-  if (!status) status = sn_right_sides_count_up(0, state->order, &column);
-  status = sn_agree(space, status);
+  if (!status) status = sn_rhs_plan_count_up(range.start, range.count, &row);
+  if (!status) status = sn_rhs_plan_count_up(0, state->order, &column);
+  status = sn_collective_status(space, status);
   if (!status) {
-    sn_exchange_part from = {.rows = range.count,
-                             .columns = state->order,
-                             .row_index = row,
-                             .column_index = column,
-                             .row_stride = state->order,
-                             .column_stride = 1};
-    sn_exchange_part to = {.rows = state->columns.count,
-                           .columns = state->rows.count,
-                           .row_index = state->columns.index,
-                           .column_index = state->rows.index,
-                           .row_stride = state->leading,
-                           .column_stride = 1};
-    status = sn_exchange_create(space, &from, &to, sn_grid_timer(solver->grid), &state->fill);
+    sn_redistribution_part from = {.rows = range.count,
+                                   .columns = state->order,
+                                   .row_index = row,
+                                   .column_index = column,
+                                   .row_stride = state->order,
+                                   .column_stride = 1};
+    sn_redistribution_part to = {.rows = state->columns.count,
+                                 .columns = state->rows.count,
+                                 .row_index = state->columns.index,
+                                 .column_index = state->rows.index,
+                                 .row_stride = state->leading,
+                                 .column_stride = 1};
+    status = sn_redistribution_create(space, &from, &to, sn_grid_timer(solver->grid), &state->fill);
   }
-  sn_memory_give(&row);
-  sn_memory_give(&column);
+  SN_FREE(row);
+  SN_FREE(column);
   return status;
 }
 
 static void close_matrix(const sn_solver *solver) {
   lu *state = solver->state;
   if (sn_linear_is_trainable(solver->linear)) return;
-  sn_memory_give(&state->matrix);
-  sn_exchange_destroy(&state->fill);
+  SN_FREE(state->matrix);
+  sn_redistribution_destroy(&state->fill);
 }
 
 /* Writes the local rows of A, and refuses a gamma for which I - gamma A loses its I among them. Collective. */
@@ -162,13 +162,13 @@ static sn_status create(sn_solver *solver) {
   lu *state;
   int order;
   SN_TRY(sn_error_collective(sn_count_to_int(sn_grid_points(grid), "the number of grid points", &order)));
-  SN_TRY(sn_agree(sn_grid_space(grid), SN_NEW(1, &state)));
+  SN_TRY(sn_collective_status(sn_grid_space(grid), SN_NEW(1, &state)));
   solver->state = state;
   state->order = order;
   shape_grid(grid, state);
   const bool is_stencil = sn_linear_get_kind(solver->linear) == SN_LINEAR_STENCIL;
   if (is_stencil) SN_TRY(refuse_lossy(solver)); /* before memory is taken in vain */
-  SN_TRY(sn_agree(sn_grid_space(grid), take_memory(solver)));
+  SN_TRY(sn_collective_status(sn_grid_space(grid), allocate_arrays(solver)));
   snprintf(solver->reason, sizeof solver->reason,
            "dense: LU of a %d x %d matrix on %d x %d processes in blocks of %d, %s", order, order, state->process_rows,
            state->process_columns, state->block,
@@ -179,19 +179,19 @@ static sn_status create(sn_solver *solver) {
 
 static void destroy(sn_solver *solver) {
   lu *state = solver->state;
-  sn_right_sides_destroy(&state->reserved);
-  sn_exchange_destroy(&state->fill);
-  sn_memory_give(&state->matrix);
-  sn_memory_give(&state->right);
-  sn_memory_give(&state->rows.index);
-  sn_memory_give(&state->columns.index);
-  sn_memory_give(&state->factors);
-  sn_memory_give(&state->pivots);
+  sn_rhs_plan_destroy(&state->reserved);
+  sn_redistribution_destroy(&state->fill);
+  SN_FREE(state->matrix);
+  SN_FREE(state->right);
+  SN_FREE(state->rows.index);
+  SN_FREE(state->columns.index);
+  SN_FREE(state->factors);
+  SN_FREE(state->pivots);
   if (!is_local(state)) {
     Cblacs_gridexit(state->context);
     Cfree_blacs_system_handle(state->handle);
   }
-  sn_memory_give(&solver->state);
+  SN_FREE(solver->state);
 }
 
 static int *pivots_of(const lu *state, int which) { return state->pivots + which * (state->rows.count + state->block); }
@@ -205,7 +205,7 @@ static sn_status factor(sn_solver *solver, int which) {
   for (ptrdiff_t i = 0; i < range.count * state->order; i++) state->matrix[i] *= -gamma;
   for (ptrdiff_t i = 0; i < range.count; i++) state->matrix[i * state->order + range.start + i] += 1;
   double *factors = state->factors + which * state->factor_size;
-  SN_TRY(sn_exchange_forward(state->fill, state->matrix, factors));
+  SN_TRY(sn_redistribution_forward(state->fill, state->matrix, factors));
   close_matrix(solver);
   int first = 1, info, *pivots = pivots_of(state, which);
   if (is_local(state))
@@ -217,13 +217,13 @@ static sn_status factor(sn_solver *solver, int which) {
   return SN_OK;
 }
 
-static sn_status prepare_right_sides(lu *state, int samples, sn_right_sides *one, dealt *columns) {
+static sn_status prepare_rhs(lu *state, int samples, sn_rhs_plan *one, dealt *columns) {
   int block = (int)sn_partition_most(samples, state->process_columns);
   SN_TRY(deal(samples, block, state->process_column, state->process_columns, columns));
   describe(state, samples, block, one->descriptor);
   ptrdiff_t size = state->leading * (columns->count ? columns->count : 1);
   if (size <= state->right_size) return SN_OK;
-  sn_memory_give(&state->right);
+  SN_FREE(state->right);
   state->right_size = 0;
   SN_TRY(SN_NEW(size, &state->right));
   state->right_size = size;
@@ -232,30 +232,30 @@ static sn_status prepare_right_sides(lu *state, int samples, sn_right_sides *one
 
 static sn_status reserve(sn_solver *solver, ptrdiff_t samples) {
   lu *state = solver->state;
-  if (samples == 0 || sn_right_sides_find(state->reserved, samples)) return SN_OK;
+  if (samples == 0 || sn_rhs_plan_find(state->reserved, samples)) return SN_OK;
   int count;
   SN_TRY(sn_error_collective(sn_count_to_int(samples, "the number of samples", &count)));
-  SN_TRY(sn_right_sides_add(solver, samples, &state->reserved));
+  SN_TRY(sn_rhs_plan_add(solver, samples, &state->reserved));
   if (is_local(state)) return SN_OK;
   dealt columns = {0};
   sn_status status =
-      sn_agree(sn_grid_space(solver->grid), prepare_right_sides(state, count, state->reserved, &columns));
+      sn_collective_status(sn_grid_space(solver->grid), prepare_rhs(state, count, state->reserved, &columns));
   if (!status) {
-    const sn_right_sides_layout layout = {.rows = state->rows.count,
-                                          .columns = columns.count,
-                                          .leading = state->leading,
-                                          .row_index = state->rows.index,
-                                          .column_index = columns.index};
-    status = sn_right_sides_plan(solver, state->reserved, &layout);
+    const sn_rhs_plan_layout layout = {.rows = state->rows.count,
+                                       .columns = columns.count,
+                                       .leading = state->leading,
+                                       .row_index = state->rows.index,
+                                       .column_index = columns.index};
+    status = sn_rhs_plan_create_redistribution(solver, state->reserved, &layout);
   }
-  sn_memory_give(&columns.index);
+  SN_FREE(columns.index);
   return status;
 }
 
 static sn_status solve(sn_solver *solver, int which, bool transpose, ptrdiff_t samples, double *x) {
   const lu *state = solver->state;
   if (samples == 0) return SN_OK;
-  const sn_right_sides *one = sn_right_sides_find(state->reserved, samples);
+  const sn_rhs_plan *one = sn_rhs_plan_find(state->reserved, samples);
   if (!one) return sn_solver_not_reserved(samples);
   const double *factors = state->factors + which * state->factor_size;
   const int *pivots = pivots_of(state, which), first = 1, count = (int)samples;
@@ -265,15 +265,15 @@ static sn_status solve(sn_solver *solver, int which, bool transpose, ptrdiff_t s
     dgetrs_(way, &state->order, &count, factors, &state->leading, pivots, x, &state->order, &info, 1);
     return SN_OK;
   }
-  SN_TRY(sn_exchange_forward(one->exchange, x, state->right));
+  SN_TRY(sn_redistribution_forward(one->redistribution, x, state->right));
   pdgetrs_(way, &state->order, &count, factors, &first, &first, state->descriptor, pivots, state->right, &first, &first,
            one->descriptor, &info, 1);
-  return sn_exchange_backward(one->exchange, state->right, x);
+  return sn_redistribution_backward(one->redistribution, state->right, x);
 }
 
 /* Two redistributions; what pdgetrs sends is ScaLAPACK's. */
-static void foresee(const sn_linear *linear, int ranks, int gammas, const double *gamma, ptrdiff_t samples,
-                    sn_solver_forecast *out) {
+static void estimate_cost(const sn_linear *linear, int ranks, int gammas, const double *gamma, ptrdiff_t samples,
+                          sn_solver_cost *out) {
   (void)gamma;
   const double points = (double)sn_grid_points(linear->grid);
   out->held = 8 * points * points / ranks * gammas;
@@ -282,12 +282,12 @@ static void foresee(const sn_linear *linear, int ranks, int gammas, const double
   out->sent = 2 * 8 * points / ranks * (double)samples;
 }
 
-const sn_solver_operations sn_solver_dense = {
+const sn_solver_ops sn_solver_dense = {
     .name = "dense",
     .create = create,
     .destroy = destroy,
     .reserve = reserve,
     .factor = factor,
     .solve = solve,
-    .foresee = foresee,
+    .estimate_cost = estimate_cost,
 };

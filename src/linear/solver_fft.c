@@ -2,8 +2,8 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "operator.h"
-#include "solver_kind.h"
+#include "linear_ops.h"
+#include "solver_ops.h"
 #include "transforms.h"
 
 /* The state of this kind is its transforms. */
@@ -23,7 +23,7 @@ static sn_status invert(const void *context, int which, ptrdiff_t m, double comp
 
 static sn_status create(sn_solver *solver) {
   sn_transforms *transforms;
-  SN_TRY(sn_transforms_create(solver->grid, solver->options.effort, solver->gammas, invert, solver, &transforms));
+  SN_TRY(sn_transforms_create(solver->grid, solver->options.rigor, solver->gammas, invert, solver, &transforms));
   solver->state = transforms;
   snprintf(solver->reason, sizeof solver->reason,
            "fft: the %s linear part is circulant, so that two transforms solve it to round-off on every grid",
@@ -51,23 +51,23 @@ static sn_status solve(sn_solver *solver, int which, bool transpose, ptrdiff_t s
 }
 
 /* Two transforms, from blocks and back to them. */
-static void foresee(const sn_linear *linear, int ranks, int gammas, const double *gamma, ptrdiff_t samples,
-                    sn_solver_forecast *out) {
+static void estimate_cost(const sn_linear *linear, int ranks, int gammas, const double *gamma, ptrdiff_t samples,
+                          sn_solver_cost *out) {
   (void)gamma;
-  const sn_fourier_forecast f = sn_fourier_foresee(sn_grid_points(linear->grid), ranks, samples);
-  const double numbers = sn_fourier_foresee(sn_grid_points(linear->grid), ranks, 1).numbers;
+  const sn_fourier_cost f = sn_fourier_estimate_cost(sn_grid_points(linear->grid), ranks, samples);
+  const double numbers = sn_fourier_estimate_cost(sn_grid_points(linear->grid), ranks, 1).numbers;
   const ptrdiff_t packet = sn_transforms_packet(sn_grid_points(linear->grid), ranks);
   out->messages = ranks > 1 ? 2 * (f.messages + ranks - 1) * ceil((double)samples / (double)packet) : 0;
-  out->sent = 2 * (f.transposition + f.redistribution);
+  out->sent = 2 * (f.transpose + f.redistribution);
   out->held = 2 * 8 * numbers * gammas; /* a symbol and its conjugate */
 }
 
-const sn_solver_operations sn_solver_fft = {
+const sn_solver_ops sn_solver_fft = {
     .name = "fft",
     .create = create,
     .destroy = destroy,
     .reserve = reserve,
     .factor = factor,
     .solve = solve,
-    .foresee = foresee,
+    .estimate_cost = estimate_cost,
 };

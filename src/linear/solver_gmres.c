@@ -9,7 +9,7 @@
 
 #include "sinode/gmres.h"
 #include "sinode/memory.h"
-#include "solver_kind.h"
+#include "solver_ops.h"
 #include "transforms.h"
 
 enum { RESTART = 30 };
@@ -60,12 +60,12 @@ static sn_status take_diagonals(sn_solver *solver) {
 static sn_status create(sn_solver *solver) {
   krylov *state;
   MPI_Comm space = sn_grid_space(solver->grid);
-  SN_TRY(sn_agree(space, SN_NEW(1, &state)));
+  SN_TRY(sn_collective_status(space, SN_NEW(1, &state)));
   solver->state = state;
   const sn_solver_options *options = &solver->options;
   if (options->precondition) {
-    SN_TRY(sn_agree(space, take_diagonals(solver)));
-    SN_TRY(sn_transforms_create(solver->grid, options->effort, solver->gammas, invert, solver, &state->transforms));
+    SN_TRY(sn_collective_status(space, take_diagonals(solver)));
+    SN_TRY(sn_transforms_create(solver->grid, options->rigor, solver->gammas, invert, solver, &state->transforms));
   }
   snprintf(solver->reason, sizeof solver->reason, "gmres: matrix-free, to %g in at most %d iterations, %s, %s",
            options->tolerance, options->max_iterations,
@@ -78,21 +78,21 @@ static void destroy(sn_solver *solver) {
   krylov *state = solver->state;
   sn_gmres_destroy(&state->gmres);
   sn_transforms_destroy(&state->transforms);
-  sn_memory_give(&state->diagonals);
-  sn_memory_give(&state->rows);
-  sn_memory_give(&state->right);
-  sn_memory_give(&state->solution);
-  sn_memory_give(&state->image);
-  sn_memory_give(&solver->state);
+  SN_FREE(state->diagonals);
+  SN_FREE(state->rows);
+  SN_FREE(state->right);
+  SN_FREE(state->solution);
+  SN_FREE(state->image);
+  SN_FREE(solver->state);
 }
 
 static sn_status make_room(sn_solver *solver, ptrdiff_t samples) {
   krylov *state = solver->state;
   const ptrdiff_t size = samples * sn_grid_range(solver->grid).count;
   sn_gmres_destroy(&state->gmres);
-  sn_memory_give(&state->right);
-  sn_memory_give(&state->solution);
-  sn_memory_give(&state->image);
+  SN_FREE(state->right);
+  SN_FREE(state->solution);
+  SN_FREE(state->image);
   state->samples = 0;
   SN_TRY(sn_gmres_create(solver->grid, samples, RESTART, &state->gmres));
   SN_TRY(SN_NEW(size, &state->right));
@@ -105,7 +105,7 @@ static sn_status make_room(sn_solver *solver, ptrdiff_t samples) {
 
 static sn_status reserve(sn_solver *solver, ptrdiff_t samples) {
   krylov *state = solver->state;
-  if (samples > state->samples) SN_TRY(sn_agree(sn_grid_space(solver->grid), make_room(solver, samples)));
+  if (samples > state->samples) SN_TRY(sn_collective_status(sn_grid_space(solver->grid), make_room(solver, samples)));
   return state->transforms ? sn_transforms_plan(state->transforms, samples) : SN_OK;
 }
 
@@ -166,7 +166,7 @@ static sn_status solve(sn_solver *solver, int which, bool transpose, ptrdiff_t s
   return SN_OK;
 }
 
-const sn_solver_operations sn_solver_gmres = {
+const sn_solver_ops sn_solver_gmres = {
     .name = "gmres",
     .create = create,
     .destroy = destroy,

@@ -1,6 +1,6 @@
 #include <math.h>
 
-#include "operator.h"
+#include "linear_ops.h"
 #include "transforms.h"
 
 /* The state of this kind is its transforms. */
@@ -41,7 +41,7 @@ static sn_status apply(sn_linear *linear, bool transpose, ptrdiff_t samples, con
   return sn_transforms_multiply(linear->state, 0, transpose, samples, x, y);
 }
 
-const sn_linear_operations sn_linear_spectral = {
+const sn_linear_ops sn_linear_spectral = {
     .name = "spectral",
     .circulant = true,
     .create = create,

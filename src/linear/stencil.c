@@ -4,7 +4,7 @@
 #include <cblas.h>
 
 #include "difference.h"
-#include "operator.h"
+#include "linear_ops.h"
 #include "sinode/halo.h"
 #include "sinode/memory.h"
 
@@ -53,7 +53,7 @@ static sn_status prepare(sn_linear *linear) {
 }
 
 static sn_status create(sn_linear *linear) {
-  SN_TRY(sn_agree(sn_grid_space(linear->grid), prepare(linear)));
+  SN_TRY(sn_collective_status(sn_grid_space(linear->grid), prepare(linear)));
   stencil *state = linear->state;
   if (state->half > 0) SN_TRY(sn_halo_create(linear->grid, state->half, linear->samples, &state->halo));
   return SN_OK;
@@ -62,13 +62,13 @@ static sn_status create(sn_linear *linear) {
 static void destroy(sn_linear *linear) {
   stencil *state = linear->state;
   sn_halo_destroy(&state->halo);
-  sn_memory_give(&state->even.coefficients);
-  sn_memory_give(&state->odd.coefficients);
-  sn_memory_give(&state->taps);
-  sn_memory_give(&state->piece);
-  sn_memory_give(&state->work);
-  sn_memory_give(&state->slope);
-  sn_memory_give(&linear->state);
+  SN_FREE(state->even.coefficients);
+  SN_FREE(state->odd.coefficients);
+  SN_FREE(state->taps);
+  SN_FREE(state->piece);
+  SN_FREE(state->work);
+  SN_FREE(state->slope);
+  SN_FREE(linear->state);
 }
 
 static sn_status set_ks(sn_linear *linear) {
@@ -123,7 +123,8 @@ static void visit_end(stencil *state, ptrdiff_t row, ptrdiff_t n, ptrdiff_t firs
 }
 
 /* Goes over all points, the interior while the halo travels. */
-static sn_status sweep(const sn_linear *linear, ptrdiff_t samples, const double *u, visitor visit, void *context) {
+static sn_status visit_pieces(const sn_linear *linear, ptrdiff_t samples, const double *u, visitor visit,
+                              void *context) {
   stencil *state = linear->state;
   ptrdiff_t n = sn_grid_range(linear->grid).count, half = state->half;
   if (state->halo) SN_TRY(sn_halo_begin(state->halo, samples, u, n));
@@ -162,7 +163,7 @@ static void apply_piece(stencil *state, ptrdiff_t position, ptrdiff_t count, con
 
 static sn_status apply(sn_linear *linear, bool transpose, ptrdiff_t samples, const double *x, double *y) {
   application to = {.y = y, .odd_sign = transpose ? -1 : 1};
-  return sweep(linear, samples, x, apply_piece, &to);
+  return visit_pieces(linear, samples, x, apply_piece, &to);
 }
 
 static void gradient_piece(stencil *state, ptrdiff_t position, ptrdiff_t count, const double *u, void *context) {
@@ -175,7 +176,7 @@ static sn_status gradient(sn_linear *linear, ptrdiff_t samples, double weight, c
                           double *sum) {
   stencil *state = linear->state;
   memset(state->taps, 0, (size_t)linear->shape.taps * sizeof *state->taps);
-  SN_TRY(sweep(linear, samples, right, gradient_piece, (void *)left));
+  SN_TRY(visit_pieces(linear, samples, right, gradient_piece, (void *)left));
   for (int k = 0; k < linear->shape.taps; k++) sum[linear->offset + k] += weight * state->taps[k];
   return SN_OK;
 }
@@ -195,7 +196,7 @@ static sn_status tangent(sn_linear *linear, ptrdiff_t samples, double weight, co
                          double *y) {
   const stencil *state = linear->state;
   variation of = {.taps = direction + linear->offset + state->half, .weight = weight, .y = y};
-  return sweep(linear, samples, x, tangent_piece, &of);
+  return visit_pieces(linear, samples, x, tangent_piece, &of);
 }
 
 static void rows(const sn_linear *linear, double *matrix) {
@@ -204,7 +205,7 @@ static void rows(const sn_linear *linear, double *matrix) {
   sn_linear_add_taps(linear->grid, linear->shape.taps, sn_linear_coefficients(linear), matrix);
 }
 
-const sn_linear_operations sn_linear_stencil = {
+const sn_linear_ops sn_linear_stencil = {
     .name = "stencil",
     .circulant = true,
     .create = create,

@@ -24,7 +24,7 @@ typedef struct plan {
 
 struct sn_transforms {
   const sn_grid *grid;
-  sn_fourier_effort effort;
+  sn_fourier_rigor rigor;
   int symbols;
   bool *evaluated; /* (symbols) */
   sn_transforms_symbol evaluate;
@@ -42,17 +42,17 @@ ptrdiff_t sn_transforms_packet(ptrdiff_t points, int ranks) {
   return fit > 1 ? fit : 1;
 }
 
-sn_status sn_transforms_create(const sn_grid *grid, sn_fourier_effort effort, int symbols,
-                               sn_transforms_symbol evaluate, const void *context, sn_transforms **out) {
+sn_status sn_transforms_create(const sn_grid *grid, sn_fourier_rigor rigor, int symbols, sn_transforms_symbol evaluate,
+                               const void *context, sn_transforms **out) {
   *out = NULL;
   sn_transforms *transforms;
   sn_status status = SN_NEW(1, &transforms);
   if (transforms) {
     *transforms =
-        (sn_transforms){.grid = grid, .effort = effort, .symbols = symbols, .evaluate = evaluate, .context = context};
+        (sn_transforms){.grid = grid, .rigor = rigor, .symbols = symbols, .evaluate = evaluate, .context = context};
     status = SN_NEW(symbols, &transforms->evaluated);
   }
-  status = sn_agree(sn_grid_space(grid), status);
+  status = sn_collective_status(sn_grid_space(grid), status);
   if (status) {
     sn_transforms_destroy(&transforms);
     return status;
@@ -67,16 +67,16 @@ void sn_transforms_destroy(sn_transforms **transforms) {
   for (plan *one = (*transforms)->plans, *next; one; one = next) {
     next = one->next;
     sn_fourier_destroy(&one->fourier);
-    sn_memory_give(&one);
+    SN_FREE(one);
   }
   for (layout *one = (*transforms)->layouts, *next; one; one = next) {
     next = one->next;
-    sn_memory_give(&one->symbols);
-    sn_memory_give(&one);
+    SN_FREE(one->symbols);
+    SN_FREE(one);
   }
-  sn_memory_give(&(*transforms)->evaluated);
-  sn_memory_give(&(*transforms)->coefficients);
-  sn_memory_give(transforms);
+  SN_FREE((*transforms)->evaluated);
+  SN_FREE((*transforms)->coefficients);
+  SN_FREE(*transforms);
 }
 
 static double complex *symbol_of(const layout *where, int index, bool transpose) {
@@ -122,7 +122,7 @@ static sn_status lay_out(sn_transforms *transforms, plan *one) {
 
 static sn_status make_room(sn_transforms *transforms, ptrdiff_t size) {
   if (size <= transforms->room) return SN_OK;
-  sn_memory_give(&transforms->coefficients);
+  SN_FREE(transforms->coefficients);
   transforms->room = 0;
   SN_TRY(SN_NEW(size, &transforms->coefficients));
   transforms->room = size;
@@ -133,13 +133,13 @@ static sn_status add(sn_transforms *transforms, ptrdiff_t fields) {
   if (fields == 0 || find(transforms, fields)) return SN_OK;
   MPI_Comm space = sn_grid_space(transforms->grid);
   plan *one;
-  SN_TRY(sn_agree(space, SN_NEW(1, &one)));
+  SN_TRY(sn_collective_status(space, SN_NEW(1, &one)));
   *one = (plan){.fields = fields, .next = transforms->plans};
   transforms->plans = one;
-  SN_TRY(sn_fourier_create(transforms->grid, fields, transforms->effort, &one->fourier));
+  SN_TRY(sn_fourier_create(transforms->grid, fields, transforms->rigor, &one->fourier));
   sn_status status = lay_out(transforms, one);
   if (!status) status = make_room(transforms, sn_fourier_size(one->fourier));
-  return sn_agree(space, status);
+  return sn_collective_status(space, status);
 }
 
 sn_status sn_transforms_plan(sn_transforms *transforms, ptrdiff_t fields) {
@@ -163,7 +163,7 @@ static sn_status evaluate_everywhere(const sn_transforms *transforms, int index)
 }
 
 sn_status sn_transforms_evaluate(sn_transforms *transforms, int index) {
-  SN_TRY(sn_agree(sn_grid_space(transforms->grid), evaluate_everywhere(transforms, index)));
+  SN_TRY(sn_collective_status(sn_grid_space(transforms->grid), evaluate_everywhere(transforms, index)));
   transforms->evaluated[index] = true;
   return SN_OK;
 }

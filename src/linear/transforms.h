@@ -21,8 +21,8 @@ typedef sn_status (*sn_transforms_symbol)(const void *context, int index, ptrdif
 ptrdiff_t sn_transforms_packet(ptrdiff_t points, int ranks);
 
 /* For `symbols` symbols given by a function of context (kept, not owned). Collective over space. */
-sn_status sn_transforms_create(const sn_grid *grid, sn_fourier_effort effort, int symbols,
-                               sn_transforms_symbol evaluate, const void *context, sn_transforms **out);
+sn_status sn_transforms_create(const sn_grid *grid, sn_fourier_rigor rigor, int symbols, sn_transforms_symbol evaluate,
+                               const void *context, sn_transforms **out);
 void sn_transforms_destroy(sn_transforms **transforms);
 
 /* Plans for `fields` fields unless that was done before. Collective over space. */

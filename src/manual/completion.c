@@ -1,7 +1,7 @@
 #include <string.h>
 
-#include "commands.h"
-#include "config_schema.h"
+#include "commands/commands.h"
+#include "config/schema.h"
 #include "manual.h"
 #include "sinode/tableau.h"
 

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "commands.h"
-#include "config_schema.h"
+#include "commands/commands.h"
+#include "config/schema.h"
 #include "sinode/version.h"
 
 /* Text as roff takes it: no line begins with a control character, backslashes and minus signs stay what they are. */

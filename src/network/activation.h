@@ -16,8 +16,9 @@ void sn_activation_apply(sn_activation activation, ptrdiff_t count, double *a, d
 void sn_activation_apply_single(sn_activation activation, ptrdiff_t count, float *a, float *slope);
 
 /* delta *= f'(z), from values a, or slopes where they are kept. */
-void sn_activation_pull(sn_activation activation, ptrdiff_t count, const double *a, const double *slope, double *delta);
-void sn_activation_pull_single(sn_activation activation, ptrdiff_t count, const float *a, const float *slope,
-                               float *delta);
+void sn_activation_backward(sn_activation activation, ptrdiff_t count, const double *a, const double *slope,
+                            double *delta);
+void sn_activation_backward_single(sn_activation activation, ptrdiff_t count, const float *a, const float *slope,
+                                   float *delta);
 
 #endif

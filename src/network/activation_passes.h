@@ -23,8 +23,8 @@ void ACTIVATION(apply)(sn_activation activation, ptrdiff_t count, real *restrict
   }
 }
 
-void ACTIVATION(pull)(sn_activation activation, ptrdiff_t count, const real *restrict a, const real *restrict slope,
-                      real *restrict delta) {
+void ACTIVATION(backward)(sn_activation activation, ptrdiff_t count, const real *restrict a, const real *restrict slope,
+                          real *restrict delta) {
   switch (activation) {
     case SN_ACTIVATION_RELU:
       for (ptrdiff_t k = 0; k < count; k++) delta[k] = a[k] > 0 ? delta[k] : 0;

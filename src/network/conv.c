@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "activation.h"
-#include "convolution.h"
-#include "family.h"
+#include "conv_kernel.h"
+#include "network_ops.h"
 #include "sinode/memory.h"
 
 typedef struct {
@@ -79,13 +79,13 @@ static sn_status conv_forward(sn_network *network, ptrdiff_t samples, const doub
 }
 
 /* delta (samples, out, points) *= f'(z): the values are the interior of the next layer's padded input. */
-static void pull(const conv *c, int k, ptrdiff_t samples, double *tape, double *delta) {
+static void backward_activation(const conv *c, int k, ptrdiff_t samples, double *tape, double *delta) {
   const layer *l = &c->layer[k];
   const double *padded = padded_on(l + 1, tape, samples), *slopes = slopes_on(c, l, tape, samples);
   const ptrdiff_t n = c->base.points;
   for (ptrdiff_t i = 0; i < samples * l->out; i++)
-    sn_activation_pull(c->base.shape.activation, n, padded + i * c->convolution.span + c->convolution.reach,
-                       slopes ? slopes + i * n : NULL, delta + i * n);
+    sn_activation_backward(c->base.shape.activation, n, padded + i * c->convolution.span + c->convolution.reach,
+                           slopes ? slopes + i * n : NULL, delta + i * n);
 }
 
 static sn_status conv_backward(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
@@ -100,13 +100,13 @@ static sn_status conv_backward(sn_network *network, ptrdiff_t samples, const dou
       sn_convolution_add_gradient(&c->convolution, samples, l->out, l->in, delta, padded_on(l, (double *)tape, samples),
                                   gradient + l->weight);
       add_bias_gradient(c, l, samples, delta, gradient);
-      sn_parameters_settled(network->parameters, l->weight);
+      sn_parameters_gradient_ready(network->parameters, l->weight);
     }
     if (!in_bar) break;
     SN_TRY(sn_convolution_pad(&c->convolution, samples * l->out, delta, c->padded));
     memset(in_bar, 0, (size_t)(samples * l->in * network->points) * sizeof *in_bar);
     sn_convolution_add_transposed(&c->convolution, samples, l->out, l->in, parameters + l->weight, c->padded, in_bar);
-    if (k) pull(c, k - 1, samples, (double *)tape, in_bar);
+    if (k) backward_activation(c, k - 1, samples, (double *)tape, in_bar);
     delta = in_bar;
   }
   return SN_OK;
@@ -126,7 +126,7 @@ static sn_status conv_tangent(sn_network *network, ptrdiff_t samples, const doub
       SN_TRY(sn_convolution_pad(&c->convolution, samples * l->in, in, c->padded));
       correlate(c, l, samples, parameters, c->padded, dz);
     }
-    if (!l->last) pull(c, k, samples, (double *)tape, dz);
+    if (!l->last) backward_activation(c, k, samples, (double *)tape, dz);
     in = dz;
   }
   return SN_OK;
@@ -139,9 +139,9 @@ static ptrdiff_t conv_tape_size(const sn_network *network, ptrdiff_t samples) {
 static void conv_destroy(sn_network *network) {
   conv *c = (conv *)network;
   sn_convolution_destroy(&c->convolution);
-  sn_memory_give(&c->own_tape);
-  sn_memory_give(&c->padded);
-  for (int k = 0; k < 2; k++) sn_memory_give(&c->value[k]);
+  SN_FREE(c->own_tape);
+  SN_FREE(c->padded);
+  for (int k = 0; k < 2; k++) SN_FREE(c->value[k]);
 }
 
 static const sn_network_ops ops = {.destroy = conv_destroy,
@@ -188,7 +188,7 @@ static sn_status build(conv *c) {
   for (int k = 0; k < shape->hidden; k++)
     if (shape->width[k] > most) most = shape->width[k];
   SN_TRY(sn_convolution_create(c->base.grid, shape->kernel, samples * most, &c->convolution));
-  SN_TRY(sn_agree(sn_grid_space(c->base.grid), add_layers(c)));
+  SN_TRY(sn_collective_status(sn_grid_space(c->base.grid), add_layers(c)));
   SN_TRY(SN_NEW(samples * c->tape_width, &c->own_tape));
   SN_TRY(SN_NEW(samples * most * c->convolution.span, &c->padded));
   for (int k = 0; k < 2; k++) SN_TRY(SN_NEW(samples * most * c->base.points, &c->value[k]));
@@ -199,7 +199,7 @@ sn_status sn_conv_create(const sn_network *base, sn_network **out) {
   *out = NULL;
   SN_TRY(sn_convolution_check(base->grid, base->shape.kernel));
   conv *c;
-  SN_TRY(sn_agree(sn_grid_space(base->grid), SN_NEW(1, &c)));
+  SN_TRY(sn_collective_status(sn_grid_space(base->grid), SN_NEW(1, &c)));
   c->base = *base;
   c->base.ops = &ops;
   c->layers = base->shape.hidden + 1;

@@ -8,7 +8,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "family.h"
+#include "network_ops.h"
 #include "sinode/fourier.h"
 #include "sinode/memory.h"
 
@@ -27,13 +27,13 @@ typedef struct {
 static void destroy(sn_network *network) {
   ks_term *ks = (ks_term *)network;
   sn_fourier_destroy(&ks->fourier);
-  sn_memory_give(&ks->cut);
-  sn_memory_give(&ks->slope);
-  sn_memory_give(&ks->minus);
-  sn_memory_give(&ks->work);
-  sn_memory_give(&ks->values);
-  sn_memory_give(&ks->other);
-  sn_memory_give(&ks->fields);
+  SN_FREE(ks->cut);
+  SN_FREE(ks->slope);
+  SN_FREE(ks->minus);
+  SN_FREE(ks->work);
+  SN_FREE(ks->values);
+  SN_FREE(ks->other);
+  SN_FREE(ks->fields);
 }
 
 /* The tape holds the values of P u. */
@@ -149,12 +149,12 @@ static sn_status prepare(ks_term *ks) {
 sn_status sn_ks_term_create(const sn_network *base, sn_network **out) {
   MPI_Comm space = sn_grid_space(base->grid);
   ks_term *ks;
-  SN_TRY(sn_agree(space, SN_NEW(1, &ks)));
+  SN_TRY(sn_collective_status(space, SN_NEW(1, &ks)));
   *ks = (ks_term){.base = *base, .group = sn_grid_space_size(base->grid) > 1 ? 2 : 1};
   ks->base.ops = &ops;
   *out = &ks->base;
   sn_status status = sn_fourier_create(base->grid, ks->group, SN_FOURIER_ESTIMATE, &ks->fourier);
-  if (!status) status = sn_agree(space, prepare(ks));
+  if (!status) status = sn_collective_status(space, prepare(ks));
   if (status) {
     sn_network_destroy(out);
     return status;

@@ -12,15 +12,15 @@
 
 void sn_mlp_destroy(sn_network *network) {
   sn_mlp *m = (sn_mlp *)network;
-  sn_memory_give(&m->own_tape);
-  for (int k = 0; k < 3; k++) sn_memory_give(&m->delta[k]);
-  sn_memory_give(&m->blocks);
-  sn_memory_give(&m->counts);
-  sn_memory_give(&m->displacements);
-  sn_memory_give(&m->weights);
-  sn_memory_give(&m->direction);
-  sn_memory_give(&m->product);
-  for (int k = 0; k < 3; k++) sn_memory_give(&m->states[k]);
+  SN_FREE(m->own_tape);
+  for (int k = 0; k < 3; k++) SN_FREE(m->delta[k]);
+  SN_FREE(m->blocks);
+  SN_FREE(m->counts);
+  SN_FREE(m->displacements);
+  SN_FREE(m->weights);
+  SN_FREE(m->direction);
+  SN_FREE(m->product);
+  for (int k = 0; k < 3; k++) SN_FREE(m->states[k]);
 }
 
 /* Splits one layer over the ranks. What a layer keeps is what the next is given. */
@@ -60,13 +60,13 @@ static sn_status add_blocks(sn_mlp *m, int k) {
   return SN_OK;
 }
 
-static sn_status take_memory(sn_mlp *m) {
+static sn_status allocate_arrays(sn_mlp *m) {
   const bool single = m->base.shape.precision != SN_PRECISION_DOUBLE;
   const size_t size = single ? sizeof(float) : sizeof(double);
   const ptrdiff_t samples = m->base.samples, points = sn_grid_points(m->base.grid);
-  SN_TRY(sn_memory_take(samples * m->tape_width, size, &m->own_tape));
-  for (int k = 0; k < 3; k++) SN_TRY(sn_memory_take(samples * m->widest, size, &m->delta[k]));
-  SN_TRY(sn_memory_take(sn_grid_space_size(m->base.grid) > 1 ? samples * points : 0, size, &m->blocks));
+  SN_TRY(sn_memory_alloc(samples * m->tape_width, size, &m->own_tape));
+  for (int k = 0; k < 3; k++) SN_TRY(sn_memory_alloc(samples * m->widest, size, &m->delta[k]));
+  SN_TRY(sn_memory_alloc(sn_grid_space_size(m->base.grid) > 1 ? samples * points : 0, size, &m->blocks));
   if (!single) return SN_OK;
   ptrdiff_t largest = 0;
   for (int k = 0; k < m->layers; k++) {
@@ -93,7 +93,7 @@ static sn_status build(sn_mlp *m) {
   SN_TRY(sn_error_collective(sn_count_to_int(samples * m->widest, "batch times the widest layer", &ignored)));
   SN_TRY(SN_NEW(sn_grid_space_size(m->base.grid), &m->counts));
   SN_TRY(SN_NEW(sn_grid_space_size(m->base.grid), &m->displacements));
-  return take_memory(m);
+  return allocate_arrays(m);
 }
 
 sn_status sn_mlp_create(const sn_network *base, sn_network **out) {

@@ -2,7 +2,7 @@
 #ifndef SINODE_NETWORK_MLP_H
 #define SINODE_NETWORK_MLP_H
 
-#include "family.h"
+#include "network_ops.h"
 
 typedef struct {
   bool sums; /* splits the sum over its input (even layers), rather than its output */

@@ -184,12 +184,12 @@ static void backward_layer(sn_mlp *m, const sn_mlp_layer *l, ptrdiff_t samples, 
 }
 
 /* delta (samples, kept) *= f'(z), row by row, each added to the bias's gradient while it is at hand. */
-static void pull(const sn_mlp *m, const sn_mlp_layer *l, ptrdiff_t samples, const real *tape, real *delta,
-                 double *gradient) {
+static void backward_activation(const sn_mlp *m, const sn_mlp_layer *l, ptrdiff_t samples, const real *tape,
+                                real *delta, double *gradient) {
   const real *values = values_on(l, (real *)tape, samples), *slopes = slopes_on(m, l, (real *)tape, samples);
   for (ptrdiff_t i = 0; i < samples; i++) {
     const ptrdiff_t at = i * l->kept;
-    ACTIVATION(pull)(m->base.shape.activation, l->kept, values + at, slopes ? slopes + at : NULL, delta + at);
+    ACTIVATION(backward)(m->base.shape.activation, l->kept, values + at, slopes ? slopes + at : NULL, delta + at);
     if (gradient) add_to_gradient(l->kept, delta + at, gradient + l->bias);
   }
 }
@@ -205,8 +205,8 @@ static void pass_backward(sn_mlp *m, ptrdiff_t samples, const real *u, const rea
     const real *in = k ? values_on(l - 1, (real *)tape, samples) : u;
     real *in_bar = k ? m->delta[k % 2] : u_bar;
     backward_layer(m, l, samples, in, delta, in_bar, gradient);
-    if (gradient) sn_parameters_settled(m->base.parameters, l->weight);
-    if (k) pull(m, l - 1, samples, tape, in_bar, gradient);
+    if (gradient) sn_parameters_gradient_ready(m->base.parameters, l->weight);
+    if (k) backward_activation(m, l - 1, samples, tape, in_bar, gradient);
     delta = in_bar;
   }
 }
@@ -231,7 +231,7 @@ static void pass_tangent(sn_mlp *m, ptrdiff_t samples, const real *u, const real
   for (const sn_mlp_layer *l = m->layer; !l->last; l++) {
     real *dz = m->delta[(l - m->layer) % 2];
     tangent_layer(m, l, samples, a, da, dtheta, dz);
-    pull(m, l, samples, tape, dz, NULL);
+    backward_activation(m, l, samples, tape, dz, NULL);
     a = values_on(l, (real *)tape, samples);
     da = dz;
   }

@@ -3,13 +3,13 @@
 #include <math.h>
 #include <string.h>
 
-#include "family.h"
+#include "network_ops.h"
 #include "sinode/memory.h"
 #include "sinode/random.h"
 
 static const char *const kind_names[] = {
-    [SN_NETWORK_NONE] = "none", [SN_NETWORK_MLP] = "mlp",         [SN_NETWORK_CONV] = "conv",
-    [SN_NETWORK_KS] = "ks",     [SN_NETWORK_PRODUCT] = "product", [SN_NETWORK_SHELL] = "shell"};
+    [SN_NETWORK_NONE] = "none", [SN_NETWORK_MLP] = "mlp",          [SN_NETWORK_CONV] = "conv",
+    [SN_NETWORK_KS] = "ks",     [SN_NETWORK_BILINEAR] = "product", [SN_NETWORK_SHELL] = "shell"};
 
 const char *sn_network_kind_name(sn_network_kind kind) { return kind_names[kind]; }
 
@@ -60,7 +60,7 @@ static sn_status none_create(const sn_network *base, sn_network **out) {
 
 static sn_status (*const creators[])(const sn_network *base, sn_network **out) = {
     [SN_NETWORK_NONE] = none_create,     [SN_NETWORK_MLP] = sn_mlp_create,
-    [SN_NETWORK_CONV] = sn_conv_create,  [SN_NETWORK_PRODUCT] = sn_product_create,
+    [SN_NETWORK_CONV] = sn_conv_create,  [SN_NETWORK_BILINEAR] = sn_bilinear_conv_create,
     [SN_NETWORK_KS] = sn_ks_term_create, [SN_NETWORK_SHELL] = sn_shell_create};
 
 sn_status sn_network_create(const sn_grid *grid, const sn_network_shape *shape, ptrdiff_t samples,
@@ -78,7 +78,7 @@ sn_status sn_network_create(const sn_grid *grid, const sn_network_shape *shape, 
 void sn_network_destroy(sn_network **network) {
   if (!*network) return;
   (*network)->ops->destroy(*network);
-  sn_memory_give(network);
+  SN_FREE(*network);
 }
 
 void sn_network_update(sn_network *network) {

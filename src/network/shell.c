@@ -1,7 +1,7 @@
 /* A network whose functions the user of the library gives (sinode/network_shell.h). */
 #include "sinode/network_shell.h"
 
-#include "family.h"
+#include "network_ops.h"
 #include "sinode/memory.h"
 
 static const sn_network_shell *shell_of(const sn_network *network) { return network->shape.shell; }
@@ -45,11 +45,11 @@ sn_status sn_shell_create(const sn_network *base, sn_network **out) {
   const sn_network_shell *shell = base->shape.shell;
   if (!shell || !shell->create || !shell->forward || !shell->backward)
     return SN_ERROR_ALL(SN_ERROR_USAGE, "a network of kind shell needs the functions create, forward and backward");
-  SN_TRY(sn_agree(sn_grid_space(base->grid), SN_NEW(1, out)));
+  SN_TRY(sn_collective_status(sn_grid_space(base->grid), SN_NEW(1, out)));
   **out = *base;
   (*out)->ops = &ops;
-  sn_status status =
-      sn_agree(sn_grid_space(base->grid), shell->create(shell->context, base->grid, base->samples, base->parameters));
+  sn_status status = sn_collective_status(sn_grid_space(base->grid),
+                                          shell->create(shell->context, base->grid, base->samples, base->parameters));
   if (status) sn_network_destroy(out);
   return status;
 }

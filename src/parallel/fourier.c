@@ -3,33 +3,33 @@
 #include <float.h>
 #include <math.h>
 
-#include "fourier_kind.h"
+#include "fourier_ops.h"
 #include "sinode/memory.h"
 #include "sinode/wisdom.h"
-#include "transposition.h"
+#include "transpose.h"
 
-static const sn_fourier_kind *choose(const sn_grid *grid) {
-  if (sn_grid_space_size(grid) == 1) return &sn_fourier_whole;
-  const bool divides = sn_transposition_factor(sn_grid_points(grid), sn_grid_space_size(grid)) != 0;
-  return divides ? &sn_fourier_factored : &sn_fourier_indivisible;
+static const sn_fourier_ops *choose(const sn_grid *grid) {
+  if (sn_grid_space_size(grid) == 1) return &sn_fourier_serial;
+  const bool divides = sn_transpose_factor(sn_grid_points(grid), sn_grid_space_size(grid)) != 0;
+  return divides ? &sn_fourier_transposed : &sn_fourier_fftw_mpi;
 }
 
-sn_status sn_fourier_create(const sn_grid *grid, ptrdiff_t fields, sn_fourier_effort effort, sn_fourier **out) {
+sn_status sn_fourier_create(const sn_grid *grid, ptrdiff_t fields, sn_fourier_rigor rigor, sn_fourier **out) {
   *out = NULL;
   sn_fourier *fourier;
-  SN_TRY(sn_agree(sn_grid_space(grid), SN_NEW(1, &fourier)));
-  *fourier = (sn_fourier){.kind = choose(grid),
+  SN_TRY(sn_collective_status(sn_grid_space(grid), SN_NEW(1, &fourier)));
+  *fourier = (sn_fourier){.ops = choose(grid),
                           .grid = grid,
                           .fields = fields,
                           .points = sn_grid_range(grid).count,
                           .timer = sn_grid_timer(grid)};
-  const bool measures = effort == SN_FOURIER_MEASURE;
+  const bool measures = rigor == SN_FOURIER_MEASURE;
   const unsigned flags = measures ? FFTW_MEASURE : FFTW_ESTIMATE;
-  sn_status status = sn_agree(sn_grid_space(grid), fourier->kind->create(fourier, flags));
+  sn_status status = sn_collective_status(sn_grid_space(grid), fourier->ops->create(fourier, flags));
   if (!status && measures && sn_grid_space_size(grid) > 1) { /* from now on, the same as with the wisdom on file */
     sn_wisdom_share(sn_grid_space(grid));
-    fourier->kind->destroy(fourier);
-    status = sn_agree(sn_grid_space(grid), fourier->kind->create(fourier, flags));
+    fourier->ops->destroy(fourier);
+    status = sn_collective_status(sn_grid_space(grid), fourier->ops->create(fourier, flags));
   }
   if (status) sn_fourier_destroy(&fourier);
   *out = fourier;
@@ -42,23 +42,23 @@ sn_status sn_fourier_planned(const sn_fourier *fourier, fftw_plan forward, fftw_
                   sn_grid_points(fourier->grid));
 }
 
-sn_fourier_forecast sn_fourier_foresee(ptrdiff_t points, int ranks, ptrdiff_t fields) {
+sn_fourier_cost sn_fourier_estimate_cost(ptrdiff_t points, int ranks, ptrdiff_t fields) {
   const double all = (double)points * (double)fields, share = ceil((double)points / ranks) * (double)fields;
-  if (ranks == 1) return (sn_fourier_forecast){.numbers = all + 2 * (double)fields, .private = all};
+  if (ranks == 1) return (sn_fourier_cost){.numbers = all + 2 * (double)fields, .private = all};
   const double others = ranks - 1, away = others / ranks;
-  sn_fourier_forecast f = {.messages = others, .redistribution = 8 * all / ranks * away};
-  const ptrdiff_t n1 = sn_transposition_factor(points, ranks);
+  sn_fourier_cost f = {.messages = others, .redistribution = 8 * all / ranks * away};
+  const ptrdiff_t n1 = sn_transpose_factor(points, ranks);
   if (n1) {
     const ptrdiff_t heights = n1 / 2 + 1, n2 = points / n1;
     const double rows = (double)heights, columns = (double)n2, count = (double)fields;
-    f.transposition = 16 * count * rows * columns / ranks * away;
+    f.transpose = 16 * count * rows * columns / ranks * away;
     f.numbers = 2 * count * ceil(rows / ranks) * columns;
     f.private = f.numbers + (2 * (count + 1) * rows + count * (double)n1) * ceil(columns / ranks);
     f.private += SN_STRIP * ((double)n1 + 2 * rows) + 8 * columns + 2 * (double)n1; /* strips, rows, places of lines */
-  } else { /* pairs in complex numbers; three transpositions, the redistribution with lists of all points */
+  } else { /* pairs in complex numbers; three transposes, the redistribution with lists of all points */
     const double pairs = ceil((double)fields / 2) * 2;
     f.messages = 3 * others;
-    f.transposition = 3 * 8 * pairs * (double)points / ranks * away;
+    f.transpose = 3 * 8 * pairs * (double)points / ranks * away;
     f.numbers = pairs * ceil((double)points / ranks);
     f.private = f.numbers + 2 * share + 4 * (double)points / ranks;
   }
@@ -67,8 +67,8 @@ sn_fourier_forecast sn_fourier_foresee(ptrdiff_t points, int ranks, ptrdiff_t fi
 
 void sn_fourier_destroy(sn_fourier **fourier) {
   if (!*fourier) return;
-  (*fourier)->kind->destroy(*fourier);
-  sn_memory_give(fourier);
+  (*fourier)->ops->destroy(*fourier);
+  SN_FREE(*fourier);
 }
 
 ptrdiff_t sn_fourier_spectra(const sn_fourier *fourier) { return fourier->spectra; }
@@ -79,37 +79,37 @@ ptrdiff_t sn_fourier_size(const sn_fourier *fourier) { return fourier->size; }
 ptrdiff_t sn_fourier_values(const sn_fourier *fourier) { return fourier->values; }
 
 ptrdiff_t sn_fourier_wave_number(const sn_fourier *fourier, ptrdiff_t mode) {
-  const ptrdiff_t points = sn_grid_points(fourier->grid), m = fourier->kind->wave(fourier, mode);
+  const ptrdiff_t points = sn_grid_points(fourier->grid), m = fourier->ops->wave(fourier, mode);
   return m <= points / 2 ? m : m - points;
 }
 
 int sn_fourier_multiplicity(const sn_fourier *fourier, ptrdiff_t mode) {
-  return fourier->kind->multiplicity(fourier, mode);
+  return fourier->ops->multiplicity(fourier, mode);
 }
 
 void sn_fourier_make_real(const sn_fourier *fourier, double complex *coefficients) {
-  if (fourier->kind->make_real) fourier->kind->make_real(fourier, coefficients);
+  if (fourier->ops->make_real) fourier->ops->make_real(fourier, coefficients);
 }
 
 sn_status sn_fourier_forward(sn_fourier *fourier, const double *real, double complex *coefficients) {
-  return fourier->kind->forward(fourier, real, coefficients);
+  return fourier->ops->forward(fourier, real, coefficients);
 }
 
 sn_status sn_fourier_inverse(sn_fourier *fourier, double complex *coefficients, double *real) {
-  return fourier->kind->inverse(fourier, coefficients, real);
+  return fourier->ops->inverse(fourier, coefficients, real);
 }
 
-sn_status sn_fourier_squares(sn_fourier *fourier, double complex *coefficients, ptrdiff_t turns, sn_fourier_sweep sweep,
-                             void *context) {
-  return fourier->kind->squares(fourier, coefficients, turns, sweep, context);
+sn_status sn_fourier_pseudospectral_squares(sn_fourier *fourier, double complex *coefficients, ptrdiff_t stages,
+                                            sn_fourier_callback callback, void *context) {
+  return fourier->ops->pseudospectral_squares(fourier, coefficients, stages, callback, context);
 }
 
 sn_status sn_fourier_to_values(sn_fourier *fourier, double complex *coefficients, double *values) {
-  return fourier->kind->to_values(fourier, coefficients, values);
+  return fourier->ops->to_values(fourier, coefficients, values);
 }
 
 sn_status sn_fourier_from_values(sn_fourier *fourier, const double *values, double complex *coefficients) {
-  return fourier->kind->from_values(fourier, values, coefficients);
+  return fourier->ops->from_values(fourier, values, coefficients);
 }
 
 /* In real arithmetic: C's complex product looks after infinities that do not occur. */
@@ -135,7 +135,7 @@ void sn_fourier_scale(const sn_fourier *fourier, const double complex *symbol, d
 
 sn_status sn_fourier_filter(sn_fourier *fourier, const double complex *symbol, const double *from,
                             double complex *coefficients, double *to) {
-  if (fourier->kind->filter) return fourier->kind->filter(fourier, symbol, from, coefficients, to);
+  if (fourier->ops->filter) return fourier->ops->filter(fourier, symbol, from, coefficients, to);
   SN_TRY(sn_fourier_forward(fourier, from, coefficients));
   sn_fourier_scale(fourier, symbol, coefficients);
   return sn_fourier_inverse(fourier, coefficients, to);

@@ -32,7 +32,7 @@ sn_status sn_grid_create(MPI_Comm world, int space, ptrdiff_t points, sn_timer *
   MPI_Comm_size(world, &size);
   SN_TRY(sn_grid_allows(size, space, points));
   sn_grid *grid;
-  SN_TRY(sn_agree(world, SN_NEW(1, &grid)));
+  SN_TRY(sn_collective_status(world, SN_NEW(1, &grid)));
   grid->rank = rank;
   grid->points = points;
   grid->timer = timer;
@@ -52,7 +52,7 @@ void sn_grid_destroy(sn_grid **grid) {
   MPI_Comm_free(&(*grid)->world);
   MPI_Comm_free(&(*grid)->space);
   MPI_Comm_free(&(*grid)->replicas);
-  sn_memory_give(grid);
+  SN_FREE(*grid);
 }
 
 MPI_Comm sn_grid_world(const sn_grid *grid) { return grid->world; }

@@ -102,7 +102,7 @@ sn_status sn_halo_create(const sn_grid *grid, ptrdiff_t width, ptrdiff_t rows, s
     *halo = (sn_halo){.grid = grid, .width = width, .rows = rows};
     status = prepare(halo);
   }
-  status = sn_agree(sn_grid_space(grid), status);
+  status = sn_collective_status(sn_grid_space(grid), status);
   if (status) sn_halo_destroy(&halo);
   *out = halo;
   return status;
@@ -110,13 +110,13 @@ sn_status sn_halo_create(const sn_grid *grid, ptrdiff_t width, ptrdiff_t rows, s
 
 void sn_halo_destroy(sn_halo **halo) {
   if (!*halo) return;
-  sn_memory_give(&(*halo)->send);
-  sn_memory_give(&(*halo)->receive);
-  sn_memory_give(&(*halo)->send_buffer);
-  sn_memory_give(&(*halo)->receive_buffer);
-  sn_memory_give(&(*halo)->requests);
-  for (int side = 0; side < SIDES; side++) sn_memory_give(&(*halo)->side[side]);
-  sn_memory_give(halo);
+  SN_FREE((*halo)->send);
+  SN_FREE((*halo)->receive);
+  SN_FREE((*halo)->send_buffer);
+  SN_FREE((*halo)->receive_buffer);
+  SN_FREE((*halo)->requests);
+  for (int side = 0; side < SIDES; side++) SN_FREE((*halo)->side[side]);
+  SN_FREE(*halo);
 }
 
 static void copy_rows(ptrdiff_t rows, ptrdiff_t points, const double *from, ptrdiff_t from_stride, double *to,

@@ -15,9 +15,9 @@ struct sn_parameters {
   ptrdiff_t size;
   double *values;
   double *packed; /* the replicated trainable blocks behind each other, and numbers that travel with them */
-  sn_parameters_listener listener;
+  sn_gradient_ready_callback listener;
   void *context;
-  bool settles; /* what is added to a gradient now is the last */
+  bool gradient_ready; /* what is added to a gradient now is the last */
 };
 
 sn_status sn_parameters_create(const sn_grid *grid, sn_parameters **out) {
@@ -28,10 +28,10 @@ sn_status sn_parameters_create(const sn_grid *grid, sn_parameters **out) {
 
 void sn_parameters_destroy(sn_parameters **parameters) {
   if (!*parameters) return;
-  sn_memory_give(&(*parameters)->blocks);
-  sn_memory_give(&(*parameters)->values);
-  sn_memory_give(&(*parameters)->packed);
-  sn_memory_give(parameters);
+  SN_FREE((*parameters)->blocks);
+  SN_FREE((*parameters)->values);
+  SN_FREE((*parameters)->packed);
+  SN_FREE(*parameters);
 }
 
 ptrdiff_t sn_parameter_block_size(const sn_parameter_block *block) {
@@ -57,7 +57,7 @@ sn_status sn_parameters_add(sn_parameters *parameters, sn_parameter_block *block
     int room = parameters->room ? 2 * parameters->room : 16;
     SN_TRY(SN_NEW(room, &more));
     if (parameters->count) memcpy(more, parameters->blocks, (size_t)parameters->count * sizeof *more);
-    sn_memory_give(&parameters->blocks);
+    SN_FREE(parameters->blocks);
     parameters->blocks = more;
     parameters->room = room;
   }
@@ -146,16 +146,18 @@ void sn_parameters_sum_replicated(const sn_parameters *parameters, double *gradi
   for (int k = 0; k < count; k++) numbers[k] = parameters->packed[size + k];
 }
 
-void sn_parameters_listen(sn_parameters *parameters, sn_parameters_listener listener, void *context) {
+void sn_parameters_on_gradient_ready(sn_parameters *parameters, sn_gradient_ready_callback listener, void *context) {
   parameters->listener = listener;
   parameters->context = context;
-  parameters->settles = false;
+  parameters->gradient_ready = false;
 }
 
-void sn_parameters_settle(sn_parameters *parameters, bool settles) { parameters->settles = settles; }
+void sn_parameters_set_final(sn_parameters *parameters, bool gradient_ready) {
+  parameters->gradient_ready = gradient_ready;
+}
 
-void sn_parameters_settled(const sn_parameters *parameters, ptrdiff_t offset) {
-  if (parameters->listener && parameters->settles) parameters->listener(parameters->context, offset);
+void sn_parameters_gradient_ready(const sn_parameters *parameters, ptrdiff_t offset) {
+  if (parameters->listener && parameters->gradient_ready) parameters->listener(parameters->context, offset);
 }
 
 const sn_grid *sn_parameters_grid(const sn_parameters *parameters) { return parameters->grid; }

@@ -89,7 +89,7 @@ static void settled(void *context, ptrdiff_t offset) {
   sn_timer_stop(sn_grid_timer(r->grid), SN_TIME_REDUCE);
 }
 
-static sn_status take_memory(sn_reduction *r) {
+static sn_status allocate_arrays(sn_reduction *r) {
   r->buckets = cut(r->parameters, NULL);
   SN_TRY(SN_NEW(r->buckets, &r->bucket));
   SN_TRY(SN_NEW(r->buckets, &r->place));
@@ -110,13 +110,13 @@ sn_status sn_reduction_create(sn_parameters *parameters, sn_reduction **out) {
   const sn_grid *grid = sn_parameters_grid(parameters);
   sn_reduction *r;
   *out = NULL;
-  SN_TRY(sn_agree(sn_grid_world(grid), SN_NEW(1, &r)));
+  SN_TRY(sn_collective_status(sn_grid_world(grid), SN_NEW(1, &r)));
   *out = r;
   *r = (sn_reduction){.parameters = parameters,
                       .grid = grid,
                       .replicas = sn_grid_replica_count(grid),
                       .replica = sn_grid_replica(grid)};
-  sn_status status = sn_agree(sn_grid_world(grid), take_memory(r));
+  sn_status status = sn_collective_status(sn_grid_world(grid), allocate_arrays(r));
   if (status) sn_reduction_destroy(out);
   return status;
 }
@@ -124,17 +124,17 @@ sn_status sn_reduction_create(sn_parameters *parameters, sn_reduction **out) {
 void sn_reduction_destroy(sn_reduction **reduction) {
   sn_reduction *r = *reduction;
   if (!r) return;
-  sn_memory_give(&r->bucket);
-  sn_memory_give(&r->place);
-  sn_memory_give(&r->incoming);
-  sn_memory_give(&r->requests);
-  sn_memory_give(reduction);
+  SN_FREE(r->bucket);
+  SN_FREE(r->place);
+  SN_FREE(r->incoming);
+  SN_FREE(r->requests);
+  SN_FREE(*reduction);
 }
 
 void sn_reduction_begin(sn_reduction *r, double *gradient) {
   r->gradient = gradient;
   r->started = 0;
-  if (r->replicas > 1) sn_parameters_listen(r->parameters, settled, r);
+  if (r->replicas > 1) sn_parameters_on_gradient_ready(r->parameters, settled, r);
 }
 
 static void wait_for(sn_reduction *r, int bucket) {
@@ -177,7 +177,7 @@ static bool add_parts(const sn_reduction *r, ptrdiff_t count, const double *inco
 bool sn_reduction_finish(sn_reduction *r, int count, double *numbers) {
   double extended[SN_PARAMETERS_NUMBERS] = {0};
   bool finite = true;
-  sn_parameters_listen(r->parameters, NULL, NULL);
+  sn_parameters_on_gradient_ready(r->parameters, NULL, NULL);
   sn_timer_start(sn_grid_timer(r->grid), SN_TIME_REDUCE);
   if (r->replicas > 1)
     while (r->started < r->buckets) start(r, r->started++);

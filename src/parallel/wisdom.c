@@ -21,7 +21,7 @@ sn_status sn_wisdom_read(MPI_Comm comm, const char *path) {
   int rank;
   MPI_Comm_rank(comm, &rank);
   fftw_mpi_init(); /* else what it knows of distributed transforms is not understood */
-  SN_TRY(sn_agree(comm, rank == 0 ? read_file(path) : SN_OK));
+  SN_TRY(sn_collective_status(comm, rank == 0 ? read_file(path) : SN_OK));
   fftw_mpi_broadcast_wisdom(comm);
   return SN_OK;
 }
@@ -43,7 +43,7 @@ sn_status sn_wisdom_write(MPI_Comm comm, const char *path) {
   int rank;
   MPI_Comm_rank(comm, &rank);
   fftw_mpi_gather_wisdom(comm);
-  return sn_agree(comm, rank == 0 ? write_file(path) : SN_OK);
+  return sn_collective_status(comm, rank == 0 ? write_file(path) : SN_OK);
 }
 
 void sn_wisdom_share(MPI_Comm comm) {

@@ -19,7 +19,7 @@
 
 #include "sinode/memory.h"
 #include "sinode/stability.h"
-#include "stepper.h"
+#include "stepper_ops.h"
 
 enum { STAGES = SN_TABLEAU_STAGES };
 
@@ -98,7 +98,7 @@ static sn_status make_room(adaptive *a, ptrdiff_t room) {
   double *more;
   SN_TRY(SN_NEW(room * record_size(a), &more));
   if (a->record_count) memcpy(more, a->records, (size_t)(a->record_count * record_size(a)) * sizeof *more);
-  sn_memory_give(&a->records);
+  SN_FREE(a->records);
   a->records = more;
   a->record_room = room;
   return SN_OK;
@@ -267,7 +267,7 @@ static sn_status reserve(sn_stepper *stepper, ptrdiff_t steps) {
   return make_room(a, steps * a->expected);
 }
 
-static void effort(const sn_stepper *stepper, char *text, size_t size) {
+static void statistics(const sn_stepper *stepper, char *text, size_t size) {
   const adaptive *a = (const adaptive *)stepper;
   snprintf(text, size, "steps of samples: %ld accepted, %ld rejected", a->accepted, a->rejected);
 }
@@ -277,12 +277,12 @@ static void destroy(sn_stepper **stepper) {
   if (!a) return;
   double **arrays[] = {&a->state, &a->next,    &a->f,         &a->time,  &a->step,    &a->taken,
                        &a->error, &a->records, &a->step_tape, &a->k_bar, &a->scratch, &a->error_before};
-  for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) sn_memory_give(arrays[k]);
+  for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) SN_FREE(*arrays[k]);
   for (int i = 0; i < STAGES; i++) {
-    sn_memory_give(&a->slope[i]);
-    sn_memory_give(&a->r_bar[i]);
+    SN_FREE(a->slope[i]);
+    SN_FREE(a->r_bar[i]);
   }
-  sn_memory_give(stepper);
+  SN_FREE(*stepper);
 }
 
 static const sn_stepper_ops ops = {.destroy = destroy,
@@ -292,7 +292,7 @@ static const sn_stepper_ops ops = {.destroy = destroy,
                                    .begin_pass = begin_pass,
                                    .forward = forward,
                                    .backward = backward,
-                                   .effort = effort};
+                                   .statistics = statistics};
 
 /*
  * Records of an interval at the largest stable step, and some for rejections and for samples out of pace. None where
@@ -306,7 +306,7 @@ static sn_status expect(adaptive *a) {
   return SN_OK;
 }
 
-static sn_status take_memory(adaptive *a, bool adjoint) {
+static sn_status allocate_arrays(adaptive *a, bool adjoint) {
   const ptrdiff_t count = a->samples * a->points;
   const int stages = a->tableau->stages;
   double **fields[] = {&a->state, &a->next, &a->f},
@@ -323,7 +323,7 @@ static sn_status take_memory(adaptive *a, bool adjoint) {
 
 sn_status sn_adaptive_create(sn_model *model, const sn_stepper_options *options, sn_stepper **out) {
   adaptive *a;
-  SN_TRY(sn_agree(sn_grid_space(sn_model_grid(model)), SN_NEW(1, &a)));
+  SN_TRY(sn_collective_status(sn_grid_space(sn_model_grid(model)), SN_NEW(1, &a)));
   *out = &a->base;
   a->base.ops = &ops;
   a->tableau = options->tableau;
@@ -336,7 +336,7 @@ sn_status sn_adaptive_create(sn_model *model, const sn_stepper_options *options,
   a->rtol = options->control.rtol;
   a->atol = options->control.atol;
   sn_status status = expect(a);
-  if (!status) status = take_memory(a, options->adjoint);
+  if (!status) status = allocate_arrays(a, options->adjoint);
   if (status) destroy(out);
   return status;
 }

@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "sinode/memory.h"
-#include "stepper.h"
+#include "stepper_ops.h"
 
 enum { STAGES = SN_TABLEAU_STAGES, TERMS = 2 * STAGES + 2 };
 
@@ -177,10 +177,10 @@ static sn_status network_backward(imex *scheme, int i, ptrdiff_t samples, const 
   combination sum = {0};
   add_column(scheme, i, -scheme->dt, nonlinear_weight, lambda, &sum);
   evaluate(&sum, count, scheme->f_bar);
-  sn_parameters_settle(parameters, scheme->base.settles && i == scheme->first);
+  sn_parameters_set_final(parameters, scheme->base.gradient_ready && i == scheme->first);
   SN_TRY(sn_network_backward(sn_model_network(scheme->model), samples, tape, tape + sn_stepper_aligned(count),
                              scheme->f_bar, u_bar, gradient));
-  sn_parameters_settle(parameters, false);
+  sn_parameters_set_final(parameters, false);
   return SN_OK;
 }
 
@@ -270,16 +270,16 @@ static void destroy(sn_stepper **stepper) {
   imex *scheme = (imex *)*stepper;
   if (!scheme) return;
   for (int i = 0; i < STAGES; i++) {
-    sn_memory_give(&scheme->f[i]);
-    sn_memory_give(&scheme->h[i]);
-    sn_memory_give(&scheme->r_bar[i]);
+    SN_FREE(scheme->f[i]);
+    SN_FREE(scheme->h[i]);
+    SN_FREE(scheme->r_bar[i]);
   }
-  sn_memory_give(&scheme->stage);
-  sn_memory_give(&scheme->f_bar);
-  sn_memory_give(&scheme->h_bar);
-  sn_memory_give(&scheme->base.estimate);
+  SN_FREE(scheme->stage);
+  SN_FREE(scheme->f_bar);
+  SN_FREE(scheme->h_bar);
+  SN_FREE(scheme->base.estimate);
   sn_solver_destroy(&scheme->base.solver);
-  sn_memory_give(stepper);
+  SN_FREE(*stepper);
 }
 
 static const sn_stepper_ops ops = {
@@ -319,7 +319,7 @@ static int find_gammas(imex *scheme, double *distinct) {
   return count;
 }
 
-static sn_status take_memory(imex *scheme, bool adjoint) {
+static sn_status allocate_arrays(imex *scheme, bool adjoint) {
   const ptrdiff_t count = sn_model_samples(scheme->model) * scheme->points;
   for (int i = 0; i < scheme->tableau->stages; i++) {
     if (scheme->needs_f[i]) SN_TRY(SN_NEW(count, &scheme->f[i]));
@@ -336,7 +336,7 @@ static sn_status take_memory(imex *scheme, bool adjoint) {
 sn_status sn_imex_create(sn_model *model, const sn_stepper_options *options, sn_stepper **out) {
   const sn_grid *grid = sn_model_grid(model);
   imex *scheme;
-  SN_TRY(sn_agree(sn_grid_world(grid), SN_NEW(1, &scheme)));
+  SN_TRY(sn_collective_status(sn_grid_world(grid), SN_NEW(1, &scheme)));
   *out = &scheme->base;
   scheme->base.ops = &ops;
   scheme->tableau = options->tableau;
@@ -348,7 +348,7 @@ sn_status sn_imex_create(sn_model *model, const sn_stepper_options *options, sn_
   find_needs(scheme, sn_network_get_shape(sn_model_network(model))->kind != SN_NETWORK_NONE);
   double gammas[STAGES];
   int count = find_gammas(scheme, gammas);
-  sn_status status = sn_agree(sn_grid_world(grid), take_memory(scheme, options->adjoint));
+  sn_status status = sn_collective_status(sn_grid_world(grid), allocate_arrays(scheme, options->adjoint));
   if (!status && count)
     status = sn_solver_create(grid, sn_model_linear(model), &options->solver, count, gammas, &scheme->base.solver);
   if (status) destroy(out);

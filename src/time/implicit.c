@@ -18,7 +18,7 @@
 
 #include "sinode/gmres.h"
 #include "sinode/memory.h"
-#include "stepper.h"
+#include "stepper_ops.h"
 
 enum { NEWTON_MOST = 100, KRYLOV_MOST = 1000, RESTART = 40 };
 
@@ -157,7 +157,7 @@ static void converged(implicit *scheme, int count) {
   scheme->hardest_length = count;
 }
 
-static void effort(const sn_stepper *stepper, char *text, size_t size) {
+static void statistics(const sn_stepper *stepper, char *text, size_t size) {
   const implicit *scheme = (const implicit *)stepper;
   char history[256];
   write_history(scheme->hardest, scheme->hardest_length, history, sizeof history);
@@ -262,16 +262,16 @@ static void destroy(sn_stepper **stepper) {
   if (!scheme) return;
   double **arrays[] = {&scheme->right, &scheme->residual, &scheme->delta,
                        &scheme->f,     &scheme->scratch,  &scheme->own_tape};
-  for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) sn_memory_give(arrays[k]);
+  for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) SN_FREE(*arrays[k]);
   sn_gmres_destroy(&scheme->gmres);
   sn_solver_destroy(&scheme->base.solver);
-  sn_memory_give(stepper);
+  SN_FREE(*stepper);
 }
 
 static const sn_stepper_ops ops = {
-    .destroy = destroy, .tape_size = tape_size, .forward = forward, .backward = backward, .effort = effort};
+    .destroy = destroy, .tape_size = tape_size, .forward = forward, .backward = backward, .statistics = statistics};
 
-static sn_status take_memory(implicit *scheme) {
+static sn_status allocate_arrays(implicit *scheme) {
   const ptrdiff_t samples = sn_model_samples(scheme->model), count = samples * scheme->points;
   double **arrays[] = {&scheme->right, &scheme->residual, &scheme->delta, &scheme->f, &scheme->scratch};
   for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) SN_TRY(SN_NEW(count, arrays[k]));
@@ -281,14 +281,14 @@ static sn_status take_memory(implicit *scheme) {
 
 static sn_status build(implicit *scheme, const sn_stepper_options *options) {
   const sn_grid *grid = sn_model_grid(scheme->model);
-  SN_TRY(sn_agree(sn_grid_world(grid), take_memory(scheme)));
+  SN_TRY(sn_collective_status(sn_grid_world(grid), allocate_arrays(scheme)));
   return sn_solver_create(grid, sn_model_linear(scheme->model), &options->solver, 1, &scheme->gamma,
                           &scheme->base.solver);
 }
 
 sn_status sn_implicit_create(sn_model *model, const sn_stepper_options *options, sn_stepper **out) {
   implicit *scheme;
-  SN_TRY(sn_agree(sn_grid_world(sn_model_grid(model)), SN_NEW(1, &scheme)));
+  SN_TRY(sn_collective_status(sn_grid_world(sn_model_grid(model)), SN_NEW(1, &scheme)));
   *out = &scheme->base;
   const int last = options->tableau->stages - 1;
   scheme->base.ops = &ops;

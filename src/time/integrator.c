@@ -7,7 +7,7 @@
 #include "sinode/count.h"
 #include "sinode/memory.h"
 #include "sinode/stability.h"
-#include "stepper.h"
+#include "stepper_ops.h"
 #include "storage.h"
 
 struct sn_integrator {
@@ -29,7 +29,7 @@ struct sn_integrator {
   bool backward;      /* whether the last was a backward pass */
   bool skips_initial; /* backward passes need not give the derivative by the initial state */
   double given;       /* local sum of squares of the derivatives that the last backward pass was given */
-  bool sound;         /* whether the last pass, or pair of them, stayed within bounds on this rank */
+  bool within_bounds; /* whether the last pass, or pair of them, stayed within bounds on this rank */
 };
 
 typedef sn_status (*stepper_creator)(sn_model *model, const sn_stepper_options *options, sn_stepper **out);
@@ -50,7 +50,7 @@ static sn_status build(sn_integrator *it) {
                                      .solver = options->solver,
                                      .control = options->control,
                                      .newton = options->newton};
-  SN_TRY(sn_agree(world, creator(options->tableau)(it->model, &scheme, &it->stepper)));
+  SN_TRY(sn_collective_status(world, creator(options->tableau)(it->model, &scheme, &it->stepper)));
   if (!sn_count_multiply(options->intervals, options->substeps, &it->capacity))
     return SN_ERROR_ALL(SN_ERROR_RUN, "%td intervals of %td time steps are more than can be counted",
                         options->intervals, options->substeps);
@@ -75,9 +75,9 @@ static sn_status build(sn_integrator *it) {
 
 sn_status sn_integrator_create(sn_model *model, const sn_integrator_options *options, sn_integrator **out) {
   const sn_grid *grid = sn_model_grid(model);
-  SN_TRY(sn_agree(sn_grid_world(grid), SN_NEW(1, out)));
+  SN_TRY(sn_collective_status(sn_grid_world(grid), SN_NEW(1, out)));
   **out = (sn_integrator){.model = model, .options = *options, .points = sn_grid_range(grid).count};
-  sn_status status = sn_agree(sn_grid_world(grid), build(*out));
+  sn_status status = sn_collective_status(sn_grid_world(grid), build(*out));
   if (status) sn_integrator_destroy(out);
   return status;
 }
@@ -87,12 +87,12 @@ void sn_integrator_destroy(sn_integrator **integrator) {
   if (!it) return;
   if (it->stepper) it->stepper->ops->destroy(&it->stepper);
   sn_storage_destroy(&it->storage);
-  sn_memory_give(&it->tape);
-  sn_memory_give(&it->square);
-  sn_memory_give(&it->total);
-  sn_memory_give(&it->estimate);
-  for (int k = 0; k < 3; k++) sn_memory_give(&it->buffer[k]);
-  sn_memory_give(integrator);
+  SN_FREE(it->tape);
+  SN_FREE(it->square);
+  SN_FREE(it->total);
+  SN_FREE(it->estimate);
+  for (int k = 0; k < 3; k++) SN_FREE(it->buffer[k]);
+  SN_FREE(*integrator);
 }
 
 sn_status sn_integrator_reserve(sn_integrator *it, ptrdiff_t samples) {
@@ -126,7 +126,7 @@ static sn_status begin_forward(sn_integrator *it, ptrdiff_t intervals, bool prep
     return SN_ERROR_ALL(SN_ERROR_RUN, "an integrator made for %td steps%s was asked for %td%s%s", it->capacity,
                         prepared ? "" : " alone", it->steps, *what ? " with " : "", what);
   it->backward = false;
-  it->sound = true;
+  it->within_bounds = true;
   it->made = it->storage.held = 0;
   if (it->stepper->ops->begin_pass) it->stepper->ops->begin_pass(it->stepper);
   memset(it->square, 0, (size_t)it->steps * sizeof *it->square);
@@ -135,7 +135,7 @@ static sn_status begin_forward(sn_integrator *it, ptrdiff_t intervals, bool prep
 
 static void take_norm(sn_integrator *it, ptrdiff_t step, ptrdiff_t count, const double *u) {
   it->square[step] = sum_of_squares(count, u);
-  it->sound &= it->square[step] < rms_limit * rms_limit * (double)count;
+  it->within_bounds &= it->square[step] < rms_limit * rms_limit * (double)count;
 }
 
 sn_status sn_integrator_forward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t intervals, double *states, bool tape) {
@@ -219,7 +219,7 @@ sn_status sn_integrator_backward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t
   memcpy(lambda, state_bars + intervals * count, (size_t)count * sizeof *lambda);
   for (ptrdiff_t step = steps - 1; step >= 0 && samples; step--) {
     if (!storage->keeps_all && step < steps - 1) SN_TRY(repeat(it, samples, step + 1));
-    it->stepper->settles = step == 0;
+    it->stepper->gradient_ready = step == 0;
     it->stepper->skips_lambda = step == 0 && it->skips_initial;
     SN_TRY(it->stepper->ops->backward(it->stepper, samples, sn_storage_tape(storage, step), lambda, gradient));
     if (!storage->keeps_all && sn_storage_top_position(storage) == step) storage->held--;
@@ -228,7 +228,7 @@ sn_status sn_integrator_backward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t
       for (ptrdiff_t k = 0; k < count; k++) lambda[k] += bar[k];
     }
     it->square[step] = sum_of_squares(count, lambda);
-    it->sound &= it->square[step] <= adjoint_growth_limit * adjoint_growth_limit * it->given;
+    it->within_bounds &= it->square[step] <= adjoint_growth_limit * adjoint_growth_limit * it->given;
   }
   memcpy(state_bars, lambda, (size_t)count * sizeof *lambda);
   sn_timer_stop(timer, SN_TIME_BACKWARD);
@@ -237,7 +237,7 @@ sn_status sn_integrator_backward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t
 
 void sn_integrator_skip_initial_bar(sn_integrator *it) { it->skips_initial = true; }
 
-bool sn_integrator_is_sound(const sn_integrator *it) { return it->sound; }
+bool sn_integrator_within_bounds(const sn_integrator *it) { return it->within_bounds; }
 
 ptrdiff_t sn_integrator_steps(const sn_integrator *it, ptrdiff_t intervals) { return intervals * it->options.substeps; }
 
@@ -314,9 +314,9 @@ long sn_integrator_factorizations(const sn_integrator *it) {
   return it->stepper->solver ? sn_solver_factorizations(it->stepper->solver) : 0;
 }
 
-void sn_integrator_effort(const sn_integrator *it, char *text, size_t size) {
+void sn_integrator_statistics(const sn_integrator *it, char *text, size_t size) {
   *text = '\0';
-  if (it->stepper->ops->effort) it->stepper->ops->effort(it->stepper, text, size);
+  if (it->stepper->ops->statistics) it->stepper->ops->statistics(it->stepper, text, size);
 }
 
 const char *sn_integrator_storage_reason(const sn_integrator *it) {

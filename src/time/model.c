@@ -13,15 +13,17 @@ struct sn_model {
 static sn_status build(sn_model *model, const sn_linear_shape *linear, const sn_network_shape *network) {
   const MPI_Comm space = sn_grid_space(model->grid);
   sn_parameters **parameters = &model->parameters;
-  SN_TRY(sn_agree(space, sn_parameters_create(model->grid, parameters)));
-  SN_TRY(sn_agree(space, sn_linear_create(model->grid, linear, model->samples, *parameters, &model->linear)));
-  SN_TRY(sn_agree(space, sn_network_create(model->grid, network, model->samples, *parameters, &model->network)));
-  return sn_agree(space, sn_parameters_allocate(*parameters));
+  SN_TRY(sn_collective_status(space, sn_parameters_create(model->grid, parameters)));
+  SN_TRY(
+      sn_collective_status(space, sn_linear_create(model->grid, linear, model->samples, *parameters, &model->linear)));
+  SN_TRY(sn_collective_status(space,
+                              sn_network_create(model->grid, network, model->samples, *parameters, &model->network)));
+  return sn_collective_status(space, sn_parameters_allocate(*parameters));
 }
 
 sn_status sn_model_create(const sn_grid *grid, const sn_linear_shape *linear, const sn_network_shape *network,
                           ptrdiff_t samples, sn_model **out) {
-  SN_TRY(sn_agree(sn_grid_space(grid), SN_NEW(1, out)));
+  SN_TRY(sn_collective_status(sn_grid_space(grid), SN_NEW(1, out)));
   **out = (sn_model){.grid = grid, .samples = samples};
   sn_status status = build(*out, linear, network);
   if (status) sn_model_destroy(out);
@@ -33,7 +35,7 @@ void sn_model_destroy(sn_model **model) {
   sn_network_destroy(&(*model)->network);
   sn_linear_destroy(&(*model)->linear);
   sn_parameters_destroy(&(*model)->parameters);
-  sn_memory_give(model);
+  SN_FREE(*model);
 }
 
 const sn_grid *sn_model_grid(const sn_model *model) { return model->grid; }

@@ -38,14 +38,14 @@ static int list_symbol(const sn_linear *linear, ptrdiff_t points, double complex
 static sn_status bound_matrix(const sn_linear *linear, const sn_grid *grid, double complex *eigenvalue) {
   const ptrdiff_t points = sn_grid_points(grid), own = sn_grid_range(grid).count;
   double *rows, most = 0;
-  SN_TRY(sn_agree(sn_grid_space(grid), SN_NEW(own * points, &rows)));
+  SN_TRY(sn_collective_status(sn_grid_space(grid), SN_NEW(own * points, &rows)));
   sn_status status = sn_linear_rows(linear, rows);
   for (ptrdiff_t i = 0; i < own && !status; i++) {
     double sum = 0;
     for (ptrdiff_t j = 0; j < points; j++) sum += fabs(rows[i * points + j]);
     most = fmax(most, sum);
   }
-  sn_memory_give(&rows);
+  SN_FREE(rows);
   MPI_Allreduce(MPI_IN_PLACE, &most, 1, MPI_DOUBLE, MPI_MAX, sn_grid_space(grid));
   *eigenvalue = -most;
   return status;
@@ -56,7 +56,7 @@ sn_status sn_stability_limit(const sn_linear *linear, const sn_grid *grid, const
   int modes = 1;
   *limit = INFINITY;
   if (tableau->kind != SN_TABLEAU_EXPLICIT) return SN_OK;
-  SN_TRY(sn_agree(sn_grid_space(grid), SN_NEW(MODES_MOST, &eigenvalue)));
+  SN_TRY(sn_collective_status(sn_grid_space(grid), SN_NEW(MODES_MOST, &eigenvalue)));
   sn_status status = SN_OK;
   if (sn_linear_is_circulant(linear))
     modes = list_symbol(linear, sn_grid_points(grid), eigenvalue);
@@ -75,7 +75,7 @@ sn_status sn_stability_limit(const sn_linear *linear, const sn_grid *grid, const
     }
     *limit = low;
   }
-  sn_memory_give(&eigenvalue);
+  SN_FREE(eigenvalue);
   return status;
 }
 
@@ -100,7 +100,7 @@ static double complex imex_amplification(const sn_tableau *tableau, double compl
 }
 
 double sn_stability_amplification(const sn_linear *linear, const sn_grid *grid, const sn_tableau *tableau, double dt,
-                                  double speed, ptrdiff_t *mode) {
+                                  double max_abs_u, ptrdiff_t *mode) {
   const ptrdiff_t highest = sn_grid_points(grid) / 2;
   double most = 0;
   *mode = 0;
@@ -110,7 +110,7 @@ double sn_stability_amplification(const sn_linear *linear, const sn_grid *grid, 
     const double k = 2 * M_PI * (double)m / sn_linear_length(linear);
     const double complex z = dt * sn_linear_symbol(linear, m);
     const double own = exp(fmin(creal(z), 700));
-    const double found = cabs(imex_amplification(tableau, CMPLX(0, dt * k * speed), z)) / fmax(1, own);
+    const double found = cabs(imex_amplification(tableau, CMPLX(0, dt * k * max_abs_u), z)) / fmax(1, own);
     if (!(found <= most)) {
       most = found;
       *mode = m;

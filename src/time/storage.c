@@ -58,9 +58,9 @@ sn_status sn_storage_create(const sn_integrator_options *options, MPI_Comm comm,
 }
 
 void sn_storage_destroy(sn_storage *storage) {
-  sn_memory_give(&storage->tape);
-  sn_memory_give(&storage->states);
-  sn_memory_give(&storage->position);
+  SN_FREE(storage->tape);
+  SN_FREE(storage->states);
+  SN_FREE(storage->position);
 }
 
 ptrdiff_t sn_storage_tapes(const sn_storage *storage) { return storage->keeps_all ? storage->steps : 1; }

@@ -143,7 +143,7 @@ class Scale(harness.Case):
         start = time.monotonic()
         out, _ = self.sinode("check", *words, "--set", "model.nonlinear.kind=conv", space=4096)
         self.assertLess(time.monotonic() - start, 10)
-        self.assertIn("4096 ranks, foreseen: 1 replica x 4096 in space", out)
+        self.assertIn("4096 ranks, estimated: 1 replica x 4096 in space", out)
         self.assertIn("at most 262144 on a rank", out)
         doubles = float(re.search(r"([\d.]+) doubles a point", out)[1])
         self.assertTrue(8 <= doubles <= 40, out)
@@ -165,8 +165,8 @@ class Scale(harness.Case):
         for ranks, space in ((2, 2), (2, 1), (4, 2)):
             with self.subTest(ranks=ranks, space=space):
                 told, _ = self.sinode("check", ranks=ranks, space=space)
-                foreseen, _ = self.sinode("check", "--ranks", ranks, space=space)
-                self.assertEqual(facts(told)[:3], facts(foreseen)[:3])
+                estimated, _ = self.sinode("check", "--ranks", ranks, space=space)
+                self.assertEqual(facts(told)[:3], facts(estimated)[:3])
                 self.assertGreaterEqual(len(facts(told)), 4)
 
 

@@ -38,11 +38,11 @@ class MemoryTest(Case):
                                           "train.epochs=3") for word in ("--set", setting)]
             with self.subTest(settings=settings, ranks=ranks):
                 out, _ = self.sinode("check", *words, ranks=ranks, space=space)
-                foreseen = float(re.search(r"memory: about (\d+) MiB a rank", out)[1])
+                estimated = float(re.search(r"memory: about (\d+) MiB a rank", out)[1])
                 out, _ = self.sinode("train", *words, ranks=ranks, space=space)
-                found = re.search(r"memory: (\d+) MiB a rank at its peak, (\d+) foreseen", out)
+                found = re.search(r"memory: (\d+) MiB a rank at its peak, (\d+) estimated", out)
                 measured, same = map(float, found.groups())
-                self.assertLess(abs(foreseen / measured - 1), 0.1, f"foreseen {foreseen}, measured {measured}")
+                self.assertLess(abs(estimated / measured - 1), 0.1, f"estimated {estimated}, measured {measured}")
                 self.assertLess(abs(same / measured - 1), 0.1)
 
 

@@ -74,9 +74,9 @@ sn_status problem_integrator(const problem *p, const sn_tableau *tableau, ptrdif
 
 /* The program says how many steps were accepted only in words, and of all passes together. */
 static long accepted_steps(const sn_integrator *integrator) {
-  char text[SN_EFFORT_LENGTH];
+  char text[SN_STATISTICS_LENGTH];
   long accepted = 0;
-  sn_integrator_effort(integrator, text, sizeof text);
+  sn_integrator_statistics(integrator, text, sizeof text);
   return sscanf(text, "steps of samples: %ld accepted", &accepted) == 1 ? accepted : 0;
 }
 

@@ -65,7 +65,7 @@ static sn_status try_scheme(const problem *p, sn_integrator *integrator, measure
   sn_status status = problem_forward(p, integrator, true, &out->reached); /* warms the caches */
   if (!status) status = measure(p, integrator, gradient, &out->reached, &out->sweep_seconds);
   if (!status) status = measure(p, integrator, NULL, &out->reached, &out->forward_seconds);
-  sn_memory_give(&gradient);
+  SN_FREE(gradient);
   return status;
 }
 
@@ -125,7 +125,7 @@ static int list_steps(const problem *p, const sn_tableau *tableau, ptrdiff_t *st
   return count;
 }
 
-static void sweep(const problem *p, const sn_tableau *tableau, const solution *reference) {
+static void refine(const problem *p, const sn_tableau *tableau, const solution *reference) {
   const double start = sn_clock();
   if (tableau->adaptive) {
     for (int k = 0; k < TOLERANCES; k++) record(p, tableau, 0, coarsest_tolerance * pow(0.1, k), reference);
@@ -148,7 +148,7 @@ static void study(const char *name) {
          REFERENCE_STEPS,
          problem_distance(&p, check.state, reference.state) / problem_distance(&p, reference.state, NULL),
          problem_distance(&p, check.adjoint, reference.adjoint) / problem_distance(&p, reference.adjoint, NULL));
-  for (int i = 0; i < sn_tableau_count(); i++) sweep(&p, sn_tableau_at(i), &reference);
+  for (int i = 0; i < sn_tableau_count(); i++) refine(&p, sn_tableau_at(i), &reference);
   problem_destroy(&p);
 }
 

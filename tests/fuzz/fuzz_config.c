@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "app/config.h"
+#include "config/config.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -18,7 +18,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv) {
   return 0;
 }
 
-static void see_that_it_reads_back(const sn_config *config, sn_config_command command) {
+static void validate_read_back(const sn_config *config, sn_config_command command) {
   char *text, before[64], now[64];
   sn_config again;
   if (sn_config_echo(config, &text)) abort();
@@ -52,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   if (status)
     sn_error_destroy(&status);
   else
-    see_that_it_reads_back(&config, command);
+    validate_read_back(&config, command);
   free(text);
   return 0;
 }

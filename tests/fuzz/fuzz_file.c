@@ -313,7 +313,7 @@ static void read_trajectory(void) {
   if (!status) {
     status = sn_trajectory_read(reader, members, snapshots, points, u);
     if (!status) status = sn_trajectory_verify(reader, members, snapshots, points, u);
-    sn_memory_give(&u);
+    SN_FREE(u);
   }
   if (status) sn_error_destroy(&status);
   sn_trajectory_close(&reader);

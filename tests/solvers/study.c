@@ -58,7 +58,7 @@ static setting set_up(int ranks, ptrdiff_t points, double length) {
 }
 
 static void tear_down(setting *s) {
-  sn_memory_give(&s->x);
+  SN_FREE(s->x);
   sn_linear_destroy(&s->linear);
   sn_parameters_destroy(&s->parameters);
   sn_grid_destroy(&s->grid);
@@ -123,11 +123,11 @@ static void study(const setting *s, int ranks, int rank, sn_solver_kind kind, co
   const double factor = most_of_all(MPI_Wtime() - start), error = error_of(s);
   const double one = times ? seconds_of(s, solver, 1) : NAN, many = times ? seconds_of(s, solver, MANY) : NAN;
   const double bytes = most_of_all((double)sn_solver_bytes(solver));
-  sn_solver_forecast foreseen;
-  TRY(sn_solver_foresee(s->linear, &options, ranks, 0, 1, &gamma_, 1, &foreseen));
+  sn_solver_cost estimated;
+  TRY(sn_solver_estimate_cost(s->linear, &options, ranks, 0, 1, &gamma_, 1, &estimated));
   if (rank == 0)
-    printf("%.3e,%.3e,%.3e,%.3e,%.0f,%.0f,%.0f\n", error, times ? factor : NAN, one, many, bytes, foreseen.messages,
-           foreseen.sent);
+    printf("%.3e,%.3e,%.3e,%.3e,%.0f,%.0f,%.0f\n", error, times ? factor : NAN, one, many, bytes, estimated.messages,
+           estimated.sent);
   sn_solver_destroy(&solver);
 }
 

@@ -121,7 +121,7 @@ static inline void case_forward(const network_case *c, const double *u, double *
     case_ks_term(c, u, f);
     return;
   }
-  if (c->shape.kind == SN_NETWORK_PRODUCT) {
+  if (c->shape.kind == SN_NETWORK_BILINEAR) {
     case_product(c, u, f);
     return;
   }
@@ -147,7 +147,7 @@ static inline void fill_parameters(const network_case *c, const fixture *x) {
     const sn_parameter_block *block = sn_parameters_block(x->parameters, b);
     for (ptrdiff_t i = 0; i < sn_parameter_block_size(block); i++) {
       const ptrdiff_t index = global_index(block, i);
-      if (c->shape.kind == SN_NETWORK_PRODUCT)
+      if (c->shape.kind == SN_NETWORK_BILINEAR)
         values[block->offset + i] = case_number(2 * b, index) / sqrt((double)c->shape.kernel);
       else
         values[block->offset + i] = b % 2 ? case_bias(b / 2, index) : case_weight(c, b / 2, index);
@@ -242,7 +242,7 @@ static inline void for_each_product(void (*visit)(const network_case *)) {
   for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
     const network_case c = {
         cases[k].points,
-        {.kind = SN_NETWORK_PRODUCT, .hidden = 1, .width = {cases[k].channels}, .kernel = cases[k].kernel}};
+        {.kind = SN_NETWORK_BILINEAR, .hidden = 1, .width = {cases[k].channels}, .kernel = cases[k].kernel}};
     visit(&c);
   }
 }

@@ -29,7 +29,7 @@ static void evaluate(sn_activation activation, ptrdiff_t count, double *a, doubl
   double kept[POINTS];
   sn_activation_apply(activation, count, a, kept);
   for (ptrdiff_t k = 0; k < count; k++) slope[k] = 1;
-  sn_activation_pull(activation, count, a, sn_activation_keeps_slope(activation) ? kept : NULL, slope);
+  sn_activation_backward(activation, count, a, sn_activation_keeps_slope(activation) ? kept : NULL, slope);
 }
 
 static void values_are_those_of_the_formulas(void **state) {

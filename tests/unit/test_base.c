@@ -30,7 +30,7 @@ static void memory_is_aligned_zeroed_and_counted(void **state) {
   assert_that((uintptr_t)values % 64 == 0);
   for (int i = 0; i < 1000; i++) assert_that(values[i] == 0);
   assert_that(sn_memory_bytes() >= before + 8000 && sn_memory_calls() == calls + 1);
-  sn_memory_give(&values);
+  SN_FREE(values);
   assert_null(values);
   assert_int_equal(sn_memory_bytes(), before);
   sn_status status = SN_NEW(PTRDIFF_MAX / 4, &values);
@@ -100,9 +100,9 @@ static void failure_of_one_becomes_failure_of_all(void **state) {
   int rank, size;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   MPI_Comm_size(MPI_COMM_WORLD, &size);
-  assert_ok(sn_agree(MPI_COMM_WORLD, SN_OK));
+  assert_ok(sn_collective_status(MPI_COMM_WORLD, SN_OK));
   sn_status mine = rank == size - 1 ? SN_ERROR(SN_ERROR_FILE, "disk full on rank %d", rank) : SN_OK;
-  sn_status all = sn_agree(MPI_COMM_WORLD, mine);
+  sn_status all = sn_collective_status(MPI_COMM_WORLD, mine);
   assert_that(all && sn_error_get_code(all) == SN_ERROR_FILE && sn_error_is_collective(all, MPI_COMM_WORLD));
   assert_non_null(strstr(sn_error_get_message(all), "disk full"));
   sn_error_destroy(&all);

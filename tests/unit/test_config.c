@@ -1,8 +1,8 @@
 /* The parameter file: schema, defaults, values, --set, echo, templates, explanations. */
 #include <unistd.h>
 
-#include "app/config.h"
-#include "app/config_schema.h"
+#include "config/config.h"
+#include "config/schema.h"
 #include "sinode/dataset.h"
 #include "sinode/integrator.h"
 #include "sinode/ks_initial.h"

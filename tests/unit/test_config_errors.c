@@ -1,5 +1,5 @@
 /* The parameter file: every kind of error, with its place and what it advises. */
-#include "app/config.h"
+#include "config/config.h"
 #include "unit.h"
 
 /* A command of 0 stands for SN_FOR_ALL, which requires nothing. */

@@ -113,8 +113,8 @@ static void append_all(const sn_grid *grid, const char *name, bool finish) {
   else
     sn_trajectory_abandon(&writer);
   assert_null(writer);
-  for (int f = 0; f < 2; f++) sn_memory_give(&values[f]);
-  sn_memory_give(&rmse);
+  for (int f = 0; f < 2; f++) SN_FREE(values[f]);
+  SN_FREE(rmse);
 }
 
 /* Each rank reads another block: members from 1 on, every snapshot from the second, its points on another split. */
@@ -137,7 +137,7 @@ static void read_back(int space, ptrdiff_t points, const char *name) {
   for (ptrdiff_t m = 0, k = 0; m < members.count; m++)
     for (ptrdiff_t s = 0; s < snapshots.count; s++)
       for (ptrdiff_t j = 0; j < range.count; j++, k++) assert_close(u[k], datum(0, m + 1, s + 1, range.start + j), 0);
-  sn_memory_give(&u);
+  SN_FREE(u);
   sn_trajectory_close(&reader);
   sn_grid_destroy(&grid);
 }
@@ -212,7 +212,7 @@ static void check_model(const network_case *c, int space) {
   double *read = new_doubles(size);
   assert_ok(sn_model_file_read(x.grid, place("m.h5"), x.parameters, read));
   for (ptrdiff_t k = 0; k < size; k++) assert_close(read[k], sn_parameters_values(x.parameters)[k], 0);
-  sn_memory_give(&read);
+  SN_FREE(read);
   fixture_destroy(&x);
 }
 
@@ -280,7 +280,7 @@ static void write_checkpoint(const network_case *c, int space) {
   for (ptrdiff_t k = 0; k < sn_parameters_size(x.parameters); k++) all.moment[k] = 2 * all.whole.values[k];
   const sn_model_description description = describe(c);
   assert_ok(sn_checkpoint_file_write(x.grid, place("c.h5"), &description, &all.whole, &provenance));
-  sn_memory_give(&all.moment);
+  SN_FREE(all.moment);
   fixture_destroy(&x);
 }
 
@@ -302,9 +302,9 @@ static sn_status read_checkpoint(const network_case *c, int space) {
       assert_close(read[k], all.whole.values[k], 0);
       assert_close(all.moment[k], 2 * read[k], 0);
     }
-    sn_memory_give(&read);
+    SN_FREE(read);
   }
-  sn_memory_give(&all.moment);
+  SN_FREE(all.moment);
   fixture_destroy(&x);
   return status;
 }

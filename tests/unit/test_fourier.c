@@ -1,7 +1,7 @@
 /* Fourier transforms against the naive sum, on every split of the ranks into replicas and space. */
 #include "unit.h"
 
-#include "parallel/transposition.h"
+#include "parallel/transpose.h"
 #include "sinode/fourier.h"
 #include "sinode/memory.h"
 #include "sinode/random.h"
@@ -17,21 +17,21 @@ typedef struct {
 } fixture;
 
 /* False where the points are too few for so many space ranks. */
-static bool set_up(int space, ptrdiff_t points, ptrdiff_t fields, sn_fourier_effort effort, fixture *f) {
+static bool set_up(int space, ptrdiff_t points, ptrdiff_t fields, sn_fourier_rigor rigor, fixture *f) {
   if (space > 1 && points / 2 < space) return false;
   f->points = points;
   f->fields = fields;
   assert_ok(sn_grid_create(MPI_COMM_WORLD, space, points, NULL, &f->grid));
   f->range = sn_grid_range(f->grid);
-  assert_ok(sn_fourier_create(f->grid, fields, effort, &f->fourier));
+  assert_ok(sn_fourier_create(f->grid, fields, rigor, &f->fourier));
   assert_ok(SN_NEW(fields * f->range.count, &f->real));
   assert_ok(SN_NEW(sn_fourier_size(f->fourier), &f->coefficients));
   return true;
 }
 
 static void tear_down(fixture *f) {
-  sn_memory_give(&f->real);
-  sn_memory_give(&f->coefficients);
+  SN_FREE(f->real);
+  SN_FREE(f->coefficients);
   sn_fourier_destroy(&f->fourier);
   sn_grid_destroy(&f->grid);
 }
@@ -59,7 +59,7 @@ static double complex naive(const fixture *f, ptrdiff_t field, ptrdiff_t m) {
 /* A spectrum is a field, or two of them where FFTW-MPI has to transform them. */
 static double complex expected(const fixture *f, ptrdiff_t spectrum, ptrdiff_t m) {
   const int ranks = sn_grid_space_size(f->grid);
-  if (ranks == 1 || sn_transposition_factor(f->points, ranks)) return naive(f, spectrum, m);
+  if (ranks == 1 || sn_transpose_factor(f->points, ranks)) return naive(f, spectrum, m);
   const bool paired = 2 * spectrum + 1 < f->fields;
   return naive(f, 2 * spectrum, m) + (paired ? I * naive(f, 2 * spectrum + 1, m) : 0);
 }
@@ -88,15 +88,15 @@ static void check_real(const fixture *f, const double *real, bool squared) {
     }
 }
 
-/* What a sweep was called for. */
+/* What a callback was called for. */
 typedef struct {
   const sn_fourier *fourier;
   ptrdiff_t numbers;
 } swept;
 
 /* Pieces are within one spectrum where modes are next to each other. */
-static void count_numbers(void *context, ptrdiff_t turn, ptrdiff_t first, ptrdiff_t count) {
-  (void)turn;
+static void count_numbers(void *context, ptrdiff_t stage, ptrdiff_t first, ptrdiff_t count) {
+  (void)stage;
   swept *s = context;
   const ptrdiff_t modes = sn_fourier_modes(s->fourier);
   if (sn_fourier_mode_stride(s->fourier) == 1) assert_int_equal(first / modes, (first + count - 1) / modes);
@@ -104,9 +104,9 @@ static void count_numbers(void *context, ptrdiff_t turn, ptrdiff_t first, ptrdif
 }
 
 /* Forward is the naive sum and leaves its input; inverse undoes it; squares are squares; nothing allocates. */
-static void check_one(int space, ptrdiff_t points, ptrdiff_t fields, sn_fourier_effort effort) {
+static void check_one(int space, ptrdiff_t points, ptrdiff_t fields, sn_fourier_rigor rigor) {
   fixture f;
-  if (!set_up(space, points, fields, effort, &f)) return;
+  if (!set_up(space, points, fields, rigor, &f)) return;
   ptrdiff_t taken = sn_memory_calls();
   fill(&f);
   assert_ok(sn_fourier_forward(f.fourier, f.real, f.coefficients));
@@ -116,7 +116,7 @@ static void check_one(int space, ptrdiff_t points, ptrdiff_t fields, sn_fourier_
   check_real(&f, f.real, false);
   assert_ok(sn_fourier_forward(f.fourier, f.real, f.coefficients));
   swept all = {.fourier = f.fourier};
-  assert_ok(sn_fourier_squares(f.fourier, f.coefficients, 1, count_numbers, &all));
+  assert_ok(sn_fourier_pseudospectral_squares(f.fourier, f.coefficients, 1, count_numbers, &all));
   assert_int_equal(all.numbers, sn_fourier_spectra(f.fourier) * sn_fourier_modes(f.fourier));
   assert_ok(sn_fourier_inverse(f.fourier, f.coefficients, f.real));
   check_real(&f, f.real, true);
@@ -158,8 +158,8 @@ static void the_address_of_a_field_does_not_matter(void **state) {
   assert_ok(sn_fourier_inverse(f.fourier, f.coefficients, f.real));
   assert_ok(sn_fourier_inverse(f.fourier, other, shifted + 1));
   assert_memory_equal(shifted + 1, f.real, (size_t)count * sizeof *shifted);
-  sn_memory_give(&other);
-  sn_memory_give(&shifted);
+  SN_FREE(other);
+  SN_FREE(shifted);
   tear_down(&f);
 }
 
@@ -190,8 +190,8 @@ static void a_symbol_differentiates(void **state) {
         double k = (double)(i + 1), x = 2 * M_PI / 33 * (double)(f.range.start + j);
         assert_close(f.real[i * f.range.count + j], k * cos(k * x + (double)i), 1e-13 * 33);
       }
-    sn_memory_give(&filtered);
-    sn_memory_give(&symbol);
+    SN_FREE(filtered);
+    SN_FREE(symbol);
     tear_down(&f);
   }
 }

@@ -50,7 +50,7 @@ static sn_gmres_result solve(double scale) {
   /* sqrt(POINTS) bounds |b|, and twice the tolerance is what ends the iteration. */
   for (ptrdiff_t i = 0; i < SAMPLES * own.count; i++) assert_close(y[i], b[i], 2 * limits.tolerance * sqrt(POINTS));
   sn_gmres_destroy(&gmres);
-  for (int k = 0; k < 3; k++) sn_memory_give(arrays[k]);
+  for (int k = 0; k < 3; k++) SN_FREE(*arrays[k]);
   sn_grid_destroy(&m.grid);
   return result;
 }

@@ -29,7 +29,7 @@ static void exchange(sn_halo *halo, const sn_grid *grid, ptrdiff_t width, ptrdif
       assert_close(sn_halo_left(halo)[i * width + j], field(i, range.start - width + j, points, salt), 0);
       assert_close(sn_halo_right(halo)[i * width + j], field(i, range.start + range.count + j, points, salt), 0);
     }
-  sn_memory_give(&values);
+  SN_FREE(values);
 }
 
 static void halos_hold_the_periodic_neighbours(void **state) {

@@ -121,11 +121,11 @@ static void check_against_sums(setting *s, int taps) {
   double *rows = new_array(s->local * n);
   assert_ok(sn_linear_rows(s->linear, rows));
   for (ptrdiff_t i = 0; i < s->local * n; i++) assert_close(rows[i], matrix[s->start * n + i], 0);
-  sn_memory_give(&rows);
-  sn_memory_give(&matrix);
-  sn_memory_give(&all);
-  sn_memory_give(&x);
-  sn_memory_give(&y);
+  SN_FREE(rows);
+  SN_FREE(matrix);
+  SN_FREE(all);
+  SN_FREE(x);
+  SN_FREE(y);
 }
 
 static void operators_are_what_their_coefficients_say(void **state) {
@@ -139,11 +139,11 @@ static void check_adjoint(setting *s, int taps) {
   assert_ok(sn_linear_apply(s->linear, SAMPLES, x, ax));
   assert_ok(sn_linear_apply_transpose(s->linear, SAMPLES, y, aty));
   assert_close(dot(s, ax, y), dot(s, x, aty), 1e-13 * (double)(s->points * s->points));
-  sn_memory_give(&matrix);
-  sn_memory_give(&x);
-  sn_memory_give(&y);
-  sn_memory_give(&ax);
-  sn_memory_give(&aty);
+  SN_FREE(matrix);
+  SN_FREE(x);
+  SN_FREE(y);
+  SN_FREE(ax);
+  SN_FREE(aty);
 }
 
 static void transposes_are_adjoint(void **state) {
@@ -177,11 +177,11 @@ static void check_gradient(setting *s, int taps) {
     }
     if (here) assert_close(gradient[mine], 2 * weight * change, 1e-12 * (double)s->points * (double)s->points);
   }
-  sn_memory_give(&matrix);
-  sn_memory_give(&left);
-  sn_memory_give(&right);
-  sn_memory_give(&y);
-  sn_memory_give(&gradient);
+  SN_FREE(matrix);
+  SN_FREE(left);
+  SN_FREE(right);
+  SN_FREE(y);
+  SN_FREE(gradient);
 }
 
 static void gradients_are_derivatives(void **state) {
@@ -211,15 +211,15 @@ static void check_symbol(setting *s, double tolerance) {
       }
     }
   }
-  sn_memory_give(&x);
-  sn_memory_give(&y);
+  SN_FREE(x);
+  SN_FREE(y);
 }
 
 static void check_stencil_symbol(setting *s, int taps) {
   if (!taps) return;
   double *matrix = randomize(s, taps);
   check_symbol(s, 1e-13 * (double)s->points * (double)s->points);
-  sn_memory_give(&matrix);
+  SN_FREE(matrix);
 }
 
 static void symbols_are_eigenvalues(void **state) {
@@ -260,9 +260,9 @@ static void ks_is_minus_second_and_fourth_differences(void **state) {
   assert_ok(sn_linear_apply(s.linear, SAMPLES, x, y));
   assert_ok(sn_linear_apply(d.linear, SAMPLES, x, z));
   for (ptrdiff_t i = 0; i < SAMPLES * s.local; i++) assert_close(y[i], z[i], 1e-14);
-  sn_memory_give(&x);
-  sn_memory_give(&y);
-  sn_memory_give(&z);
+  SN_FREE(x);
+  SN_FREE(y);
+  SN_FREE(z);
   tear_down(&s);
   tear_down(&d);
 }
@@ -304,8 +304,8 @@ static void fine_grids_lose_nothing(void **state) {
   /* The slowest modes' eigenvalues, against -(q^2 - ...) by the identity of sines. */
   double q = 2 * sin(M_PI / POINTS) * POINTS / LENGTH;
   assert_close(creal(sn_linear_symbol(s.linear, 1)), q * q - q * q * q * q, 1e-8 * q * q);
-  sn_memory_give(&u);
-  sn_memory_give(&y);
+  SN_FREE(u);
+  SN_FREE(y);
   tear_down(&s);
 }
 

@@ -1,5 +1,5 @@
 /* Lyapunov exponents where they are known: of a linear model, the real parts of its eigenvalues; and the dimension. */
-#include "sinode/lyapunov.h"
+#include "sinode/lyapunov_exponents.h"
 #include "sinode/memory.h"
 #include "unit.h"
 

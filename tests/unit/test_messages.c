@@ -3,7 +3,7 @@
  * interface, against the formulas of docs/performance.md. What a rank sends to itself is not counted.
  */
 #include "network_case.h"
-#include "parallel/transposition.h"
+#include "parallel/transpose.h"
 #include "sinode/etdrk4.h"
 #include "sinode/solver.h"
 
@@ -93,8 +93,8 @@ static setting set_up(ptrdiff_t points, int samples) {
 }
 
 static void tear_down(setting *s) {
-  sn_memory_give(&s->x);
-  sn_memory_give(&s->y);
+  SN_FREE(s->x);
+  SN_FREE(s->y);
   sn_linear_destroy(&s->linear);
   sn_parameters_destroy(&s->parameters);
   sn_grid_destroy(&s->grid);
@@ -137,7 +137,7 @@ static int owner(ptrdiff_t count, int ranks, ptrdiff_t one) {
  * n2 numbers of rows 0 .. n1 / 2 from columns to rows, 16 each.
  */
 static double travelling(ptrdiff_t points, int ranks) {
-  const ptrdiff_t n1 = sn_transposition_factor(points, ranks), n2 = points / n1, rows = n1 / 2 + 1;
+  const ptrdiff_t n1 = sn_transpose_factor(points, ranks), n2 = points / n1, rows = n1 / 2 + 1;
   double bytes = 0;
   for (ptrdiff_t j = 0; j < points; j++) bytes += owner(points, ranks, j) != owner(n2, ranks, j % n2) ? 8 : 0;
   for (ptrdiff_t k = 0; k < rows; k++)
@@ -211,7 +211,7 @@ static void stencils_exchange_their_halo(void **state) {
   for_each_case(check_stencil);
 }
 
-/* Eight transpositions a step and nothing else, of all members together. */
+/* Eight transposes a step and nothing else, of all members together. */
 static void a_generators_step_transposes_eight_times(void **state) {
   (void)state;
   int ranks;
@@ -226,44 +226,44 @@ static void a_generators_step_transposes_eight_times(void **state) {
     assert_ok(sn_etdrk4_step(etdrk4, 1));
     now = (traffic){0};
     assert_ok(sn_etdrk4_step(etdrk4, 5));
-    const sn_etdrk4_forecast foreseen = sn_etdrk4_foresee(points, ranks, members);
+    const sn_etdrk4_cost estimated = sn_etdrk4_estimate_cost(points, ranks, members);
     double sent = now.exchanged / ranks; /* mean */
     MPI_Allreduce(MPI_IN_PLACE, &sent, 1, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
     assert_int_equal(now.messages, 0);
     assert_int_equal(now.exchanges, ranks > 1 ? 5 * 8 : 0);
-    assert_close(foreseen.messages, 8 * (ranks - 1), 0);
-    assert_close(sent, 5 * foreseen.sent, 0.02 * sent); /* rows and columns do not divide evenly everywhere */
+    assert_close(estimated.messages, 8 * (ranks - 1), 0);
+    assert_close(sent, 5 * estimated.sent, 0.02 * sent); /* rows and columns do not divide evenly everywhere */
     sn_etdrk4_destroy(&etdrk4);
     sn_grid_destroy(&grid);
   }
 }
 
 /* What sinode check says without running. */
-static void check_foreseen(const setting *s) {
+static void check_estimate(const setting *s) {
   const double gamma = 0.1;
   const sn_solver_kind solver_kinds[] = {SN_SOLVER_FFT, SN_SOLVER_BANDED};
   for (int k = 0; k < 2; k++) {
     const sn_solver_options options = {.kind = solver_kinds[k]};
-    sn_solver_forecast foreseen;
-    assert_ok(sn_solver_foresee(s->linear, &options, s->ranks, 1e9, 1, &gamma, s->samples, &foreseen));
+    sn_solver_cost estimated;
+    assert_ok(sn_solver_estimate_cost(s->linear, &options, s->ranks, 1e9, 1, &gamma, s->samples, &estimated));
     const traffic found = traffic_of_solve(s, solver_kinds[k], false);
     double sent = (found.sent + found.exchanged + found.reduced) / s->ranks;
     MPI_Allreduce(MPI_IN_PLACE, &sent, 1, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
     /* On a tree only the last ranks send all that a formula for the most says. */
-    assert_that(sent <= 1.02 * foreseen.sent && sent >= 0.4 * foreseen.sent);
+    assert_that(sent <= 1.02 * estimated.sent && sent >= 0.4 * estimated.sent);
     sn_solver *solver;
     assert_ok(sn_solver_create(s->grid, s->linear, &options, 1, &gamma, &solver));
     assert_ok(sn_solver_reserve(solver, s->samples));
     double held = (double)sn_solver_bytes(solver);
     MPI_Allreduce(MPI_IN_PLACE, &held, 1, MPI_DOUBLE, MPI_MAX, MPI_COMM_WORLD);
-    assert_close(held / foreseen.held, 1, k ? 0.8 : 0.01); /* fill-in has a constant part */
+    assert_close(held / estimated.held, 1, k ? 0.8 : 0.01); /* fill-in has a constant part */
     sn_solver_destroy(&solver);
   }
 }
 
-static void solves_send_and_hold_what_is_foreseen(void **state) {
+static void solves_send_and_hold_what_is_estimated(void **state) {
   (void)state;
-  for_each_case(check_foreseen);
+  for_each_case(check_estimate);
 }
 
 int main(int argc, char **argv) {
@@ -273,7 +273,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(dense_solves_redistribute_twice),
       cmocka_unit_test(stencils_exchange_their_halo),
       cmocka_unit_test(a_generators_step_transposes_eight_times),
-      cmocka_unit_test(solves_send_and_hold_what_is_foreseen),
+      cmocka_unit_test(solves_send_and_hold_what_is_estimated),
   };
   return unit_run(argc, argv, tests);
 }

@@ -3,7 +3,7 @@
 
 static void names_round_trip(void **state) {
   (void)state;
-  for (int k = SN_NETWORK_NONE; k <= SN_NETWORK_PRODUCT; k++)
+  for (int k = SN_NETWORK_NONE; k <= SN_NETWORK_BILINEAR; k++)
     assert_int_equal(sn_network_kind_from_name(sn_network_kind_name((sn_network_kind)k)), k);
   const char *const wrong[] = {"", "MLP", "mlp ", "cnn"};
   for (size_t k = 0; k < sizeof wrong / sizeof wrong[0]; k++) assert_int_equal(sn_network_kind_from_name(wrong[k]), -1);
@@ -23,10 +23,10 @@ static void compare_forward(const network_case *c, const fixture *x) {
     for (ptrdiff_t j = 0; j < x->range.count; j++)
       assert_close(f[s * x->range.count + j], expected[x->range.start + j], 1e-12);
   }
-  sn_memory_give(&u);
-  sn_memory_give(&f);
-  sn_memory_give(&again);
-  sn_memory_give(&tape);
+  SN_FREE(u);
+  SN_FREE(f);
+  SN_FREE(again);
+  SN_FREE(tape);
 }
 
 static void check_forward(const network_case *c) {
@@ -75,8 +75,8 @@ static void nothing_is_no_network(void **state) {
       for (ptrdiff_t k = 0; k < x.share.count * x.range.count; k++) assert_close(f[k], 0, 0);
     }
     assert_close(gradient, 3, 0);
-    sn_memory_give(&u);
-    sn_memory_give(&f);
+    SN_FREE(u);
+    SN_FREE(f);
     fixture_destroy(&x);
   }
 }
@@ -173,7 +173,7 @@ static void replicas_may_have_no_samples(void **state) {
   const network_case cases[] = {
       {16, {.kind = SN_NETWORK_MLP, .activation = SN_ACTIVATION_GELU, .hidden = 2, .width = {5, 3}}},
       {16, {.kind = SN_NETWORK_CONV, .activation = SN_ACTIVATION_TANH, .hidden = 1, .width = {3}, .kernel = 7}},
-      {16, {.kind = SN_NETWORK_PRODUCT, .activation = SN_ACTIVATION_RELU, .hidden = 1, .width = {3}, .kernel = 7}}};
+      {16, {.kind = SN_NETWORK_BILINEAR, .activation = SN_ACTIVATION_RELU, .hidden = 1, .width = {3}, .kernel = 7}}};
   for (int k = 0; k < 3; k++)
     for (ptrdiff_t samples = 0; samples < 2; samples++) FOR_EACH_SPLIT(space, cases[k].points) {
         fixture x = fixture_create(MPI_COMM_WORLD, space, &cases[k], samples);
@@ -185,10 +185,10 @@ static void replicas_may_have_no_samples(void **state) {
         assert_ok(sn_network_tangent(x.network, x.share.count, u, tape, u, NULL, f));
         assert_ok(sn_network_backward(x.network, x.share.count, u, tape, u, f, gradient));
         if (!x.share.count) assert_close(sn_parameters_dot(x.parameters, gradient, gradient), 0, 0);
-        sn_memory_give(&gradient);
-        sn_memory_give(&tape);
-        sn_memory_give(&u);
-        sn_memory_give(&f);
+        SN_FREE(gradient);
+        SN_FREE(tape);
+        SN_FREE(u);
+        SN_FREE(f);
         fixture_destroy(&x);
       }
 }
@@ -209,11 +209,11 @@ static void check_memory(const network_case *c) {
       assert_ok(sn_network_backward(x.network, x.share.count, u, tape, f, v, gradient));
     }
     assert_int_equal(sn_memory_calls(), calls);
-    sn_memory_give(&u);
-    sn_memory_give(&f);
-    sn_memory_give(&v);
-    sn_memory_give(&tape);
-    sn_memory_give(&gradient);
+    SN_FREE(u);
+    SN_FREE(f);
+    SN_FREE(v);
+    SN_FREE(tape);
+    SN_FREE(gradient);
     fixture_destroy(&x);
   }
   assert_int_equal(sn_memory_bytes(), before);
@@ -232,7 +232,7 @@ static void impossible_networks_are_refused(void **state) {
   const ptrdiff_t before = sn_memory_bytes();
   const int kernels[] = {0, -1, 2, 4, 17, 19};
   for (size_t k = 0; k < sizeof kernels / sizeof kernels[0]; k++) FOR_EACH_SPLIT(space, 16) {
-      const sn_network_shape shape = {.kind = k % 2 ? SN_NETWORK_PRODUCT : SN_NETWORK_CONV,
+      const sn_network_shape shape = {.kind = k % 2 ? SN_NETWORK_BILINEAR : SN_NETWORK_CONV,
                                       .activation = SN_ACTIVATION_RELU,
                                       .hidden = 1,
                                       .width = {3},

@@ -49,16 +49,16 @@ static passes passes_run(const network_case *c, const fixture *x) {
 }
 
 static void passes_free(passes *p) {
-  sn_memory_give(&p->u);
-  sn_memory_give(&p->direction);
-  sn_memory_give(&p->bar);
-  sn_memory_give(&p->f);
-  sn_memory_give(&p->tape);
-  sn_memory_give(&p->tangent);
-  sn_memory_give(&p->u_bar);
-  sn_memory_give(&p->gradient);
-  sn_memory_give(&p->along);
-  sn_memory_give(&p->by_parameters);
+  SN_FREE(p->u);
+  SN_FREE(p->direction);
+  SN_FREE(p->bar);
+  SN_FREE(p->f);
+  SN_FREE(p->tape);
+  SN_FREE(p->tangent);
+  SN_FREE(p->u_bar);
+  SN_FREE(p->gradient);
+  SN_FREE(p->along);
+  SN_FREE(p->by_parameters);
 }
 
 /* relu is exact but for its kinks, which a short step will not meet. */
@@ -73,9 +73,9 @@ static void compare_tangent_with_differences(const network_case *c, const fixtur
   for (ptrdiff_t k = 0; k < p->size; k++) moved[k] = p->u[k] - h * p->direction[k];
   assert_ok(sn_network_forward(x->network, x->share.count, moved, below, NULL));
   for (ptrdiff_t k = 0; k < p->size; k++) assert_close(p->tangent[k], (above[k] - below[k]) / (2 * h), 1e-7);
-  sn_memory_give(&moved);
-  sn_memory_give(&above);
-  sn_memory_give(&below);
+  SN_FREE(moved);
+  SN_FREE(above);
+  SN_FREE(below);
 }
 
 /* <bar, F> with the parameters moved by `step` along a direction of numbers by their place in the global arrays. */
@@ -86,7 +86,7 @@ static double moved_product(const network_case *c, const fixture *x, const passe
   assert_ok(sn_network_forward(x->network, x->share.count, p->u, f, NULL));
   const double product = world_dot(p->size, p->bar, f);
   fill_parameters(c, x);
-  sn_memory_give(&f);
+  SN_FREE(f);
   return product;
 }
 
@@ -109,7 +109,7 @@ static void check_parameter_tangent(const fixture *x, const passes *p, const dou
   double *both = new_doubles(p->size);
   assert_ok(sn_network_tangent(x->network, x->share.count, p->u, p->tape, p->direction, p->along, both));
   for (ptrdiff_t k = 0; k < p->size; k++) assert_close(both[k], p->tangent[k] + p->by_parameters[k], 1e-11);
-  sn_memory_give(&both);
+  SN_FREE(both);
 }
 
 /* <J d, bar> = <d, J^T bar>. */
@@ -150,8 +150,8 @@ static void check_accumulation(const fixture *x, const passes *p) {
   memset(gradient, 0, (size_t)size * sizeof *gradient);
   assert_ok(sn_network_backward(x->network, samples, p->u, p->tape, p->bar, NULL, gradient));
   assert_that(memcmp(gradient, p->gradient, (size_t)size * sizeof *gradient) == 0);
-  sn_memory_give(&gradient);
-  sn_memory_give(&u_bar);
+  SN_FREE(gradient);
+  SN_FREE(u_bar);
 }
 
 static void check_derivatives(const network_case *c) {

@@ -70,7 +70,7 @@ static void check_normal_equations(int order) {
   assert_ok(sn_normal_equations_solve(normal, damping, x, &definite));
   assert_that(!definite);
   double **arrays[] = {&columns, &residual, &damping, &x, &fit};
-  for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) sn_memory_give(arrays[k]);
+  for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) SN_FREE(*arrays[k]);
   sn_normal_equations_destroy(&normal);
 }
 
@@ -205,7 +205,7 @@ static void run(setting *s, witness *w) {
 }
 
 static const sn_optimizer_kind kinds[] = {SN_OPTIMIZER_LBFGS, SN_OPTIMIZER_LM};
-static const sn_network_kind networks[] = {SN_NETWORK_PRODUCT, SN_NETWORK_CONV, SN_NETWORK_MLP};
+static const sn_network_kind networks[] = {SN_NETWORK_BILINEAR, SN_NETWORK_CONV, SN_NETWORK_MLP};
 /* Within each window the loss falls, and every split finds the losses of one rank. */
 static void every_split_trains_alike(void **state) {
   (void)state;
@@ -232,13 +232,13 @@ static void a_stopped_run_goes_on_to_the_same_bits(void **state) {
   (void)state;
   for (int kind = 0; kind < 2; kind++) {
     const int space = world_size() % 2 ? 1 : 2;
-    setting whole = make_setting(space, kinds[kind], SN_NETWORK_PRODUCT);
+    setting whole = make_setting(space, kinds[kind], SN_NETWORK_BILINEAR);
     witness all = {0};
     run(&whole, &all);
     const size_t bytes = (size_t)sn_parameters_size(sn_model_parameters(whole.model)) * sizeof(double);
     for (int stop = 1; stop < EPOCHS; stop += 2) {
-      setting first = make_setting(space, kinds[kind], SN_NETWORK_PRODUCT),
-              second = make_setting(space, kinds[kind], SN_NETWORK_PRODUCT);
+      setting first = make_setting(space, kinds[kind], SN_NETWORK_BILINEAR),
+              second = make_setting(space, kinds[kind], SN_NETWORK_BILINEAR);
       witness before = {.stop_after = stop}, after = {0};
       run(&first, &before);
       memcpy(sn_parameters_values(sn_model_parameters(second.model)),

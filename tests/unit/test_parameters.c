@@ -103,8 +103,8 @@ static void gradients_are_summed_once(void **state) {
     sn_reduction_begin(reduction, gradient);
     /* What a backward pass settles, from the end; replicas may do so at different times. */
     for (int b = sn_parameters_blocks(parameters) - 1; b > replica; b--) {
-      sn_parameters_settle(parameters, b < 3);
-      sn_parameters_settled(parameters, sn_parameters_block(parameters, b)->offset);
+      sn_parameters_set_final(parameters, b < 3);
+      sn_parameters_gradient_ready(parameters, sn_parameters_block(parameters, b)->offset);
     }
     sn_reduction_finish(reduction, 2, numbers);
     sn_reduction_gather(reduction, gradient);
@@ -123,7 +123,7 @@ static void gradients_are_summed_once(void **state) {
         assert_close(gradient[block->offset + i], expected, 0);
       }
     }
-    sn_memory_give(&gradient);
+    SN_FREE(gradient);
     sn_parameters_destroy(&parameters);
     sn_grid_destroy(&grid);
   }

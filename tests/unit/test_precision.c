@@ -29,14 +29,14 @@ static passes run(const network_case *c, fixture *x) {
   assert_ok(sn_reduction_create(x->parameters, &reduction));
   sn_reduction_sum(reduction, p.gradient);
   sn_reduction_destroy(&reduction);
-  sn_memory_give(&tape);
-  sn_memory_give(&directions);
+  SN_FREE(tape);
+  SN_FREE(directions);
   return p;
 }
 
 static void free_passes(passes *p) {
   double **arrays[] = {&p->u, &p->bar, &p->f, &p->u_bar, &p->tangent, &p->gradient};
-  for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) sn_memory_give(arrays[k]);
+  for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) SN_FREE(*arrays[k]);
 }
 
 /* Relative to the norm over all ranks; not the same, or nothing would be single. */

@@ -74,9 +74,9 @@ static void check_residual(const setting *s, sn_solver *solver, int which, ptrdi
   assert_ok(transpose ? sn_linear_apply_transpose(s->linear, samples, x, ax)
                       : sn_linear_apply(s->linear, samples, x, ax));
   for (ptrdiff_t i = 0; i < samples * s->local; i++) assert_close(x[i] - GAMMA[which] * ax[i], r[i], 1e-11);
-  sn_memory_give(&r);
-  sn_memory_give(&x);
-  sn_memory_give(&ax);
+  SN_FREE(r);
+  SN_FREE(x);
+  SN_FREE(ax);
 }
 
 static void check_solver(const setting *s, sn_solver_kind kind) {
@@ -133,8 +133,8 @@ static void check_agreement(int space, ptrdiff_t points, bool trainable, sn_solv
     assert_ok(transpose ? sn_solver_solve_transpose(fft, 1, SAMPLES, x) : sn_solver_solve(fft, 1, SAMPLES, x));
     assert_ok(transpose ? sn_solver_solve_transpose(other, 1, SAMPLES, y) : sn_solver_solve(other, 1, SAMPLES, y));
     for (ptrdiff_t i = 0; i < SAMPLES * s.local; i++) assert_close(x[i], y[i], tolerance);
-    sn_memory_give(&x);
-    sn_memory_give(&y);
+    SN_FREE(x);
+    SN_FREE(y);
   }
   sn_solver_destroy(&fft);
   sn_solver_destroy(&other);
@@ -184,7 +184,7 @@ static void check_counts(sn_linear_kind linear, sn_solver_kind kind, const char 
   assert_ok(sn_solver_solve(solver, 0, SAMPLES, x));
   assert_int_equal(sn_solver_factorizations(solver), 3);
   assert_int_equal(sn_memory_calls(), calls);
-  sn_memory_give(&x);
+  SN_FREE(x);
   check_residual(&s, solver, 0, SAMPLES, false);
   check_residual(&s, solver, 1, SAMPLES, true);
   assert_int_equal(sn_solver_factorizations(solver), 4);
@@ -193,7 +193,7 @@ static void check_counts(sn_linear_kind linear, sn_solver_kind kind, const char 
   sn_status status = sn_solver_solve(solver, 0, 2, unannounced);
   assert_that(status && sn_error_is_collective(status, MPI_COMM_WORLD));
   sn_error_destroy(&status);
-  sn_memory_give(&unannounced);
+  SN_FREE(unannounced);
   sn_solver_destroy(&solver);
   tear_down(&s);
 }
@@ -230,10 +230,10 @@ static const char *chosen(ptrdiff_t points, double length, bool trainable, int r
   assert_ok(sn_linear_set_ks(s.linear));
   assert_ok(sn_linear_update(s.linear));
   if (ranks) {
-    sn_solver_forecast foreseen;
+    sn_solver_cost estimated;
     const sn_solver_options options = {.kind = SN_SOLVER_AUTO};
-    assert_ok(sn_solver_foresee(s.linear, &options, ranks, 1e9, GAMMAS, GAMMA, SAMPLES, &foreseen));
-    snprintf(name, sizeof name, "%s", foreseen.name);
+    assert_ok(sn_solver_estimate_cost(s.linear, &options, ranks, 1e9, GAMMAS, GAMMA, SAMPLES, &estimated));
+    snprintf(name, sizeof name, "%s", estimated.name);
   } else {
     sn_solver *solver = make_solver(&s, SN_SOLVER_AUTO);
     snprintf(name, sizeof name, "%s", sn_solver_name(solver));
@@ -302,9 +302,9 @@ static double backward_error(const setting *s, sn_solver *solver, int which, boo
   const double size = norm * largest(count, x) + largest(count, r);
   for (ptrdiff_t i = 0; i < count; i++) ax[i] = r[i] - x[i] + GAMMA[which] * ax[i];
   const double error = largest(count, ax) / size;
-  sn_memory_give(&r);
-  sn_memory_give(&x);
-  sn_memory_give(&ax);
+  SN_FREE(r);
+  SN_FREE(x);
+  SN_FREE(ax);
   return error;
 }
 
@@ -391,7 +391,7 @@ static void singular_matrices_are_reported(void **state) {
     assert_that(status &&
                 sn_error_get_code(status) == SN_ERROR_RUN); /* the space ranks alike; other replicas may not be */
     sn_error_destroy(&status);
-    sn_memory_give(&x);
+    SN_FREE(x);
     sn_solver_destroy(&solver);
     tear_down(&s);
   }
@@ -411,7 +411,7 @@ static void fine_grids_lose_nothing(void **state) {
   double q = 2 * sin(M_PI / POINTS) * POINTS / LENGTH, factor = 1 / (1 - GAMMA[1] * (q * q - q * q * q * q));
   for (ptrdiff_t j = 0; j < s.local; j++)
     assert_close(x[j], factor * cos(2 * M_PI * (double)(s.start + j) / POINTS), 2e-9);
-  sn_memory_give(&x);
+  SN_FREE(x);
   sn_solver_destroy(&solver);
   tear_down(&s);
 }

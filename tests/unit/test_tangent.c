@@ -113,7 +113,7 @@ static run run_create(const problem *p, int space) {
 
 static void run_destroy(run *r) {
   double **arrays[] = {&r->theta, &r->dtheta, &r->du, &r->u, &r->bar, &r->gradient};
-  for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) sn_memory_give(arrays[k]);
+  for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) SN_FREE(*arrays[k]);
   sn_integrator_destroy(&r->integrator);
   sn_model_destroy(&r->model);
   sn_grid_destroy(&r->grid);
@@ -153,7 +153,7 @@ static void compare_with_adjoint(run *r) {
     const double by_parameters = sn_parameters_dot(sn_model_parameters(r->model), r->dtheta + d * r->size, r->gradient);
     assert_close(forward[d], by_state + by_parameters, 1e-12 * sqrt(size[d] * bars));
   }
-  sn_memory_give(&first);
+  SN_FREE(first);
 }
 
 static void compare_with_differences(run *r) {
@@ -170,7 +170,7 @@ static void compare_with_differences(run *r) {
       const double difference = (moved[1][k * r->state + i] - moved[0][k * r->state + i]) / (2 * h);
       assert_close(tangent_at(r, k, 0)[i], difference, 2e-7 * (1 + fabs(difference)));
     }
-  for (int side = 0; side < 2; side++) sn_memory_give(&moved[side]);
+  for (int side = 0; side < 2; side++) SN_FREE(moved[side]);
 }
 
 static void check(const problem *p) {
@@ -193,7 +193,7 @@ static const sn_network_shape networks[] = {
     {.kind = SN_NETWORK_MLP, .activation = SN_ACTIVATION_GELU, .hidden = 1, .width = {6}},
     {.kind = SN_NETWORK_CONV, .activation = SN_ACTIVATION_TANH, .hidden = 2, .width = {3, 2}, .kernel = 5},
     {.kind = SN_NETWORK_CONV, .activation = SN_ACTIVATION_GELU, .hidden = 1, .width = {3}, .kernel = 9},
-    {.kind = SN_NETWORK_PRODUCT, .activation = SN_ACTIVATION_RELU, .hidden = 1, .width = {2}, .kernel = 5},
+    {.kind = SN_NETWORK_BILINEAR, .activation = SN_ACTIVATION_RELU, .hidden = 1, .width = {2}, .kernel = 5},
     {.kind = SN_NETWORK_KS, .activation = SN_ACTIVATION_RELU, .hidden = 0, .length = 22},
     {.kind = SN_NETWORK_NONE, .activation = SN_ACTIVATION_RELU, .hidden = 0},
 };

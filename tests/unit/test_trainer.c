@@ -4,7 +4,7 @@
 
 enum { BATCH = 8, EPOCHS = 3, SNAPSHOTS = 23 };
 
-static setting make_sliced(int space, const char *scheme, double rate, ptrdiff_t slice) {
+static setting make_ordered(int space, const char *scheme, double rate, ptrdiff_t slice) {
   const training_shape shape = {
       .space = space,
       .snapshots = SNAPSHOTS,
@@ -23,7 +23,7 @@ static setting make_sliced(int space, const char *scheme, double rate, ptrdiff_t
   return make_training(&shape);
 }
 
-static setting make_setting(int space, const char *scheme, double rate) { return make_sliced(space, scheme, rate, 0); }
+static setting make_setting(int space, const char *scheme, double rate) { return make_ordered(space, scheme, rate, 0); }
 
 static int batches(void) { return (MEMBERS * (16 - WINDOW) + BATCH - 1) / BATCH; }
 

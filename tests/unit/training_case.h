@@ -79,7 +79,7 @@ static void end_setting(setting *s) {
   sn_integrator_destroy(&s->integrator);
   sn_model_destroy(&s->model);
   sn_dataset_destroy(&s->dataset);
-  sn_memory_give(&s->values);
+  SN_FREE(s->values);
   sn_grid_destroy(&s->grid);
 }
 
@@ -91,14 +91,15 @@ typedef struct {
   double best;
 } witness;
 
-static sn_wish wish(void *context) {
+static sn_stop_request request(void *context) {
   const witness *w = context;
   int rank;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-  return w->iterations + 1 == w->stop_after && rank == 0 ? SN_WISH_STOP : SN_WISH_GO_ON; /* one's is everyone's */
+  return w->iterations + 1 == w->stop_after && rank == 0 ? SN_STOP_REQUEST_STOP
+                                                         : SN_STOP_REQUEST_NONE; /* one's is everyone's */
 }
 
-static sn_status after_iteration(void *context, const sn_trainer *trainer, double loss, sn_wish agreed) {
+static sn_status after_iteration(void *context, const sn_trainer *trainer, double loss, sn_stop_request agreed) {
   witness *w = context;
   (void)trainer, (void)agreed;
   w->losses[w->iterations++] = loss;
@@ -113,6 +114,6 @@ static sn_status after_epoch(void *context, const sn_trainer *trainer, const sn_
   return SN_OK;
 }
 
-static sn_trainer_hooks hooks_for(witness *w) { return (sn_trainer_hooks){w, wish, after_iteration, after_epoch}; }
+static sn_trainer_hooks hooks_for(witness *w) { return (sn_trainer_hooks){w, request, after_iteration, after_epoch}; }
 
 #endif

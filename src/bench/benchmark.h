@@ -1,0 +1,72 @@
+/*
+ * Measurements: a piece of work beside its bare baseline, timed in turn in one run. A group of them sets up what it
+ * needs and calls sn_benchmark_measure for each; the schema of benchmark.only says which names a group measures.
+ */
+#ifndef SINODE_BENCH_BENCHMARK_H
+#define SINODE_BENCH_BENCHMARK_H
+
+#include "run/app.h"
+#include "sinode/grid.h"
+
+/* At most: rows, cases among them that are timed beside all others, characters of a name. */
+enum { SN_BENCHMARK_ROWS = 32, SN_BENCHMARK_BESIDE = 9, SN_BENCHMARK_NAME = 32 };
+
+/* The first line of benchmark.csv. */
+#define SN_BENCHMARK_HEADER \
+  "name,ranks,space,points,batch,seconds_median,seconds_min,seconds_max,floor_seconds,ratio,bytes,messages"
+
+/* Seconds of one call, the slowest rank's; what the largest rank sends in it. */
+typedef struct {
+  char name[SN_BENCHMARK_NAME];
+  ptrdiff_t batch;
+  double median, least, most;
+  double baseline, ratio; /* of the medians; NaN where there is no baseline */
+  double bytes;
+  long messages;
+  double region[SN_TIME_REGIONS]; /* seconds of a call in each; the slowest rank's */
+} sn_benchmark_row;
+
+typedef struct sn_benchmark_series sn_benchmark_series;
+
+typedef struct {
+  sn_app *app;
+  sn_grid *grid;
+  int rows, beside_count;
+  sn_benchmark_row row[SN_BENCHMARK_ROWS];
+  sn_benchmark_series *beside; /* what is timed in turn with every measurement */
+} sn_benchmark;
+
+/* One call of the work or of its baseline. */
+typedef sn_status (*sn_benchmark_call)(void *context);
+
+typedef struct {
+  const char *name, *baseline_name; /* baseline NULL: there is none */
+  ptrdiff_t batch;                  /* samples, right-hand sides or snapshots of a call, over all replicas */
+  sn_benchmark_call work, baseline;
+  void *context;
+} sn_benchmark_case;
+
+/* Whether benchmark.only wants a measurement of this name. */
+bool sn_benchmark_wants(const sn_benchmark *benchmark, const char *name);
+
+/*
+ * benchmark.repeats times, in turn: as many calls of the work as take benchmark.seconds, as many of the baseline, and
+ * of what is timed beside; adds a row and prints it. Collective over world.
+ */
+sn_status sn_benchmark_measure(sn_benchmark *benchmark, const sn_benchmark_case *one);
+
+/*
+ * Times these cases in turn with everything that benchmark.only names, or with one another where it names nothing:
+ * a machine that changes its pace changes it for all. Their rows follow. Collective over world.
+ */
+sn_status sn_benchmark_in_turn(sn_benchmark *benchmark, int count, const sn_benchmark_case *cases);
+
+/* The groups. Collective over world. */
+sn_status sn_benchmark_generation(sn_benchmark *benchmark);
+sn_status sn_benchmark_communication(sn_benchmark *benchmark);
+sn_status sn_benchmark_solvers(sn_benchmark *benchmark);
+sn_status sn_benchmark_training(sn_benchmark *benchmark);
+sn_status sn_benchmark_files(sn_benchmark *benchmark);
+sn_status sn_benchmark_machine(sn_benchmark *benchmark);
+
+#endif

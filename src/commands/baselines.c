@@ -1,0 +1,130 @@
+#include "baselines.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "run/setup.h"
+#include "sinode/memory.h"
+
+struct sn_baselines {
+  const sn_app *app;
+  const sn_grid *grid;
+  ptrdiff_t members, points, last; /* last: intervals of the last advance */
+  double *initial, *climate;       /* (members, points), (members) */
+  sn_model *model;                 /* the linear part alone */
+  sn_integrator *integrator;
+  double *states; /* (intervals + 1, members, points), to be multiplied by ... */
+  double *scale;  /* (members): what is linear is brought back to size 1 now and then, and grows without overflow */
+  double *sizes;  /* (members) */
+};
+
+const char *sn_baseline_name(sn_baseline baseline) {
+  static const char *const names[SN_BASELINES] = {
+      [SN_BASELINE_PERSISTENCE] = "persistence",
+      [SN_BASELINE_CLIMATOLOGY] = "climatology",
+      [SN_BASELINE_LINEAR] = "linear",
+  };
+  return names[baseline];
+}
+
+/* The same linear operator with no network beside it. */
+static sn_status take_linear_part(const sn_app *app, const sn_model *whole, ptrdiff_t samples, sn_model **out) {
+  const sn_linear *linear = sn_model_linear(whole);
+  const char *const block = sn_linear_get_kind(linear) == SN_LINEAR_DENSE ? "linear/matrix" : "linear/stencil";
+  sn_parameters *from = sn_model_parameters(whole);
+  const sn_parameter_block *source = sn_parameters_find(from, block);
+  const sn_linear_shape shape = {.kind = sn_linear_get_kind(linear),
+                                 .taps = sn_linear_get_kind(linear) == SN_LINEAR_STENCIL ? (int)source->shape[0] : 0,
+                                 .length = sn_linear_length(linear)};
+  const sn_network_shape none = {.kind = SN_NETWORK_NONE};
+  SN_TRY(sn_collective_status(app->world, sn_model_create(sn_model_grid(whole), &shape, &none, samples, out)));
+  if (source) {
+    sn_parameters *to = sn_model_parameters(*out);
+    const sn_parameter_block *target = sn_parameters_find(to, block);
+    memcpy(sn_parameters_values(to) + target->offset, sn_parameters_values(from) + source->offset,
+           (size_t)sn_parameter_block_size(source) * sizeof(double));
+  }
+  return sn_model_loaded(*out);
+}
+
+static sn_status build(sn_baselines *b, sn_app *app, const sn_model *model, double interval, ptrdiff_t intervals) {
+  const ptrdiff_t state = b->members * b->points, samples = b->members ? b->members : 1;
+  SN_TRY(take_linear_part(app, model, samples, &b->model));
+  SN_TRY(sn_setup_integrator(app, b->model, interval, intervals, SN_PASSES_FORWARD, &b->integrator));
+  SN_TRY(sn_integrator_reserve(b->integrator, samples));
+  SN_TRY(SN_NEW(state, &b->initial));
+  SN_TRY(SN_NEW(b->members, &b->climate));
+  SN_TRY(SN_NEW((intervals + 1) * state, &b->states));
+  SN_TRY(SN_NEW(b->members, &b->scale));
+  return SN_NEW(b->members, &b->sizes);
+}
+
+sn_status sn_baselines_create(sn_app *app, const sn_model *model, double interval, ptrdiff_t intervals,
+                              ptrdiff_t members, const double *initial, const double *climate, sn_baselines **out) {
+  SN_TRY(sn_collective_status(app->world, SN_NEW(1, out)));
+  sn_baselines *b = *out;
+  *b = (sn_baselines){.app = app, .grid = sn_model_grid(model), .members = members};
+  b->points = sn_grid_range(b->grid).count;
+  sn_status status = sn_collective_status(app->world, build(b, app, model, interval, intervals));
+  if (status) {
+    sn_baselines_destroy(out);
+    return status;
+  }
+  const size_t bytes = (size_t)(members * b->points) * sizeof *initial;
+  memcpy(b->initial, initial, bytes);
+  memcpy(b->states, initial, bytes);
+  memcpy(b->climate, climate, (size_t)members * sizeof *climate);
+  for (ptrdiff_t m = 0; m < members; m++) b->scale[m] = 1;
+  return SN_OK;
+}
+
+void sn_baselines_destroy(sn_baselines **baselines) {
+  sn_baselines *b = *baselines;
+  if (!b) return;
+  sn_integrator_destroy(&b->integrator);
+  sn_model_destroy(&b->model);
+  double **arrays[] = {&b->initial, &b->climate, &b->states, &b->scale, &b->sizes};
+  for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) SN_FREE(*arrays[k]);
+  SN_FREE(*baselines);
+}
+
+/* Takes the last states as the first ones of the next advance, brought to a root mean square of 1. One reduction. */
+static void begin_from_last(sn_baselines *b) {
+  const ptrdiff_t state = b->members * b->points;
+  memmove(b->states, b->states + b->last * state, (size_t)state * sizeof *b->states);
+  for (ptrdiff_t m = 0; m < b->members; m++) {
+    b->sizes[m] = 0;
+    for (ptrdiff_t k = m * b->points; k < (m + 1) * b->points; k++) b->sizes[m] += b->states[k] * b->states[k];
+  }
+  MPI_Allreduce(MPI_IN_PLACE, b->sizes, (int)b->members, MPI_DOUBLE, MPI_SUM, sn_grid_space(b->grid));
+  for (ptrdiff_t m = 0; m < b->members; m++) {
+    const double size = sqrt(b->sizes[m] / (double)sn_grid_points(b->grid));
+    if (!(size > 0) || isinf(size)) continue;
+    for (ptrdiff_t k = m * b->points; k < (m + 1) * b->points; k++) b->states[k] /= size;
+    b->scale[m] *= size;
+  }
+}
+
+sn_status sn_baselines_advance(sn_baselines *b, ptrdiff_t count) {
+  sn_timer_start(b->app->timer, SN_TIME_BASELINES);
+  begin_from_last(b);
+  SN_TRY(
+      sn_collective_status(b->app->world, sn_integrator_forward(b->integrator, b->members, count, b->states, false)));
+  b->last = count;
+  sn_timer_stop(b->app->timer, SN_TIME_BASELINES);
+  return SN_OK;
+}
+
+void sn_baselines_compare(const sn_baselines *b, ptrdiff_t step, const double *truth, double *sums) {
+  const double *linear = b->states + step * b->members * b->points;
+  memset(sums, 0, (size_t)(SN_BASELINES * b->members) * sizeof *sums);
+  for (ptrdiff_t m = 0; m < b->members; m++)
+    for (ptrdiff_t k = m * b->points; k < (m + 1) * b->points; k++) {
+      const double differences[SN_BASELINES] = {
+          [SN_BASELINE_PERSISTENCE] = b->initial[k] - truth[k],
+          [SN_BASELINE_CLIMATOLOGY] = b->climate[m] - truth[k],
+          [SN_BASELINE_LINEAR] = b->scale[m] * linear[k] - truth[k],
+      };
+      for (int i = 0; i < SN_BASELINES; i++) sums[i * b->members + m] += differences[i] * differences[i];
+    }
+}

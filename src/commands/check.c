@@ -1,0 +1,180 @@
+/*
+ * sinode check: what a run of these parameters on this number of ranks would do and need. It builds the objects of the
+ * run and asks them, so that what it says is what a run gets; nothing is computed and, but for --io, which removes what
+ * it writes, no file is written.
+ */
+#include <math.h>
+#include <unistd.h>
+
+#include "check_io.h"
+#include "commands.h"
+#include "cost_model.h"
+#include "prediction_range.h"
+#include "run/setup.h"
+#include "run/stability_check.h"
+#include "sinode/dataset.h"
+#include "sinode/memory.h"
+#include "sinode/objective.h"
+#include "sinode/optimizer.h"
+#include "sinode/trainer.h"
+
+/* |u| reaches this on the attractor of Kuramoto-Sivashinsky, whatever the domain. */
+static const double typical_max_abs_u = 3;
+
+static double mebibytes(double bytes) { return bytes / 1048576; }
+
+static double most_over_ranks(const sn_app *app, double value) {
+  MPI_Allreduce(MPI_IN_PLACE, &value, 1, MPI_DOUBLE, MPI_MAX, app->world);
+  return value;
+}
+
+static sn_layout layout_of(const sn_grid *grid) {
+  return (sn_layout){sn_grid_points(grid), sn_grid_space_size(grid), sn_grid_replica_count(grid)};
+}
+
+/*
+ * Says what a rank holds at its peak: what is held now, with the objective, the optimizer and the trainer, which are
+ * made here and given back; beside them the data.
+ */
+static sn_status report_memory(const sn_app *app, sn_model *model, sn_integrator *integrator, const sn_dataset *dataset,
+                               double data, double libraries) {
+  const sn_config *c = &app->config;
+  sn_parameters *parameters = sn_model_parameters(model);
+  const sn_trainer_options training = {
+      .batch = c->train.batch, .window = c->train.window, .slice = sn_setup_slice(app)};
+  sn_objective *objective = NULL;
+  sn_optimizer *optimizer = NULL;
+  sn_trainer *trainer = NULL;
+  sn_status status = sn_objective_create(model, integrator, (sn_loss_kind)c->train.loss, c->train.window, &objective);
+  if (!status) status = sn_setup_optimizer(app, parameters, &optimizer);
+  if (!status)
+    status =
+        sn_trainer_create(model, objective, dataset, optimizer, &training, c->train.optimizer.learning_rate, &trainer);
+  const double arrays = (double)sn_memory_bytes() + data;
+  sn_trainer_destroy(&trainer);
+  sn_optimizer_destroy(&optimizer);
+  sn_objective_destroy(&objective);
+  SN_TRY(sn_collective_status(app->world, status));
+  sn_log_line(
+      app->log,
+      "memory: about %.0f MiB a rank at its peak: arrays %.1f (of which adjoint storage %.1f, factors %.1f), the rest "
+      "MPI, HDF5 and the program itself",
+      mebibytes(most_over_ranks(app, sn_setup_peak_memory(parameters, arrays, libraries))),
+      mebibytes(most_over_ranks(app, arrays)),
+      mebibytes(most_over_ranks(app, (double)sn_integrator_storage_bytes(integrator))),
+      mebibytes(most_over_ranks(app, (double)sn_integrator_factor_bytes(integrator))));
+  return SN_OK;
+}
+
+static sn_status report_integration(const sn_app *app, sn_model *model, const sn_dataset *dataset, double interval,
+                                    double data, double libraries) {
+  const sn_config *c = &app->config;
+  const sn_grid *grid = sn_model_grid(model);
+  const ptrdiff_t samples = sn_model_samples(model);
+  sn_integrator *integrator;
+  const double share = -most_over_ranks(app, -(double)sn_memory_share(sn_grid_world(grid)));
+  SN_TRY(sn_setup_integrator(app, model, interval, c->train.window, sn_setup_training_passes(app), &integrator));
+  sn_status status = sn_collective_status(app->world, sn_integrator_reserve(integrator, samples));
+  if (!status)
+    status = sn_stability_check(app, model, typical_max_abs_u, sn_integrator_steps(integrator, c->train.window));
+  const double window = (double)c->train.window * round(interval / c->integrator.dt);
+  sn_log_line(app->log, "scheme: %s, dt %g, %.0f steps a window; solver %s", c->integrator.scheme, c->integrator.dt,
+              window, sn_integrator_solver_reason(integrator));
+  sn_log_line(app->log, "adjoint storage: %s", sn_integrator_storage_reason(integrator));
+  const sn_layout layout = layout_of(grid);
+  if (!status) status = sn_cost_report_solves(app, layout, sn_model_linear(model), share, samples);
+  sn_cost_report_network(app, layout, sn_network_get_shape(sn_model_network(model)), samples);
+  const double parameters = (double)sn_parameters_size(sn_model_parameters(model));
+  sn_cost_report_gradient(app, layout, most_over_ranks(app, parameters));
+  if (!status) status = report_memory(app, model, integrator, dataset, data, libraries);
+  sn_integrator_destroy(&integrator);
+  return status;
+}
+
+/* The run on a dataset without values. */
+static sn_status report_training(const sn_app *app, const sn_grid *grid, const sn_dataset *dataset, double interval,
+                                 double data, double libraries) {
+  sn_model *model;
+  const ptrdiff_t samples = sn_trainer_samples(grid, dataset, app->config.train.batch, sn_setup_slice(app));
+  sn_log_line(app->log, "train: %td training and %td validation windows, %td samples of a batch a replica",
+              sn_dataset_windows(dataset, SN_SET_TRAINING), sn_dataset_windows(dataset, SN_SET_VALIDATION), samples);
+  SN_TRY(sn_setup_model(app, grid, samples, &model));
+  sn_log_line(app->log, "model: %td parameters, %td of them trained",
+              sn_parameters_total(sn_model_parameters(model), false),
+              sn_parameters_total(sn_model_parameters(model), true));
+  sn_status status = report_integration(app, model, dataset, interval, data, libraries);
+  sn_model_destroy(&model);
+  return status;
+}
+
+static bool is_there(const sn_app *app, const char *path) {
+  int there = app->rank == 0 && *path && access(path, F_OK) == 0;
+  MPI_Bcast(&there, 1, MPI_INT, 0, app->world);
+  return there;
+}
+
+/* Whether the data of predictions, where they are there already, suit these. */
+static sn_status look_at_prediction(const sn_app *app) {
+  const sn_config *c = &app->config;
+  sn_trajectory_reader *reader;
+  sn_prediction_range range;
+  SN_TRY(sn_setup_trajectory(app, c->predict.data, &reader));
+  sn_status status = sn_prediction_range_find(c, reader, &range);
+  if (!status)
+    sn_log_line(app->log, "predict: %td predictions of %td x %g", sn_trajectory_members(reader) * range.starts,
+                range.intervals, range.interval);
+  sn_trajectory_close(&reader);
+  return status;
+}
+
+/* No error: other data may take their place before there is anything to predict. */
+static void report_prediction(const sn_app *app) {
+  if (!is_there(app, app->config.predict.data)) return;
+  sn_status status = sn_app_abort_unless_collective(app, look_at_prediction(app));
+  if (!status) return;
+  sn_log_warning(app->log, "with the data that are there now, predict would be refused: %s",
+                 sn_error_get_message(status));
+  sn_error_destroy(&status);
+}
+
+static sn_status check_training(const sn_app *app, const sn_grid *grid) {
+  const sn_config *c = &app->config;
+  /* What the process holds beside our arrays before any of them is large. */
+  const double libraries = sn_setup_libraries();
+  sn_trajectory_reader *reader;
+  double interval = c->generate.interval;
+  ptrdiff_t members = c->generate.members, snapshots = llround(c->generate.span / c->generate.interval) + 1;
+  if (is_there(app, c->train.data)) {
+    SN_TRY(sn_setup_trajectory(app, c->train.data, &reader));
+    members = sn_trajectory_members(reader);
+    snapshots = sn_trajectory_snapshots(reader);
+    sn_status status = sn_trajectory_interval(reader, &interval);
+    sn_trajectory_close(&reader);
+    SN_TRY(status);
+  } else {
+    sn_log_line(app->log, "data: %s is not there yet; taken as the generate section says",
+                *c->train.data ? c->train.data : "train.data");
+  }
+  const double data = 8 * (double)members * (double)snapshots * (double)sn_grid_range(grid).count;
+  sn_log_line(app->log, "data: %td member(s), %td snapshots every %g: %.1f MiB a rank", members, snapshots, interval,
+              mebibytes(most_over_ranks(app, data)));
+  sn_dataset *dataset;
+  SN_TRY(sn_setup_dataset(app, grid, members, snapshots, NULL, &dataset));
+  sn_status status = report_training(app, grid, dataset, interval, data, libraries);
+  sn_dataset_destroy(&dataset);
+  return status;
+}
+
+sn_status sn_command_check(sn_app *app) {
+  if (app->estimated_ranks) return sn_cost_report(app);
+  sn_grid *grid;
+  SN_TRY(sn_setup_grid(app, &grid));
+  sn_cost_report_generation(app, layout_of(grid));
+  sn_status status = check_training(app, grid);
+  if (!status) report_prediction(app);
+  if (!status && app->io) status = sn_check_io(app, grid);
+  status = sn_app_abort_unless_collective(app, status);
+  if (!status) sn_log_line(app->log, "the parameters are valid");
+  sn_grid_destroy(&grid);
+  return status;
+}

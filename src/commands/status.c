@@ -1,0 +1,26 @@
+/* sinode status: where a run stands, in two words that a job script can read. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "run/run_directory.h"
+#include "run/status_file.h"
+
+static sn_status report(const sn_app *app) {
+  char path[SN_RUN_PATH];
+  sn_run_status status;
+  sn_run_path(app, "status.json", path);
+  if (access(path, F_OK) != 0) {
+    puts("none 0");
+    return SN_OK;
+  }
+  SN_TRY(sn_status_file_read(app->config.run.directory, &status));
+  if (!*status.state)
+    return SN_ERROR(SN_ERROR_FILE, "%s: is not the status of a run; if the run goes on, it will be replaced", path);
+  printf("%s %lld\n", status.state, (long long)status.progress.step);
+  return SN_OK;
+}
+
+sn_status sn_command_status(sn_app *app) {
+  return sn_collective_status(app->world, app->rank == 0 ? report(app) : SN_OK);
+}

@@ -1,0 +1,277 @@
+/* sinode train: from a trajectory file to a model, resuming where an earlier run stopped. */
+#include <math.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "run/setup.h"
+#include "run/stability_check.h"
+#include "run/status_file.h"
+#include "sinode/checksum.h"
+#include "sinode/memory.h"
+#include "sinode/model_file.h"
+#include "train.h"
+
+/* Batches done and in all, those left out included: what progress counts. */
+static double batches_done(const sn_training *t) {
+  const sn_trainer_state *state = sn_trainer_peek_state(t->trainer);
+  return (double)state->epoch * (double)sn_trainer_batches(t->trainer) + (double)state->position;
+}
+static double batches_in_all(const sn_training *t) {
+  return (double)t->app->config.train.epochs * (double)sn_trainer_batches(t->trainer);
+}
+
+static sn_run_progress progress_of(const sn_training *t) {
+  if (!t->trainer) return (sn_run_progress){.loss = NAN, .rate = NAN, .seconds_left = NAN, .memory_mib = NAN};
+  const sn_trainer_state *state = sn_trainer_peek_state(t->trainer);
+  const int64_t epochs = t->app->config.train.epochs;
+  return (sn_run_progress){.step = state->iteration,
+                           .steps = (int64_t)batches_in_all(t),
+                           .epoch = state->epoch + (state->epoch < epochs),
+                           .epochs = epochs,
+                           .loss = t->loss,
+                           .rate = state->schedule.rate,
+                           .seconds_left = sn_log_seconds_left(t->app->log, batches_done(t), batches_in_all(t)),
+                           .memory_mib = (double)sn_memory_resident_peak() / 1048576};
+}
+
+static sn_status report_status(const sn_training *t, sn_run_state state, const char *reason) {
+  const sn_app *app = t->app;
+  const sn_run_progress progress = progress_of(t);
+  return sn_collective_status(app->world, app->rank == 0
+                                              ? sn_status_file_write(app->config.run.directory, state, &progress,
+                                                                     t->checkpoint, reason, app->timer)
+                                              : SN_OK);
+}
+
+static sn_status write_model(sn_training *t, const char *name) {
+  char path[SN_RUN_PATH];
+  const sn_model_description description = sn_setup_describe(t->app, t->model);
+  sn_provenance provenance = sn_setup_provenance(t->app, "semi-implicit neural ODE");
+  sn_parameters *parameters = sn_model_parameters(t->model);
+  provenance.held_out = t->held_out;
+  sn_run_path(t->app, name, path);
+  sn_timer_start(t->app->timer, SN_TIME_WRITE);
+  SN_TRY(sn_model_file_write(t->grid, path, &description, parameters, sn_parameters_values(parameters), &provenance));
+  sn_timer_stop(t->app->timer, SN_TIME_WRITE);
+  return SN_OK;
+}
+
+static sn_stop_request request(void *context) {
+  sn_training *t = context;
+  return sn_stop_policy_request(&t->policy, t->app);
+}
+
+static void report_left_out(const sn_training *t) {
+  const sn_trainer_state *state = sn_trainer_peek_state(t->trainer);
+  const bool halves = t->app->config.train.on_nonfinite == SN_NONFINITE_HALVE;
+  sn_log_warning(t->app->log, "iteration %lld: loss or gradient is not finite; the batch is left out%s",
+                 (long long)state->iteration, halves ? " and the learning rate halved" : "");
+}
+
+static sn_status after_iteration(void *context, const sn_trainer *trainer, double loss, sn_stop_request agreed) {
+  sn_training *t = context;
+  (void)trainer;
+  t->loss = loss;
+  const sn_run_progress now = progress_of(t);
+  if (t->app->rank == 0)
+    sn_status_file_refresh(t->app->config.run.directory, &now, t->checkpoint, "training", t->app->timer, &t->told);
+  sn_log_progress(t->app->log, "training", batches_done(t), batches_in_all(t), "epoch %lld  loss %.3e  rate %.2e",
+                  (long long)now.epoch, loss, now.rate);
+  if (!isfinite(loss)) report_left_out(t);
+  if (agreed != SN_STOP_REQUEST_CHECKPOINT) return SN_OK;
+  SN_TRY(sn_training_save(t, NAN));
+  return report_status(t, SN_RUN_RUNNING, "training");
+}
+
+static sn_status after_epoch(void *context, const sn_trainer *trainer, const sn_trainer_record *record) {
+  sn_training *t = context;
+  sn_app *app = t->app;
+  double *row = t->history + (record->epoch - 1) * SN_HISTORY_COLUMNS;
+  char path[SN_RUN_PATH];
+  (void)trainer;
+  sn_history_row(record, row);
+  sn_run_path(app, "history.csv", path);
+  SN_TRY(sn_collective_status(app->world, app->rank == 0 ? sn_history_append(path, row) : SN_OK));
+  if (record->best) SN_TRY(write_model(t, "best.h5"));
+  const int64_t every = app->config.train.checkpoint.every;
+  if (record->epoch % every == 0 || record->epoch == app->config.train.epochs) {
+    SN_TRY(sn_training_save(t, isnan(record->validation_loss) ? record->train_loss : record->validation_loss));
+    SN_TRY(report_status(t, SN_RUN_RUNNING, "training"));
+  }
+  return SN_OK;
+}
+
+/* Says what is about to happen. */
+static void announce(const sn_training *t, double interval) {
+  const sn_config *c = &t->app->config;
+  sn_parameters *parameters = sn_model_parameters(t->model);
+  sn_log_line(t->app->log, "data: %s, %td training and %td validation windows of %lld x %g (split by %s at %td)",
+              c->train.data, sn_dataset_windows(t->dataset, SN_SET_TRAINING),
+              sn_dataset_windows(t->dataset, SN_SET_VALIDATION), (long long)c->train.window, interval,
+              c->train.split == SN_SPLIT_TIME ? "time" : "member", sn_dataset_boundary(t->dataset));
+  sn_log_line(t->app->log, "model: %s network, %s linear part, %td parameters to train",
+              sn_network_kind_name(sn_network_get_shape(sn_model_network(t->model))->kind),
+              sn_linear_kind_name(sn_linear_get_kind(sn_model_linear(t->model))),
+              sn_parameters_total(parameters, true));
+  sn_log_line(t->app->log, "scheme: %s, dt %g; solver %s", c->integrator.scheme, c->integrator.dt,
+              sn_integrator_solver_reason(t->integrator));
+  sn_log_line(t->app->log, "adjoint storage: %s", sn_integrator_storage_reason(t->integrator));
+}
+
+/* By what the data will be known again, on any split. */
+static void identify(sn_training *t, ptrdiff_t members, ptrdiff_t snapshots) {
+  const sn_range points = sn_grid_range(t->grid);
+  uint64_t sum = 0;
+  for (ptrdiff_t k = 0; k < members * snapshots; k++)
+    sum += sn_checksum_run(t->values + k * points.count, points.count, 0,
+                           (uint64_t)(k * sn_grid_points(t->grid) + points.start));
+  MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_UINT64_T, MPI_SUM, sn_grid_space(t->grid));
+  t->data = (sn_training_data){members, snapshots, (int64_t)sum};
+}
+
+static void describe_held_out(sn_training *t, ptrdiff_t members, ptrdiff_t snapshots) {
+  const ptrdiff_t first = sn_dataset_boundary(t->dataset);
+  const bool in_time = t->app->config.train.split == SN_SPLIT_TIME;
+  const ptrdiff_t last = (in_time ? snapshots : members) - 1;
+  if (first > last)
+    snprintf(t->held_out, sizeof t->held_out, "none");
+  else
+    snprintf(t->held_out, sizeof t->held_out, "%s %td to %td%s", in_time ? "snapshots" : "members", first, last,
+             in_time ? " of every member" : "");
+}
+
+static sn_status load_data(sn_training *t, double *interval) {
+  const sn_config *c = &t->app->config;
+  sn_trajectory_reader *reader;
+  SN_TRY(sn_setup_trajectory(t->app, c->train.data, &reader));
+  const ptrdiff_t members = sn_trajectory_members(reader), snapshots = sn_trajectory_snapshots(reader);
+  sn_status status = sn_trajectory_interval(reader, interval);
+  if (!status)
+    status = sn_setup_read(t->app, t->grid, c->train.data, reader, (sn_range){0, members}, (sn_range){0, snapshots},
+                           &t->values);
+  sn_trajectory_close(&reader);
+  if (status) return status;
+  identify(t, members, snapshots);
+  t->max_abs_u = sn_stability_max_abs_u(t->app, members * snapshots * sn_grid_range(t->grid).count, t->values);
+  SN_TRY(sn_setup_dataset(t->app, t->grid, members, snapshots, t->values, &t->dataset));
+  describe_held_out(t, members, snapshots);
+  return SN_OK;
+}
+
+static sn_status prepare(sn_training *t) {
+  sn_app *app = t->app;
+  const sn_config *c = &app->config;
+  double interval;
+  t->libraries = sn_setup_libraries();
+  sn_timer_start(app->timer, SN_TIME_SETUP);
+  SN_TRY(sn_setup_grid(app, &t->grid));
+  SN_TRY(load_data(t, &interval));
+  const ptrdiff_t samples = sn_trainer_samples(t->grid, t->dataset, c->train.batch, sn_setup_slice(t->app));
+  SN_TRY(sn_setup_model(app, t->grid, samples, &t->model));
+  SN_TRY(sn_setup_integrator(app, t->model, interval, c->train.window, sn_setup_training_passes(app), &t->integrator));
+  SN_TRY(sn_stability_check(app, t->model, t->max_abs_u, sn_integrator_steps(t->integrator, c->train.window)));
+  SN_TRY(sn_objective_create(t->model, t->integrator, (sn_loss_kind)c->train.loss, c->train.window, &t->objective));
+  SN_TRY(sn_setup_optimizer(app, sn_model_parameters(t->model), &t->optimizer));
+  const sn_trainer_options options = {
+      .batch = c->train.batch,
+      .epochs = c->train.epochs,
+      .seed = (uint64_t)c->run.seed,
+      .window = c->train.window,
+      .first_window = c->train.curriculum.window,
+      .window_epochs = c->train.curriculum.epochs,
+      .clip = c->train.optimizer.clip,
+      .schedule = {.kind = (sn_schedule_kind)c->train.schedule.kind,
+                   .factor = c->train.schedule.factor,
+                   .patience = c->train.schedule.patience,
+                   .threshold = c->train.schedule.threshold,
+                   .minimum = c->train.schedule.minimum,
+                   .start = c->train.optimizer.learning_rate,
+                   .period = c->train.schedule.period > 0 ? c->train.schedule.period : c->train.epochs,
+                   .growth = c->train.schedule.growth},
+      .on_nonfinite = (sn_nonfinite)c->train.on_nonfinite,
+      .slice = sn_setup_slice(app)};
+  SN_TRY(sn_trainer_create(t->model, t->objective, t->dataset, t->optimizer, &options, c->train.optimizer.learning_rate,
+                           &t->trainer));
+  SN_TRY(sn_trainer_reserve(t->trainer, t->integrator));
+  SN_TRY(SN_NEW(c->train.epochs * SN_HISTORY_COLUMNS, &t->history));
+  t->estimated_memory = sn_setup_peak_memory(sn_model_parameters(t->model), (double)sn_memory_bytes(), t->libraries);
+  MPI_Allreduce(MPI_IN_PLACE, &t->estimated_memory, 1, MPI_DOUBLE, MPI_MAX, app->world);
+  announce(t, interval);
+  SN_TRY(sn_training_begin(t));
+  sn_timer_stop(app->timer, SN_TIME_SETUP);
+  return SN_OK;
+}
+
+/* Whether the model at the end of training is there; of a run that was complete before, it stays as it is. */
+static bool has_model(const sn_training *t) {
+  char path[SN_RUN_PATH];
+  int there = 0;
+  sn_run_path(t->app, "model.h5", path);
+  if (t->app->rank == 0) there = access(path, F_OK) == 0;
+  MPI_Bcast(&there, 1, MPI_INT, 0, t->app->world);
+  return there;
+}
+
+static sn_status finish(sn_training *t, bool trained) {
+  const sn_trainer_state *state = sn_trainer_peek_state(t->trainer);
+  if (trained || !t->resumed || !has_model(t)) SN_TRY(write_model(t, "model.h5"));
+  SN_TRY(report_status(t, SN_RUN_COMPLETE, "all epochs done"));
+  if (state->epoch == 0) return SN_OK;
+  const double *last = t->history + (state->epoch - 1) * SN_HISTORY_COLUMNS;
+  sn_log_line(t->app->log, "trained %lld epochs, %lld iterations in %.1f s (%.3f s an epoch)", (long long)state->epoch,
+              (long long)state->iteration, state->seconds, state->seconds / (double)state->epoch);
+  sn_log_line(t->app->log, "training loss %.4e, validation loss %.4e, best %.4e", last[3], last[4], state->best);
+  char rigor[SN_STATISTICS_LENGTH];
+  sn_integrator_statistics(t->integrator, rigor, sizeof rigor);
+  sn_log_line(t->app->log, "factorizations: %ld%s%s", sn_integrator_factorizations(t->integrator), *rigor ? "; " : "",
+              rigor);
+  sn_log_line(t->app->log, "memory: %.0f MiB a rank at its peak, %.0f estimated", last[6],
+              t->estimated_memory / 1048576);
+  sn_log_line(t->app->log, "written: %s/{model,best}.h5, history.csv, config.yaml", t->app->config.run.directory);
+  return SN_OK;
+}
+
+static sn_status train(sn_training *t) {
+  sn_app *app = t->app;
+  bool stopped;
+  SN_TRY(prepare(t));
+  SN_TRY(report_status(t, SN_RUN_RUNNING, "training"));
+  sn_stop_policy_start(&t->policy, app, app->config.run.checkpoint_interval, sn_training_checkpoint_bytes(t));
+  const sn_trainer_hooks hooks = {
+      .context = t, .request = request, .after_iteration = after_iteration, .after_epoch = after_epoch};
+  const sn_trainer_state *state = sn_trainer_peek_state(t->trainer);
+  const int64_t before = state->iteration;
+  sn_log_progress_start(app->log, batches_done(t));
+  SN_TRY(sn_trainer_run(t->trainer, &hooks, &stopped));
+  if (!stopped) return finish(t, state->iteration > before);
+
+  char reason[80];
+  snprintf(reason, sizeof reason, "stopped by %s", sn_stop_policy_reason(&t->policy, app));
+  SN_TRY(sn_training_save(t, NAN));
+  SN_TRY(report_status(t, SN_RUN_CHECKPOINTED, reason));
+  return SN_ERROR_ALL(SN_ERROR_STOPPED, "%s after iteration %lld; %s is written: run the same command again to go on",
+                      reason, (long long)state->iteration, t->checkpoint);
+}
+
+sn_status sn_command_train(sn_app *app) {
+  sn_training t = {.app = app, .loss = NAN};
+  sn_status status = sn_app_abort_unless_collective(app, train(&t));
+  const bool failed = status && sn_error_get_code(status) != SN_ERROR_STOPPED;
+  if (failed && t.begun) {
+    sn_status ignored = report_status(&t, SN_RUN_FAILED, sn_error_get_message(status));
+    sn_error_destroy(&ignored);
+  }
+  sn_trainer_destroy(&t.trainer);
+  sn_optimizer_destroy(&t.optimizer);
+  sn_objective_destroy(&t.objective);
+  sn_integrator_destroy(&t.integrator);
+  sn_model_destroy(&t.model);
+  sn_dataset_destroy(&t.dataset);
+  SN_FREE(t.values);
+  SN_FREE(t.history);
+  sn_grid_destroy(&t.grid);
+  return status;
+}

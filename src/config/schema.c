@@ -1,0 +1,348 @@
+#include "schema.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "sinode/dataset.h"
+#include "sinode/integrator.h"
+#include "sinode/ks_initial.h"
+#include "sinode/loss.h"
+#include "sinode/optimizer.h"
+#include "sinode/schedule.h"
+#include "sinode/trainer.h"
+
+static const sn_key_choice plans[] = {{"estimate", SN_FOURIER_ESTIMATE}, {"measure", SN_FOURIER_MEASURE}, {NULL, 0}};
+static const sn_key_choice compressions[] = {{"none", 0}, {"gzip", 1}, {NULL, 0}};
+static const sn_key_choice initials[] = {{"paper", SN_KS_INITIAL_PAPER},
+                                         {"cosine", SN_KS_INITIAL_COSINE},
+                                         {"random", SN_KS_INITIAL_RANDOM},
+                                         {"file", SN_KS_INITIAL_FILE},
+                                         {NULL, 0}};
+static const sn_key_choice linears[] = {
+    {"stencil", SN_LINEAR_STENCIL}, {"dense", SN_LINEAR_DENSE}, {"spectral", SN_LINEAR_SPECTRAL}, {NULL, 0}};
+static const sn_key_choice networks[] = {{"mlp", SN_NETWORK_MLP},          {"conv", SN_NETWORK_CONV},
+                                         {"product", SN_NETWORK_BILINEAR}, {"ks", SN_NETWORK_KS},
+                                         {"none", SN_NETWORK_NONE},        {NULL, 0}};
+static const sn_key_choice activations[] = {{"relu", SN_ACTIVATION_RELU},
+                                            {"tanh", SN_ACTIVATION_TANH},
+                                            {"sigmoid", SN_ACTIVATION_SIGMOID},
+                                            {"gelu", SN_ACTIVATION_GELU},
+                                            {NULL, 0}};
+static const sn_key_choice inits[] = {
+    {"normal", SN_INIT_NORMAL}, {"xavier", SN_INIT_XAVIER}, {"pytorch", SN_INIT_PYTORCH}, {NULL, 0}};
+static const sn_key_choice precisions[] = {
+    {"double", SN_PRECISION_DOUBLE}, {"mixed", SN_PRECISION_MIXED}, {"single", SN_PRECISION_SINGLE}, {NULL, 0}};
+static const sn_key_choice solvers[] = {{"auto", SN_SOLVER_AUTO},     {"fft", SN_SOLVER_FFT},
+                                        {"banded", SN_SOLVER_BANDED}, {"dense", SN_SOLVER_DENSE},
+                                        {"gmres", SN_SOLVER_GMRES},   {NULL, 0}};
+static const sn_key_choice storages[] = {{"auto", SN_STORAGE_AUTO},
+                                         {"all", SN_STORAGE_ALL},
+                                         {"solutions", SN_STORAGE_SOLUTIONS},
+                                         {"revolve", SN_STORAGE_REVOLVE},
+                                         {NULL, 0}};
+static const sn_key_choice optimizers[] = {{"adamw", SN_OPTIMIZER_ADAMW},
+                                           {"sgd", SN_OPTIMIZER_SGD},
+                                           {"lbfgs", SN_OPTIMIZER_LBFGS},
+                                           {"lm", SN_OPTIMIZER_LM},
+                                           {NULL, 0}};
+static const sn_key_choice schedules[] = {{"plateau", SN_SCHEDULE_PLATEAU},
+                                          {"constant", SN_SCHEDULE_CONSTANT},
+                                          {"cosine", SN_SCHEDULE_COSINE},
+                                          {"restarts", SN_SCHEDULE_RESTARTS},
+                                          {NULL, 0}};
+static const sn_key_choice losses[] = {{"mse", SN_LOSS_MSE}, {"mae", SN_LOSS_MAE}, {NULL, 0}};
+static const sn_key_choice splits[] = {{"time", SN_SPLIT_TIME}, {"member", SN_SPLIT_MEMBER}, {NULL, 0}};
+static const sn_key_choice nonfinites[] = {
+    {"stop", SN_NONFINITE_STOP}, {"skip", SN_NONFINITE_SKIP}, {"halve", SN_NONFINITE_HALVE}, {NULL, 0}};
+static const sn_key_choice resumes[] = {
+    {"auto", SN_RESUME_AUTO}, {"never", SN_RESUME_NEVER}, {"required", SN_RESUME_REQUIRED}, {NULL, 0}};
+static const sn_key_choice measurements[] = {
+    {"generate_step", SN_MEASURES_GENERATION}, {"halo", SN_MEASURES_COMMUNICATION},
+    {"reduction", SN_MEASURES_COMMUNICATION},  {"solve_fft", SN_MEASURES_SOLVERS},
+    {"factor_fft", SN_MEASURES_SOLVERS},       {"solve_banded", SN_MEASURES_SOLVERS},
+    {"factor_banded", SN_MEASURES_SOLVERS},    {"solve_dense", SN_MEASURES_SOLVERS},
+    {"factor_dense", SN_MEASURES_SOLVERS},     {"solve_gmres", SN_MEASURES_SOLVERS},
+    {"predict_step", SN_MEASURES_TRAINING},    {"train_iteration", SN_MEASURES_TRAINING},
+    {"train_meeting", SN_MEASURES_TRAINING},   {"write_trajectory", SN_MEASURES_FILES},
+    {"write_checkpoint", SN_MEASURES_FILES},   {NULL, 0}};
+
+#define AT(member) .offset = offsetof(sn_config, member)
+#define FROM(least) .low = (least), .high = INFINITY
+#define ABOVE(least) .low = (least), .high = INFINITY, .above_low = true
+#define WITHIN(least, most) .low = (least), .high = (most)
+#define ROLLS (SN_FOR_BENCHMARK | SN_FOR_TRAIN | SN_FOR_PREDICT | SN_FOR_GRADIENT | SN_FOR_LYAPUNOV)
+/* predict, lyapunov: where their model is none */
+#define BUILDS (SN_FOR_BENCHMARK | SN_FOR_TRAIN | SN_FOR_PREDICT | SN_FOR_LYAPUNOV)
+#define LEARNS (SN_FOR_BENCHMARK | SN_FOR_TRAIN | SN_FOR_GRADIENT)
+
+static const sn_config_key keys[] = {
+    {"run.directory", SN_KEY_PATH, AT(run.directory), .fallback = "run",
+     .commands = SN_FOR_TRAIN | SN_FOR_GENERATE | SN_FOR_BENCHMARK,
+     .help = "where checkpoints, models, history, status and measurements of the run go"},
+    {"run.seed", SN_KEY_INTEGER, AT(run.seed), .fallback = "1", FROM(0), .commands = SN_FOR_ALL,
+     .help = "of all random numbers: weights, shuffles, perturbations; results do not depend on the ranks"},
+    {"run.time_limit", SN_KEY_DURATION, AT(run.time_limit), .fallback = "0s", .example = "12:00:00", WITHIN(0, 1e9),
+     .commands = SN_FOR_TRAIN | SN_FOR_GENERATE,
+     .help = "stops with a checkpoint and exit status 75 before so much time has passed; 0s: no limit; the end that "
+             "SLURM sets to a job counts too"},
+    {"run.checkpoint_interval", SN_KEY_DURATION, AT(run.checkpoint_interval), .fallback = "15m", WITHIN(0, 1e9),
+     .commands = SN_FOR_TRAIN | SN_FOR_GENERATE,
+     .help = "a checkpoint whenever the last one is so old, besides those of train.checkpoint.every; 0s: none"},
+    {"grid.points", SN_KEY_INTEGER, AT(grid.points), .fallback = "64", WITHIN(4, 2147483647), .commands = SN_FOR_ALL,
+     .help = "grid points N of the periodic domain"},
+    {"grid.length", SN_KEY_REAL, AT(grid.length), .fallback = "22.0", ABOVE(0), .unit = "nondimensional length",
+     .commands = SN_FOR_ALL, .help = "length L of the domain; x_j = j L / N"},
+    {"parallel.space", SN_KEY_INTEGER, AT(parallel.space), .fallback = "1", WITHIN(1, 1000000), .unit = "ranks",
+     .commands = SN_FOR_ALL,
+     .help = "ranks that share one replica's grid; the world divided by this is the number of replicas"},
+    {"parallel.threads", SN_KEY_INTEGER, AT(parallel.threads), .fallback = "1", WITHIN(1, 1024), .unit = "threads",
+     .commands = SN_FOR_ALL, .help = "of the BLAS in each rank"},
+    {"parallel.reproducible", SN_KEY_SWITCH, AT(parallel.reproducible), .fallback = "false",
+     .commands = SN_FOR_TRAIN | SN_FOR_BENCHMARK,
+     .help = "training gives the same bits on any number of replicas: batches go in slices, whose gradients are summed "
+             "in one order whatever ranks hold them"},
+    {"parallel.slice", SN_KEY_INTEGER, AT(parallel.slice), .fallback = "32", WITHIN(1, 1e9), .unit = "windows",
+     .commands = SN_FOR_TRAIN | SN_FOR_BENCHMARK,
+     .help = "of such a slice; at most train.batch over this many replicas have work"},
+    {"fft.plan", SN_KEY_CHOICE, AT(fft.plan), .fallback = "estimate", .choices = plans, .commands = SN_FOR_ALL,
+     .help = "how FFTW plans: estimate gives the same bits in every run, measure is faster on large grids"},
+    {"fft.wisdom", SN_KEY_PATH, AT(fft.wisdom), .fallback = "''", .example = "run/fftw.wisdom", .commands = SN_FOR_ALL,
+     .help = "with fft.plan measure: file in which the plans are kept for later runs, which then have the same bits; "
+             "empty: none"},
+    {"io.compression", SN_KEY_CHOICE, AT(io.compression), .fallback = "none", .choices = compressions,
+     .commands = SN_FOR_GENERATE | SN_FOR_PREDICT, .help = "lossless, of the fields in trajectory files"},
+    {"io.level", SN_KEY_INTEGER, AT(io.level), .fallback = "1", WITHIN(1, 9),
+     .commands = SN_FOR_GENERATE | SN_FOR_PREDICT, .help = "gzip: 1 is fastest; more gains little"},
+
+    {"generate.file", SN_KEY_PATH, AT(generate.file), .fallback = "data.h5", .commands = SN_FOR_GENERATE,
+     .help = "trajectory file to write"},
+    {"generate.initial", SN_KEY_CHOICE, AT(generate.initial), .fallback = "paper", .choices = initials,
+     .commands = SN_FOR_GENERATE,
+     .help = "initial state: paper cos(x/22) sin(1+x/22), cosine cos(2 pi x/L) (1 + sin(2 pi x/L)), random, file"},
+    {"generate.initial_file", SN_KEY_PATH, AT(generate.initial_file), .fallback = "''", .example = "data.h5",
+     .commands = SN_FOR_GENERATE, .help = "trajectory file whose last snapshot is the start, for initial: file"},
+    {"generate.members", SN_KEY_INTEGER, AT(generate.members), .fallback = "1", WITHIN(1, 1e9),
+     .commands = SN_FOR_GENERATE, .help = "independent trajectories; all but the first start from perturbed states"},
+    {"generate.perturbation", SN_KEY_REAL, AT(generate.perturbation), .fallback = "0.01", FROM(0),
+     .commands = SN_FOR_GENERATE, .help = "size of those perturbations relative to the initial state"},
+    {"generate.dt", SN_KEY_REAL, AT(generate.dt), .fallback = "0.05", ABOVE(0), .unit = "time",
+     .commands = SN_FOR_GENERATE, .help = "ETDRK4 step"},
+    {"generate.transient", SN_KEY_REAL, AT(generate.transient), .fallback = "100.0", FROM(0), .unit = "time",
+     .commands = SN_FOR_GENERATE, .help = "discarded before the first snapshot"},
+    {"generate.span", SN_KEY_REAL, AT(generate.span), .fallback = "200.0", ABOVE(0), .unit = "time",
+     .commands = SN_FOR_GENERATE, .help = "from the first snapshot to the last"},
+    {"generate.interval", SN_KEY_REAL, AT(generate.interval), .fallback = "0.2", ABOVE(0), .unit = "time",
+     .commands = SN_FOR_GENERATE, .help = "between snapshots; a multiple of generate.dt"},
+    {"generate.dealias", SN_KEY_SWITCH, AT(generate.dealias), .fallback = "false", .commands = SN_FOR_GENERATE,
+     .help = "two-thirds rule on the quadratic term"},
+
+    {"model.linear.kind", SN_KEY_CHOICE, AT(model.linear.kind), .fallback = "stencil", .choices = linears,
+     .commands = BUILDS, .help = "linear part A: periodic stencil, dense matrix, or the symbol k^2 - k^4"},
+    {"model.linear.coefficients", SN_KEY_COEFFICIENTS, AT(model.linear.coefficients), .fallback = "ks",
+     .example = "[-0.5, 1.5, -2.2, 1.0, -0.1]", .commands = BUILDS,
+     .help = "of the stencil, or where a dense matrix begins: ks = -(d2/dx2 + d4/dx4) by central differences"},
+    {"model.linear.trainable", SN_KEY_SWITCH, AT(model.linear.trainable), .fallback = "false", .commands = BUILDS,
+     .help = "whether A is trained too (stencil or dense)"},
+    {"model.nonlinear.kind", SN_KEY_CHOICE, AT(model.nonlinear.kind), .fallback = "mlp", .choices = networks,
+     .commands = BUILDS,
+     .help =
+         "network F of du/dt = -F(u) + A u: perceptron, periodic convolutions, products of convolutions r*((p*u)(q*u)) "
+         "+ l*u; ks: the exact (u^2/2)_x, dealiased, not learned; none"},
+    {"model.nonlinear.hidden", SN_KEY_WIDTHS, AT(model.nonlinear.hidden),
+     .count_offset = offsetof(sn_config, model.nonlinear.hidden_count), .fallback = "[200, 200, 200, 200]",
+     .unit = "units", .commands = BUILDS, .help = "widths of the hidden layers of a perceptron; [] for none"},
+    {"model.nonlinear.channels", SN_KEY_WIDTHS, AT(model.nonlinear.channels),
+     .count_offset = offsetof(sn_config, model.nonlinear.channel_count), .fallback = "[8, 8]", .unit = "channels",
+     .commands = BUILDS, .help = "of the hidden layers of a convolutional network"},
+    {"model.nonlinear.products", SN_KEY_INTEGER, AT(model.nonlinear.products), .fallback = "4", WITHIN(1, 4096),
+     .unit = "channels", .commands = BUILDS, .help = "of a product network: how many products it sums"},
+    {"model.nonlinear.kernel", SN_KEY_INTEGER, AT(model.nonlinear.kernel), .fallback = "5", WITHIN(1, 9999),
+     .unit = "points", .commands = BUILDS, .help = "width of the convolutions; odd"},
+    {"model.nonlinear.activation", SN_KEY_CHOICE, AT(model.nonlinear.activation), .fallback = "relu",
+     .choices = activations, .commands = BUILDS, .help = "after every hidden layer"},
+    {"model.nonlinear.init.kind", SN_KEY_CHOICE, AT(model.nonlinear.init.kind), .fallback = "normal", .choices = inits,
+     .commands = BUILDS,
+     .help = "initial weights: normal (biases 0), xavier uniform (biases 0), or PyTorch's default for its layers"},
+    {"model.nonlinear.init.std", SN_KEY_REAL, AT(model.nonlinear.init.std), .fallback = "0.01", FROM(0),
+     .commands = BUILDS, .help = "standard deviation, for normal"},
+    {"model.precision", SN_KEY_CHOICE, AT(model.precision), .fallback = "double", .choices = precisions,
+     .commands = BUILDS,
+     .help = "of a perceptron: double; mixed: its products in single, states, solves, sums and weights in double; "
+             "single: its weights in single as well"},
+
+    {"integrator.scheme", SN_KEY_SCHEME, AT(integrator.scheme), .fallback = "l2", .commands = ROLLS,
+     .help = "time integrator; l2, 3, 4, 5 are the paper's IMEX-RK2 to 5"},
+    {"integrator.dt", SN_KEY_REAL, AT(integrator.dt), .fallback = "0.2", ABOVE(0), .unit = "time", .commands = ROLLS,
+     .help = "time step, which divides the interval between snapshots; adaptive schemes: the first step tried"},
+    {"integrator.rtol", SN_KEY_REAL, AT(integrator.rtol), .fallback = "1.0e-6", ABOVE(0), .commands = ROLLS,
+     .help = "adaptive schemes: error of a step relative to the state"},
+    {"integrator.atol", SN_KEY_REAL, AT(integrator.atol), .fallback = "1.0e-8", ABOVE(0), .commands = ROLLS,
+     .help = "adaptive schemes: error of a step where the state is small"},
+    {"integrator.minimum_step", SN_KEY_REAL, AT(integrator.minimum_step), .fallback = "1.0e-7", ABOVE(0),
+     .unit = "time", .commands = ROLLS, .help = "adaptive schemes: a smaller step ends the run with the error 'stiff'"},
+    {"integrator.newton.tolerance", SN_KEY_REAL, AT(integrator.newton.tolerance), .fallback = "1.0e-13",
+     WITHIN(1e-15, 1), .commands = ROLLS,
+     .help = "implicit schemes: relative residual that ends Newton's method, and the linear solve of the adjoint"},
+    {"integrator.newton.max_iterations", SN_KEY_INTEGER, AT(integrator.newton.max_iterations), .fallback = "20",
+     WITHIN(1, 100), .commands = ROLLS, .help = "implicit schemes: more than these are the error 'did not converge'"},
+    {"integrator.newton.precondition", SN_KEY_SWITCH, AT(integrator.newton.precondition), .fallback = "true",
+     .commands = ROLLS, .help = "implicit schemes: GMRES by the factorized linear part (I - gamma A)^-1"},
+    {"integrator.solver.kind", SN_KEY_CHOICE, AT(integrator.solver.kind), .fallback = "auto", .choices = solvers,
+     .commands = ROLLS,
+     .help = "of the implicit stages: fft for circulant A, banded for stencils, dense (both by ScaLAPACK), gmres; auto "
+             "chooses"},
+    {"integrator.solver.tolerance", SN_KEY_REAL, AT(integrator.solver.tolerance), .fallback = "1e-10",
+     WITHIN(1e-15, 1e-1), .commands = ROLLS, .help = "gmres: residual over right-hand side, of every sample"},
+    {"integrator.solver.max_iterations", SN_KEY_INTEGER, AT(integrator.solver.max_iterations), .fallback = "200",
+     WITHIN(1, 1e6), .commands = ROLLS, .help = "gmres: iterations of a solve before it gives up"},
+    {"integrator.solver.precondition", SN_KEY_SWITCH, AT(integrator.solver.precondition), .fallback = "true",
+     .commands = ROLLS, .help = "gmres: by the circulant nearest to I - gamma A"},
+    {"adjoint.storage", SN_KEY_CHOICE, AT(adjoint.storage), .fallback = "auto", .choices = storages, .commands = LEARNS,
+     .help = "what the backward pass keeps: all stages, one state a step (solutions), a few states (revolve)"},
+    {"adjoint.snapshots", SN_KEY_INTEGER, AT(adjoint.snapshots), .fallback = "0", WITHIN(0, 1e15), .unit = "states",
+     .commands = LEARNS, .help = "states kept by revolve"},
+    {"adjoint.memory", SN_KEY_REAL, AT(adjoint.memory), .fallback = "0", FROM(0), .unit = "MiB a rank",
+     .commands = LEARNS, .help = "what auto may use; 0: half of the node's memory, shared by its ranks"},
+
+    {"train.data", SN_KEY_PATH, AT(train.data), .example = "data.h5", .commands = SN_FOR_TRAIN,
+     .required = SN_FOR_TRAIN, .help = "trajectory file to learn from"},
+    {"train.window", SN_KEY_INTEGER, AT(train.window), .fallback = "1", WITHIN(1, 1e9), .unit = "intervals",
+     .commands = LEARNS, .help = "how far a sample is rolled out and fitted"},
+    {"train.batch", SN_KEY_INTEGER, AT(train.batch), .fallback = "256", WITHIN(1, 1e9), .unit = "windows",
+     .commands = SN_FOR_BENCHMARK | SN_FOR_TRAIN,
+     .help = "global batch, shared out over the replicas; lbfgs, lm: windows worked on at once"},
+    {"train.epochs", SN_KEY_INTEGER, AT(train.epochs), .fallback = "200", WITHIN(0, 1e9), .commands = SN_FOR_TRAIN,
+     .help = "passes over the training windows"},
+    {"train.optimizer.kind", SN_KEY_CHOICE, AT(train.optimizer.kind), .fallback = "adamw", .choices = optimizers,
+     .commands = SN_FOR_TRAIN,
+     .help = "adamw and sgd as PyTorch defines them, on batches; lbfgs and lm (Levenberg-Marquardt) take all windows "
+             "in every "
+             "iteration, which is an epoch"},
+    {"train.optimizer.learning_rate", SN_KEY_REAL, AT(train.optimizer.learning_rate), .fallback = "5.0e-3", ABOVE(0),
+     .commands = SN_FOR_TRAIN,
+     .help = "at the start; the schedule changes it; lbfgs: length of its first trial step; lm: none"},
+    {"train.optimizer.weight_decay", SN_KEY_REAL, AT(train.optimizer.weight_decay), .fallback = "0.01", FROM(0),
+     .commands = SN_FOR_TRAIN, .help = "decoupled (adamw), or added to the gradient (sgd)"},
+    {"train.optimizer.beta1", SN_KEY_REAL, AT(train.optimizer.beta1), .fallback = "0.9", WITHIN(0, 0.999999999),
+     .commands = SN_FOR_TRAIN, .help = "adamw: decay of the mean of gradients"},
+    {"train.optimizer.beta2", SN_KEY_REAL, AT(train.optimizer.beta2), .fallback = "0.999", WITHIN(0, 0.999999999),
+     .commands = SN_FOR_TRAIN, .help = "adamw: decay of the mean of their squares"},
+    {"train.optimizer.epsilon", SN_KEY_REAL, AT(train.optimizer.epsilon), .fallback = "1.0e-8", ABOVE(0),
+     .commands = SN_FOR_TRAIN, .help = "adamw: added to the root of that"},
+    {"train.optimizer.momentum", SN_KEY_REAL, AT(train.optimizer.momentum), .fallback = "0.9", WITHIN(0, 0.999999999),
+     .commands = SN_FOR_TRAIN, .help = "sgd"},
+    {"train.optimizer.clip", SN_KEY_REAL, AT(train.optimizer.clip), .fallback = "0", FROM(0), .commands = SN_FOR_TRAIN,
+     .help = "adamw, sgd: a gradient of larger norm is scaled down to this one; 0: never"},
+    {"train.optimizer.history", SN_KEY_INTEGER, AT(train.optimizer.history), .fallback = "20",
+     WITHIN(1, SN_OPTIMIZER_HISTORY_MOST), .unit = "pairs", .commands = SN_FOR_TRAIN,
+     .help = "lbfgs: steps and changes of the gradient that it remembers"},
+    {"train.optimizer.damping", SN_KEY_REAL, AT(train.optimizer.damping), .fallback = "1.0e-2", ABOVE(0),
+     .commands = SN_FOR_TRAIN,
+     .help = "lm: of the first step, relative to the diagonal of J^T J; the gain ratio changes it"},
+    {"train.curriculum.window", SN_KEY_INTEGER, AT(train.curriculum.window), .fallback = "0", WITHIN(0, 1e9),
+     .unit = "intervals", .commands = SN_FOR_TRAIN,
+     .help = "of the first epochs, growing to train.window; 0: train.window from the start"},
+    {"train.curriculum.epochs", SN_KEY_INTEGER, AT(train.curriculum.epochs), .fallback = "50", WITHIN(1, 1e9),
+     .unit = "epochs", .commands = SN_FOR_TRAIN, .help = "after each so many the window doubles"},
+    {"train.schedule.kind", SN_KEY_CHOICE, AT(train.schedule.kind), .fallback = "plateau", .choices = schedules,
+     .commands = SN_FOR_TRAIN, .help = "of the learning rate"},
+    {"train.schedule.factor", SN_KEY_REAL, AT(train.schedule.factor), .fallback = "0.75", .low = 0, .high = 1,
+     .above_low = true, .commands = SN_FOR_TRAIN, .help = "plateau: the rate is multiplied by this"},
+    {"train.schedule.patience", SN_KEY_INTEGER, AT(train.schedule.patience), .fallback = "50", WITHIN(0, 1e9),
+     .unit = "epochs", .commands = SN_FOR_TRAIN, .help = "plateau: after more than this without a better loss"},
+    {"train.schedule.threshold", SN_KEY_REAL, AT(train.schedule.threshold), .fallback = "1.0e-4", WITHIN(0, 1),
+     .commands = SN_FOR_TRAIN, .help = "plateau: better means lower by this fraction"},
+    {"train.schedule.minimum", SN_KEY_REAL, AT(train.schedule.minimum), .fallback = "1.0e-6", FROM(0),
+     .commands = SN_FOR_TRAIN, .help = "plateau, cosine, restarts: the rate never falls below this"},
+    {"train.schedule.period", SN_KEY_INTEGER, AT(train.schedule.period), .fallback = "0", WITHIN(0, 1e9),
+     .unit = "epochs", .commands = SN_FOR_TRAIN,
+     .help = "cosine: of the whole, restarts: of the first wave; 0: train.epochs"},
+    {"train.schedule.growth", SN_KEY_REAL, AT(train.schedule.growth), .fallback = "2.0", WITHIN(1, 1e6),
+     .commands = SN_FOR_TRAIN, .help = "restarts: each wave is so many times as long as the one before"},
+    {"train.loss", SN_KEY_CHOICE, AT(train.loss), .fallback = "mse", .choices = losses, .commands = LEARNS,
+     .help = "mean over samples, targets and points of squares or of magnitudes"},
+    {"train.validation", SN_KEY_REAL, AT(train.validation), .fallback = "0.2", WITHIN(0, 0.9), .commands = SN_FOR_TRAIN,
+     .help = "fraction of the data kept out of training: the last snapshots, or the last members"},
+    {"train.split", SN_KEY_CHOICE, AT(train.split), .fallback = "time", .choices = splits, .commands = SN_FOR_TRAIN,
+     .help = "which of the two"},
+    {"train.checkpoint.every", SN_KEY_INTEGER, AT(train.checkpoint.every), .fallback = "10", WITHIN(1, 1e9),
+     .unit = "epochs", .commands = SN_FOR_TRAIN, .help = "between checkpoints"},
+    {"train.checkpoint.keep", SN_KEY_INTEGER, AT(train.checkpoint.keep), .fallback = "3", WITHIN(1, 1e6),
+     .unit = "files", .commands = SN_FOR_TRAIN,
+     .help = "newest checkpoints that stay, besides that of the lowest loss"},
+    {"train.on_nonfinite", SN_KEY_CHOICE, AT(train.on_nonfinite), .fallback = "stop", .choices = nonfinites,
+     .commands = SN_FOR_TRAIN,
+     .help = "when a batch's loss or gradient is not finite: stop; skip the batch; or skip it and halve the learning "
+             "rate (both stop after 10 such batches in a row)"},
+    {"train.resume", SN_KEY_CHOICE, AT(train.resume), .fallback = "auto", .choices = resumes, .commands = SN_FOR_TRAIN,
+     .help = "go on from the newest checkpoint: auto if there is one, never, or required"},
+
+    {"predict.model", SN_KEY_PATH, AT(predict.model), .example = "run/model.h5", .commands = SN_FOR_PREDICT,
+     .required = SN_FOR_PREDICT,
+     .help = "model file (a checkpoint will do); none: the model of the section model as it begins"},
+    {"predict.data", SN_KEY_PATH, AT(predict.data), .example = "data.h5", .commands = SN_FOR_PREDICT,
+     .required = SN_FOR_PREDICT, .help = "trajectory file with the initial states and the reference"},
+    {"predict.file", SN_KEY_PATH, AT(predict.file), .fallback = "prediction.h5", .commands = SN_FOR_PREDICT,
+     .help = "trajectory file to write; none: the valid times are printed alone"},
+    {"predict.start", SN_KEY_INTEGER, AT(predict.start), .fallback = "0", WITHIN(0, 1e15), .unit = "snapshot",
+     .commands = SN_FOR_PREDICT, .help = "index of the initial snapshot"},
+    {"predict.starts", SN_KEY_INTEGER, AT(predict.starts), .fallback = "1", WITHIN(1, 1e6), .commands = SN_FOR_PREDICT,
+     .help = "predictions from each trajectory: from predict.start on, as far apart as the data have a reference for"},
+    {"predict.span", SN_KEY_REAL, AT(predict.span), .fallback = "100.0", ABOVE(0), .unit = "time",
+     .commands = SN_FOR_PREDICT, .help = "how far to predict"},
+    {"predict.threshold", SN_KEY_REAL, AT(predict.threshold), .fallback = "0.5", ABOVE(0), .commands = SN_FOR_PREDICT,
+     .help = "of nrmse, which ends the valid time"},
+    {"predict.lyapunov_exponent", SN_KEY_REAL, AT(predict.lyapunov_exponent), .fallback = "0.043", ABOVE(0),
+     .unit = "1/time", .commands = SN_FOR_PREDICT,
+     .help = "the leading one, for times in Lyapunov times (0.043: L = 22)"},
+    {"predict.baselines", SN_KEY_SWITCH, AT(predict.baselines), .fallback = "true", .commands = SN_FOR_PREDICT,
+     .help = "whether persistence, climatology and the linear part alone are measured beside the model"},
+
+    {"gradient.model", SN_KEY_PATH, AT(gradient.model), .example = "run/model.h5", .commands = SN_FOR_GRADIENT,
+     .required = SN_FOR_GRADIENT, .help = "model file (a checkpoint will do)"},
+    {"gradient.data", SN_KEY_PATH, AT(gradient.data), .example = "data.h5", .commands = SN_FOR_GRADIENT,
+     .required = SN_FOR_GRADIENT, .help = "trajectory file; every member is one sample"},
+    {"gradient.file", SN_KEY_PATH, AT(gradient.file), .fallback = "gradient.h5", .commands = SN_FOR_GRADIENT,
+     .help = "gradient file to write"},
+    {"lyapunov.model", SN_KEY_PATH, AT(lyapunov.model), .example = "run/model.h5", .commands = SN_FOR_LYAPUNOV,
+     .required = SN_FOR_LYAPUNOV,
+     .help =
+         "model file (a checkpoint will do); none: the model of the section model as it begins, such as the equation "
+         "itself (nonlinear ks, linear spectral)"},
+    {"lyapunov.file", SN_KEY_PATH, AT(lyapunov.file), .fallback = "lyapunov.h5", .commands = SN_FOR_LYAPUNOV,
+     .help = "file to write"},
+    {"lyapunov.exponents", SN_KEY_INTEGER, AT(lyapunov.exponents), .fallback = "8", WITHIN(1, 4096),
+     .commands = SN_FOR_LYAPUNOV, .help = "how many, the leading ones"},
+    {"lyapunov.members", SN_KEY_INTEGER, AT(lyapunov.members), .fallback = "1", WITHIN(1, 1e6),
+     .commands = SN_FOR_LYAPUNOV, .help = "independent trajectories, from random states by run.seed"},
+    {"lyapunov.transient", SN_KEY_REAL, AT(lyapunov.transient), .fallback = "200.0", FROM(0), .unit = "time",
+     .commands = SN_FOR_LYAPUNOV, .help = "discarded: states reach the attractor, perturbations their directions"},
+    {"lyapunov.span", SN_KEY_REAL, AT(lyapunov.span), .fallback = "2000.0", ABOVE(0), .unit = "time",
+     .commands = SN_FOR_LYAPUNOV, .help = "over which is averaged; its twentieth is rounded to whole intervals"},
+    {"lyapunov.interval", SN_KEY_REAL, AT(lyapunov.interval), .fallback = "1.0", ABOVE(0), .unit = "time",
+     .commands = SN_FOR_LYAPUNOV, .help = "between orthonormalizations; a multiple of integrator.dt"},
+    {"benchmark.only", SN_KEY_NAMES, AT(benchmark.only), .fallback = "[]", .example = "[train_iteration, solve_fft]",
+     .choices = measurements, .commands = SN_FOR_BENCHMARK, .help = "measurements to make; none named: all of them"},
+    {"benchmark.repeats", SN_KEY_INTEGER, AT(benchmark.repeats), .fallback = "5", WITHIN(1, 101),
+     .commands = SN_FOR_BENCHMARK, .help = "of each measurement; the median counts"},
+    {"benchmark.seconds", SN_KEY_REAL, AT(benchmark.seconds), .fallback = "0.2", WITHIN(0.001, 100), .unit = "s",
+     .commands = SN_FOR_BENCHMARK, .help = "one measurement makes as many calls as take this long"},
+};
+
+_Static_assert(sizeof keys / sizeof keys[0] <= SN_CONFIG_KEYS_MOST, "more keys than there is room for");
+
+int sn_config_keys(void) { return (int)(sizeof keys / sizeof keys[0]); }
+const sn_config_key *sn_config_key_at(int index) { return &keys[index]; }
+
+int sn_config_find(const char *path) {
+  for (int k = 0; k < sn_config_keys(); k++)
+    if (strcmp(keys[k].path, path) == 0) return k;
+  return -1;
+}
+
+bool sn_config_is_section(const char *path) {
+  const size_t length = strlen(path);
+  for (int k = 0; k < sn_config_keys(); k++)
+    if (strncmp(keys[k].path, path, length) == 0 && keys[k].path[length] == '.') return true;
+  return false;
+}

@@ -1,0 +1,310 @@
+#include "value.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "sinode/tableau.h"
+
+static void *member(const sn_config_key *key, sn_config *config) { return (char *)config + key->offset; }
+static const void *read_member(const sn_config_key *key, const sn_config *config) {
+  return (const char *)config + key->offset;
+}
+
+static bool in_range(const sn_config_key *key, double value) {
+  return value <= key->high && (key->above_low ? value > key->low : value >= key->low);
+}
+
+/* Decimal digits only; a leading zero would mean octal to some readers of YAML and decimal to others. */
+static bool parse_integer(const char *word, int64_t *value) {
+  const char *digits = word + (*word == '+' || *word == '-');
+  if (!*digits || digits[strspn(digits, "0123456789")] != '\0' || (digits[0] == '0' && digits[1])) return false;
+  errno = 0;
+  *value = strtoll(word, NULL, 10);
+  return errno == 0;
+}
+
+/* Decimal numbers only: no infinities, no NaN, no hexadecimal. */
+static bool parse_real(const char *word, double *value) {
+  char *end;
+  if (!*word || word[strspn(word, "+-0123456789.eE")] != '\0') return false;
+  *value = strtod(word, &end);
+  return *end == '\0' && isfinite(*value);
+}
+
+static bool is_one_of(const char *word, const char *const *names) {
+  for (; *names; names++)
+    if (strcmp(word, *names) == 0) return true;
+  return false;
+}
+
+static bool set_integer(const sn_config_key *key, const char *word, int64_t *to) {
+  int64_t value;
+  if (!parse_integer(word, &value) || !in_range(key, (double)value)) return false;
+  *to = value;
+  return true;
+}
+
+static bool set_real(const sn_config_key *key, const char *word, double *to) {
+  double value;
+  if (!parse_real(word, &value) || !in_range(key, value)) return false;
+  *to = value;
+  return true;
+}
+
+/* 90s, 1.5h, 7d; HH:MM:SS and D-HH:MM:SS as SLURM writes them. In seconds. */
+static bool parse_duration(const char *word, double *value) {
+  static const char units[] = "smhd";
+  static const double seconds[] = {1, 60, 3600, 86400};
+  char number[40];
+  int days = 0, hours, minutes, rest, used = 0;
+  const size_t length = strlen(word);
+  if (strspn(word, "0123456789:-") == length && strchr(word, ':')) {
+    const bool with_days = strchr(word, '-') != NULL;
+    const char *form = with_days ? "%6d-%2d:%2d:%2d%n" : "%6d:%2d:%2d%n";
+    const int got = with_days ? sscanf(word, form, &days, &hours, &minutes, &rest, &used)
+                              : sscanf(word, form, &hours, &minutes, &rest, &used);
+    if (got != 3 + with_days || (size_t)used != length || days < 0 || hours < 0 || minutes < 0 || minutes > 59 ||
+        rest < 0 || rest > 59 || (with_days && hours > 23))
+      return false;
+    *value = ((days * 24.0 + hours) * 60 + minutes) * 60 + rest;
+    return true;
+  }
+  const char *unit = length ? strchr(units, word[length - 1]) : NULL;
+  if (!unit || length >= sizeof number) return false;
+  snprintf(number, sizeof number, "%.*s", (int)length - 1, word);
+  if (!parse_real(number, value)) return false;
+  *value *= seconds[unit - units];
+  return true;
+}
+
+static bool set_duration(const sn_config_key *key, const char *word, double *to) {
+  double value;
+  if (!parse_duration(word, &value) || !in_range(key, value)) return false;
+  *to = value;
+  return true;
+}
+
+static bool set_switch(const char *word, bool *to) {
+  static const char *const yes[] = {"true", "True", "yes", "on", NULL}, *const no[] = {"false", "False", "no", "off",
+                                                                                       NULL};
+  *to = is_one_of(word, yes);
+  return *to || is_one_of(word, no);
+}
+
+static const sn_key_choice *find_choice(const sn_config_key *key, const char *word) {
+  for (const sn_key_choice *c = key->choices; c->name; c++)
+    if (strcmp(c->name, word) == 0) return c;
+  return NULL;
+}
+
+static bool set_choice(const sn_config_key *key, const char *word, int *to) {
+  const sn_key_choice *choice = find_choice(key, word);
+  if (choice) *to = choice->value;
+  return choice != NULL;
+}
+
+static bool set_text(const char *word, char *to, size_t size) {
+  if (strlen(word) >= size) return false;
+  memset(to, 0, size);
+  memcpy(to, word, strlen(word));
+  return true;
+}
+
+static bool set_widths(const sn_config_key *key, const sn_value *value, sn_config *config) {
+  int64_t *widths = member(key, config);
+  if (!value->is_list || value->count > SN_NETWORK_HIDDEN_MOST) return false;
+  for (int k = 0; k < SN_NETWORK_HIDDEN_MOST; k++) widths[k] = 0;
+  for (int k = 0; k < value->count; k++)
+    if (!parse_integer(value->words[k], &widths[k]) || widths[k] < 1 || widths[k] > INT32_MAX) return false;
+  *(int *)((char *)config + key->count_offset) = value->count;
+  return true;
+}
+
+static bool set_coefficients(const sn_value *value, sn_config *config) {
+  memset(config->model.linear.coefficients, 0, sizeof config->model.linear.coefficients);
+  config->model.linear.ks = !value->is_list;
+  config->model.linear.taps = value->is_list ? value->count : 5;
+  if (!value->is_list) return strcmp(value->words[0], "ks") == 0;
+  if (value->count % 2 == 0 || value->count > SN_CONFIG_TAPS_MOST) return false;
+  for (int k = 0; k < value->count; k++)
+    if (!parse_real(value->words[k], &config->model.linear.coefficients[k])) return false;
+  return true;
+}
+
+static bool set_names(const sn_config_key *key, const sn_value *value, char *to) {
+  size_t used = 0;
+  memset(to, 0, SN_CONFIG_PATH);
+  if (value->count > SN_VALUE_WORDS) return false;
+  for (int k = 0; k < value->count; k++) {
+    const size_t length = strlen(value->words[k]);
+    if (!find_choice(key, value->words[k]) || used + length + 2 > SN_CONFIG_PATH) return false;
+    memcpy(to + used, value->words[k], length);
+    to[used + length] = ' ';
+    used += length + 1;
+  }
+  return true;
+}
+
+/* Whether a word in quotation marks will do. */
+static bool takes_text(const sn_config_key *key, const sn_value *value) {
+  return key->type == SN_KEY_PATH || key->type == SN_KEY_DURATION || key->type == SN_KEY_CHOICE ||
+         key->type == SN_KEY_SCHEME || key->type == SN_KEY_NAMES ||
+         (key->type == SN_KEY_COEFFICIENTS && !value->is_list);
+}
+
+static bool may_be_empty(const sn_config_key *key) { return key->fallback && strcmp(key->fallback, "''") == 0; }
+
+static bool set(const sn_config_key *key, const sn_value *value, sn_config *config) {
+  if (value->quoted && !takes_text(key, value)) return false;
+  if (key->type == SN_KEY_WIDTHS) return set_widths(key, value, config);
+  if (key->type == SN_KEY_COEFFICIENTS) return set_coefficients(value, config);
+  if (key->type == SN_KEY_NAMES) return set_names(key, value, member(key, config));
+  if (value->is_list) return false;
+  const char *word = value->words[0];
+  switch (key->type) {
+    case SN_KEY_INTEGER:
+      return set_integer(key, word, member(key, config));
+    case SN_KEY_REAL:
+      return set_real(key, word, member(key, config));
+    case SN_KEY_DURATION:
+      return set_duration(key, word, member(key, config));
+    case SN_KEY_SWITCH:
+      return set_switch(word, member(key, config));
+    case SN_KEY_CHOICE:
+      return set_choice(key, word, member(key, config));
+    case SN_KEY_SCHEME:
+      return sn_tableau_find(word) && set_text(word, member(key, config), sizeof config->integrator.scheme);
+    default:
+      return (*word || may_be_empty(key)) && set_text(word, member(key, config), SN_CONFIG_PATH);
+  }
+}
+
+/* The value as it was written, or the beginning of it. */
+static void describe(const sn_config_key *key, const sn_value *value, char *text, size_t size) {
+  enum { SHOWN = 8 };
+  if (!value->is_list) {
+    snprintf(text, size, "'%.80s'", value->words[0]);
+  } else {
+    size_t used = (size_t)snprintf(text, size, "[");
+    for (int k = 0; k < value->count && k < SHOWN; k++)
+      used += (size_t)snprintf(text + used, size - used, "%s%.16s", k ? ", " : "", value->words[k]);
+    snprintf(text + used, size - used, "%s]", value->count > SHOWN ? ", ..." : "");
+  }
+  if (value->quoted && !takes_text(key, value))
+    snprintf(text + strlen(text), size - strlen(text), " in quotation marks");
+}
+
+/* The word that is no name of those the key takes, if it takes names; NULL: there is none. */
+static const char *misspelt(const sn_config_key *key, const sn_value *value) {
+  if (key->type == SN_KEY_NAMES)
+    for (int k = 0; k < value->count && k < SN_VALUE_WORDS; k++)
+      if (!find_choice(key, value->words[k])) return value->words[k];
+  const bool takes_one = key->type == SN_KEY_CHOICE || key->type == SN_KEY_SCHEME;
+  return takes_one && !value->is_list ? value->words[0] : NULL;
+}
+
+bool sn_value_set(const sn_config_key *key, const sn_value *value, sn_config *config, char *problem, size_t size) {
+  if (set(key, value, config)) return true;
+  char expected[512], found[256];
+  sn_config_expected(key, expected, sizeof expected);
+  describe(key, value, found, sizeof found);
+  const char *wrong = misspelt(key, value), *near = wrong ? sn_config_nearest_choice(key, wrong) : NULL;
+  snprintf(problem, size, "%s is %s, but must be %s%s%s%s", key->path, found, expected, near ? "; did you mean " : "",
+           near ? near : "", near ? "?" : "");
+  return false;
+}
+
+/* The shortest decimal that reads back to the same double, with a point, without which YAML 1.1 reads 1e-08 as text. */
+static void print_real(double value, char *text, size_t size) {
+  if (value == rint(value) && fabs(value) < 1e9) {
+    snprintf(text, size, "%.1f", value);
+    return;
+  }
+  for (int digits = 1; digits <= 17; digits++) {
+    snprintf(text, size, "%.*g", digits, value);
+    if (strtod(text, NULL) == value) break;
+  }
+  if (strchr(text, '.')) return;
+  char exponent[8];
+  char *end = text + strcspn(text, "e");
+  snprintf(exponent, sizeof exponent, "%s", end);
+  snprintf(end, size - (size_t)(end - text), ".0%s", exponent);
+}
+
+static void print_text(const char *word, char *text, size_t size) {
+  size_t used = 0;
+  text[used++] = '\'';
+  for (; *word && used + 3 < size; word++) {
+    if (*word == '\'') text[used++] = '\'';
+    text[used++] = *word;
+  }
+  text[used++] = '\'';
+  text[used] = '\0';
+}
+
+static void print_names(const char *names, char *text, size_t size) {
+  size_t used = (size_t)snprintf(text, size, "[");
+  for (const char *word = names; *word; word += strcspn(word, " ") + 1)
+    used +=
+        (size_t)snprintf(text + used, size - used, "%s%.*s", word == names ? "" : ", ", (int)strcspn(word, " "), word);
+  snprintf(text + used, size - used, "]");
+}
+
+static const char *name_of(const sn_config_key *key, int value) {
+  const sn_key_choice *c = key->choices;
+  while (c->name && c->value != value) c++;
+  return c->name;
+}
+
+void sn_value_print(const sn_config_key *key, const sn_config *config, char *text, size_t size) {
+  const void *at = read_member(key, config);
+  size_t used;
+  char number[40];
+  switch (key->type) {
+    case SN_KEY_INTEGER:
+      snprintf(text, size, "%lld", (long long)*(const int64_t *)at);
+      break;
+    case SN_KEY_REAL:
+      print_real(*(const double *)at, text, size);
+      break;
+    case SN_KEY_DURATION:
+      print_real(*(const double *)at, text, size - 1);
+      strcat(text, "s");
+      break;
+    case SN_KEY_SWITCH:
+      snprintf(text, size, "%s", *(const bool *)at ? "true" : "false");
+      break;
+    case SN_KEY_CHOICE:
+      snprintf(text, size, "%s", name_of(key, *(const int *)at));
+      break;
+    case SN_KEY_PATH:
+    case SN_KEY_SCHEME:
+      print_text(at, text, size);
+      break;
+    case SN_KEY_NAMES:
+      print_names(at, text, size);
+      break;
+    case SN_KEY_WIDTHS:
+      used = (size_t)snprintf(text, size, "[");
+      for (int k = 0; k < *(const int *)((const char *)config + key->count_offset); k++)
+        used +=
+            (size_t)snprintf(text + used, size - used, "%s%lld", k ? ", " : "", (long long)((const int64_t *)at)[k]);
+      snprintf(text + used, size - used, "]");
+      break;
+    case SN_KEY_COEFFICIENTS:
+      if (config->model.linear.ks) {
+        snprintf(text, size, "ks");
+        break;
+      }
+      used = (size_t)snprintf(text, size, "[");
+      for (int k = 0; k < config->model.linear.taps; k++) {
+        print_real(config->model.linear.coefficients[k], number, sizeof number);
+        used += (size_t)snprintf(text + used, size - used, "%s%s", k ? ", " : "", number);
+      }
+      snprintf(text + used, size - used, "]");
+      break;
+  }
+}

@@ -1,0 +1,56 @@
+/* What the linear operators share: the table of functions of a kind, and the object. Private to this folder. */
+#ifndef SINODE_LINEAR_LINEAR_OPS_H
+#define SINODE_LINEAR_LINEAR_OPS_H
+
+#include <math.h>
+
+#include "sinode/linear.h"
+
+typedef struct {
+  const char *name;
+  bool circulant;
+  sn_status (*create)(sn_linear *linear); /* the block and the private state; collective over space */
+  void (*destroy)(sn_linear *linear);
+  sn_status (*set_ks)(sn_linear *linear);
+  void (*update)(sn_linear *linear);                              /* NULL: nothing is derived from the coefficients */
+  double complex (*symbol)(const sn_linear *linear, ptrdiff_t m); /* NULL: not circulant */
+  sn_status (*apply)(sn_linear *linear, bool transpose, ptrdiff_t samples, const double *x, double *y);
+  sn_status (*gradient)(sn_linear *linear, ptrdiff_t samples, double weight, const double *left, const double *right,
+                        double *gradient);
+  sn_status (*tangent)(sn_linear *linear, ptrdiff_t samples, double weight, const double *direction, const double *x,
+                       double *y);
+  void (*rows)(const sn_linear *linear, double *rows); /* NULL: not available as a matrix */
+} sn_linear_ops;
+
+struct sn_linear {
+  const sn_linear_ops *ops;
+  const sn_grid *grid;
+  sn_linear_shape shape;
+  sn_parameters *parameters;
+  ptrdiff_t offset;  /* of the coefficients in the parameters */
+  ptrdiff_t samples; /* at most */
+  long version;
+  void *state;
+};
+
+extern const sn_linear_ops sn_linear_stencil, sn_linear_dense, sn_linear_spectral;
+
+static inline double *sn_linear_coefficients(const sn_linear *linear) {
+  return sn_parameters_values(linear->parameters) + linear->offset;
+}
+
+/* Sum of |A| along a row of a stencil. */
+static inline double sn_linear_row_sum(const sn_linear *linear) {
+  double sum = 0;
+  for (int k = 0; k < linear->shape.taps; k++) sum += fabs(sn_linear_coefficients(linear)[k]);
+  return sum;
+}
+
+/* Taps of -(d^2/dx^2 + d^4/dx^4) by central differences. */
+enum { SN_LINEAR_KS_TAPS = 5 };
+void sn_linear_ks_taps(const sn_linear *linear, double taps[SN_LINEAR_KS_TAPS]);
+
+/* rows += a circulant's taps, in the layout of sn_linear_rows. */
+void sn_linear_add_taps(const sn_grid *grid, int count, const double *taps, double *rows);
+
+#endif

@@ -1,0 +1,48 @@
+/* What the solvers share: the table of functions of a kind, and the object. Private to this folder. */
+#ifndef SINODE_LINEAR_SOLVER_OPS_H
+#define SINODE_LINEAR_SOLVER_OPS_H
+
+#include "sinode/solver.h"
+
+enum { SN_SOLVER_REASON_LENGTH = 256 };
+
+typedef struct {
+  const char *name;
+  sn_status (*create)(sn_solver *solver); /* all of these are collective over space */
+  void (*destroy)(sn_solver *solver);
+  sn_status (*reserve)(sn_solver *solver, ptrdiff_t samples);
+  sn_status (*factor)(sn_solver *solver, int which);
+  /* Error if samples was not reserved. */
+  sn_status (*solve)(sn_solver *solver, int which, bool transpose, ptrdiff_t samples, double *x);
+  /* Fills in what a solve sends and the factors take, by formula; NULL: there is none. Local. */
+  void (*estimate_cost)(const sn_linear *linear, int ranks, int gammas, const double *gamma, ptrdiff_t samples,
+                        sn_solver_cost *out);
+} sn_solver_ops;
+
+struct sn_solver {
+  const sn_solver_ops *ops;
+  const sn_grid *grid;
+  sn_linear *linear;
+  sn_solver_options options;
+  int gammas;
+  double *gamma;
+  long *version; /* of A, that each gamma was factored with; -1: never */
+  long factorizations;
+  ptrdiff_t bytes; /* of factors */
+  char reason[SN_SOLVER_REASON_LENGTH];
+  void *state;
+};
+
+extern const sn_solver_ops sn_solver_fft, sn_solver_banded, sn_solver_dense, sn_solver_gmres;
+
+/*
+ * Error of that code if I - gamma A, kept as an array, has lost its identity part: eps gamma |A| > 1e-6, |A| being the
+ * maximum norm. The message names the figure and what would do. Local.
+ */
+sn_status sn_solver_refuse_lossy(const sn_solver *solver, double gamma, double norm, sn_error_code code)
+    __attribute__((warn_unused_result));
+
+/* The error for a number of samples that sn_solver_reserve was not called with. */
+sn_status sn_solver_not_reserved(ptrdiff_t samples) __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,72 @@
+/*
+ * One time step of a scheme and its exact transpose: what the integrator needs of a family of schemes. All arrays are
+ * (samples, local points). Collective over the space ranks.
+ */
+#ifndef SINODE_TIME_STEPPER_OPS_H
+#define SINODE_TIME_STEPPER_OPS_H
+
+#include "sinode/integrator.h"
+#include "sinode/model.h"
+#include "sinode/solver.h"
+#include "sinode/tableau.h"
+
+typedef struct sn_stepper sn_stepper;
+
+typedef struct {
+  void (*destroy)(sn_stepper **stepper);
+  /* Doubles of tape a step keeps for its backward pass. */
+  ptrdiff_t (*tape_size)(const sn_stepper *stepper, ptrdiff_t samples);
+  /* Doubles a taped step is expected to keep beside its tape, and room for so many taped steps. NULL: nothing. */
+  ptrdiff_t (*record_size)(const sn_stepper *stepper);
+  sn_status (*reserve)(sn_stepper *stepper, ptrdiff_t steps);
+  /* A forward pass begins: what an earlier one recorded is void. NULL: nothing to do. */
+  void (*begin_pass)(sn_stepper *stepper);
+  /* next = step(u); tape may be NULL. u and next do not overlap. */
+  sn_status (*forward)(sn_stepper *stepper, ptrdiff_t samples, const double *u, double *next, double *tape);
+  /* lambda := (d next / d u)^T lambda; gradient (NULL: not wanted) += (d next / d parameters)^T lambda. */
+  sn_status (*backward)(sn_stepper *stepper, ptrdiff_t samples, const double *tape, double *lambda, double *gradient);
+  /* What its inner iterations came to so far, for the user. NULL: there are none. */
+  void (*statistics)(const sn_stepper *stepper, char *text, size_t size);
+  /*
+   * du := (d next / d u) du + (d next / d parameters) dtheta, at the step that left the tape; dtheta may be NULL for 0.
+   * It must come before the next forward step. NULL: the scheme has none.
+   */
+  sn_status (*tangent)(sn_stepper *stepper, ptrdiff_t samples, const double *tape, double *du, const double *dtheta);
+} sn_stepper_ops;
+
+/* First member of every stepper. */
+struct sn_stepper {
+  const sn_stepper_ops *ops;
+  sn_solver *solver; /* of the implicit stages; NULL if there are none */
+  double *estimate;  /* (samples) local sums of squares of the last step's error estimate; NULL: there is none */
+  double time;       /* where the forward step under way begins, and its number from 1: for messages */
+  ptrdiff_t step;
+  /* Of the next backward step: it is the last of its pass, and what it adds to the gradient settles that; its lambda is
+     not wanted. */
+  bool gradient_ready, skips_lambda;
+};
+
+/* Doubles up to the next 64 bytes: networks give their tapes to FFTW, which relies on their alignment. */
+static inline ptrdiff_t sn_stepper_aligned(ptrdiff_t count) { return (count + 7) / 8 * 8; }
+
+/* What every scheme is made from. */
+typedef struct {
+  const sn_tableau *tableau;
+  double dt;
+  bool estimate;            /* whether an error estimate is wanted, where there is an embedded method */
+  bool adjoint;             /* whether there will be backward passes */
+  sn_solver_options solver; /* of the implicit stages */
+  sn_newton_control newton; /* fully implicit */
+  sn_step_control control;  /* adaptive: then dt is the interval it steps through */
+} sn_stepper_options;
+
+/* Runge-Kutta by a tableau, IMEX or explicit. */
+sn_status sn_imex_create(sn_model *model, const sn_stepper_options *options, sn_stepper **out);
+
+/* An explicit embedded pair that chooses its own steps. */
+sn_status sn_adaptive_create(sn_model *model, const sn_stepper_options *options, sn_stepper **out);
+
+/* Backward Euler and Crank-Nicolson for the whole right-hand side, by Newton-Krylov. */
+sn_status sn_implicit_create(sn_model *model, const sn_stepper_options *options, sn_stepper **out);
+
+#endif
