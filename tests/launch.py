@@ -1,0 +1,141 @@
+#!/usr/bin/python3
+"""Runs one test so that it shares nothing with another: ctest starts every test through this.
+
+usage: launch.py NAME SECONDS COMMAND...
+
+The test gets a folder of its own for temporary files, its home and caches, the session directories of MPI (names of
+Open MPI 4 and 5) and what MPI's ranks share in memory. Nothing that the test has started outlives it, in whatever
+session or process group: at the end, after SECONDS, or when this is told to stop, all of it is killed, what it mounted
+is unmounted, and the folder is removed. A line on what the test took is added to the file SINODE_TEST_USAGE, for
+dearest.py.
+"""
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+SET_CHILD_SUBREAPER = 36  # of prctl(2): orphans become children of this process and not of init
+TIMED_OUT = 124
+LONGEST = 24  # characters of the place of the folder: below it are sockets, whose paths have room for 107
+
+
+def place():
+    """Where the folder is made."""
+    chosen = tempfile.gettempdir()
+    return chosen if len(chosen) <= LONGEST else "/tmp"
+
+
+def environment(folder, shared):
+    """The variables that keep a test to its folder; `shared` is for memory that processes share, or None."""
+    sessions = os.path.join(folder, "mpi")
+    variables = {"TMPDIR": os.path.join(folder, "tmp"), "HOME": os.path.join(folder, "home"),
+                 "XDG_CACHE_HOME": os.path.join(folder, "home"), "XDG_CONFIG_HOME": os.path.join(folder, "home"),
+                 "MPLCONFIGDIR": os.path.join(folder, "home"), "PYTHONDONTWRITEBYTECODE": "1",
+                 "OMPI_MCA_orte_tmpdir_base": sessions, "PRTE_MCA_prte_tmpdir_base": sessions,
+                 "PMIX_SYSTEM_TMPDIR": sessions, "PMIX_SERVER_TMPDIR": sessions}
+    if shared:
+        variables.update((f"OMPI_MCA_{component}_backing_directory", shared)
+                         for component in ("btl_vader", "btl_sm", "osc_sm", "osc_rdma"))
+    for name in ("TMPDIR", "HOME", "OMPI_MCA_orte_tmpdir_base"):
+        os.mkdir(variables[name], 0o700)
+    return variables
+
+
+def descendants():
+    """All processes below this one."""
+    parents = {}
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                with open(f"/proc/{entry}/stat", encoding="utf8", errors="replace") as file:
+                    parents[int(entry)] = int(file.read().rpartition(")")[2].split()[1])
+            except OSError:
+                pass
+    found, edge = [], {os.getpid()}
+    while edge:
+        edge = {pid for pid, parent in parents.items() if parent in edge}
+        found += edge
+    return found
+
+
+def end_all():
+    """Kills and reaps until nothing is left below this process."""
+    while True:
+        for pid in descendants():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        try:
+            os.wait()
+        except ChildProcessError:
+            return
+
+
+def remove(folder):
+    """Removes a folder with what is mounted in it."""
+    with open("/proc/self/mounts", encoding="utf8") as file:
+        mounted = [line.split()[1] for line in file]
+    for point in sorted((point for point in mounted if point.startswith(folder + "/")), reverse=True):
+        subprocess.run(["umount", "--lazy", point], check=False)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def stopped(number, _):
+    raise SystemExit(128 + number)
+
+
+def run(command, seconds, folders):
+    """The status of the command, as a shell has it."""
+    variables = environment(*folders)
+    try:
+        process = subprocess.Popen(command, env={**os.environ, **variables})
+    except OSError as error:
+        print(f"launch.py: {command[0]}: {error.strerror}", file=sys.stderr)
+        return 127
+    try:
+        status = process.wait(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        print(f"\nlaunch.py: not done after {seconds:g} s: killed, with all that it had started", file=sys.stderr)
+        return TIMED_OUT
+    return status if status >= 0 else 128 - status
+
+
+def note_usage(name, status, wall):
+    """Seconds of wall, user and system, the last two of everything that the test had started."""
+    path, times = os.environ.get("SINODE_TEST_USAGE"), os.times()
+    if path:
+        with open(path, "a", encoding="utf8") as file:  # one short write: tests that end together do not mix
+            file.write(f"{name}\t{status}\t{wall:.2f}\t{times.children_user:.2f}\t{times.children_system:.2f}\n")
+
+
+def main():
+    if len(sys.argv) < 4:
+        sys.exit(__doc__.split("\n\n")[1])
+    name, seconds, command = sys.argv[1], float(sys.argv[2]), sys.argv[3:]
+    ctypes.CDLL(None).prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, stopped)
+    started, status, folders = time.monotonic(), 1, []
+    try:
+        folders.append(tempfile.mkdtemp(prefix="sn", dir=place()))
+        folders.append(tempfile.mkdtemp(prefix="sn", dir="/dev/shm") if os.access("/dev/shm", os.W_OK) else None)
+        status = run(command, seconds, folders)
+    except SystemExit as stop:
+        status = stop.code
+    finally:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        end_all()
+        for folder in filter(None, folders):
+            remove(folder)
+    note_usage(name, status, time.monotonic() - started)
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()
