@@ -8,14 +8,14 @@ source "$(dirname "$0")/../jobs/common.sh"
 
 started=$SECONDS
 report() {
-  local status=$?
+  local status=$1
   if [ $status = 0 ]; then
     printf '\ntests/run.sh: all tests passed (%d s)\n' $((SECONDS - started))
   else
     printf '\ntests/run.sh: FAILED (status %d, %d s)\n' $status $((SECONDS - started))
   fi
 }
-trap report EXIT
+at_end report
 
 say "Dependencies"
 jobs/install.sh --tests

@@ -9,7 +9,7 @@ source "$(dirname "$0")/../common.sh"
 run=runs/convergence
 started=$SECONDS
 
-trap say_where EXIT
+at_end say_where
 
 begin "Dependencies"
 jobs/install.sh

@@ -20,6 +20,14 @@ export OMP_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1} OPENBLAS_NUM_THREADS=${SLURM_CP
 export SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1} # srun does not take it over from sbatch by itself
 if [ "$(id -u)" = 0 ]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
 
+# Where ranks are started by mpirun, or by a srun that names no folder for their session, it is one of this job alone:
+# in the folder that all of a user share, jobs that start at the same moment may take it from each other.
+sessions=${TMPDIR:-/tmp}/sinode-$SLURM_JOB_ID
+[ ${#sessions} -le 40 ] || sessions=/tmp/sinode-$SLURM_JOB_ID # sockets are below it, and their paths are short
+export OMPI_MCA_orte_tmpdir_base=$sessions PRTE_MCA_prte_tmpdir_base=$sessions
+mkdir -p -m 700 "$sessions" || die 3 "$sessions cannot be made"
+trap 'rm -rf "$sessions"' EXIT
+
 find_program() {
   if [ -z "${SINODE:-}" ]; then
     SINODE=build/release/sinode

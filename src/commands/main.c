@@ -199,12 +199,26 @@ static int validate_printed(const sn_app *app, int code) {
   return code ? code : SN_ERROR_FILE;
 }
 
+/*
+ * A process that no launcher has started is the only one and needs no network, for which Open MPI would look around for
+ * a quarter of a second.
+ */
+static void start_fast_if_alone(void) {
+  static const char *const launchers[] = {"PMIX_RANK", "PMI_RANK", "PMI_FD", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID"};
+  for (size_t k = 0; k < sizeof launchers / sizeof *launchers; k++) {
+    if (getenv(launchers[k])) return;
+  }
+  setenv("OMPI_MCA_pml", "ob1", 0);
+  setenv("OMPI_MCA_btl", "self", 0);
+}
+
 int main(int argc, char **argv) {
   /* OpenMPI's default way of writing files in parallel (fcoll/vulcan) has corrupted data in 4.1; this one has not. */
   setenv("OMPI_MCA_fcoll", "dynamic_gen2", 0);
   /* Shared positions in files, which nobody here uses: this way of them puts a path into 256 bytes, however long, and
      hangs where the disk is full. */
   setenv("OMPI_MCA_sharedfp", "^lockedfile", 0);
+  start_fast_if_alone();
   signal(SIGXFSZ, SIG_IGN); /* a file beyond the limit set on sizes is an error of the write, not the end */
   const bool terminal = sn_log_is_terminal();
   MPI_Init(&argc, &argv);

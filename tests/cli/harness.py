@@ -2,9 +2,11 @@
 
 SINODE_PROGRAM and SINODE_MPIEXEC name the program and the launcher.
 """
+import atexit
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -29,13 +31,36 @@ gradient: {model: run/model.h5, data: data.h5, file: gradient.h5}
 """
 
 
-def start(folder, arguments, ranks=1, space=None):
-    """The program under way in `folder`. One rank runs without launcher."""
+# Where MPI keeps the files of a start: its session, and the memory that its ranks share.
+PLACES = (("OMPI_MCA_orte_tmpdir_base", "PRTE_MCA_prte_tmpdir_base"),
+          ("OMPI_MCA_btl_vader_backing_directory", "OMPI_MCA_btl_sm_backing_directory"))
+
+
+def start_of_its_own():
+    """The environment of a start of MPI that shares no folder with another that is under way."""
+    environment = dict(os.environ)
+    for names in PLACES:
+        above = os.environ.get(names[0])
+        folder = tempfile.mkdtemp(prefix="", dir=above)
+        if above is None:  # launch.py removes what is in its own
+            atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        environment.update(dict.fromkeys(names, folder))
+    return environment
+
+
+def launch(command, ranks, folder, environment=(), **options):
+    """Starts a command on so many ranks, one without launcher. `environment` is added to that of this process."""
     launcher = [] if ranks == 1 else [MPIEXEC, "-n", str(ranks)]
+    variables = {**start_of_its_own(), **dict(environment)}
+    return subprocess.Popen([*launcher, *map(str, command)], cwd=folder, env=variables, stdin=subprocess.DEVNULL,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace", **options)
+
+
+def start(folder, arguments, ranks=1, space=None):
+    """The program under way in `folder`."""
     split = [] if space is None else ["--set", f"parallel.space={space}"]
     words = [str(word) for word in arguments]
-    return subprocess.Popen([*launcher, PROGRAM, *words[:1], *split, *words[1:]], cwd=folder, stdin=subprocess.DEVNULL,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
+    return launch([PROGRAM, *words[:1], *split, *words[1:]], ranks, folder)
 
 
 def finish(process):

@@ -1,9 +1,11 @@
 """The main job: data, training, prediction, gradient; files that open in xarray as they are; what the program says."""
 import csv
 import json
+import os
 import pathlib
 import re
 import unittest
+import unittest.mock
 
 import h5py
 import numpy as np
@@ -34,6 +36,22 @@ class MainJob(harness.Case):
         # What was in force reproduces the run.
         out, _ = self.sinode("check", config=run / "config.yaml")
         self.assertIn("the parameters are valid", out)
+
+    def test_components_that_open_mpi_chooses(self):
+        """The other tests name the part of Open MPI that ranks talk by."""
+        self.job(ranks=1)
+        alone = self.folder / "alone"
+        alone.mkdir()
+        for name in ("data.h5", "run/model.h5", "prediction.h5", "gradient.h5"):
+            (self.folder / name).rename(alone / pathlib.Path(name).name)
+        with unittest.mock.patch.dict(os.environ):
+            for name in ("pml", "btl", "ess_singleton_isolated"):
+                os.environ.pop(f"OMPI_MCA_{name}", None)
+            for command in ("generate", "train", "predict", "gradient"):
+                self.sinode(command, "--quiet", "--overwrite", ranks=2)
+        for path in alone.iterdir():
+            other = self.folder / ("run" if path.name == "model.h5" else "") / path.name
+            self.assert_same_data(path, other, tolerance=1e-6)
 
     def test_xarray_opens_trajectories(self):
         self.job(ranks=2)

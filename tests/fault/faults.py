@@ -3,7 +3,6 @@ import os
 import pathlib
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
 import unittest
@@ -62,18 +61,15 @@ class Case(harness.Case):
         mark = self.mark = self.folder.parent / "met"
         mark.unlink(missing_ok=True)
         must_meet = more.pop("met", True)
-        environment = dict(os.environ, LD_PRELOAD=LIBRARY, SINODE_FAULT=fault, SINODE_FAULT_AT=str(at),
-                           SINODE_FAULT_PATH=path, SINODE_FAULT_MARK=str(mark), **more)
+        environment = dict(LD_PRELOAD=LIBRARY, SINODE_FAULT=fault, SINODE_FAULT_AT=str(at), SINODE_FAULT_PATH=path,
+                           SINODE_FAULT_MARK=str(mark), **more)
         if error is not None:
             environment["SINODE_FAULT_ERROR"] = str(error)
         if rank is not None:
             environment["SINODE_FAULT_RANK"] = str(rank)
-        launcher = [] if ranks == 1 else [harness.MPIEXEC, "-n", str(ranks)]
         words = [word for setting in settings for word in ("--set", setting)]
-        process = subprocess.Popen([*launcher, harness.PROGRAM, command, *options, "c.yaml", *words], cwd=self.folder,
-                                   env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE, text=True, errors="replace")
-        result = harness.finish(process)
+        result = harness.finish(harness.launch([harness.PROGRAM, command, *options, "c.yaml", *words], ranks, self.folder,
+                                               environment))
         self.met = mark.exists()
         self.assertTrue(self.met or not must_meet, f"{fault} was not met")
         return result
