@@ -39,8 +39,7 @@ begin() {
   say "$(date +%T)  $stage"
 }
 say_where() {
-  local status=$1
-  [ $status = 0 ] || printf '\n%s: failed in stage "%s" (status %d)\n' "$script" "${stage:-none}" $status >&2
+  [ "$1" = 0 ] || printf '\n%s: failed in stage "%s" (status %d)\n' "$script" "${stage:-none}" "$1" >&2
 }
 
 # die STATUS TEXT

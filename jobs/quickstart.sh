@@ -18,13 +18,12 @@ best_epochs=60 # a minute and 8 Lyapunov times, of 10 that all of them give
 sinode=build/release/sinode
 
 report() {
-  local status=$1
-  [ $status != 0 ] || return
+  [ "$1" != 0 ] || return
   # Not by the status alone: mpirun does not always pass on the program's 75.
   if grep -qs '"state": "checkpointed"' "$run/status.json" runs/best/status.json; then
     printf '\nquickstart: stopped with a good checkpoint; jobs/quickstart.sh goes on from there\n' >&2
   else
-    say_where $status
+    say_where "$1"
   fi
 }
 at_end report

@@ -1,7 +1,9 @@
 #!/bin/bash
 # Builds sinode and runs its tests (all but the long ones); ends with one line that says how it went.
 #   tests/run.sh [CMake options]     e.g. tests/run.sh -DSINODE_WARNINGS_AS_ERRORS=ON
-# SINODE_TEST_JOBS: tests at a time (default: the number of cores; a test on 2 ranks counts as two).
+#   tests/run.sh --test-only         of the build that is there
+# SINODE_TEST_JOBS: tests at a time (default: the number of cores; a test that keeps two of them busy counts as two).
+# tests/dearest.py tells which took most.
 set -euo pipefail
 # shellcheck source=jobs/common.sh
 source "$(dirname "$0")/../jobs/common.sh"
@@ -9,20 +11,20 @@ source "$(dirname "$0")/../jobs/common.sh"
 started=$SECONDS
 report() {
   local status=$1
-  if [ $status = 0 ]; then
+  if [ "$status" = 0 ]; then
     printf '\ntests/run.sh: all tests passed (%d s)\n' $((SECONDS - started))
   else
-    printf '\ntests/run.sh: FAILED (status %d, %d s)\n' $status $((SECONDS - started))
+    printf '\ntests/run.sh: FAILED (status %d, %d s)\n' "$status" $((SECONDS - started))
   fi
 }
 at_end report
 
-say "Dependencies"
-jobs/install.sh --tests
-say "Build"
-cmake --preset release "$@"
-cmake --build --preset release
+if [ "${1:-}" != --test-only ]; then
+  say "Dependencies"
+  jobs/install.sh --tests
+  say "Build"
+  cmake --preset release "$@"
+  cmake --build --preset release
+fi
 say "Tests"
-# Tests run beside each other: bound to cores, OpenMPI would put them all on the first ones.
-export OMPI_MCA_hwloc_base_binding_policy=none
 ctest --preset release --label-exclude long --parallel "${SINODE_TEST_JOBS:-$(nproc)}"

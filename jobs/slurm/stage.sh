@@ -25,7 +25,7 @@ if [ "$(id -u)" = 0 ]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_RO
 sessions=${TMPDIR:-/tmp}/sinode-$SLURM_JOB_ID
 [ ${#sessions} -le 40 ] || sessions=/tmp/sinode-$SLURM_JOB_ID # sockets are below it, and their paths are short
 export OMPI_MCA_orte_tmpdir_base=$sessions PRTE_MCA_prte_tmpdir_base=$sessions
-mkdir -p -m 700 "$sessions" || die 3 "$sessions cannot be made"
+mkdir -m 700 "$sessions" 2>/dev/null || [ -O "$sessions" ] || die 3 "$sessions cannot be made, or is another user's"
 trap 'rm -rf "$sessions"' EXIT
 
 find_program() {

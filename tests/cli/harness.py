@@ -15,7 +15,7 @@ import unittest
 import h5py
 import numpy as np
 
-PROGRAM, MPIEXEC = os.path.abspath(os.environ["SINODE_PROGRAM"]), os.environ["SINODE_MPIEXEC"]
+PROGRAM, MPIEXEC = os.path.abspath(os.environ["SINODE_PROGRAM"]), os.environ.get("SINODE_MPIEXEC", "mpiexec")
 TIMEOUT = 60  # seconds; what takes longer hangs
 HISTORY_HEADER = "epoch,iteration,seconds,train_loss,validation_loss,learning_rate,peak_memory_mib"
 

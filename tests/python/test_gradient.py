@@ -2,7 +2,7 @@
 
 The reference is written from the formulas alone: tableaux from tests/golden/tableaux.json, A as a full matrix, stage
 equations by a general solve, the nonlinear equations of beuler and cn by Newton's method with the full Jacobian and the
-implicit function theorem. SINODE_PROGRAM and MPIEXEC in the environment name the program; without them, and without
+implicit function theorem. SINODE_PROGRAM and SINODE_MPIEXEC in the environment name the program; without them, and without
 PyTorch, everything is skipped.
 
 usage: test_gradient.py [--random COUNT SEED]     COUNT combinations drawn at random instead of the list
@@ -10,7 +10,6 @@ usage: test_gradient.py [--random COUNT SEED]     COUNT combinations drawn at ra
 import json
 import os
 import pathlib
-import subprocess
 import sys
 import tempfile
 import unittest
@@ -26,7 +25,10 @@ except ImportError:
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "io" / "python"))
 from sinode.model import ks_stencil  # noqa: E402
 
-PROGRAM, MPIEXEC = os.environ.get("SINODE_PROGRAM"), os.environ.get("MPIEXEC", "mpiexec")
+PROGRAM = os.environ.get("SINODE_PROGRAM")
+if PROGRAM:
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "cli"))
+    import harness  # noqa: E402
 TABLEAUX = json.loads((pathlib.Path(__file__).resolve().parents[1] / "golden" / "tableaux.json").read_text())
 IMPLICIT = {"beuler": 1.0, "cn": 0.5}  # the weight of the new state
 LENGTH, INTERVAL, MEMBERS = 22.0, 0.1, 3
@@ -243,10 +245,9 @@ class GradientTest(unittest.TestCase):
                 f"train: {{window: {window}, loss: {other.get('loss', 'mse')}}}\n"
                 "gradient: {model: model.h5, data: data.h5, file: gradient.h5}\n")
             for ranks, space in splits:
-                run = subprocess.run([MPIEXEC, "-n", str(ranks), PROGRAM, "gradient", "case.yaml", "--quiet",
-                                      "--overwrite", "--set", f"parallel.space={space}"], cwd=folder, timeout=240,
-                                     stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-                self.assertEqual(run.returncode, 0, run.stdout)
+                status, out, err = harness.run(folder, "gradient", "case.yaml", "--quiet", "--overwrite", ranks=ranks,
+                                               space=space)
+                self.assertEqual(status, 0, out + err)
                 self.compare(folder / "gradient.h5", expected, 1e-8 if scheme in IMPLICIT else 1e-9, f"{ranks}/{space}")
 
     def compare(self, path, expected, tolerance, split):

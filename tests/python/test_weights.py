@@ -1,10 +1,11 @@
 """Weights from and to PyTorch: they come through unchanged, and the program does with them what PyTorch (or numpy) does.
 
-SINODE_PROGRAM and MPIEXEC in the environment name the program; without them, and without PyTorch, what needs them is
+SINODE_PROGRAM and SINODE_MPIEXEC in the environment name the program; without them, and without PyTorch, what needs them is
 skipped.
 """
 import collections
 import os
+import pathlib
 import subprocess
 import sys
 import unittest
@@ -21,7 +22,10 @@ import tools  # finds the package
 from tools import SCRIPT
 from sinode.weights import NESTED, read_state  # noqa: E402
 
-PROGRAM, MPIEXEC = os.environ.get("SINODE_PROGRAM"), os.environ.get("MPIEXEC", "mpiexec")
+PROGRAM = os.environ.get("SINODE_PROGRAM")
+if PROGRAM:
+    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "cli"))
+    import harness  # noqa: E402
 LENGTH, POINTS, STEP = 22.0, 32, 0.01
 KS = ("--length", LENGTH)
 needs_torch = unittest.skipUnless(torch, "PyTorch is not installed")
@@ -154,9 +158,8 @@ class TorchTest(tools.Case):
     def sinode(self, command, **sections):
         """Runs the program in the folder; sections of the parameter file are flow mappings."""
         (self.folder / "case.yaml").write_text("".join(f"{name}: {text}\n" for name, text in sections.items()))
-        run = subprocess.run([MPIEXEC, "-n", "1", PROGRAM, command, "case.yaml", "--quiet", "--overwrite"],
-                             cwd=self.folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120)
-        self.assertEqual(run.returncode, 0, run.stdout)
+        status, out, err = harness.run(self.folder, command, "case.yaml", "--quiet", "--overwrite")
+        self.assertEqual(status, 0, out + err)
 
     def data(self, interval=5 * STEP):
         """Writes data.h5, 2 members with 2 snapshots, and returns it."""
@@ -394,9 +397,9 @@ class Program(TorchTest):
             self.assert_same_model(mine, written)
         with h5py.File(written) as one, h5py.File(mine) as other:
             self.assertEqual(set(one.attrs) - {"validation_data"}, set(other.attrs))  # that one is a training's
-        info = subprocess.run([MPIEXEC, "-n", "1", PROGRAM, "info", mine], stdout=subprocess.PIPE, text=True)
-        self.assertEqual(info.returncode, 0)
-        self.assertIn("sinode model file", info.stdout)
+        status, out, err = harness.run(self.folder, "info", mine)
+        self.assertEqual(status, 0, err)
+        self.assertIn("sinode model file", out)
 
 
 class Errors(TorchTest):
