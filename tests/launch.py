@@ -20,6 +20,7 @@ import time
 
 SET_CHILD_SUBREAPER = 36  # of prctl(2): orphans become children of this process and not of init
 TIMED_OUT = 124
+MEMORY = "/dev/shm"
 LONGEST = 24  # characters of the place of the folder: below it are sockets, whose paths have room for 107
 
 
@@ -27,6 +28,14 @@ def place():
     """Where the folder is made."""
     chosen = tempfile.gettempdir()
     return chosen if len(chosen) <= LONGEST else "/tmp"
+
+
+def has_room_for_memory():
+    """In a container it may be small, and ranks that cannot have their memory there end by SIGBUS."""
+    if not os.access(MEMORY, os.W_OK):
+        return False
+    found = os.statvfs(MEMORY)
+    return found.f_bavail * found.f_frsize > 1 << 29
 
 
 def environment(folder, shared):
@@ -37,9 +46,8 @@ def environment(folder, shared):
                  "MPLCONFIGDIR": os.path.join(folder, "home"), "PYTHONDONTWRITEBYTECODE": "1",
                  "OMPI_MCA_orte_tmpdir_base": sessions, "PRTE_MCA_prte_tmpdir_base": sessions,
                  "PMIX_SYSTEM_TMPDIR": sessions, "PMIX_SERVER_TMPDIR": sessions}
-    if shared:
-        variables.update((f"OMPI_MCA_{component}_backing_directory", shared)
-                         for component in ("btl_vader", "btl_sm", "osc_sm", "osc_rdma"))
+    variables.update((f"OMPI_MCA_{component}_backing_directory", shared or sessions)
+                     for component in ("btl_vader", "btl_sm", "osc_sm", "osc_rdma"))
     for name in ("TMPDIR", "HOME", "OMPI_MCA_orte_tmpdir_base"):
         os.mkdir(variables[name], 0o700)
     return variables
@@ -89,6 +97,10 @@ def stopped(number, _):
     raise SystemExit(128 + number)
 
 
+def out_of_time(*_):
+    raise TimeoutError
+
+
 def run(command, seconds, folders):
     """The status of the command, as a shell has it."""
     variables = environment(*folders)
@@ -97,11 +109,15 @@ def run(command, seconds, folders):
     except OSError as error:
         print(f"launch.py: {command[0]}: {error.strerror}", file=sys.stderr)
         return 127
+    signal.signal(signal.SIGALRM, out_of_time)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
-        status = process.wait(timeout=seconds)
-    except subprocess.TimeoutExpired:
+        status = process.wait()
+    except TimeoutError:
         print(f"\nlaunch.py: not done after {seconds:g} s: killed, with all that it had started", file=sys.stderr)
         return TIMED_OUT
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
     return status if status >= 0 else 128 - status
 
 
@@ -123,7 +139,7 @@ def main():
     started, status, folders = time.monotonic(), 1, []
     try:
         folders.append(tempfile.mkdtemp(prefix="sn", dir=place()))
-        folders.append(tempfile.mkdtemp(prefix="sn", dir="/dev/shm") if os.access("/dev/shm", os.W_OK) else None)
+        folders.append(tempfile.mkdtemp(prefix="sn", dir=MEMORY) if has_room_for_memory() else None)
         status = run(command, seconds, folders)
     except SystemExit as stop:
         status = stop.code

@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 
 PROGRAM, MPIEXEC = os.path.abspath(os.environ["SINODE_PROGRAM"]), os.environ.get("SINODE_MPIEXEC", "mpiexec")
-TIMEOUT = 60  # seconds; what takes longer hangs
+TIMEOUT = 240  # seconds; what takes longer hangs, also on a machine that has other things to do
 HISTORY_HEADER = "epoch,iteration,seconds,train_loss,validation_loss,learning_rate,peak_memory_mib"
 
 CONFIG = """\
@@ -96,6 +96,15 @@ def state(pid):
 
 def is_alive(pid):
     return state(pid)[0] not in "XZ"
+
+
+def has_signal_waiting(pid):
+    """Whether a signal has been sent to a process that it has not taken yet."""
+    try:
+        text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+    return any(int(mask, 16) for mask in re.findall(r"^(?:SigPnd|ShdPnd):\s+(\w+)$", text, re.MULTILINE))
 
 
 def children(pid):

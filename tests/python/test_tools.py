@@ -162,7 +162,7 @@ class Tools(unittest.TestCase):
             picture = self.folder / f"{name}.png"
             run = subprocess.run([BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", *options,
                                   "--window-size=1100,4000", f"--user-data-dir={self.folder / 'browser'}",
-                                  f"--screenshot={picture}", page.as_uri()], capture_output=True, text=True, timeout=120)
+                                  f"--screenshot={picture}", page.as_uri()], capture_output=True, text=True, timeout=harness.TIMEOUT)
             self.assertTrue(picture.exists(), run.stderr)
             pictures[name] = imread(picture)[:, :, :3]
         self.assertGreater(pictures["light"][5, 5].min(), 0.9)

@@ -165,7 +165,7 @@ class Cluster:
     def state(self, job):
         return self.job(job).get("JobState")
 
-    def wait_for(self, job, *states, seconds=120):
+    def wait_for(self, job, *states, seconds=300):
         """Waits for a job to reach one of the states."""
         return self.wait_until(lambda: self.state(job) in states and self.state(job), seconds,
                                f"job {job} is {self.state(job)}, not {' or '.join(states)},")

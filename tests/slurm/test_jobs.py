@@ -96,7 +96,7 @@ class Jobs(unittest.TestCase):
     def log(self, job):
         return "".join(path.read_text() for path in sorted(self.folder.glob(f"sinode-*-{job}.log")))
 
-    def assert_state(self, job, state, seconds=120):
+    def assert_state(self, job, state, seconds=300):
         ended = ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL")
         found = self.slurm.wait_for(job, *ended, seconds=seconds)
         self.assertEqual(found, state, f"job {job}\n{self.log(job)}")
@@ -112,7 +112,7 @@ class Jobs(unittest.TestCase):
 
     def test_time_limit(self):
         """Signalled, checkpointed, requeued, resumed, complete; and the same to the bit as without all that."""
-        self.slurm.wait_until(lambda: "requeued" in self.log(self.limited), 120, "the job is not requeued")
+        self.slurm.wait_until(lambda: "requeued" in self.log(self.limited), 300, "the job is not requeued")
         stopped_at = int(harness.history(self.folder / "runs/limited")[-1, 0])
         self.set_epochs(stopped_at + 3)  # read when the job starts again
         self.assert_state(self.limited, "COMPLETED", seconds=300)
@@ -168,7 +168,7 @@ class Jobs(unittest.TestCase):
     def test_cancelled_job_leaves_whole_files(self):
         """What has its final name can be read, and the same job goes on from it."""
         directory = self.folder / "runs/cancelled"
-        self.slurm.wait_until(lambda: any(directory.glob("checkpoints/checkpoint-*.h5")), 120, "no checkpoint")
+        self.slurm.wait_until(lambda: any(directory.glob("checkpoints/checkpoint-*.h5")), 300, "no checkpoint")
         self.ask("scancel", self.cancelled)
         self.assert_state(self.cancelled, "CANCELLED")
         self.slurm.wait_until(lambda: self.ask("squeue", "--noheader", "--jobs", self.cancelled) == "", 60,
