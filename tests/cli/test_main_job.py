@@ -45,8 +45,8 @@ class MainJob(harness.Case):
         for name in ("data.h5", "run/model.h5", "prediction.h5", "gradient.h5"):
             (self.folder / name).rename(alone / pathlib.Path(name).name)
         with unittest.mock.patch.dict(os.environ):
-            for name in ("pml", "btl", "ess_singleton_isolated"):
-                os.environ.pop(f"OMPI_MCA_{name}", None)
+            for name in ("OMPI_MCA_pml", "OMPI_MCA_btl", "OMPI_MCA_ess_singleton_isolated", "HWLOC_COMPONENTS"):
+                os.environ.pop(name, None)
             for command in ("generate", "train", "predict", "gradient"):
                 self.sinode(command, "--quiet", "--overwrite", ranks=2)
         for path in alone.iterdir():
