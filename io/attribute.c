@@ -1,5 +1,6 @@
 /* Attributes of the objects of a file. */
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -100,17 +101,44 @@ sn_status sn_file_get_string(sn_file *file, hid_t object, const char *name, char
 }
 
 sn_status sn_file_get_int(sn_file *file, hid_t object, const char *name, long *value) {
-  hid_t attribute;
-  SN_TRY(find(file, object, name, H5T_INTEGER, &attribute));
-  sn_status status = H5Aread(attribute, H5T_NATIVE_LONG, value) < 0 ? failed(file, "read", name) : SN_OK;
-  H5Aclose(attribute);
-  return status;
+  double number;
+  SN_TRY(sn_file_get_double(file, object, name, &number)); /* other programs write 1 as 1.0 */
+  if (!(fabs(number) <= 1e15) || number != rint(number))
+    return SN_ERROR(SN_ERROR_FILE, "%s: attribute %s is %g, but must be a whole number", sn_file_path(file), name,
+                    number);
+  *value = (long)number;
+  return SN_OK;
 }
 
 sn_status sn_file_get_double(sn_file *file, hid_t object, const char *name, double *value) {
   hid_t attribute;
   SN_TRY(find(file, object, name, H5T_FLOAT, &attribute));
   sn_status status = H5Aread(attribute, H5T_NATIVE_DOUBLE, value) < 0 ? failed(file, "read", name) : SN_OK;
+  H5Aclose(attribute);
+  return status;
+}
+
+sn_status sn_file_get_doubles(sn_file *file, hid_t object, const char *name, hid_t as, int most, double *values,
+                              int *count) {
+  hid_t attribute = H5Aopen(object, name, H5P_DEFAULT);
+  if (attribute < 0) return failed(file, "read", name);
+  hid_t type = H5Aget_type(attribute), space = H5Aget_space(attribute);
+  const H5T_class_t class = H5Tget_class(type);
+  const hssize_t found = H5Sget_simple_extent_npoints(space);
+  const size_t bytes = H5Tget_size(as) > sizeof(double) ? H5Tget_size(as) : sizeof(double);
+  char *buffer = calloc((size_t)most, bytes);
+  sn_status status = SN_OK;
+  if ((class != H5T_FLOAT && class != H5T_INTEGER) || found < 1 || found > most)
+    status = SN_ERROR(SN_ERROR_FILE, "%s: attribute %s is not %d number%s or fewer", sn_file_path(file), name, most,
+                      most == 1 ? "" : "s");
+  else if (!buffer || H5Aread(attribute, as, buffer) < 0 ||
+           H5Tconvert(as, H5T_NATIVE_DOUBLE, (size_t)found, buffer, NULL, H5P_DEFAULT) < 0)
+    status = failed(file, "read", name);
+  if (!status) memcpy(values, buffer, (size_t)found * sizeof *values);
+  *count = (int)found;
+  free(buffer);
+  H5Sclose(space);
+  H5Tclose(type);
   H5Aclose(attribute);
   return status;
 }

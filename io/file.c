@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "read_back.h"
+#include "signature.h"
 #include "sinode/memory.h"
 #include "sinode/version.h"
 
@@ -288,13 +289,10 @@ static sn_status try_to_read(const char *path) {
   if (S_ISDIR(found.st_mode)) return SN_ERROR(SN_ERROR_FILE, "%s: is a directory, not a file", path);
   if (!S_ISREG(found.st_mode)) return SN_ERROR(SN_ERROR_FILE, "%s: is not a regular file", path);
   const int descriptor = open(path, O_RDONLY);
-  unsigned char head[8] = {0};
   if (descriptor < 0) return SN_ERROR(SN_ERROR_FILE, "%s: cannot be read: %s", path, strerror(errno));
-  const ssize_t got = read(descriptor, head, sizeof head);
+  sn_status status = sn_signature_check(descriptor, path);
   close(descriptor);
-  if (got != sizeof head || memcmp(head, "\211HDF\r\n\032\n", sizeof head) != 0)
-    return SN_ERROR(SN_ERROR_FILE, "%s: is not an HDF5 file", path);
-  return SN_OK;
+  return status;
 }
 
 static sn_status identify(sn_file *file, const char *kind) {

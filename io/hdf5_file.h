@@ -68,6 +68,10 @@ sn_status sn_file_get_string(sn_file *file, hid_t object, const char *name, char
 sn_status sn_file_get_int(sn_file *file, hid_t object, const char *name, long *value);
 sn_status sn_file_get_double(sn_file *file, hid_t object, const char *name, double *value);
 
+/* All numbers of an attribute, from one to `most`, read as the type `as` has them: what is rounded there is rounded. */
+sn_status sn_file_get_doubles(sn_file *file, hid_t object, const char *name, hid_t as, int most, double *values,
+                              int *count);
+
 /* Reads all attributes of all objects, to see whether that can be done. Local. */
 sn_status sn_file_read_attributes(const sn_file *file);
 
@@ -102,6 +106,9 @@ sn_status sn_file_write(sn_file *file, const char *path, hid_t memory_type, hid_
  * own bytes (deflate shrinks at most 1032-fold).
  */
 sn_status sn_file_shape(sn_file *file, const char *path, int dimensions, hsize_t *shape);
+
+/* How many dimensions a dataset has. Errors as above, of those that can be met before its shape is looked at. */
+sn_status sn_file_dimensions(sn_file *file, const char *path, int *dimensions);
 
 /* Whether there is an object at a path. */
 bool sn_file_contains(const sn_file *file, const char *path);
