@@ -16,20 +16,43 @@ double sn_stability_max_abs_u(const sn_app *app, ptrdiff_t count, const double *
   return most;
 }
 
-/* The scheme nearest in order that damps this grid, or l2, which damps every one. */
-static const char *find_better(const sn_linear *linear, const sn_grid *grid, int order, double dt, double max_abs_u) {
-  const char *best = "l2";
+/* The scheme nearest in order that damps this grid; NULL: none does. */
+static const char *find_better(const sn_linear *linear, const sn_grid *grid, const sn_tableau *used, double dt,
+                               double max_abs_u) {
+  const char *best = NULL;
   int least = 100;
   ptrdiff_t mode;
   for (int i = 0; i < sn_tableau_count(); i++) {
     const sn_tableau *other = sn_tableau_at(i);
-    const int distance = abs(other->order - order);
-    if (other->kind != SN_TABLEAU_IMEX || distance >= least) continue;
-    if (sn_stability_amplification(linear, grid, other, dt, max_abs_u, &mode) > tolerated) continue;
+    const int distance = abs(other->order - used->order);
+    if (other == used || other->kind != SN_TABLEAU_IMEX || distance >= least) continue;
+    if (!(sn_stability_amplification(linear, grid, other, dt, max_abs_u, &mode) <= tolerated)) continue;
     least = distance;
     best = other->name;
   }
   return best;
+}
+
+/* The largest of dt / 2, dt / 3, ... at which a scheme damps this grid; 0: none that is of use. */
+static double find_smaller(const sn_linear *linear, const sn_grid *grid, const sn_tableau *tableau, double dt,
+                           double max_abs_u) {
+  ptrdiff_t mode;
+  for (int parts = 2; parts < 1 << 20; parts += parts < 8 ? 1 : parts / 4)
+    if (sn_stability_amplification(linear, grid, tableau, dt / parts, max_abs_u, &mode) <= tolerated) return dt / parts;
+  return 0;
+}
+
+/* What would do, found by trying it. */
+static void find_remedy(const sn_linear *linear, const sn_grid *grid, const sn_tableau *tableau, double dt,
+                        double max_abs_u, char *text, size_t size) {
+  const char *better = find_better(linear, grid, tableau, dt, max_abs_u);
+  const double smaller = better ? 0 : find_smaller(linear, grid, tableau, dt, max_abs_u);
+  if (better)
+    snprintf(text, size, "%s does not", better);
+  else if (smaller > 0)
+    snprintf(text, size, "no scheme suits this step; %s does not with integrator.dt %.12g", tableau->name, smaller);
+  else
+    snprintf(text, size, "no scheme suits data of this size; scale them");
 }
 
 sn_status sn_stability_check(const sn_app *app, const sn_model *model, double max_abs_u, ptrdiff_t steps) {
@@ -44,11 +67,12 @@ sn_status sn_stability_check_parts(const sn_app *app, const sn_linear *linear, c
   ptrdiff_t mode;
   const double found = sn_stability_amplification(linear, grid, tableau, dt, max_abs_u, &mode);
   if (found <= tolerated || network == SN_NETWORK_NONE) return SN_OK;
-  char text[320];
+  char remedy[160], text[480];
+  find_remedy(linear, grid, tableau, dt, max_abs_u, remedy, sizeof remedy);
   snprintf(text, sizeof text,
            "integrator.scheme %s amplifies wave number %td of this grid by up to %.3g a step (dt %g, |u| up to %.3g), "
-           "since its explicit weights are not damped there; %s does not",
-           tableau->name, mode, found, dt, max_abs_u, find_better(linear, grid, tableau->order, dt, max_abs_u));
+           "since its explicit weights are not damped there; %s",
+           tableau->name, mode, found, dt, max_abs_u, remedy);
   if (network == SN_NETWORK_KS && (double)steps * log10(found) > 20)
     return SN_ERROR_ALL(SN_ERROR_USAGE, "%s: in %td steps round-off would grow to a blow-up", text, steps);
   sn_log_warning(app->log, "%s", text);
