@@ -1,6 +1,7 @@
 /* What a file is, in words. */
 #include <string.h>
 
+#include "cf_variable.h"
 #include "hdf5_file.h"
 
 typedef struct {
@@ -61,12 +62,15 @@ static sn_status print_reach(const listing *l) {
   for (size_t k = 0; k < sizeof reaches / sizeof reaches[0]; k++) {
     hsize_t length;
     double last;
+    sn_cf_variable variable;
     if (strcmp(reaches[k].kind, sn_file_kind(l->file)) != 0 || !sn_file_contains(l->file, reaches[k].dataset)) continue;
     SN_TRY(sn_file_shape(l->file, reaches[k].dataset, 1, &length));
     if (!length) continue;
     const sn_file_part part = {.dimensions = 1, .shape = {length}, .start = {length - 1}, .count = {1}};
-    SN_TRY(sn_file_read(l->file, reaches[k].dataset, H5T_NATIVE_DOUBLE, &part, &last));
-    if (l->stream) fprintf(l->stream, "%-20s %.12g\n", reaches[k].name, last);
+    SN_TRY(sn_cf_find(l->file, reaches[k].dataset, &variable));
+    SN_TRY(sn_cf_read(l->file, reaches[k].dataset, &variable, &part, &last));
+    const char *unit = strcmp(variable.units, "1") == 0 ? "" : variable.units;
+    if (l->stream) fprintf(l->stream, "%-20s %.12g%s%s\n", reaches[k].name, last, *unit ? " " : "", unit);
   }
   return SN_OK;
 }

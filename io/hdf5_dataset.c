@@ -79,6 +79,15 @@ static bool find_piece(const cut *c, hsize_t k, hsize_t *first, hsize_t *count) 
   return true;
 }
 
+/* Whether there are chunks that were never written, which HDF5 1.10 cannot read collectively where nothing filters. */
+static bool has_gaps(hid_t dataset) {
+  hid_t creation = H5Dget_create_plist(dataset);
+  H5D_space_status_t status = H5D_SPACE_STATUS_ALLOCATED;
+  const bool chunked = H5Pget_layout(creation) == H5D_CHUNKED && H5Pget_nfilters(creation) == 0;
+  H5Pclose(creation);
+  return chunked && H5Dget_space_status(dataset, &status) >= 0 && status != H5D_SPACE_STATUS_ALLOCATED;
+}
+
 /*
  * Moves a part in pieces. Every rank makes as many collective calls as the one with most to move; a rank that has
  * nothing selects nothing.
@@ -90,7 +99,7 @@ static sn_status transfer(sn_file *file, hid_t dataset, hid_t type, const sn_fil
   long long pieces = (long long)(c.pieces[0] * c.pieces[1]);
   MPI_Allreduce(MPI_IN_PLACE, &pieces, 1, MPI_LONG_LONG, MPI_MAX, sn_file_comm(file));
   hid_t transfer_list = H5Pcreate(H5P_DATASET_XFER);
-  H5Pset_dxpl_mpio(transfer_list, H5FD_MPIO_COLLECTIVE);
+  H5Pset_dxpl_mpio(transfer_list, !write && has_gaps(dataset) ? H5FD_MPIO_INDEPENDENT : H5FD_MPIO_COLLECTIVE);
   bool bad = false;
   for (long long k = 0; k < pieces; k++) {
     hsize_t first[2] = {0}, start[SN_FILE_RANKS], count[SN_FILE_RANKS];
@@ -209,6 +218,16 @@ static sn_status validate_fit(const sn_file *file, const char *path, int dimensi
   return SN_ERROR_ALL(SN_ERROR_FILE,
                       "%s: dataset %s has shape %s, more than a file of %.0f bytes can hold: it is damaged",
                       sn_file_path(file), path, text, sn_file_bytes(file));
+}
+
+sn_status sn_file_dimensions(sn_file *file, const char *path, int *dimensions) {
+  hid_t dataset;
+  SN_TRY(open_dataset(file, path, &dataset));
+  hid_t space = H5Dget_space(dataset);
+  *dimensions = H5Sget_simple_extent_ndims(space);
+  H5Sclose(space);
+  H5Dclose(dataset);
+  return SN_OK;
 }
 
 sn_status sn_file_shape(sn_file *file, const char *path, int dimensions, hsize_t *shape) {

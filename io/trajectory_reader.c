@@ -1,66 +1,135 @@
 #include <math.h>
+#include <stdarg.h>
 #include <string.h>
 
-#include "hdf5_file.h"
+#include "axis.h"
+#include "cf_units.h"
 #include "sinode/checksum.h"
 #include "sinode/count.h"
 #include "sinode/memory.h"
 #include "sinode/trajectory_file.h"
+#include "trajectory_layout.h"
 #include "trajectory_sums.h"
+#include "trajectory_x.h"
+
+enum { NOTES_MOST = 8, NOTE = 240 };
 
 struct sn_trajectory_reader {
   sn_file *file;
-  hsize_t shape[3]; /* members, snapshots, points */
+  sn_trajectory_layout layout;
+  sn_cf_variable u;
   double length;
-  double *times;
-  uint64_t *sums; /* NULL: the file has no checksums */
-  ptrdiff_t uneven;
+  double *times; /* in seconds, or in the file's plain numbers */
+  double interval;
+  ptrdiff_t uneven; /* the snapshot whose distance from the one before is most unlike the mean; -1: they are even */
+  uint64_t *sums;   /* NULL: the file has no checksums */
+  sn_trajectory_x x;
+  int notes;
+  char note[NOTES_MOST][NOTE];
 };
 
-/* Each rank looks at its part of x. */
-static sn_status find_uneven(sn_trajectory_reader *r) {
+static void take_note(sn_trajectory_reader *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void take_note(sn_trajectory_reader *r, const char *format, ...) {
+  va_list arguments;
+  if (r->notes == NOTES_MOST) return;
+  va_start(arguments, format);
+  vsnprintf(r->note[r->notes++], NOTE, format, arguments);
+  va_end(arguments);
+}
+
+/* The intervals that may be between times of which each is off by an error at most, the first too; low > high: none. */
+static sn_axis_spacings fit_times(const double *times, ptrdiff_t count, double error) {
+  sn_axis_spacings fit = {1, 0};
+  for (int part = 0; part <= 8 && fit.low > fit.high; part++) { /* 0, 1/4, -1/4, 1/2, ... of it */
+    const double moved = 0.25 * error * (double)((part + 1) / 2) * (part % 2 ? 1 : -1);
+    fit = sn_axis_fit(0, count, times, times[0] + moved, error);
+  }
+  return fit;
+}
+
+/* The interval of times that are even to a millionth, and of those that are as far as the file can tell. */
+static void find_interval(sn_trajectory_reader *r, const sn_axis_error *error) {
+  const ptrdiff_t count = sn_trajectory_snapshots(r), last = count - 1;
+  const double *t = r->times, mean = last > 0 ? (t[last] - t[0]) / (double)last : 0;
+  double worst = 1e-6 * mean;
+  r->interval = mean;
+  r->uneven = -1;
+  for (ptrdiff_t k = last; k > 0; k--) {
+    const double off = fabs(t[k] - t[k - 1] - mean);
+    if (off <= worst) continue;
+    worst = off;
+    r->uneven = k;
+  }
+  if (r->uneven < 0 || !(mean > 0)) return;
+  const double errors[] = {error->stored, fmax(error->stored, error->rounded)};
+  for (int k = 0; k < 2; k++) {
+    if (!(errors[k] <= 0.1 * mean)) return; /* what is left says nothing of the interval */
+    const sn_axis_spacings fit = fit_times(t, count, errors[k]);
+    if (!(fit.low > 0 && fit.low <= fit.high)) continue;
+    r->interval = sn_axis_simplest(fit.low, fit.high);
+    r->uneven = -1;
+    if (k == 0)
+      take_note(r, "time is evenly spaced within the precision it is stored with: %.12g taken for the interval",
+                r->interval);
+    else
+      take_note(r, "time is rounded to %d decimal digits and evenly spaced within them: %.12g taken for the interval",
+                error->digits, r->interval);
+    return;
+  }
+}
+
+/* Seconds in the file's unit of time. */
+static sn_status find_unit(const sn_trajectory_reader *r, const sn_cf_variable *time, double *seconds) {
+  *seconds = sn_cf_seconds(time->units);
+  if (*seconds > 0) return SN_OK;
+  const bool calendar = sn_cf_is_calendar(time->units);
+  return SN_ERROR_ALL(SN_ERROR_FILE,
+                      "%s: time has the units '%s', %s; write it in seconds, or in plain numbers with "
+                      "the units '1'",
+                      sn_file_path(r->file), time->units,
+                      calendar ? "which are not always of the same length" : "which are no units of time");
+}
+
+static sn_status read_times(sn_trajectory_reader *r) {
   MPI_Comm comm = sn_file_comm(r->file);
-  const ptrdiff_t points = (ptrdiff_t)r->shape[2];
-  double *x;
-  int rank, ranks;
-  MPI_Comm_rank(comm, &rank);
-  MPI_Comm_size(comm, &ranks);
-  const sn_range own = sn_partition_range((sn_partition){.points = points, .ranks = ranks}, rank);
-  SN_TRY(sn_collective_status(comm, SN_NEW(own.count, &x)));
-  const sn_file_part part = {
-      .dimensions = 1, .shape = {r->shape[2]}, .start = {(hsize_t)own.start}, .count = {(hsize_t)own.count}};
-  sn_status status = sn_file_read(r->file, "/x", H5T_NATIVE_DOUBLE, &part, x);
-  int64_t first = points;
-  for (ptrdiff_t j = own.count - 1; j >= 0 && !status; j--)
-    if (!(fabs(x[j] - (double)(own.start + j) * r->length / (double)points) <= 1e-9 * r->length)) first = own.start + j;
-  SN_FREE(x);
-  SN_TRY(status);
-  MPI_Allreduce(MPI_IN_PLACE, &first, 1, MPI_INT64_T, MPI_MIN, comm);
-  r->uneven = first < points ? (ptrdiff_t)first : -1;
-  return SN_OK;
+  const char *path = r->layout.coordinate[SN_TIME];
+  const hsize_t snapshots = r->layout.size[SN_TIME];
+  const sn_file_part whole = {.dimensions = 1, .shape = {snapshots}, .count = {snapshots}};
+  sn_cf_variable time;
+  double seconds;
+  SN_TRY(sn_cf_find(r->file, path, &time));
+  SN_TRY(find_unit(r, &time, &seconds));
+  SN_TRY(sn_collective_status(comm, SN_NEW((ptrdiff_t)snapshots, &r->times)));
+  SN_TRY(sn_cf_read(r->file, path, &time, &whole, r->times));
+  sn_axis_error error = sn_axis_find_error(MPI_COMM_SELF, &time, (ptrdiff_t)snapshots, r->times);
+  if (seconds != 1) {
+    for (hsize_t k = 0; k < snapshots; k++) r->times[k] *= seconds;
+    error.stored *= seconds;
+    error.rounded *= seconds;
+  }
+  find_interval(r, &error);
+  if (seconds != 1)
+    take_note(r, "time is in '%s', converted to seconds: a snapshot every %.12g", time.units, r->interval);
+  if (!sn_file_contains(r->file, "/" SN_TRAJECTORY_SUMS)) return SN_OK;
+  SN_TRY(sn_collective_status(comm, SN_NEW((ptrdiff_t)snapshots, &r->sums)));
+  return sn_file_read(r->file, "/" SN_TRAJECTORY_SUMS, H5T_NATIVE_INT64, &whole, r->sums);
 }
 
 static sn_status inspect(sn_trajectory_reader *r) {
-  hsize_t snapshots, points;
-  SN_TRY(sn_file_shape(r->file, "/u", 3, r->shape));
-  SN_TRY(sn_file_shape(r->file, "/time", 1, &snapshots));
-  SN_TRY(sn_file_shape(r->file, "/x", 1, &points));
-  if (snapshots != r->shape[1] || points != r->shape[2] || !r->shape[0] || !snapshots || !points)
-    return SN_ERROR_ALL(SN_ERROR_FILE,
-                        "%s: u has shape (%llu, %llu, %llu), which does not go with %llu times and %llu x",
-                        sn_file_path(r->file), (unsigned long long)r->shape[0], (unsigned long long)r->shape[1],
-                        (unsigned long long)r->shape[2], (unsigned long long)snapshots, (unsigned long long)points);
+  char order[40];
+  SN_TRY(sn_trajectory_find_layout(r->file, &r->layout));
+  SN_TRY(sn_cf_find(r->file, "/u", &r->u));
   SN_TRY(sn_error_collective(sn_file_get_double(r->file, sn_file_id(r->file), "domain_length", &r->length)));
   if (!(r->length > 0) || isinf(r->length))
     return SN_ERROR_ALL(SN_ERROR_FILE, "%s: domain_length is %g, but must be positive", sn_file_path(r->file),
                         r->length);
-  SN_TRY(find_uneven(r));
-  SN_TRY(sn_collective_status(sn_file_comm(r->file), SN_NEW((ptrdiff_t)snapshots, &r->times)));
-  const sn_file_part whole = {.dimensions = 1, .shape = {snapshots}, .count = {snapshots}};
-  SN_TRY(sn_file_read(r->file, "/time", H5T_NATIVE_DOUBLE, &whole, r->times));
-  if (!sn_file_contains(r->file, "/" SN_TRAJECTORY_SUMS)) return SN_OK;
-  SN_TRY(sn_collective_status(sn_file_comm(r->file), SN_NEW((ptrdiff_t)snapshots, &r->sums)));
-  return sn_file_read(r->file, "/" SN_TRAJECTORY_SUMS, H5T_NATIVE_INT64, &whole, r->sums);
+  if (!r->layout.in_order || r->layout.dimensions < SN_ROLES) {
+    sn_trajectory_print_layout(&r->layout, order, sizeof order);
+    take_note(r, "u is %s, read as (member, time, x)", order);
+  }
+  if (r->u.packed) take_note(r, "u is packed: %.12g times the stored numbers + %.12g", r->u.scale, r->u.offset);
+  SN_TRY(read_times(r));
+  return sn_trajectory_look_at_x(r->file, &r->layout, &r->u, r->length, &r->x);
 }
 
 sn_status sn_trajectory_open(MPI_Comm comm, const char *path, sn_trajectory_reader **out) {
@@ -86,33 +155,69 @@ void sn_trajectory_close(sn_trajectory_reader **reader) {
   SN_FREE(*reader);
 }
 
-ptrdiff_t sn_trajectory_members(const sn_trajectory_reader *r) { return (ptrdiff_t)r->shape[0]; }
-ptrdiff_t sn_trajectory_snapshots(const sn_trajectory_reader *r) { return (ptrdiff_t)r->shape[1]; }
-ptrdiff_t sn_trajectory_points(const sn_trajectory_reader *r) { return (ptrdiff_t)r->shape[2]; }
+ptrdiff_t sn_trajectory_members(const sn_trajectory_reader *r) { return (ptrdiff_t)r->layout.size[SN_MEMBER]; }
+ptrdiff_t sn_trajectory_snapshots(const sn_trajectory_reader *r) { return (ptrdiff_t)r->layout.size[SN_TIME]; }
+ptrdiff_t sn_trajectory_points(const sn_trajectory_reader *r) { return (ptrdiff_t)r->layout.size[SN_X]; }
 double sn_trajectory_length(const sn_trajectory_reader *r) { return r->length; }
-ptrdiff_t sn_trajectory_uneven(const sn_trajectory_reader *r) { return r->uneven; }
 double sn_trajectory_time(const sn_trajectory_reader *r, ptrdiff_t snapshot) { return r->times[snapshot]; }
+int sn_trajectory_notes(const sn_trajectory_reader *r) { return r->notes; }
+const char *sn_trajectory_note(const sn_trajectory_reader *r, int index) { return r->note[index]; }
+
+sn_status sn_trajectory_check_x(sn_trajectory_reader *r) {
+  if (*r->x.problem) return SN_ERROR_ALL(SN_ERROR_FILE, "%s: %s", sn_file_path(r->file), r->x.problem);
+  if (*r->x.note) take_note(r, "%s", r->x.note);
+  return SN_OK;
+}
+
+const char *sn_trajectory_ignore_x(sn_trajectory_reader *r) {
+  r->x.falls = false;
+  return *r->x.problem ? r->x.problem : *r->x.note ? r->x.note : NULL;
+}
 
 sn_status sn_trajectory_interval(const sn_trajectory_reader *r, double *interval) {
-  const ptrdiff_t last = (ptrdiff_t)r->shape[1] - 1;
-  if (last < 1)
+  char found[32], expected[32];
+  const ptrdiff_t bad = r->uneven;
+  if (sn_trajectory_snapshots(r) < 2)
     return SN_ERROR_ALL(SN_ERROR_FILE, "%s: has one snapshot only, but at least two are needed", sn_file_path(r->file));
-  *interval = (r->times[last] - r->times[0]) / (double)last;
-  for (ptrdiff_t k = 1; k <= last; k++)
-    if (!(fabs(r->times[k] - r->times[k - 1] - *interval) <= 1e-6 * *interval))
-      return SN_ERROR_ALL(SN_ERROR_FILE,
-                          "%s: snapshots are not evenly spaced in time (%g after snapshot %td, %g in the mean)",
-                          sn_file_path(r->file), r->times[k] - r->times[k - 1], k - 1, *interval);
-  return SN_OK;
+  if (bad < 0 && r->interval > 0) {
+    *interval = r->interval;
+    return SN_OK;
+  }
+  if (!(r->interval > 0))
+    return SN_ERROR_ALL(SN_ERROR_FILE,
+                        "%s: time does not rise: it is %.9g at the first snapshot and %.9g at the last; write the time "
+                        "of every snapshot",
+                        sn_file_path(r->file), r->times[0], r->times[sn_trajectory_snapshots(r) - 1]);
+  sn_axis_print_apart(r->times[bad] - r->times[bad - 1], r->interval, found, expected);
+  return SN_ERROR_ALL(SN_ERROR_FILE,
+                      "%s: snapshots are not evenly spaced in time (%s after snapshot %td, %s in the "
+                      "mean)",
+                      sn_file_path(r->file), found, bad - 1, expected);
+}
+
+/* The first value that is missing or not finite, if there is one. Local. */
+static sn_status decode(const sn_trajectory_reader *r, sn_range members, sn_range snapshots, sn_range points,
+                        double *values) {
+  const ptrdiff_t count = members.count * snapshots.count * points.count;
+  const ptrdiff_t missing = sn_cf_decode(&r->u, count, values);
+  ptrdiff_t bad = 0;
+  while (bad < (missing < 0 ? count : missing) && isfinite(values[bad])) bad++;
+  if (bad == count) return SN_OK;
+  const ptrdiff_t line = bad / points.count, point = points.start + bad % points.count;
+  char what[160], place[120];
+  snprintf(place, sizeof place, "member %td, snapshot %td, at point %td", members.start + line / snapshots.count,
+           snapshots.start + line % snapshots.count, r->x.falls ? sn_trajectory_points(r) - 1 - point : point);
+  if (bad != missing)
+    return SN_ERROR(SN_ERROR_FILE, "%s: u is not finite (%g) in %s", sn_file_path(r->file), values[bad], place);
+  sn_cf_explain(&r->u, values[bad], what, sizeof what);
+  return SN_ERROR(SN_ERROR_FILE, "%s: u is missing in %s: it holds %s; leave such snapshots out, or fill them",
+                  sn_file_path(r->file), place, what);
 }
 
 sn_status sn_trajectory_read(sn_trajectory_reader *r, sn_range members, sn_range snapshots, sn_range points,
                              double *values) {
-  const sn_file_part part = {.dimensions = 3,
-                             .shape = {r->shape[0], r->shape[1], r->shape[2]},
-                             .start = {(hsize_t)members.start, (hsize_t)snapshots.start, (hsize_t)points.start},
-                             .count = {(hsize_t)members.count, (hsize_t)snapshots.count, (hsize_t)points.count}};
-  return sn_file_read(r->file, "/u", H5T_NATIVE_DOUBLE, &part, values);
+  SN_TRY(sn_trajectory_read_block(r->file, &r->layout, r->x.falls, members, snapshots, points, values));
+  return sn_collective_status(sn_file_comm(r->file), decode(r, members, snapshots, points, values));
 }
 
 uint64_t sn_trajectory_share(double time, bool adds_time, sn_range members, sn_range points, ptrdiff_t all_points,
@@ -128,12 +233,12 @@ uint64_t sn_trajectory_share(double time, bool adds_time, sn_range members, sn_r
 sn_status sn_trajectory_verify(const sn_trajectory_reader *r, sn_range members, sn_range snapshots, sn_range points,
                                const double *values) {
   MPI_Comm comm = sn_file_comm(r->file);
-  const ptrdiff_t all_points = (ptrdiff_t)r->shape[2], stride = snapshots.count * points.count;
+  const ptrdiff_t all_points = sn_trajectory_points(r), stride = snapshots.count * points.count;
   int64_t values_held = members.count * points.count;
   uint64_t *sums;
   if (!r->sums) return SN_OK;
   MPI_Allreduce(MPI_IN_PLACE, &values_held, 1, MPI_INT64_T, MPI_SUM, comm);
-  const int64_t whole = (int64_t)(r->shape[0] * r->shape[2]), copies = values_held / whole;
+  const int64_t whole = (int64_t)(r->layout.size[SN_MEMBER] * r->layout.size[SN_X]), copies = values_held / whole;
   if (copies * whole != values_held) return SN_OK; /* not all members: there is nothing to compare with */
   int rank, count;
   SN_TRY(sn_error_collective(sn_count_to_int(snapshots.count, "snapshots of a trajectory", &count)));

@@ -16,22 +16,43 @@
 
 typedef struct sn_trajectory_reader sn_trajectory_reader;
 
-/* Opens and checks a trajectory: u has three dimensions, time and x go with it. */
+/*
+ * Opens and checks a trajectory: u is (member, time, x) in any order, or (time, x), and time and x go with it. What is
+ * packed, in other units or in another order is read as docs/formats.md says, and notes say so.
+ */
 sn_status sn_trajectory_open(MPI_Comm comm, const char *path, sn_trajectory_reader **out);
 void sn_trajectory_close(sn_trajectory_reader **reader);
 
 ptrdiff_t sn_trajectory_members(const sn_trajectory_reader *reader);
 ptrdiff_t sn_trajectory_snapshots(const sn_trajectory_reader *reader);
 ptrdiff_t sn_trajectory_points(const sn_trajectory_reader *reader);
-double sn_trajectory_length(const sn_trajectory_reader *reader); /* of the domain */
-/* The first point whose x is not j L / N, to 1e-9 L; -1: there is none. */
-ptrdiff_t sn_trajectory_uneven(const sn_trajectory_reader *reader);
-double sn_trajectory_time(const sn_trajectory_reader *reader, ptrdiff_t snapshot);
+double sn_trajectory_length(const sn_trajectory_reader *reader);                   /* of the domain */
+double sn_trajectory_time(const sn_trajectory_reader *reader, ptrdiff_t snapshot); /* in seconds, or plain numbers */
 
-/* Time between snapshots. Error: fewer than two, or not evenly spaced to 1e-6. Local, the same on all ranks. */
+/* What was done to read the file as it is, a sentence each; none of a file of the program's own. Local. */
+int sn_trajectory_notes(const sn_trajectory_reader *reader);
+const char *sn_trajectory_note(const sn_trajectory_reader *reader, int index);
+
+/*
+ * Sees that the points are L / N apart, as far as what is stored tells; where x falls, what is read from here on is
+ * mirrored. Adds notes. Error: x has another spacing, or the end point twice. Local, the same on all ranks.
+ */
+sn_status sn_trajectory_check_x(sn_trajectory_reader *reader);
+
+/* Takes u for values at j L / N in the order of the file, whatever x. Returns what speaks against it, or NULL. Local.
+ */
+const char *sn_trajectory_ignore_x(sn_trajectory_reader *reader);
+
+/*
+ * Time between snapshots. Error: fewer than two, not rising, or not evenly spaced to 1e-6 or to what the stored type
+ * and digits tell. Local, the same on all ranks.
+ */
 sn_status sn_trajectory_interval(const sn_trajectory_reader *reader, double *interval);
 
-/* u of a block of members, snapshots and points, row-major; each rank its own block, which may be empty. */
+/*
+ * u of a block of members, snapshots and points, row-major; each rank its own block, which may be empty. Error: a value
+ * is missing (_FillValue and the like) or not finite, in member, snapshot and point so-and-so.
+ */
 sn_status sn_trajectory_read(sn_trajectory_reader *reader, sn_range members, sn_range snapshots, sn_range points,
                              double *values);
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "input.h"
 #include "run/run_directory.h"
 #include "run/setup.h"
 #include "run/status_file.h"
@@ -69,8 +70,7 @@ static sn_status read_initial(generation *g) {
                      c->generate.initial_file, there, (long long)c->generate.members);
   const sn_range wanted = there == 1 ? (sn_range){0, g->members.count > 0} : g->members;
   double *read = NULL;
-  if (!status)
-    status = sn_setup_read(g->app, g->grid, c->generate.initial_file, reader, wanted, (sn_range){last, 1}, &read);
+  if (!status) status = sn_setup_read(g->app, g->grid, reader, wanted, (sn_range){last, 1}, &read);
   const ptrdiff_t points = sn_grid_range(g->grid).count;
   for (ptrdiff_t m = 0; m < g->members.count && !status; m++)
     memcpy(g->state + m * points, read + (there == 1 ? 0 : m) * points, (size_t)points * sizeof *read);
@@ -322,6 +322,7 @@ static sn_status prepare(generation *g) {
   g->snapshots = llround(c->generate.span / c->generate.interval) + 1;
   SN_TRY(take_place(g));
   if (g->complete) return SN_OK;
+  sn_input_say_idle(app, g->grid, c->generate.members, "members", "generate.members");
   SN_TRY(sn_collective_status(app->world, SN_NEW(g->members.count * sn_grid_range(g->grid).count, &g->state)));
   const sn_etdrk4_options options = {.length = c->grid.length,
                                      .dt = c->generate.dt,

@@ -5,6 +5,7 @@
 
 #include "baselines.h"
 #include "commands.h"
+#include "input.h"
 #include "prediction_range.h"
 #include "run/setup.h"
 #include "run/stability_check.h"
@@ -179,7 +180,7 @@ static sn_status read_references(prediction *p) {
   const ptrdiff_t last = p->members.count ? (p->members.start + p->members.count - 1) / starts : first - 1;
   const ptrdiff_t length = p->known + (starts - 1) * p->range.stride, size = p->known * p->points;
   double *all = NULL;
-  SN_TRY(sn_setup_read(p->app, p->grid, c->predict.data, p->reader, (sn_range){first, last - first + 1},
+  SN_TRY(sn_setup_read(p->app, p->grid, p->reader, (sn_range){first, last - first + 1},
                        (sn_range){c->predict.start, length}, &all));
   sn_status status = SN_NEW(p->members.count * size, &p->reference);
   if (!status) status = SN_NEW(p->members.count, &p->start_time);
@@ -201,6 +202,7 @@ static sn_status open_data(prediction *p) {
   SN_TRY(sn_prediction_range_find(c, p->reader, &p->range));
   const ptrdiff_t snapshots = sn_trajectory_snapshots(p->reader);
   p->total = sn_trajectory_members(p->reader) * p->range.starts;
+  sn_input_say_idle(p->app, p->grid, p->total, "predictions", "");
   p->chunk = chunk_of(p, p->total);
   p->known = snapshots - c->predict.start;
   if (p->known > p->range.intervals + 1) p->known = p->range.intervals + 1;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "input.h"
 #include "run/setup.h"
 #include "run/stability_check.h"
 #include "run/status_file.h"
@@ -150,15 +151,26 @@ static sn_status load_data(sn_training *t, double *interval) {
   const ptrdiff_t members = sn_trajectory_members(reader), snapshots = sn_trajectory_snapshots(reader);
   sn_status status = sn_trajectory_interval(reader, interval);
   if (!status)
-    status = sn_setup_read(t->app, t->grid, c->train.data, reader, (sn_range){0, members}, (sn_range){0, snapshots},
-                           &t->values);
+    status = sn_setup_read(t->app, t->grid, reader, (sn_range){0, members}, (sn_range){0, snapshots}, &t->values);
   sn_trajectory_close(&reader);
   if (status) return status;
   identify(t, members, snapshots);
+  sn_input_warn_of_nothing(t->app, c->train.data, members, snapshots, sn_grid_range(t->grid).count, t->values);
   t->max_abs_u = sn_stability_max_abs_u(t->app, members * snapshots * sn_grid_range(t->grid).count, t->values);
   SN_TRY(sn_setup_dataset(t->app, t->grid, members, snapshots, t->values, &t->dataset));
   describe_held_out(t, members, snapshots);
   return SN_OK;
+}
+
+/* A batch is shared out by windows, or by slices of them. */
+static void report_idle(const sn_training *t) {
+  const sn_config *c = &t->app->config;
+  const ptrdiff_t windows = sn_dataset_windows(t->dataset, SN_SET_TRAINING), slice = sn_setup_slice(t->app);
+  const ptrdiff_t most = c->train.batch < windows ? c->train.batch : windows;
+  if (slice)
+    sn_input_say_idle(t->app, t->grid, (most + slice - 1) / slice, "slices of a batch", "");
+  else
+    sn_input_say_idle(t->app, t->grid, most, "windows of a batch", c->train.batch < windows ? "train.batch" : "");
 }
 
 static sn_status prepare(sn_training *t) {
@@ -170,6 +182,7 @@ static sn_status prepare(sn_training *t) {
   SN_TRY(sn_setup_grid(app, &t->grid));
   SN_TRY(load_data(t, &interval));
   const ptrdiff_t samples = sn_trainer_samples(t->grid, t->dataset, c->train.batch, sn_setup_slice(t->app));
+  report_idle(t);
   SN_TRY(sn_setup_model(app, t->grid, samples, &t->model));
   SN_TRY(sn_setup_integrator(app, t->model, interval, c->train.window, sn_setup_training_passes(app), &t->integrator));
   SN_TRY(sn_stability_check(app, t->model, t->max_abs_u, sn_integrator_steps(t->integrator, c->train.window)));

@@ -36,6 +36,7 @@ typedef struct {
   struct {
     int64_t points;
     double length;
+    int coordinates; /* check | ignore, as enum sn_coordinates below */
   } grid;
   struct {
     int64_t space;   /* ranks per replica */
@@ -167,6 +168,8 @@ typedef enum {
   SN_MEASURES_GROUPS
 } sn_measures;
 
+/* Of the x in data files. */
+typedef enum { SN_COORDINATES_CHECK, SN_COORDINATES_IGNORE } sn_coordinates;
 typedef enum { SN_RESUME_AUTO, SN_RESUME_NEVER, SN_RESUME_REQUIRED } sn_resume;
 
 /*

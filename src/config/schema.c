@@ -54,6 +54,8 @@ static const sn_key_choice losses[] = {{"mse", SN_LOSS_MSE}, {"mae", SN_LOSS_MAE
 static const sn_key_choice splits[] = {{"time", SN_SPLIT_TIME}, {"member", SN_SPLIT_MEMBER}, {NULL, 0}};
 static const sn_key_choice nonfinites[] = {
     {"stop", SN_NONFINITE_STOP}, {"skip", SN_NONFINITE_SKIP}, {"halve", SN_NONFINITE_HALVE}, {NULL, 0}};
+static const sn_key_choice coordinates[] = {
+    {"check", SN_COORDINATES_CHECK}, {"ignore", SN_COORDINATES_IGNORE}, {NULL, 0}};
 static const sn_key_choice resumes[] = {
     {"auto", SN_RESUME_AUTO}, {"never", SN_RESUME_NEVER}, {"required", SN_RESUME_REQUIRED}, {NULL, 0}};
 static const sn_key_choice measurements[] = {
@@ -92,6 +94,10 @@ static const sn_config_key keys[] = {
      .help = "grid points N of the periodic domain"},
     {"grid.length", SN_KEY_REAL, AT(grid.length), .fallback = "22.0", ABOVE(0), .unit = "nondimensional length",
      .commands = SN_FOR_ALL, .help = "length L of the domain; x_j = j L / N"},
+    {"grid.coordinates", SN_KEY_CHOICE, AT(grid.coordinates), .fallback = "check", .choices = coordinates,
+     .commands = SN_FOR_GENERATE | SN_FOR_TRAIN | SN_FOR_PREDICT | SN_FOR_GRADIENT,
+     .help = "check: data files whose points are not L / N apart are refused, and u is put in order where x falls; "
+             "ignore: u is taken for values at j L / N in the order of the file"},
     {"parallel.space", SN_KEY_INTEGER, AT(parallel.space), .fallback = "1", WITHIN(1, 1000000), .unit = "ranks",
      .commands = SN_FOR_ALL,
      .help = "ranks that share one replica's grid; the world divided by this is the number of replicas"},

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "config/schema.h"
+#include "input.h"
 #include "sinode/memory.h"
 #include "sinode/model_file.h"
 #include "sinode/wisdom.h"
@@ -249,17 +250,13 @@ sn_status sn_setup_integrator(const sn_app *app, sn_model *model, double interva
 
 sn_status sn_setup_trajectory(const sn_app *app, const char *path, sn_trajectory_reader **reader) {
   SN_TRY(sn_trajectory_open(app->world, path, reader));
-  sn_status status = same_grid(app, path, sn_trajectory_points(*reader), sn_trajectory_length(*reader));
+  sn_status status = sn_input_check_x(app, path, *reader);
+  if (!status) status = same_grid(app, path, sn_trajectory_points(*reader), sn_trajectory_length(*reader));
   if (status) {
     sn_trajectory_close(reader);
     return status;
   }
-  const ptrdiff_t uneven = sn_trajectory_uneven(*reader);
-  if (uneven >= 0)
-    sn_log_warning(app->log,
-                   "%s: x[%td] is not %td L / N; u is taken for values at %td evenly spaced points of [0, %g), in the "
-                   "order in which they are there",
-                   path, uneven, uneven, sn_trajectory_points(*reader), sn_trajectory_length(*reader));
+  sn_input_say_notes(app, path, *reader);
   return SN_OK;
 }
 
@@ -284,26 +281,14 @@ sn_status sn_setup_dataset(const sn_app *app, const sn_grid *grid, ptrdiff_t mem
   return SN_OK;
 }
 
-/* Finds the first value that is not finite, if any; values has shape (members, snapshots, points). */
-static sn_status validate_finite(const char *path, sn_range members, sn_range snapshots, sn_range points,
-                                 const double *values) {
-  for (ptrdiff_t k = 0; k < members.count * snapshots.count * points.count; k++)
-    if (!isfinite(values[k]))
-      return SN_ERROR(SN_ERROR_FILE, "%s: u is not finite (%g) in member %td, snapshot %td, at point %td", path,
-                      values[k], members.start + k / points.count / snapshots.count,
-                      snapshots.start + k / points.count % snapshots.count, points.start + k % points.count);
-  return SN_OK;
-}
-
-sn_status sn_setup_read(const sn_app *app, const sn_grid *grid, const char *path, sn_trajectory_reader *reader,
-                        sn_range members, sn_range snapshots, double **values) {
+sn_status sn_setup_read(const sn_app *app, const sn_grid *grid, sn_trajectory_reader *reader, sn_range members,
+                        sn_range snapshots, double **values) {
   const sn_range points = sn_grid_range(grid);
   const ptrdiff_t count = members.count * snapshots.count * points.count;
   SN_TRY(sn_collective_status(app->world, SN_NEW(count, values)));
   sn_timer_start(app->timer, SN_TIME_READ);
   SN_TRY(sn_trajectory_read(reader, members, snapshots, points, *values));
   sn_timer_stop(app->timer, SN_TIME_READ);
-  SN_TRY(sn_collective_status(app->world, validate_finite(path, members, snapshots, points, *values)));
   return sn_trajectory_verify(reader, members, snapshots, points, *values);
 }
 

@@ -71,11 +71,11 @@ sn_status sn_setup_dataset(const sn_app *app, const sn_grid *grid, ptrdiff_t mem
                            const double *values, sn_dataset **dataset);
 
 /*
- * Takes an array (members, snapshots, local points) and reads that part of the data at `path` into it. Error: not all
+ * Takes an array (members, snapshots, local points) and reads that part of the data into it. Error: not all there and
  * finite. Collective over world.
  */
-sn_status sn_setup_read(const sn_app *app, const sn_grid *grid, const char *path, sn_trajectory_reader *reader,
-                        sn_range members, sn_range snapshots, double **values);
+sn_status sn_setup_read(const sn_app *app, const sn_grid *grid, sn_trajectory_reader *reader, sn_range members,
+                        sn_range snapshots, double **values);
 
 /*
  * Bytes a rank will have resident at its peak, when its arrays are `arrays` bytes and the process had `libraries`

@@ -42,8 +42,12 @@ class Trajectory(faults.Case):
             self.refuse(("data.h5: has no dataset", name), replaced(name, lambda file: None))
 
     def test_dimensions(self):
-        """u of two dimensions, time of two -> status 3, says how many were found and expected"""
-        self.refuse(("u has 2 dimensions, expected 3",), replaced("u", lambda file: file.create_dataset("u", (4, 4))))
+        """u of one or four dimensions, of two that do not fit, time of two -> status 3, says what was found and expected"""
+        for shape in ((4,), (1, 2, 21, 16)):
+            self.refuse((f"u has {len(shape)} dimensions, expected (member, time, x), or (time, x)",),
+                        replaced("u", lambda file, shape=shape: file.create_dataset("u", shape)))
+        self.refuse(("u has 1 members, 4 snapshots and 4 points", "does not go with 21 times and 16 x"),
+                    replaced("u", lambda file: file.create_dataset("u", (4, 4))))
         self.refuse(("time has 2 dimensions, expected 1",), replaced("time", lambda file: file.create_dataset("time", (4, 4))))
 
     def test_type(self):
