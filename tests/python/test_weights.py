@@ -185,7 +185,7 @@ class TorchTest(tools.Case):
 
 
 class RoundTrip(TorchTest):
-    endings = (".npz", ".pt") if torch else (".npz",)
+    endings = (".npz", ".safetensors", ".pt") if torch else (".npz", ".safetensors")
 
     def test_bits(self):
         for state, more in ((mlp_state(), ()), (conv_state(), ("--points", POINTS)), (mlp_state(widths=(8, 8)), ())):
@@ -423,11 +423,13 @@ class Errors(TorchTest):
             (conv_state(kernel=4), "a kernel must be odd"),
             (conv_state(channels=(2, 8, 1)), "expected (8, 1, 5)"),
             (conv_state(channels=(1, 8, 2)), "expected (1, 8, 5)"),
-            (conv | {"2.weight": np.zeros((8, 8, 3))}, "kernels must be as wide"),
+            ({"a.weight": np.zeros((8, 8)), "b.weight": np.zeros((8, 8))}, ("a, b (8 -> 8 -> 8)", "--order a,b")),
+            ({"dec.weight": np.zeros((48, 32)), "enc.weight": np.zeros((32, 48))},
+             ("dec, enc (32 -> 48 -> 32)", "enc, dec (48 -> 32 -> 48)", "give --points or --order")),
         )
         for weights, words in cases:
             with self.subTest(words):
-                points = ("--points", POINTS) if weights and weights["0.weight"].ndim == 3 else ()
+                points = ("--points", POINTS) if weights.get("0.weight", np.zeros(1)).ndim == 3 else ()
                 self.assert_error(3, words, "import", self.npz(weights), *more, *points)
         self.assertEqual(os.listdir(self.folder), ["w.npz"])  # nothing half written
 

@@ -131,8 +131,9 @@ def key_of(stem, part):
     return f"{stem}.{part}" if stem else part
 
 
-def pairs_of(path, state):
-    """(stem, weight, bias) of the layers in the order of the state_dict; bias is None where there is none."""
+def pairs_of(path, state, is_sorted=False):
+    """(stem, weight, bias) of the layers in the order of the state_dict; bias is None where there is none. is_sorted:
+    the file has its names in their own order, not in one that means anything."""
     parts = {}
     for name, value in state.items():
         stem, _, part = name.rpartition(".")
@@ -141,7 +142,7 @@ def pairs_of(path, state):
         parts.setdefault(stem, {})[part] = value
     numbers = [re.fullmatch(r"(.*?)(\d+)", stem) for stem in parts]
     for last, this in zip(numbers, numbers[1:]):  # sorted by name, 10 comes before 2
-        if last and this and last[1] == this[1] and int(last[2]) > int(this[2]):
+        if not is_sorted and last and this and last[1] == this[1] and int(last[2]) > int(this[2]):
             raise InputError(f"{path}: {last[0]} comes before {this[0]}, but layers are taken in the order of the "
                              "file; save them in the order of the network")
     for stem, layer in parts.items():
@@ -150,9 +151,15 @@ def pairs_of(path, state):
     return [(stem, layer["weight"], layer.get("bias")) for stem, layer in parts.items()]
 
 
-def layers_of(path, state):
-    """("mlp" or "conv", layers) of a state_dict, seen to fit each other; a missing bias is 0. path is for messages."""
-    pairs = pairs_of(path, state)
+def _widened(weight, kernel):
+    """A convolution's weight with zeros on both sides of its kernel: the same convolution."""
+    sides = (kernel - weight.shape[2]) // 2
+    return np.pad(weight, ((0, 0), (0, 0), (sides, sides))) if sides else weight
+
+
+def layers_of(path, pairs):
+    """("mlp" or "conv", layers) of pairs_of in their order, seen to fit each other; a missing bias is 0, kernels are
+    as wide as the widest. path is for messages."""
     if not 0 < len(pairs) <= MOST_LAYERS:
         raise InputError(f"{path}: has {len(pairs)} layers, expected 1 to {MOST_LAYERS}")
     first = pairs[0][1]
@@ -164,11 +171,10 @@ def layers_of(path, state):
             raise InputError(f"{path}: {name} has shape {found}, expected (out, in) of Linear or (out, in, kernel) of "
                              "Conv1d, the same in all layers; other layers cannot be moved")
         outputs = found[0] if k < len(pairs) - 1 else first.shape[1] if kind == "mlp" else 1
-        expected = (outputs, inputs) + first.shape[2:]
+        expected = (outputs, inputs) + found[2:]
         if found != expected:
             why = ("the last layer must give what the first takes" if found[0] != outputs else
-                   "its input must be the output of the layer before, of a first Conv1d one channel"
-                   if found[1] != inputs else "kernels must be as wide as the first; zeros on both sides widen one")
+                   "its input must be the output of the layer before, of a first Conv1d one channel")
             raise InputError(f"{path}: {name} has shape {found}, expected {expected}: {why}")
         if 0 in found or kind == "conv" and found[2] % 2 == 0:
             raise InputError(f"{path}: {name} has shape {found}; no dimension may be 0, and a kernel must be odd")
@@ -176,6 +182,9 @@ def layers_of(path, state):
             raise InputError(f"{path}: {key_of(stem, 'bias')} has shape {bias.shape}, expected {(outputs,)}")
         layers.append((weight, np.zeros(outputs) if bias is None else bias))
         inputs = outputs
+    if kind == "conv":
+        widest = max(weight.shape[2] for weight, _ in layers)
+        layers = [(_widened(weight, widest), bias) for weight, bias in layers]
     return kind, layers
 
 

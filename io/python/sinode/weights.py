@@ -1,7 +1,8 @@
 """Moves weights between PyTorch and model files: the commands import and export.
 
-The network is Linear layers, or Conv1d with circular padding and one odd kernel, with an activation between them. The
-model is du/dt = -F(u) + A u: --negate changes the sign of F. For .pt files PyTorch is needed, for .npz it is not.
+The network is Linear layers, or Conv1d with circular padding and odd kernels, with an activation between them. The
+model is du/dt = -F(u) + A u: --negate changes the sign of F. For .pt files PyTorch is needed, for .npz and .safetensors
+it is not.
 """
 import dataclasses
 import inspect
@@ -10,8 +11,10 @@ import sys
 
 import numpy as np
 
+from . import safetensors
 from .files import InputError, write_whole
 from .model import Model, key_of, layers_of, make_linear, pairs_of, read_model, to_double, to_state, write_model
+from .order import put_in_order
 
 ACTIVATIONS = {"relu": "ReLU()", "tanh": "Tanh()", "sigmoid": "Sigmoid()", "gelu": "GELU()"}
 NESTED = ("state_dict", "model_state_dict", "model")  # where checkpoints of PyTorch keep the state_dict
@@ -22,14 +25,14 @@ def _torch(path):
         import torch
     except ImportError:
         raise InputError(f"{path}: needs PyTorch, which is not installed for {sys.executable}; install it (Debian: "
-                         "python3-torch) or use .npz") from None
+                         "python3-torch) or use .npz or .safetensors") from None
     return torch
 
 
 def _ending(path):
     ending = pathlib.Path(path).suffix.lower()
-    if ending not in (".pt", ".pth", ".npz"):
-        raise InputError(f"{path}: must end in .pt, .pth or .npz, which says what it is", status=2)
+    if ending not in (".pt", ".pth", ".npz", ".safetensors"):
+        raise InputError(f"{path}: must end in .pt, .pth, .npz or .safetensors, which says what it is", status=2)
     return ending
 
 
@@ -68,19 +71,32 @@ def _load_numpy(path):
             {str(value.dtype) for value in state.values()})
 
 
+def _load_safetensors(path):
+    state, kinds = safetensors.read(path)
+    return {name: to_double(path, name, value) for name, value in state.items()}, kinds
+
+
+def _is_sorted(path):
+    """Whether files of this kind have their names sorted, whatever the network."""
+    return _ending(path) == ".safetensors"
+
+
 def read_state(path):
-    """A state_dict as float64 arrays by name, in its order, and the set of types it had (".pt" or ".npz")."""
+    """A state_dict as float64 arrays by name, in its order, and the set of types it had (".pt", ".npz", ...)."""
     ending = _ending(path)
     if not pathlib.Path(path).is_file():
         raise InputError(f"{path}: no such file")
-    return _load_numpy(path) if ending == ".npz" else _load_torch(path)
+    return {".npz": _load_numpy, ".safetensors": _load_safetensors}.get(ending, _load_torch)(path)
 
 
 def write_state(path, state, overwrite=False):
-    """A state_dict of arrays, float64, as .pt or .npz."""
+    """A state_dict of arrays, float64, as .pt, .npz or .safetensors."""
     if _ending(path) == ".npz":
         def save(file):
             np.savez(file, **state)
+    elif _ending(path) == ".safetensors":
+        def save(file):
+            safetensors.write(file, state)
     else:
         torch = _torch(path)
 
@@ -106,13 +122,12 @@ def _told(model):
             f"A: {model.linear_kind}{taps}, {model.points} points on [0, {model.length:g})")
 
 
-def _like(path, weights, state, layers):
+def _like(path, old, weights, pairs, layers):
     """The model in a file with other weights of the same shapes."""
-    old = read_model(path)
     if len(layers) != len(old.layers):
         raise InputError(f"{weights}: has {len(layers)} layers, expected {len(old.layers)} as in {path}; without "
                          "--like any number will do")
-    for (stem, new, _), (was, _) in zip(pairs_of(weights, state), old.layers):
+    for (stem, _, _), (new, _), (was, _) in zip(pairs, layers, old.layers):
         if new.shape != was.shape:
             raise InputError(f"{weights}: {key_of(stem, 'weight')} has shape {new.shape}, expected {was.shape} as in "
                              f"{path}; without --like any shape will do")
@@ -127,9 +142,13 @@ def import_weights(options, command):
     if not options.like and not options.length:
         raise InputError("--length (of the domain) or --like is missing", status=2)
     state, kinds = read_state(options.weights)
-    kind, layers = layers_of(options.weights, state)
+    old = read_model(options.like) if options.like else None
+    pairs = pairs_of(options.weights, state, _is_sorted(options.weights))
+    pairs = put_in_order(options.weights, pairs, old.points if old else options.points,
+                         options.order.split(",") if options.order else None, _is_sorted(options.weights))
+    kind, layers = layers_of(options.weights, pairs)
     if options.like:
-        model = _like(options.like, options.weights, state, layers)
+        model = _like(options.like, old, options.weights, pairs, layers)
     else:
         points = layers[0][0].shape[1] if kind == "mlp" else options.points
         if not points:
@@ -145,6 +164,11 @@ def import_weights(options, command):
     write_model(options.output, model.negated() if options.negate else model, command, options.overwrite)
     if kinds - {"float64"}:
         print(f"{', '.join(sorted(kinds - {'float64'}))} converted to float64, which is exact")
+    if len(layers) > 1:
+        print(f"layers, in the order in which they are applied: {', '.join(stem for stem, _, _ in pairs)}")
+    widened = sum(new.shape != weight.shape for (new, _), (_, weight, _) in zip(layers, pairs))
+    if widened:
+        print(f"{widened} kernel(s) widened by zeros to {layers[0][0].shape[2]}, which is the same")
     unbiased = len(layers) - sum(name.rpartition(".")[2] == "bias" for name in state)
     if unbiased:
         print(f"{unbiased} layer(s) without bias: 0 written, which is the same")
@@ -182,10 +206,13 @@ def _add_common(parser, operand, metavar, output):
 
 def add_import_options(parser, positive):
     """The options of the command import; positive(kind) makes a type of argparse."""
-    _add_common(parser, "weights", "WEIGHTS.pt|.npz", "MODEL.h5")
+    _add_common(parser, "weights", "WEIGHTS.pt|.npz|.safetensors", "MODEL.h5")
     parser.add_argument("--length", type=positive(float), metavar="L", help="of the domain; A is the "
                         "Kuramoto-Sivashinsky stencil of 5 coefficients unless --stencil or --matrix is given")
-    parser.add_argument("--points", type=positive(int), metavar="N", help="grid points; needed for convolutions only")
+    parser.add_argument("--points", type=positive(int), metavar="N", help="grid points; needed for "
+                        "convolutions, and where shapes alone do not tell the order of the layers")
+    parser.add_argument("--order", metavar="NAME,...", help="the layers' names (without .weight) in the order in which "
+                        "they are applied; needed where neither numbers nor shapes tell it")
     parser.add_argument("--activation", choices=ACTIVATIONS, help="between the layers")
     linear = parser.add_mutually_exclusive_group()
     linear.add_argument("--stencil", type=_taps, metavar="C0,C1,...", help="A: coefficient k of an odd number n "
@@ -196,5 +223,5 @@ def add_import_options(parser, positive):
 
 def add_export_options(parser):
     """The options of the command export."""
-    _add_common(parser, "model", "MODEL.h5", "WEIGHTS.pt|.npz")
+    _add_common(parser, "model", "MODEL.h5", "WEIGHTS.pt|.npz|.safetensors")
     parser.add_argument("--prefix", default="", metavar="NAME", help="of the keys: NAME.0.weight, ...")
