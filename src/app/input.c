@@ -54,6 +54,6 @@ void sn_input_say_idle(const sn_app *app, const sn_grid *grid, ptrdiff_t count, 
   if (*key)
     snprintf(remedy + strlen(remedy), sizeof remedy - strlen(remedy), "%s %s %d%s", *remedy ? ", or" : ";", key,
              replicas, *remedy ? "" : " would use them");
-  sn_log_line(app->log, "%d of %d ranks have nothing to do: there are fewer %s (%td) than replicas (%d)%s",
+  sn_log_line(app->log, "%d of %d ranks idle: there are fewer %s (%td) than replicas (%d)%s",
               (replicas - (int)count) * space, app->ranks, what, count, replicas, remedy);
 }

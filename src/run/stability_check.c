@@ -48,11 +48,11 @@ static void find_remedy(const sn_linear *linear, const sn_grid *grid, const sn_t
   const char *better = find_better(linear, grid, tableau, dt, max_abs_u);
   const double smaller = better ? 0 : find_smaller(linear, grid, tableau, dt, max_abs_u);
   if (better)
-    snprintf(text, size, "%s does not", better);
+    snprintf(text, size, "since its explicit weights are not damped there; %s does not", better);
   else if (smaller > 0)
-    snprintf(text, size, "no scheme suits this step; %s does not with integrator.dt %.12g", tableau->name, smaller);
+    snprintf(text, size, "and no scheme suits this step; %s does not with integrator.dt %.12g", tableau->name, smaller);
   else
-    snprintf(text, size, "no scheme suits data of this size; scale them");
+    snprintf(text, size, "and no scheme suits data of this size; scale them");
 }
 
 sn_status sn_stability_check(const sn_app *app, const sn_model *model, double max_abs_u, ptrdiff_t steps) {
@@ -69,10 +69,10 @@ sn_status sn_stability_check_parts(const sn_app *app, const sn_linear *linear, c
   if (found <= tolerated || network == SN_NETWORK_NONE) return SN_OK;
   char remedy[160], text[480];
   find_remedy(linear, grid, tableau, dt, max_abs_u, remedy, sizeof remedy);
-  snprintf(text, sizeof text,
-           "integrator.scheme %s amplifies wave number %td of this grid by up to %.3g a step (dt %g, |u| up to %.3g), "
-           "since its explicit weights are not damped there; %s",
-           tableau->name, mode, found, dt, max_abs_u, remedy);
+  snprintf(
+      text, sizeof text,
+      "integrator.scheme %s amplifies wave number %td of this grid by up to %.3g a step (dt %g, |u| up to %.3g), %s",
+      tableau->name, mode, found, dt, max_abs_u, remedy);
   if (network == SN_NETWORK_KS && (double)steps * log10(found) > 20)
     return SN_ERROR_ALL(SN_ERROR_USAGE, "%s: in %td steps round-off would grow to a blow-up", text, steps);
   sn_log_warning(app->log, "%s", text);

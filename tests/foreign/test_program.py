@@ -65,14 +65,14 @@ class Program(harness.Case):
 
     def test_ranks_without_work(self):
         """One line, whose remedy is then tried."""
-        words = "1 of 2 ranks have nothing to do: there are fewer members (1) than replicas (2); parallel.space 2 " \
-                "would use them, or generate.members 2\n"
+        words = "1 of 2 ranks idle: there are fewer members (1) than replicas (2); parallel.space 2 would use them, or " \
+                "generate.members 2\n"
         out, _ = self.sinode("generate", ranks=2, space=1)
         self.assertIn(words, out)
         for space, members in ((2, 1), (1, 2)):
             out, _ = self.sinode("generate", "--overwrite", *self.settings(f"generate.members={members}"), ranks=2,
                                  space=space)
-            self.assertNotIn("nothing to do", out)
+            self.assertNotIn("idle", out)
 
     def test_other_schemes(self):
         """What is said to do instead does, and is not what is used."""
@@ -84,7 +84,6 @@ class Program(harness.Case):
             with self.subTest(scheme=scheme, dt=dt):
                 said = [line for line in err if "amplifies" in line]
                 self.assertEqual(len(said), 1, err)
-                self.assertNotIn(f"there; {scheme} does not:", said[0])
                 remedy = said[0].rpartition("; ")[2].split()
                 better = f"integrator.dt={remedy[-1]}" if remedy[0] == scheme else f"integrator.scheme={remedy[0]}"
                 self.assertEqual("no scheme suits this step" in said[0], remedy[0] == scheme)
