@@ -113,17 +113,37 @@ sn_status sn_cf_find(sn_file *file, const char *path, sn_cf_variable *v) {
   return sn_collective_status(sn_file_comm(file), status);
 }
 
+/* Why a raw value is missing, or NULL. */
 static const char *find_reason(const sn_cf_variable *v, double raw) {
   for (int k = 0; k < v->missing_count; k++)
     if (raw == v->missing[k].raw) return v->missing[k].name;
   return raw < v->least || raw > v->most ? "valid range" : NULL;
 }
 
+/* Whether some of the raw values may be missing, in loops that are vectorized: nearly always none is. */
+static bool looks_odd(const sn_cf_variable *v, ptrdiff_t count, const double *raw) {
+  int64_t odd = 0; /* as wide as the values */
+  for (int m = 0; m < v->missing_count; m++)
+    for (ptrdiff_t k = 0; k < count; k++) odd |= raw[k] == v->missing[m].raw;
+  for (ptrdiff_t k = 0; k < count; k++) odd |= (raw[k] < v->least) | (raw[k] > v->most);
+  return odd != 0;
+}
+
+static void unpack(const sn_cf_variable *v, ptrdiff_t count, double *values) {
+  for (ptrdiff_t k = 0; v->packed && k < count; k++) values[k] = v->scale * values[k] + v->offset;
+}
+
 ptrdiff_t sn_cf_decode(const sn_cf_variable *v, ptrdiff_t count, double *values) {
-  for (ptrdiff_t k = 0; k < count; k++) {
-    if (values[k] < 0) values[k] += v->wrap;
-    if (find_reason(v, values[k])) return k;
-    if (v->packed) values[k] = v->scale * values[k] + v->offset;
+  enum { AT_ONCE = 1024 };
+  for (ptrdiff_t start = 0; start < count; start += AT_ONCE) {
+    double *raw = values + start;
+    const ptrdiff_t some = count - start < AT_ONCE ? count - start : AT_ONCE;
+    ptrdiff_t whole = some;
+    for (ptrdiff_t k = 0; v->wrap > 0 && k < some; k++) raw[k] += raw[k] < 0 ? v->wrap : 0;
+    if (looks_odd(v, some, raw))
+      for (whole = 0; whole < some && !find_reason(v, raw[whole]);) whole++;
+    unpack(v, whole, raw);
+    if (whole < some) return start + whole;
   }
   return -1;
 }

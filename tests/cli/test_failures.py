@@ -62,7 +62,8 @@ class FailureTest(Case):
             file["x"][15] += 1e-6
         for ranks in (1, 3):
             _, err = self.sinode("train", ranks=ranks, status=3)
-            self.assertIn("error: data.h5: x is not evenly spaced, not j L / N: x[15] is 20.625001, expected 20.625", err[0])
+            self.assertIn("error: data.h5: x is not evenly spaced, not j L / N: x[15] is 20.625001, expected 20.625",
+                          err[0])
             _, err = self.sinode("train", "--overwrite", "--set", "train.epochs=1", "--set", "grid.coordinates=ignore",
                                  ranks=ranks)
             self.assertIn("warning: data.h5: grid.coordinates is ignore", err[0])
@@ -91,9 +92,9 @@ class FailureTest(Case):
             self.fails("predict", *EXACT, *newton, "--set", "predict.span=0.4", ranks=ranks,
                        words=("did not converge in step 1 of cn, at t = 0 (relative residuals: ", "lower integrator"))
             train = ("--set", "model.nonlinear.kind=ks", "--set", "model.linear.trainable=true", "--set",
-                     "train.validation=0")
-            self.fails("train", *train, *stiff, ranks=ranks, warned=True, words=("stiff: ",))  # all snapshots are alike
-            self.fails("train", *train, *newton, ranks=ranks, words=("did not converge",))
+                     "train.validation=0")  # warned: all snapshots are alike
+            self.fails("train", *train, *stiff, ranks=ranks, warned=True, words=("stiff: ",))
+            self.fails("train", *train, *newton, ranks=ranks, warned=True, words=("did not converge",))
 
     def test_residual_history(self):
         """Newton's method converges quadratically, and says so."""
