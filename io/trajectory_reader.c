@@ -41,7 +41,8 @@ static void take_note(sn_trajectory_reader *r, const char *format, ...) {
 static sn_axis_spacings fit_times(const double *times, ptrdiff_t count, double error) {
   sn_axis_spacings fit = {1, 0};
   for (int part = 0; part <= 8 && fit.low > fit.high; part++) { /* 0, 1/4, -1/4, 1/2, ... of it */
-    const double moved = 0.25 * error * (double)((part + 1) / 2) * (part % 2 ? 1 : -1);
+    const int quarters = part % 2 ? (part + 1) / 2 : -part / 2;
+    const double moved = 0.25 * error * quarters;
     fit = sn_axis_fit(0, count, times, times[0] + moved, error);
   }
   return fit;
