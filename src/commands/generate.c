@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "commands.h"
-#include "input.h"
+#include "run/input.h"
 #include "run/run_directory.h"
 #include "run/setup.h"
 #include "run/status_file.h"
@@ -322,7 +322,7 @@ static sn_status prepare(generation *g) {
   g->snapshots = llround(c->generate.span / c->generate.interval) + 1;
   SN_TRY(take_place(g));
   if (g->complete) return SN_OK;
-  sn_input_say_idle(app, g->grid, c->generate.members, "members", "generate.members");
+  sn_input_report_idle(app, g->grid, c->generate.members, "members", "generate.members");
   SN_TRY(sn_collective_status(app->world, SN_NEW(g->members.count * sn_grid_range(g->grid).count, &g->state)));
   const sn_etdrk4_options options = {.length = c->grid.length,
                                      .dt = c->generate.dt,

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "commands.h"
-#include "input.h"
+#include "run/input.h"
 #include "run/setup.h"
 #include "run/stability_check.h"
 #include "sinode/gradient_file.h"
@@ -187,8 +187,8 @@ static sn_status prepare(evaluation *e) {
   if (!status) status = sn_setup_read(e->app, e->grid, reader, e->own, (sn_range){0, window + 1}, &e->values);
   sn_trajectory_close(&reader);
   SN_TRY(status);
-  sn_input_warn_of_nothing(e->app, c->gradient.data, e->own.count, window + 1, e->points, e->values);
-  sn_input_say_idle(e->app, e->grid, e->samples, "members", "");
+  sn_input_warn_degenerate(e->app, c->gradient.data, e->own.count, window + 1, e->points, e->values);
+  sn_input_report_idle(e->app, e->grid, e->samples, "members", "");
   const ptrdiff_t room = e->own.count ? e->own.count : 1;
   SN_TRY(sn_setup_model_from_file(e->app, e->grid, c->gradient.model, room, &e->model));
   SN_TRY(sn_setup_integrator(e->app, e->model, interval, window, SN_PASSES_ADJOINT, &e->integrator));

@@ -5,8 +5,8 @@
 
 #include "baselines.h"
 #include "commands.h"
-#include "input.h"
 #include "prediction_range.h"
+#include "run/input.h"
 #include "run/setup.h"
 #include "run/stability_check.h"
 #include "scores.h"
@@ -202,7 +202,7 @@ static sn_status open_data(prediction *p) {
   SN_TRY(sn_prediction_range_find(c, p->reader, &p->range));
   const ptrdiff_t snapshots = sn_trajectory_snapshots(p->reader);
   p->total = sn_trajectory_members(p->reader) * p->range.starts;
-  sn_input_say_idle(p->app, p->grid, p->total, "predictions", "");
+  sn_input_report_idle(p->app, p->grid, p->total, "predictions", "");
   p->chunk = chunk_of(p, p->total);
   p->known = snapshots - c->predict.start;
   if (p->known > p->range.intervals + 1) p->known = p->range.intervals + 1;

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "commands.h"
-#include "input.h"
+#include "run/input.h"
 #include "run/setup.h"
 #include "run/stability_check.h"
 #include "run/status_file.h"
@@ -155,7 +155,7 @@ static sn_status load_data(sn_training *t, double *interval) {
   sn_trajectory_close(&reader);
   if (status) return status;
   identify(t, members, snapshots);
-  sn_input_warn_of_nothing(t->app, c->train.data, members, snapshots, sn_grid_range(t->grid).count, t->values);
+  sn_input_warn_degenerate(t->app, c->train.data, members, snapshots, sn_grid_range(t->grid).count, t->values);
   t->max_abs_u = sn_stability_max_abs_u(t->app, members * snapshots * sn_grid_range(t->grid).count, t->values);
   SN_TRY(sn_setup_dataset(t->app, t->grid, members, snapshots, t->values, &t->dataset));
   describe_held_out(t, members, snapshots);
@@ -168,9 +168,9 @@ static void report_idle(const sn_training *t) {
   const ptrdiff_t windows = sn_dataset_windows(t->dataset, SN_SET_TRAINING), slice = sn_setup_slice(t->app);
   const ptrdiff_t most = c->train.batch < windows ? c->train.batch : windows;
   if (slice)
-    sn_input_say_idle(t->app, t->grid, (most + slice - 1) / slice, "slices of a batch", "");
+    sn_input_report_idle(t->app, t->grid, (most + slice - 1) / slice, "slices of a batch", "");
   else
-    sn_input_say_idle(t->app, t->grid, most, "windows of a batch", c->train.batch < windows ? "train.batch" : "");
+    sn_input_report_idle(t->app, t->grid, most, "windows of a batch", c->train.batch < windows ? "train.batch" : "");
 }
 
 static sn_status prepare(sn_training *t) {

@@ -256,7 +256,7 @@ sn_status sn_setup_trajectory(const sn_app *app, const char *path, sn_trajectory
     sn_trajectory_close(reader);
     return status;
   }
-  sn_input_say_notes(app, path, *reader);
+  sn_input_report_notes(app, path, *reader);
   return SN_OK;
 }
 

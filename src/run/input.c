@@ -14,12 +14,12 @@ sn_status sn_input_check_x(const sn_app *app, const char *path, sn_trajectory_re
   return SN_OK;
 }
 
-void sn_input_say_notes(const sn_app *app, const char *path, const sn_trajectory_reader *reader) {
+void sn_input_report_notes(const sn_app *app, const char *path, const sn_trajectory_reader *reader) {
   for (int k = 0; k < sn_trajectory_notes(reader); k++)
     sn_log_line(app->log, "%s: %s", path, sn_trajectory_note(reader, k));
 }
 
-void sn_input_warn_of_nothing(const sn_app *app, const char *path, ptrdiff_t members, ptrdiff_t snapshots,
+void sn_input_warn_degenerate(const sn_app *app, const char *path, ptrdiff_t members, ptrdiff_t snapshots,
                               ptrdiff_t points, const double *values) {
   /* By what values reach to both sides, and how much they change from one snapshot to the next. */
   double reach[3] = {-INFINITY, -INFINITY, 0};
@@ -42,7 +42,7 @@ void sn_input_warn_of_nothing(const sn_app *app, const char *path, ptrdiff_t mem
     sn_log_warning(app->log, "%s: u is the same in all snapshots: there is nothing to learn from it", path);
 }
 
-void sn_input_say_idle(const sn_app *app, const sn_grid *grid, ptrdiff_t count, const char *what, const char *key) {
+void sn_input_report_idle(const sn_app *app, const sn_grid *grid, ptrdiff_t count, const char *what, const char *key) {
   const int replicas = sn_grid_replica_count(grid), space = sn_grid_space_size(grid);
   char remedy[160] = "";
   if (count >= replicas || count < 1) return;
