@@ -126,7 +126,9 @@ static herr_t visit_link(hid_t root, const char *name, const H5L_info_t *info, v
   return 0;
 }
 
-static sn_status take_scales(sn_file *file, int dimensions, dimension *found) {
+/* Scales remember a u that was removed, where another one may stand by now; so u must say that it has some. */
+static sn_status take_scales(sn_file *file, hid_t u, int dimensions, dimension *found) {
+  if (H5Aexists(u, "DIMENSION_LIST") <= 0) return SN_OK;
   search s = {.file = file, .dimensions = dimensions, .found = found};
   if (H5Rcreate(&s.u, sn_file_id(file), "/u", H5R_OBJECT, H5I_INVALID_HID) < 0) return SN_OK;
   H5Literate(sn_file_id(file), H5_INDEX_NAME, H5_ITER_INC, NULL, visit_link, &s);
@@ -156,7 +158,7 @@ static sn_status take_labels(sn_file *file, hid_t u, int dimensions, dimension *
 static sn_status find_names(sn_file *file, int dimensions, dimension *found) {
   hid_t u = H5Dopen2(sn_file_id(file), "/u", sn_file_links(file));
   if (u < 0) return sn_file_error(file, "/u");
-  sn_status status = take_scales(file, dimensions, found);
+  sn_status status = take_scales(file, u, dimensions, found);
   if (!status) status = take_labels(file, u, dimensions, found);
   H5Dclose(u);
   H5Eclear2(H5E_DEFAULT);

@@ -263,6 +263,11 @@ class Reader(unittest.TestCase):
         xarray.Dataset({"u": (("dim_0", "dim_1", "dim_2"), U), "time": ("n", TIME), "x": ("k", X)},
                        attrs=ATTRIBUTES).to_netcdf(cls.path("made_up.nc"))
         cls.good("made_up.nc")  # by position
+        dataset().to_netcdf(cls.path("replaced.nc"))
+        with h5py.File(cls.folder / "replaced.nc", "a") as file:  # its scales may still know where the old one was
+            del file["u"]
+            file["u"] = U[0]
+        cls.good("replaced.nc", U[:1], ["u is (time, x)"])
         write(cls.path("position.h5"), u=U[0])
         cls.good("position.h5", U[:1], ["u is (time, x)"])
         write(cls.path("sizes.h5"), u=U[:, :40].transpose(0, 2, 1), time=TIME[:40])
