@@ -19,8 +19,8 @@ const char *sn_name_of(const sn_name *table, int value);
 /* The value of a name, or -1. */
 int sn_name_value(const sn_name *table, const char *name);
 
-/* "mlp, conv or none": all names of a table, into text (size bytes). */
-void sn_name_list(const sn_name *table, char *text, size_t size);
+/* "mlp, conv or none", with `last` " or ": all names of a table, into text (size bytes). */
+void sn_name_list(const sn_name *table, const char *last, char *text, size_t size);
 
 /*
  * A family whose members have a table of functions each lists them once, MEMBER(constant, name, functions); its enum,

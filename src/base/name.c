@@ -15,11 +15,11 @@ int sn_name_value(const sn_name *table, const char *name) {
   return -1;
 }
 
-void sn_name_list(const sn_name *table, char *text, size_t size) {
+void sn_name_list(const sn_name *table, const char *last, char *text, size_t size) {
   size_t used = 0;
   *text = '\0';
   for (const sn_name *entry = table; entry->name && used < size; entry++) {
-    const char *before = entry == table ? "" : entry[1].name ? ", " : " or ";
+    const char *before = entry == table ? "" : entry[1].name ? ", " : last;
     used += (size_t)snprintf(text + used, size - used, "%s%s", before, entry->name);
   }
 }

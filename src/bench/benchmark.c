@@ -217,7 +217,7 @@ static sn_status run_all(sn_benchmark *b) {
   return sn_collective_status(b->app->world, b->app->rank == 0 ? write_all(b) : SN_OK);
 }
 
-sn_status sn_command_benchmark(sn_app *app) {
+sn_status sn_benchmark_run(sn_app *app) {
   sn_benchmark benchmark = {.app = app};
   sn_status status = sn_app_abort_unless_collective(app, run_all(&benchmark));
   sn_grid_destroy(&benchmark.grid);

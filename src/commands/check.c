@@ -169,7 +169,7 @@ static sn_status check_training(const sn_app *app, const sn_grid *grid) {
   return status;
 }
 
-sn_status sn_command_check(sn_app *app) {
+static sn_status run_check(sn_app *app) {
   if (app->estimated_ranks) return sn_cost_report(app);
   sn_grid *grid;
   SN_TRY(sn_setup_grid(app, &grid));
@@ -182,3 +182,16 @@ sn_status sn_command_check(sn_app *app) {
   sn_grid_destroy(&grid);
   return status;
 }
+
+const sn_command sn_command_check = {
+    .name = "check",
+    .operand = "CONFIG.yaml",
+    .summary = "dry run: process grid, memory, solver, messages; runs nothing",
+    .help =
+        "Validates the parameters and says what a run on this number of ranks would do and need.\n"
+        "  --io        writes files of the run's shape where the run would, syncs, reads them back and compares; says "
+        "how\n"
+        "              fast\n"
+        "  --ranks N   says it for a run on N ranks, by formula, in no time",
+    .reads = SN_FOR_ALL,
+    .run = run_check};

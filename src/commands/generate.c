@@ -420,7 +420,7 @@ static sn_status generate(generation *g) {
   return report_status(g, SN_RUN_COMPLETE, "all snapshots written");
 }
 
-sn_status sn_command_generate(sn_app *app) {
+static sn_status run_generate(sn_app *app) {
   generation g = {.app = app};
   sn_status status = sn_app_abort_unless_collective(app, generate(&g));
   const bool failed = status && sn_error_get_code(status) != SN_ERROR_STOPPED;
@@ -442,3 +442,11 @@ sn_status sn_command_generate(sn_app *app) {
   sn_grid_destroy(&g.grid);
   return status;
 }
+
+const sn_command sn_command_generate = {
+    .name = "generate",
+    .operand = "CONFIG.yaml",
+    .summary = "Kuramoto-Sivashinsky trajectories (Fourier pseudo-spectral, ETDRK4)",
+    .help = "Reads the sections run, grid, parallel and generate; writes the trajectory file generate.file.",
+    .reads = SN_FOR_GENERATE,
+    .run = run_generate};

@@ -265,7 +265,7 @@ static sn_status evaluate(evaluation *e) {
   return e->app->check ? check(e) : SN_OK;
 }
 
-sn_status sn_command_gradient(sn_app *app) {
+static sn_status run_gradient(sn_app *app) {
   evaluation e = {.app = app};
   sn_status status = prepare(&e);
   if (!status) status = evaluate(&e);
@@ -278,3 +278,15 @@ sn_status sn_command_gradient(sn_app *app) {
   sn_grid_destroy(&e.grid);
   return status;
 }
+
+const sn_command sn_command_gradient = {
+    .name = "gradient",
+    .operand = "CONFIG.yaml",
+    .summary = "one loss and gradient evaluation",
+    .help =
+        "Reads gradient.model and gradient.data; writes gradient.file. Every member of the data is one sample: its "
+        "first\n"
+        "snapshot is the initial state, the next train.window snapshots are the targets.\n"
+        "  --check   compares the gradient with central differences in random directions",
+    .reads = SN_FOR_GRADIENT,
+    .run = run_gradient};

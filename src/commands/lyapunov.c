@@ -128,7 +128,7 @@ static sn_status find_exponents(exponents_run *r) {
   return report(r);
 }
 
-sn_status sn_command_lyapunov(sn_app *app) {
+static sn_status run_lyapunov(sn_app *app) {
   exponents_run r = {.app = app};
   sn_status status = sn_app_abort_unless_collective(app, find_exponents(&r));
   sn_lyapunov_destroy(&r.lyapunov);
@@ -139,3 +139,14 @@ sn_status sn_command_lyapunov(sn_app *app) {
   sn_grid_destroy(&r.grid);
   return status;
 }
+
+const sn_command sn_command_lyapunov = {
+    .name = "lyapunov",
+    .operand = "CONFIG.yaml",
+    .summary = "leading Lyapunov exponents of a model or of the equation",
+    .help =
+        "Reads lyapunov.model, or takes the model of the section model; prints the exponents with standard errors and "
+        "the\n"
+        "Kaplan-Yorke dimension, and writes lyapunov.file.",
+    .reads = SN_FOR_LYAPUNOV,
+    .run = run_lyapunov};

@@ -344,7 +344,7 @@ static sn_status predict(prediction *p) {
   return summarize(p);
 }
 
-sn_status sn_command_predict(sn_app *app) {
+static sn_status run_predict(sn_app *app) {
   prediction p = {.app = app};
   sn_status status = sn_app_abort_unless_collective(app, predict(&p));
   sn_trajectory_abandon(&p.writer);
@@ -358,3 +358,13 @@ sn_status sn_command_predict(sn_app *app) {
   sn_grid_destroy(&p.grid);
   return status;
 }
+
+const sn_command sn_command_predict = {.name = "predict",
+                                       .operand = "CONFIG.yaml",
+                                       .summary = "rolls a trained model out and compares it with a reference",
+                                       .help =
+                                           "Reads predict.model and predict.data; writes predict.file: the prediction, "
+                                           "the reference, rmse, nrmse and the\n"
+                                           "valid time.",
+                                       .reads = SN_FOR_PREDICT,
+                                       .run = run_predict};

@@ -245,7 +245,7 @@ static sn_status train(sn_training *t) {
                       reason, (long long)state->iteration, t->checkpoint);
 }
 
-sn_status sn_command_train(sn_app *app) {
+static sn_status run_train(sn_app *app) {
   sn_training t = {.app = app, .loss = NAN};
   sn_status status = sn_app_abort_unless_collective(app, train(&t));
   const bool failed = status && sn_error_get_code(status) != SN_ERROR_STOPPED;
@@ -264,3 +264,13 @@ sn_status sn_command_train(sn_app *app) {
   sn_grid_destroy(&t.grid);
   return status;
 }
+
+const sn_command sn_command_train = {
+    .name = "train",
+    .operand = "CONFIG.yaml",
+    .summary = "trains the model on trajectory windows",
+    .help =
+        "Reads train.data; writes model.h5, best.h5, checkpoints/, history.csv and config.yaml into run.directory.\n"
+        "Run it again to go on from the newest checkpoint (train.resume: auto).",
+    .reads = SN_FOR_TRAIN,
+    .run = run_train};

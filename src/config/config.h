@@ -33,6 +33,8 @@ typedef enum {
   SN_FOR_ALL = 63
 } sn_config_command;
 
+extern const sn_name sn_config_commands[]; /* without SN_FOR_ALL */
+
 typedef enum { SN_RESUME_AUTO, SN_RESUME_NEVER, SN_RESUME_REQUIRED } sn_resume;
 
 /*

@@ -3,6 +3,14 @@
 #include <math.h>
 #include <string.h>
 
+const sn_name sn_config_commands[] = {{"generate", SN_FOR_GENERATE},
+                                      {"train", SN_FOR_TRAIN},
+                                      {"predict", SN_FOR_PREDICT},
+                                      {"gradient", SN_FOR_GRADIENT},
+                                      {"benchmark", SN_FOR_BENCHMARK},
+                                      {"lyapunov", SN_FOR_LYAPUNOV},
+                                      {NULL, 0}};
+
 static const sn_name resumes[] = {
     {"auto", SN_RESUME_AUTO}, {"never", SN_RESUME_NEVER}, {"required", SN_RESUME_REQUIRED}, {NULL, 0}};
 static const sn_name measurements[] = {

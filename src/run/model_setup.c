@@ -17,7 +17,7 @@ static sn_status find_kind(const char *path, const char *attribute, const sn_nam
   char expected[128];
   *kind = sn_name_value(names, name);
   if (*kind >= 0) return SN_OK;
-  sn_name_list(names, expected, sizeof expected);
+  sn_name_list(names, " or ", expected, sizeof expected);
   return SN_ERROR_ALL(SN_ERROR_FILE, "%s: %s is '%s', but must be %s", path, attribute, name, expected);
 }
 
