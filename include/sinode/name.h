@@ -28,6 +28,6 @@ void sn_name_list(const sn_name *table, const char *last, char *text, size_t siz
  */
 #define SN_NAME_CONSTANT(constant, name, functions) constant,
 #define SN_NAME_ENTRY(constant, name, functions) {name, constant},
-#define SN_NAME_FUNCTIONS(constant, name, functions) [constant] = &functions,
+#define SN_NAME_FUNCTIONS(constant, name, functions) [constant] = &(functions),
 
 #endif

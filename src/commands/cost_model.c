@@ -58,6 +58,7 @@ void sn_cost_report_network(const sn_app *app, sn_layout layout, const sn_networ
                 readable(2 * 8 * channels * halo * (double)samples, text[0]));
     return;
   }
+  if (shape->kind != SN_NETWORK_MLP) return;
   double forward = 0, backward = 0;
   for (int k = 0; k < layers; k++) {
     const double out = k == layers - 1 ? (double)layout.points : (double)shape->width[k];

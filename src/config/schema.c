@@ -26,7 +26,6 @@ static const sn_name measurements[] = {
 /* The type of a key and the place of its member, which the compiler refuses if it is not of a type for that. */
 #define MEMBER(member) (((sn_config *)0)->member)
 #define OF_SIZE(member, bytes) .offset = offsetof(sn_config, member), .size = (bytes)
-#define OF_TYPE(member, type) OF_SIZE(member, _Generic(MEMBER(member), type : sizeof(type)))
 #define CHECKED_SIZE(member, bytes)                                                      \
   sizeof(struct {                                                                        \
     _Static_assert(sizeof MEMBER(member) == (bytes), "a key's member has another size"); \
@@ -34,15 +33,18 @@ static const sn_name measurements[] = {
   })
 #define INTEGER(member) \
   SN_KEY_INTEGER, OF_SIZE(member, _Generic(MEMBER(member), int : sizeof(int), long : sizeof(long), long long : 8))
-#define REAL(member) SN_KEY_REAL, OF_TYPE(member, double)
-#define DURATION(member) SN_KEY_DURATION, OF_TYPE(member, double)
-#define SWITCH(member) SN_KEY_SWITCH, OF_TYPE(member, bool)
+#define REAL(member) SN_KEY_REAL, OF_SIZE(member, _Generic(MEMBER(member), double : sizeof(double)))
+#define DURATION(member) SN_KEY_DURATION, OF_SIZE(member, _Generic(MEMBER(member), double : sizeof(double)))
+#define SWITCH(member) SN_KEY_SWITCH, OF_SIZE(member, _Generic(MEMBER(member), bool : sizeof(bool)))
 #define PATH(member) SN_KEY_PATH, OF_SIZE(member, CHECKED_SIZE(member, SN_CONFIG_PATH))
 #define NAMES(member) SN_KEY_NAMES, OF_SIZE(member, CHECKED_SIZE(member, SN_CONFIG_PATH))
 #define CHOICE(member, names) SN_KEY_CHOICE, OF_SIZE(member, CHECKED_SIZE(member, sizeof(int))), .choices = (names)
-#define SCHEME(member) SN_KEY_SCHEME, OF_TYPE(member, const sn_tableau *)
-#define WIDTHS(member) SN_KEY_WIDTHS, OF_TYPE(member, sn_network_widths)
-#define COEFFICIENTS(member) SN_KEY_COEFFICIENTS, OF_TYPE(member, sn_linear_init)
+#define SCHEME(member) \
+  SN_KEY_SCHEME, OF_SIZE(member, _Generic(MEMBER(member), const sn_tableau * : sizeof(const sn_tableau *)))
+#define WIDTHS(member) \
+  SN_KEY_WIDTHS, OF_SIZE(member, _Generic(MEMBER(member), sn_network_widths : sizeof(sn_network_widths)))
+#define COEFFICIENTS(member) \
+  SN_KEY_COEFFICIENTS, OF_SIZE(member, _Generic(MEMBER(member), sn_linear_init : sizeof(sn_linear_init)))
 #define FROM(least) .low = (least), .high = INFINITY
 #define ABOVE(least) .low = (least), .high = INFINITY, .above_low = true
 #define WITHIN(least, most) .low = (least), .high = (most)
