@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "model_blocks.h"
+#include "sinode/linear.h"
+#include "sinode/network.h"
 
 sn_file_part sn_model_part_of_block(const sn_parameter_block *block) {
   sn_file_part part = {.dimensions = block->dimensions};
@@ -135,15 +137,18 @@ static sn_status read_attributes(sn_file *file, sn_model_description *d) {
   return SN_OK;
 }
 
-static bool has_layers(const sn_model_description *d) {
-  return strcmp(d->nonlinear_kind, "none") != 0 && strcmp(d->nonlinear_kind, "ks") != 0;
+/* Of a layer of the network's kind; a kind of another program is taken for one of matrices. */
+static int weight_dimensions(const sn_model_description *d) {
+  const int kind = sn_name_value(sn_network_kinds, d->nonlinear_kind);
+  return kind < 0 ? 2 : sn_network_weight_dimensions((sn_network_kind)kind);
 }
 
 /* The widths of the layers that are there. */
 static sn_status read_shapes(sn_file *file, sn_model_description *d) {
   hsize_t shape[3];
-  const bool convolves = strcmp(d->nonlinear_kind, "conv") == 0 || strcmp(d->nonlinear_kind, "product") == 0;
-  if (strcmp(d->linear_kind, "stencil") == 0) {
+  const int dimensions = weight_dimensions(d);
+  const bool convolves = dimensions == 3;
+  if (sn_name_value(sn_linear_kinds, d->linear_kind) == SN_LINEAR_STENCIL) {
     SN_TRY(sn_file_shape(file, "/model/linear/stencil", 1, shape));
     if (shape[0] % 2 == 0 || shape[0] > INT_MAX || (ptrdiff_t)shape[0] > d->grid_points)
       return SN_ERROR_ALL(SN_ERROR_FILE,
@@ -152,14 +157,14 @@ static sn_status read_shapes(sn_file *file, sn_model_description *d) {
                           sn_file_path(file), (unsigned long long)shape[0]);
     d->taps = (int)shape[0];
   }
-  for (; has_layers(d); d->layers++) {
+  for (; dimensions; d->layers++) {
     char path[64];
     snprintf(path, sizeof path, "/model/nonlinear/layer_%d", d->layers);
     if (d->layers > 0 && !sn_file_contains(file, path)) break;
     if (d->layers == SN_MODEL_LAYERS_MOST)
       return SN_ERROR_ALL(SN_ERROR_FILE, "%s: the network has more than %d layers", sn_file_path(file), d->layers);
     snprintf(path, sizeof path, "/model/nonlinear/layer_%d/weight", d->layers);
-    SN_TRY(sn_file_shape(file, path, convolves ? 3 : 2, shape));
+    SN_TRY(sn_file_shape(file, path, dimensions, shape));
     d->outputs[d->layers] = (ptrdiff_t)shape[0];
     if (convolves && (shape[2] % 2 == 0 || shape[2] > INT_MAX))
       return SN_ERROR_ALL(SN_ERROR_FILE, "%s: %s has a kernel of %llu points, but their number must be odd",

@@ -212,7 +212,7 @@ static sn_status prepare(const sn_grid *grid, sn_file *file, const sn_trajectory
                               .room = room < 1      ? 1
                                       : room > 4096 ? 4096
                                                     : (ptrdiff_t)room,
-                              .gzip = spec->gzip,
+                              .gzip = spec->compression.kind == SN_COMPRESSION_GZIP ? spec->compression.level : 0,
                               .fields = spec->fields,
                               .scalars = spec->scalars,
                               .finals = spec->finals};
@@ -446,3 +446,5 @@ void sn_trajectory_leave(sn_trajectory_writer **writer) {
   sn_file_leave(&(*writer)->file);
   SN_FREE(*writer);
 }
+
+const sn_name sn_compression_kinds[] = {{"none", SN_COMPRESSION_NONE}, {"gzip", SN_COMPRESSION_GZIP}, {NULL, 0}};

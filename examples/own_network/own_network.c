@@ -169,7 +169,7 @@ static sn_status prepare(example *e) {
   SN_TRY(make_model(e, samples));
   const sn_integrator_options integrator = {.tableau = sn_tableau_find("l2"),
                                             .dt = interval,
-                                            .substeps = 1,
+                                            .interval = interval,
                                             .intervals = 1,
                                             .adjoint = true,
                                             .storage = SN_STORAGE_ALL,

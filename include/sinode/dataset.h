@@ -11,8 +11,11 @@
 #include <stddef.h>
 
 #include "sinode/error.h"
+#include "sinode/name.h"
 
 typedef enum { SN_SPLIT_TIME, SN_SPLIT_MEMBER } sn_split_kind;
+extern const sn_name sn_split_kinds[];
+
 typedef enum { SN_SET_TRAINING, SN_SET_VALIDATION } sn_set;
 
 typedef struct sn_dataset sn_dataset;

@@ -26,10 +26,13 @@
 
 #include "sinode/error.h"
 #include "sinode/grid.h"
+#include "sinode/name.h"
 
 typedef struct sn_fourier sn_fourier;
 
 typedef enum { SN_FOURIER_ESTIMATE, SN_FOURIER_MEASURE } sn_fourier_rigor;
+
+extern const sn_name sn_fourier_rigors[];
 
 /*
  * Plans the transforms of exactly `fields` (at least one) real fields on the grid's points. ESTIMATE gives the same

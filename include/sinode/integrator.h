@@ -20,48 +20,52 @@
 
 #include "sinode/error.h"
 #include "sinode/model.h"
+#include "sinode/name.h"
 #include "sinode/solver.h"
 #include "sinode/tableau.h"
 
 typedef enum { SN_STORAGE_AUTO, SN_STORAGE_ALL, SN_STORAGE_SOLUTIONS, SN_STORAGE_REVOLVE } sn_storage_kind;
 
+extern const sn_name sn_storage_kinds[];
+
 /* Of adaptive schemes: every sample keeps rms(error / (atol + rtol |u|)) of each step below 1. */
 typedef struct {
   double rtol, atol;
-  double first_step;   /* tried first in every interval */
   double minimum_step; /* a smaller one is the error "stiff" */
 } sn_step_control;
 
-/* Of fully implicit schemes; all 0 are the defaults. */
+/* Of fully implicit schemes. */
 typedef struct {
   /* Newton's method ends when every sample's residual is this small relative to its state, the adjoint's linear solve
-   * when it is relative to the right-hand side; 1e-13. */
+   * when it is relative to the right-hand side; 0: 1e-13. */
   double tolerance;
-  int max_iterations;    /* 20; at most 100 */
-  bool unpreconditioned; /* GMRES without (I - gamma A)^-1, to measure what that buys */
+  int max_iterations; /* 0: 20; at most 100 */
+  bool precondition;  /* GMRES by (I - gamma A)^-1 */
 } sn_newton_control;
 
 typedef struct {
   const sn_tableau *tableau;
-  double dt;          /* adaptive: the interval, with substeps 1 */
-  ptrdiff_t substeps; /* time steps an interval */
+  double dt; /* divides the interval; adaptive: the step tried first in every interval */
   sn_step_control control;
   sn_newton_control newton;
+  sn_storage_kind storage;
+  ptrdiff_t snapshots;      /* revolve: states in memory, >= 1 */
+  double memory;            /* auto: MiB on this rank; 0: half of what the node has, shared by its ranks */
+  sn_solver_options solver; /* of the implicit stages */
+  /* What it is to do: */
+  double interval;     /* time between the states that a pass leaves */
   ptrdiff_t intervals; /* the most one pass takes */
   bool adjoint;        /* whether there will be backward passes */
   bool tangent;        /* whether there will be tangents */
   bool estimate;       /* whether the error of every step is estimated, where the scheme has an embedded method */
-  sn_storage_kind storage;
-  ptrdiff_t snapshots;      /* revolve: states in memory, >= 1 */
-  ptrdiff_t memory;         /* auto: bytes on this rank; 0: half of what the node has, shared by its ranks */
-  sn_solver_options solver; /* of the implicit stages */
 } sn_integrator_options;
 
 typedef struct sn_integrator sn_integrator;
 
 /*
- * For up to the model's samples at once. The model is kept, not owned. Collective over world. Errors: as of
- * sn_solver_create; no memory for the tape; tangents of an adaptive or fully implicit scheme, which has none.
+ * For up to the model's samples at once. The model is kept, not owned. Collective over world. Errors: dt
+ * does not divide the interval to 1e-6; as of sn_solver_create; no memory for the tape; tangents of an adaptive or
+ * fully implicit scheme, which has none.
  */
 sn_status sn_integrator_create(sn_model *model, const sn_integrator_options *options, sn_integrator **out);
 void sn_integrator_destroy(sn_integrator **integrator);
@@ -113,6 +117,9 @@ void sn_integrator_begin_at(sn_integrator *integrator, double time, ptrdiff_t st
  * the first bad step, its time and its norm. Collective over world.
  */
 sn_status sn_integrator_check(sn_integrator *integrator, ptrdiff_t samples);
+
+/* The time step, which may differ from that of the options by round-off; of adaptive schemes the interval. Local. */
+double sn_integrator_dt(const sn_integrator *integrator);
 
 /* Time steps of so many intervals. Local. */
 ptrdiff_t sn_integrator_steps(const sn_integrator *integrator, ptrdiff_t intervals);

@@ -9,6 +9,7 @@
 
 #include "sinode/error.h"
 #include "sinode/grid.h"
+#include "sinode/name.h"
 
 /*
  * paper   cos(x / 22) sin(1 + x / 22), as published: not periodic on [0, 22), so its first high modes are large
@@ -18,6 +19,8 @@
  * file    given by the caller
  */
 typedef enum { SN_KS_INITIAL_PAPER, SN_KS_INITIAL_COSINE, SN_KS_INITIAL_RANDOM, SN_KS_INITIAL_FILE } sn_ks_initial;
+
+extern const sn_name sn_ks_initials[];
 
 typedef struct {
   sn_ks_initial kind;

@@ -19,10 +19,37 @@
 
 #include "sinode/error.h"
 #include "sinode/grid.h"
+#include "sinode/name.h"
 #include "sinode/parameters.h"
 
-typedef enum { SN_LINEAR_STENCIL, SN_LINEAR_DENSE, SN_LINEAR_SPECTRAL } sn_linear_kind;
+/* Every kind: its name in files, and its functions, which are private to src/linear. */
+#define SN_LINEARS(MEMBER)                                \
+  MEMBER(SN_LINEAR_STENCIL, "stencil", sn_linear_stencil) \
+  MEMBER(SN_LINEAR_DENSE, "dense", sn_linear_dense)       \
+  MEMBER(SN_LINEAR_SPECTRAL, "spectral", sn_linear_spectral)
 
+typedef enum { SN_LINEARS(SN_NAME_CONSTANT) } sn_linear_kind;
+
+extern const sn_name sn_linear_kinds[];
+
+/* Taps of the stencil of Kuramoto-Sivashinsky, and the most that a list of coefficients has. */
+enum { SN_LINEAR_KS_TAPS = 5, SN_LINEAR_TAPS_MOST = 33 };
+
+/* Where the coefficients begin: those of Kuramoto-Sivashinsky (taps is 5 then), or a stencil. */
+typedef struct {
+  bool ks;
+  int taps;
+  double value[SN_LINEAR_TAPS_MOST];
+} sn_linear_init;
+
+/* What a user chooses. */
+typedef struct {
+  sn_linear_kind kind;
+  bool trainable;
+  sn_linear_init coefficients;
+} sn_linear_options;
+
+/* What an operator is made from: the choice, on a domain. */
 typedef struct {
   sn_linear_kind kind;
   int taps;      /* stencil: odd, <= points */
@@ -32,8 +59,12 @@ typedef struct {
 
 typedef struct sn_linear sn_linear;
 
-/* The name in files: "stencil", "dense", "spectral". */
 const char *sn_linear_kind_name(sn_linear_kind kind);
+
+/* Whether its coefficients are of one number of grid points, rather than of one spacing. Local. */
+bool sn_linear_is_of_one_grid(sn_linear_kind kind);
+
+sn_linear_shape sn_linear_shape_of(const sn_linear_options *options, double length);
 
 /*
  * Adds the operator's block to `parameters` (kept, not owned) and makes room for up to `samples` samples. Collective
@@ -42,6 +73,9 @@ const char *sn_linear_kind_name(sn_linear_kind kind);
 sn_status sn_linear_create(const sn_grid *grid, const sn_linear_shape *shape, ptrdiff_t samples,
                            sn_parameters *parameters, sn_linear **out);
 void sn_linear_destroy(sn_linear **linear);
+
+/* Writes the first coefficients into the parameters, where there are any. Local. Error: those of another stencil. */
+sn_status sn_linear_initialize(sn_linear *linear, const sn_linear_init *init);
 
 /* Writes the coefficients of Kuramoto-Sivashinsky into the parameters (5 taps or dense). Local. Error: other taps. */
 sn_status sn_linear_set_ks(sn_linear *linear);

@@ -4,7 +4,11 @@
 
 #include <stddef.h>
 
+#include "sinode/name.h"
+
 typedef enum { SN_LOSS_MSE, SN_LOSS_MAE } sn_loss_kind;
+
+extern const sn_name sn_loss_kinds[];
 
 /*
  * Returns sum |p - t|^2 (mse) or sum |p - t| (mae) over `count` values; bar (may be NULL) gets scale times the

@@ -15,6 +15,12 @@
 
 typedef struct sn_model sn_model;
 
+/* What a user chooses. */
+typedef struct {
+  sn_linear_options linear;
+  sn_network_options network;
+} sn_model_options;
+
 /*
  * A model for up to `samples` samples at once; its parameters are 0. grid is kept, not owned. Collective over world.
  * Errors as of sn_linear_create and sn_network_create.
@@ -28,6 +34,9 @@ sn_linear *sn_model_linear(const sn_model *model);
 sn_network *sn_model_network(const sn_model *model);
 sn_parameters *sn_model_parameters(const sn_model *model);
 ptrdiff_t sn_model_samples(const sn_model *model); /* the most at once */
+
+/* Writes the initial values that the options say into the parameters. Collective over space. */
+sn_status sn_model_initialize(sn_model *model, const sn_model_options *options, uint64_t seed);
 
 /* Takes note of parameters newly read: A's symbol and factorizations follow. Collective over space. */
 sn_status sn_model_loaded(sn_model *model);

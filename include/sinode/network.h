@@ -28,21 +28,25 @@
 #ifndef SINODE_NETWORK_H
 #define SINODE_NETWORK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "sinode/error.h"
 #include "sinode/grid.h"
+#include "sinode/name.h"
 #include "sinode/parameters.h"
 
-typedef enum {
-  SN_NETWORK_NONE,
-  SN_NETWORK_MLP,
-  SN_NETWORK_CONV,
-  SN_NETWORK_KS,
-  SN_NETWORK_BILINEAR,
-  SN_NETWORK_SHELL
-} sn_network_kind;
+/* Every kind that a file can describe: its name there, and its functions, which are private to src/network. */
+#define SN_NETWORKS(MEMBER)                                   \
+  MEMBER(SN_NETWORK_MLP, "mlp", sn_network_mlp)               \
+  MEMBER(SN_NETWORK_CONV, "conv", sn_network_conv)            \
+  MEMBER(SN_NETWORK_BILINEAR, "product", sn_network_bilinear) \
+  MEMBER(SN_NETWORK_KS, "ks", sn_network_ks)                  \
+  MEMBER(SN_NETWORK_NONE, "none", sn_network_none)
+
+typedef enum { SN_NETWORKS(SN_NAME_CONSTANT) SN_NETWORK_SHELL } sn_network_kind;
+
 /* gelu is the exact one, x Phi(x), as PyTorch's default. */
 typedef enum { SN_ACTIVATION_RELU, SN_ACTIVATION_TANH, SN_ACTIVATION_SIGMOID, SN_ACTIVATION_GELU } sn_activation;
 
@@ -52,8 +56,38 @@ typedef enum { SN_ACTIVATION_RELU, SN_ACTIVATION_TANH, SN_ACTIVATION_SIGMOID, SN
  */
 typedef enum { SN_PRECISION_DOUBLE, SN_PRECISION_MIXED, SN_PRECISION_SINGLE } sn_precision;
 
+extern const sn_name sn_network_kinds[], sn_activations[], sn_precisions[];
+
+/* How weights begin; biases begin at 0 (normal, xavier) or as PyTorch's default (pytorch: uniform +-1/sqrt(fan in)). */
+typedef enum { SN_INIT_NORMAL, SN_INIT_XAVIER, SN_INIT_PYTORCH } sn_init_kind;
+typedef struct {
+  sn_init_kind kind;
+  double std; /* normal */
+} sn_init;
+
+extern const sn_name sn_init_kinds[];
+
 enum { SN_NETWORK_HIDDEN_MOST = 16 };
 
+/* A list of widths of layers. */
+typedef struct {
+  int count;
+  ptrdiff_t width[SN_NETWORK_HIDDEN_MOST];
+} sn_network_widths;
+
+/* What a user chooses; each kind looks at its own of these. */
+typedef struct {
+  sn_network_kind kind;
+  sn_activation activation;   /* mlp, conv */
+  sn_network_widths hidden;   /* mlp */
+  sn_network_widths channels; /* conv */
+  ptrdiff_t products;         /* product */
+  int kernel;                 /* conv, product */
+  sn_precision precision;
+  sn_init init;
+} sn_network_options;
+
+/* What a network is made from: the choice, on a domain. */
 typedef struct {
   sn_network_kind kind;
   sn_activation activation;
@@ -65,20 +99,23 @@ typedef struct {
   const struct sn_network_shell *shell;    /* shell: kept, not owned */
 } sn_network_shape;
 
-/* How weights begin; biases begin at 0 (normal, xavier) or as PyTorch's default (pytorch: uniform +-1/sqrt(fan in)). */
-typedef enum { SN_INIT_NORMAL, SN_INIT_XAVIER, SN_INIT_PYTORCH } sn_init_kind;
-typedef struct {
-  sn_init_kind kind;
-  double std; /* normal */
-} sn_init;
-
 typedef struct sn_network sn_network;
 
-/* Names in files and parameter files ("mlp", "relu"), and back; the latter return -1 for a name that is not one. */
 const char *sn_network_kind_name(sn_network_kind kind);
-const char *sn_activation_name(sn_activation activation);
-int sn_network_kind_from_name(const char *name);
-int sn_activation_from_name(const char *name);
+
+/* Whether its weights are of one number of grid points, rather than of one spacing. Local. */
+bool sn_network_is_of_one_grid(sn_network_kind kind);
+
+/* Dimensions of a layer's weight: 2 (out, in) or 3 (out, in, kernel); 0 if there are no layers. Local. */
+int sn_network_weight_dimensions(sn_network_kind kind);
+
+sn_network_shape sn_network_shape_of(const sn_network_options *options, double length);
+
+/*
+ * Sets the widths of a shape to those of a network whose layers, the last included, have so many outputs each. Returns
+ * NULL, or in which way these are no layers of such a network. Local.
+ */
+const char *sn_network_set_layers(sn_network_shape *shape, int layers, const ptrdiff_t *outputs);
 
 /*
  * Adds the blocks to `parameters` (kept, not owned) and makes room for up to `samples` samples. Collective over space.

@@ -21,11 +21,21 @@
 #include <stdint.h>
 
 #include "sinode/error.h"
+#include "sinode/name.h"
 #include "sinode/normal_equations.h"
 #include "sinode/parameters.h"
 #include "sinode/partition.h"
 
-typedef enum { SN_OPTIMIZER_ADAMW, SN_OPTIMIZER_SGD, SN_OPTIMIZER_LBFGS, SN_OPTIMIZER_LM } sn_optimizer_kind;
+/* Every kind: its name in files, and its functions, which are private to src/learn. */
+#define SN_OPTIMIZERS(MEMBER)                             \
+  MEMBER(SN_OPTIMIZER_ADAMW, "adamw", sn_optimizer_adamw) \
+  MEMBER(SN_OPTIMIZER_SGD, "sgd", sn_optimizer_sgd)       \
+  MEMBER(SN_OPTIMIZER_LBFGS, "lbfgs", sn_optimizer_lbfgs) \
+  MEMBER(SN_OPTIMIZER_LM, "lm", sn_optimizer_lm)
+
+typedef enum { SN_OPTIMIZERS(SN_NAME_CONSTANT) } sn_optimizer_kind;
+
+extern const sn_name sn_optimizer_kinds[];
 
 enum { SN_OPTIMIZER_HISTORY_MOST = 64, SN_OPTIMIZER_VECTORS_MOST = 2 * SN_OPTIMIZER_HISTORY_MOST };
 
@@ -59,7 +69,8 @@ void sn_optimizer_destroy(sn_optimizer **optimizer);
 /* Whether it is of the second kind. */
 bool sn_optimizer_kind_is_full_batch(sn_optimizer_kind kind);
 bool sn_optimizer_is_full_batch(const sn_optimizer *optimizer);
-/* Whether it asks for the normal equations. */
+/* Whether it asks for the normal equations, of the mse, which takes tangents. */
+bool sn_optimizer_kind_wants_tangents(sn_optimizer_kind kind);
 bool sn_optimizer_wants_tangents(const sn_optimizer *optimizer);
 
 /*

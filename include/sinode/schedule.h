@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "sinode/name.h"
+
 /*
  * plateau   PyTorch's ReduceLROnPlateau (mode min, relative threshold, no cooldown)
  * constant  none
@@ -12,6 +14,8 @@
  * (2017); PyTorch's CosineAnnealingWarmRestarts
  */
 typedef enum { SN_SCHEDULE_PLATEAU, SN_SCHEDULE_CONSTANT, SN_SCHEDULE_COSINE, SN_SCHEDULE_RESTARTS } sn_schedule_kind;
+
+extern const sn_name sn_schedule_kinds[];
 
 typedef struct {
   sn_schedule_kind kind;

@@ -26,8 +26,18 @@
 #include "sinode/fourier.h"
 #include "sinode/grid.h"
 #include "sinode/linear.h"
+#include "sinode/name.h"
 
-typedef enum { SN_SOLVER_AUTO, SN_SOLVER_FFT, SN_SOLVER_BANDED, SN_SOLVER_DENSE, SN_SOLVER_GMRES } sn_solver_kind;
+/* Every kind but auto: its name in files, and its functions, which are private to src/linear. */
+#define SN_SOLVERS(MEMBER)                             \
+  MEMBER(SN_SOLVER_FFT, "fft", sn_solver_fft)          \
+  MEMBER(SN_SOLVER_BANDED, "banded", sn_solver_banded) \
+  MEMBER(SN_SOLVER_DENSE, "dense", sn_solver_dense)    \
+  MEMBER(SN_SOLVER_GMRES, "gmres", sn_solver_gmres)
+
+typedef enum { SN_SOLVER_AUTO, SN_SOLVERS(SN_NAME_CONSTANT) } sn_solver_kind;
+
+extern const sn_name sn_solver_kinds[]; /* auto among them */
 
 typedef struct {
   sn_solver_kind kind;
@@ -39,10 +49,9 @@ typedef struct {
 
 typedef struct sn_solver sn_solver;
 
-/* Name in files and parameter files ("fft"), of any but auto. Local. */
 const char *sn_solver_kind_name(sn_solver_kind kind);
 
-/* What a linear part of that kind unsupported for a solver, and what to use ("has no band; use fft"); NULL: nothing.
+/* Why a solver does not take a linear part of that kind, and what to use ("has no band; use fft"); NULL: it does.
  * Local.
  */
 const char *sn_solver_unsupported_reason(sn_solver_kind solver, sn_linear_kind linear);

@@ -14,6 +14,7 @@
 
 #include "sinode/dataset.h"
 #include "sinode/error.h"
+#include "sinode/name.h"
 #include "sinode/objective.h"
 #include "sinode/optimizer.h"
 #include "sinode/schedule.h"
@@ -21,6 +22,8 @@
 
 /* What to do about a batch whose loss or gradient is not finite; halve: leave it out and halve the learning rate. */
 typedef enum { SN_NONFINITE_STOP, SN_NONFINITE_SKIP, SN_NONFINITE_HALVE } sn_nonfinite;
+
+extern const sn_name sn_nonfinites[];
 
 /* More such batches in a row than this are an error all the same. */
 enum { SN_NONFINITE_MOST = 10 };

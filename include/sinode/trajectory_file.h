@@ -12,6 +12,7 @@
 #include "sinode/error.h"
 #include "sinode/file.h"
 #include "sinode/grid.h"
+#include "sinode/name.h"
 #include "sinode/partition.h"
 
 typedef struct sn_trajectory_reader sn_trajectory_reader;
@@ -68,15 +69,25 @@ typedef struct {
   const char *name, *long_name;
 } sn_trajectory_variable;
 
+/* Lossless, of the fields, whose bytes are shuffled first. */
+typedef enum { SN_COMPRESSION_NONE, SN_COMPRESSION_GZIP } sn_compression_kind;
+
+extern const sn_name sn_compression_kinds[];
+
+typedef struct {
+  sn_compression_kind kind;
+  int level; /* gzip: 1 to 9 */
+} sn_compression;
+
 /* What a file will hold. Variables are copied. */
 typedef struct {
   ptrdiff_t members;    /* in all */
   sn_range own_members; /* of this replica */
   double length;        /* of the domain */
   ptrdiff_t snapshots;  /* expected, for which there is room at once; more or fewer may come */
-  int gzip;             /* level 1 to 9 of lossless compression of the fields (bytes shuffled first); 0: none */
-  bool passing;         /* no file to stay, such as one of a measurement: without an XDMF page */
-  int fields;           /* variables (member, time, x); the first is u */
+  sn_compression compression;
+  bool passing; /* no file to stay, such as one of a measurement: without an XDMF page */
+  int fields;   /* variables (member, time, x); the first is u */
   const sn_trajectory_variable *field;
   int scalars; /* variables (member, time) */
   const sn_trajectory_variable *scalar;

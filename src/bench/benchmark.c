@@ -7,8 +7,9 @@
 
 #include "base/quantile.h"
 #include "config/schema.h"
+#include "run/grid_setup.h"
+#include "run/output.h"
 #include "run/run_directory.h"
-#include "run/setup.h"
 #include "sinode/text_file.h"
 #include "traffic.h"
 
@@ -35,7 +36,7 @@ bool sn_benchmark_wants(const sn_benchmark *benchmark, const char *name) {
 
 /* Whether some name that the group measures is wanted. */
 static bool wants_group(const sn_benchmark *benchmark, int group) {
-  for (const sn_key_choice *c = sn_config_key_at(sn_config_find("benchmark.only"))->choices; c->name; c++)
+  for (const sn_name *c = sn_config_key_at(sn_config_find("benchmark.only"))->choices; c->name; c++)
     if (c->value == group && sn_benchmark_wants(benchmark, c->name)) return true;
   return false;
 }
@@ -208,7 +209,7 @@ static sn_status run_all(sn_benchmark *b) {
   char path[SN_RUN_PATH];
   SN_TRY(sn_setup_grid(b->app, &b->grid));
   sn_run_path(b->app, "benchmark.csv", path);
-  SN_TRY(sn_setup_check_output(b->app, path, "run.directory"));
+  SN_TRY(sn_output_check(b->app, path, "run.directory"));
   SN_TRY(sn_run_lock(b->app));
   sn_log_line(b->app->log, "%-16s %10s  (%s .. %s)  %8s %10s  %10s  %6s", "a call of", "median, s", "least", "most",
               "messages", "bytes", "baseline, s", "ratio");
@@ -216,7 +217,7 @@ static sn_status run_all(sn_benchmark *b) {
   return sn_collective_status(b->app->world, b->app->rank == 0 ? write_all(b) : SN_OK);
 }
 
-sn_status sn_command_benchmark(sn_app *app) {
+sn_status sn_benchmark_run(sn_app *app) {
   sn_benchmark benchmark = {.app = app};
   sn_status status = sn_app_abort_unless_collective(app, run_all(&benchmark));
   sn_grid_destroy(&benchmark.grid);

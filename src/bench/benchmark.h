@@ -69,4 +69,7 @@ sn_status sn_benchmark_training(sn_benchmark *benchmark);
 sn_status sn_benchmark_files(sn_benchmark *benchmark);
 sn_status sn_benchmark_machine(sn_benchmark *benchmark);
 
+/* Makes the measurements that the parameters ask for, and writes them into run.directory. Collective over world. */
+sn_status sn_benchmark_run(sn_app *app);
+
 #endif

@@ -1,6 +1,6 @@
 /* Halo exchange and gradient reduction beside bare exchanges of the same bytes between two ranks. */
 #include "benchmark.h"
-#include "run/setup.h"
+#include "run/model_setup.h"
 #include "sinode/count.h"
 #include "sinode/halo.h"
 #include "sinode/memory.h"

@@ -6,8 +6,9 @@
 #include <unistd.h>
 
 #include "benchmark.h"
+#include "run/model_setup.h"
+#include "run/output.h"
 #include "run/run_directory.h"
-#include "run/setup.h"
 #include "sinode/checkpoint_file.h"
 #include "sinode/memory.h"
 #include "sinode/optimizer.h"
@@ -36,7 +37,7 @@ static sn_status write_trajectory(void *context) {
                                    .passing = true,
                                    .fields = 1,
                                    .field = &u};
-  const sn_provenance provenance = sn_setup_provenance(app, "benchmark");
+  const sn_provenance provenance = sn_output_provenance(app, "benchmark");
   sn_trajectory_writer *writer;
   SN_TRY(sn_trajectory_create(w->b->grid, w->path, &spec, &provenance, &writer));
   const double *fields[] = {w->values};
@@ -51,7 +52,7 @@ static sn_status write_trajectory(void *context) {
 static sn_status write_checkpoint(void *context) {
   const writing *w = context;
   const sn_model_description description = sn_setup_describe(w->b->app, w->model);
-  const sn_provenance provenance = sn_setup_provenance(w->b->app, "benchmark");
+  const sn_provenance provenance = sn_output_provenance(w->b->app, "benchmark");
   sn_parameters *parameters = sn_model_parameters(w->model);
   sn_checkpoint_vector vectors[2];
   for (int v = 0; v < 2; v++)

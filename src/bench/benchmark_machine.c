@@ -132,9 +132,9 @@ static sn_status prepare(const sn_app *app, machine *m) {
   const ptrdiff_t samples = sn_partition_most(c->train.batch, sn_grid_replica_count(m->grid));
   SN_TRY(sn_count_to_int(samples, "a replica's share of train.batch", &m->rows));
   m->width = 512;
-  for (int k = 0; k < c->model.nonlinear.hidden_count; k++)
-    if (m->width < c->model.nonlinear.hidden[k] && c->model.nonlinear.hidden[k] <= 2048)
-      m->width = (int)c->model.nonlinear.hidden[k];
+  const sn_network_widths *hidden = &c->model.network.hidden;
+  for (int k = 0; k < hidden->count; k++)
+    if (m->width < hidden->width[k] && hidden->width[k] <= 2048) m->width = (int)hidden->width[k];
   m->points = sn_grid_range(m->grid).count;
   m->other = app->rank ^ 1;
   if (m->other >= app->ranks) m->other = MPI_PROC_NULL;

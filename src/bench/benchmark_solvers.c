@@ -7,7 +7,6 @@
 
 #include "../linear/lapack.h"
 #include "benchmark.h"
-#include "run/setup.h"
 #include "sinode/etdrk4.h"
 #include "sinode/memory.h"
 #include "sinode/solver.h"
@@ -73,8 +72,9 @@ sn_status sn_benchmark_generation(sn_benchmark *b) {
   const bool alone = sn_grid_space_size(b->grid) == 1;
   generation g = {0};
   double *state;
-  const sn_etdrk4_options options = {c->grid.length, c->generate.dt, c->generate.dealias,
-                                     (sn_fourier_rigor)c->fft.plan};
+  sn_etdrk4_options options = c->generate.etdrk4;
+  options.length = c->grid.length;
+  options.rigor = c->fft.plan;
   SN_TRY(sn_etdrk4_create(b->grid, 1, &options, &g.etdrk4));
   sn_status status = sn_collective_status(b->app->world, SN_NEW(sn_grid_range(b->grid).count, &state));
   if (!status) {
@@ -180,11 +180,9 @@ static sn_status measure_solver(sn_benchmark *b, sn_solver_kind kind, solving *s
                [SN_SOLVER_GMRES] = {"solve_gmres", "", "", NULL}};
   if (!sn_benchmark_wants(b, words[kind].solve) && !sn_benchmark_wants(b, words[kind].factor)) return SN_OK;
   const sn_config *c = &b->app->config;
-  const sn_solver_options options = {.kind = kind,
-                                     .rigor = (sn_fourier_rigor)c->fft.plan,
-                                     .tolerance = c->integrator.solver.tolerance,
-                                     .max_iterations = (int)c->integrator.solver.max_iterations,
-                                     .precondition = c->integrator.solver.precondition};
+  sn_solver_options options = c->integrator.solver;
+  options.kind = kind;
+  options.rigor = c->fft.plan;
   sn_status status = sn_solver_create(b->grid, s->linear, &options, 1, &s->gamma, &s->solver);
   if (status && sn_error_get_code(status) == SN_ERROR_USAGE) {
     sn_log_line(b->app->log, "%s: left out: %s", words[kind].solve, sn_error_get_message(status));

@@ -5,7 +5,9 @@
 #include <cblas.h>
 
 #include "benchmark.h"
-#include "run/setup.h"
+#include "run/integrator_setup.h"
+#include "run/model_setup.h"
+#include "run/training_setup.h"
 #include "sinode/memory.h"
 #include "sinode/trainer.h"
 
@@ -163,7 +165,7 @@ static sn_status prepare_training(sn_app *app, bench *t) {
   t->passes = (sn_trainer_samples(t->grid, t->dataset, c->train.batch, 0) + t->samples - 1) / t->samples;
   SN_TRY(sn_setup_model(app, t->grid, t->samples, &t->model));
   SN_TRY(sn_setup_integrator(app, t->model, c->generate.interval, c->train.window, SN_PASSES_ADJOINT, &t->integrator));
-  SN_TRY(sn_objective_create(t->model, t->integrator, (sn_loss_kind)c->train.loss, c->train.window, &t->objective));
+  SN_TRY(sn_objective_create(t->model, t->integrator, c->loss, c->train.window, &t->objective));
   const sn_optimizer_options optimizer = {.kind = SN_OPTIMIZER_ADAMW, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8};
   SN_TRY(sn_optimizer_create(sn_model_parameters(t->model), &optimizer, &t->optimizer));
   const sn_trainer_options options = {.batch = c->train.batch,
@@ -202,7 +204,7 @@ static sn_status measure(sn_benchmark *b, bench *t) {
   SN_TRY(make_data(b->app, t));
   SN_TRY(prepare_training(b->app, t));
   SN_TRY(count_evaluations(b->app, t));
-  const bool products_matter = c->model.nonlinear.kind == SN_NETWORK_MLP;
+  const bool products_matter = c->model.network.kind == SN_NETWORK_MLP;
   if (products_matter) SN_TRY(sn_collective_status(b->app->world, prepare_products(t)));
   const sn_benchmark_case rollout = {.name = "predict_step",
                                      .baseline_name = "its matrix products",

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "run/setup.h"
+#include "run/integrator_setup.h"
 #include "sinode/memory.h"
 
 struct sn_baselines {

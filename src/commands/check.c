@@ -10,8 +10,13 @@
 #include "commands.h"
 #include "cost_model.h"
 #include "prediction_range.h"
-#include "run/setup.h"
+#include "run/data_setup.h"
+#include "run/grid_setup.h"
+#include "run/integrator_setup.h"
+#include "run/memory_estimate.h"
+#include "run/model_setup.h"
 #include "run/stability_check.h"
+#include "run/training_setup.h"
 #include "sinode/dataset.h"
 #include "sinode/memory.h"
 #include "sinode/objective.h"
@@ -45,11 +50,10 @@ static sn_status report_memory(const sn_app *app, sn_model *model, sn_integrator
   sn_objective *objective = NULL;
   sn_optimizer *optimizer = NULL;
   sn_trainer *trainer = NULL;
-  sn_status status = sn_objective_create(model, integrator, (sn_loss_kind)c->train.loss, c->train.window, &objective);
+  sn_status status = sn_objective_create(model, integrator, c->loss, c->train.window, &objective);
   if (!status) status = sn_setup_optimizer(app, parameters, &optimizer);
   if (!status)
-    status =
-        sn_trainer_create(model, objective, dataset, optimizer, &training, c->train.optimizer.learning_rate, &trainer);
+    status = sn_trainer_create(model, objective, dataset, optimizer, &training, c->train.schedule.start, &trainer);
   const double arrays = (double)sn_memory_bytes() + data;
   sn_trainer_destroy(&trainer);
   sn_optimizer_destroy(&optimizer);
@@ -59,7 +63,7 @@ static sn_status report_memory(const sn_app *app, sn_model *model, sn_integrator
       app->log,
       "memory: about %.0f MiB a rank at its peak: arrays %.1f (of which adjoint storage %.1f, factors %.1f), the rest "
       "MPI, HDF5 and the program itself",
-      mebibytes(most_over_ranks(app, sn_setup_peak_memory(parameters, arrays, libraries))),
+      mebibytes(most_over_ranks(app, sn_memory_estimate_peak(parameters, arrays, libraries))),
       mebibytes(most_over_ranks(app, arrays)),
       mebibytes(most_over_ranks(app, (double)sn_integrator_storage_bytes(integrator))),
       mebibytes(most_over_ranks(app, (double)sn_integrator_factor_bytes(integrator))));
@@ -78,8 +82,8 @@ static sn_status report_integration(const sn_app *app, sn_model *model, const sn
   if (!status)
     status = sn_stability_check(app, model, typical_max_abs_u, sn_integrator_steps(integrator, c->train.window));
   const double window = (double)c->train.window * round(interval / c->integrator.dt);
-  sn_log_line(app->log, "scheme: %s, dt %g, %.0f steps a window; solver %s", c->integrator.scheme, c->integrator.dt,
-              window, sn_integrator_solver_reason(integrator));
+  sn_log_line(app->log, "scheme: %s, dt %g, %.0f steps a window; solver %s", c->integrator.tableau->name,
+              c->integrator.dt, window, sn_integrator_solver_reason(integrator));
   sn_log_line(app->log, "adjoint storage: %s", sn_integrator_storage_reason(integrator));
   const sn_layout layout = layout_of(grid);
   if (!status) status = sn_cost_report_solves(app, layout, sn_model_linear(model), share, samples);
@@ -140,12 +144,12 @@ static void report_prediction(const sn_app *app) {
 static sn_status check_training(const sn_app *app, const sn_grid *grid) {
   const sn_config *c = &app->config;
   /* What the process holds beside our arrays before any of them is large. */
-  const double libraries = sn_setup_libraries();
+  const double libraries = sn_memory_of_libraries();
   sn_trajectory_reader *reader;
   double interval = c->generate.interval;
   ptrdiff_t members = c->generate.members, snapshots = llround(c->generate.span / c->generate.interval) + 1;
-  if (is_there(app, c->train.data)) {
-    SN_TRY(sn_setup_trajectory(app, c->train.data, &reader));
+  if (is_there(app, c->data.file)) {
+    SN_TRY(sn_setup_trajectory(app, c->data.file, &reader));
     members = sn_trajectory_members(reader);
     snapshots = sn_trajectory_snapshots(reader);
     sn_status status = sn_trajectory_interval(reader, &interval);
@@ -153,7 +157,7 @@ static sn_status check_training(const sn_app *app, const sn_grid *grid) {
     SN_TRY(status);
   } else {
     sn_log_line(app->log, "data: %s is not there yet; taken as the generate section says",
-                *c->train.data ? c->train.data : "train.data");
+                *c->data.file ? c->data.file : "train.data");
   }
   const double data = 8 * (double)members * (double)snapshots * (double)sn_grid_range(grid).count;
   sn_log_line(app->log, "data: %td member(s), %td snapshots every %g: %.1f MiB a rank", members, snapshots, interval,
@@ -165,7 +169,7 @@ static sn_status check_training(const sn_app *app, const sn_grid *grid) {
   return status;
 }
 
-sn_status sn_command_check(sn_app *app) {
+static sn_status run_check(sn_app *app) {
   if (app->estimated_ranks) return sn_cost_report(app);
   sn_grid *grid;
   SN_TRY(sn_setup_grid(app, &grid));
@@ -178,3 +182,16 @@ sn_status sn_command_check(sn_app *app) {
   sn_grid_destroy(&grid);
   return status;
 }
+
+const sn_command sn_command_check = {
+    .name = "check",
+    .operand = "CONFIG.yaml",
+    .summary = "dry run: process grid, memory, solver, messages; runs nothing",
+    .help =
+        "Validates the parameters and says what a run on this number of ranks would do and need.\n"
+        "  --io        writes files of the run's shape where the run would, syncs, reads them back and compares; says "
+        "how\n"
+        "              fast\n"
+        "  --ranks N   says it for a run on N ranks, by formula, in no time",
+    .reads = SN_FOR_ALL,
+    .run = run_check};

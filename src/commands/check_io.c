@@ -6,8 +6,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "run/model_setup.h"
+#include "run/output.h"
 #include "run/run_directory.h"
-#include "run/setup.h"
 #include "sinode/checkpoint_file.h"
 #include "sinode/checksum.h"
 #include "sinode/memory.h"
@@ -93,7 +94,7 @@ static sn_status pass_trajectory(sn_app *app, const sn_grid *grid, const char *p
                                    .passing = true,
                                    .fields = 1,
                                    .field = &field};
-  const sn_provenance provenance = sn_setup_provenance(app, "test of the file system");
+  const sn_provenance provenance = sn_output_provenance(app, "test of the file system");
   double *u;
   SN_TRY(sn_collective_status(app->world, SN_NEW(spec.own_members.count * sn_grid_range(grid).count, &u)));
   double started = sn_clock();
@@ -114,7 +115,7 @@ static sn_status pass_checkpoint(sn_app *app, const sn_grid *grid, const char *p
   SN_TRY(sn_setup_model(app, grid, 1, &model));
   sn_parameters *parameters = sn_model_parameters(model);
   const sn_model_description description = sn_setup_describe(app, model);
-  const sn_provenance provenance = sn_setup_provenance(app, "test of the file system");
+  const sn_provenance provenance = sn_output_provenance(app, "test of the file system");
   double *values = sn_parameters_values(parameters);
   const sn_checkpoint_vector vectors[] = {{"exp_avg", values}, {"exp_avg_sq", values}};
   const sn_checkpoint whole = {.parameters = parameters, .values = values, .vectors = 2, .vector = vectors};

@@ -30,18 +30,23 @@ sn_status sn_command_find(const char *name, const sn_command **command);
 void sn_command_print_usage(FILE *stream);
 void sn_command_print_help(const sn_command *command);
 
-sn_status sn_command_generate(sn_app *app);
-sn_status sn_command_train(sn_app *app);
-sn_status sn_command_predict(sn_app *app);
-sn_status sn_command_gradient(sn_app *app);
-sn_status sn_command_lyapunov(sn_app *app);
-sn_status sn_command_benchmark(sn_app *app);
-sn_status sn_command_check(sn_app *app);
-sn_status sn_command_status(sn_app *app);
-sn_status sn_command_info(sn_app *app);
-sn_status sn_command_template(sn_app *app);
-sn_status sn_command_schema(sn_app *app);
-sn_status sn_command_explain(sn_app *app);
-sn_status sn_command_selftest(sn_app *app);
+/* Every command, in the order of the usage: sn_command_NAME is in a file of its own. */
+#define SN_COMMANDS(COMMAND) \
+  COMMAND(generate)          \
+  COMMAND(train)             \
+  COMMAND(predict)           \
+  COMMAND(gradient)          \
+  COMMAND(lyapunov)          \
+  COMMAND(benchmark)         \
+  COMMAND(check)             \
+  COMMAND(status)            \
+  COMMAND(info)              \
+  COMMAND(template)          \
+  COMMAND(schema)            \
+  COMMAND(explain)           \
+  COMMAND(selftest)
+
+#define SN_COMMAND_DECLARE(name) extern const sn_command sn_command_##name;
+SN_COMMANDS(SN_COMMAND_DECLARE)
 
 #endif

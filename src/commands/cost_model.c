@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "run/setup.h"
 #include "run/stability_check.h"
+#include "run/training_setup.h"
 #include "sinode/count.h"
 #include "sinode/etdrk4.h"
 #include "sinode/memory.h"
@@ -24,7 +24,7 @@ static const char *readable(double bytes, char text[32]) {
 void sn_cost_report_generation(const sn_app *app, sn_layout layout) {
   const sn_config *c = &app->config;
   const double snapshots = round(c->generate.span / c->generate.interval) + 1;
-  const double steps = (c->generate.span + c->generate.transient) / c->generate.dt;
+  const double steps = (c->generate.span + c->generate.transient) / c->generate.etdrk4.dt;
   const ptrdiff_t members = sn_partition_most(c->generate.members, layout.replicas);
   const sn_etdrk4_cost f = sn_etdrk4_estimate_cost(layout.points, layout.space, members);
   const double held = f.held + 8 * (double)members * (double)sn_partition_most(layout.points, layout.space);
@@ -58,6 +58,7 @@ void sn_cost_report_network(const sn_app *app, sn_layout layout, const sn_networ
                 readable(2 * 8 * channels * halo * (double)samples, text[0]));
     return;
   }
+  if (shape->kind != SN_NETWORK_MLP) return;
   double forward = 0, backward = 0;
   for (int k = 0; k < layers; k++) {
     const double out = k == layers - 1 ? (double)layout.points : (double)shape->width[k];
@@ -100,8 +101,8 @@ static int find_gammas(const sn_tableau *tableau, double dt, double gamma[SN_TAB
 sn_status sn_cost_report_solves(const sn_app *app, sn_layout layout, const sn_linear *linear, double memory,
                                 ptrdiff_t samples) {
   const sn_config *c = &app->config;
-  const sn_tableau *tableau = sn_tableau_find(c->integrator.scheme);
-  const sn_solver_options options = {.kind = (sn_solver_kind)c->integrator.solver.kind};
+  const sn_tableau *tableau = c->integrator.tableau;
+  const sn_solver_options options = {.kind = c->integrator.solver.kind};
   double gamma[SN_TABLEAU_STAGES];
   int solves;
   const int gammas = find_gammas(tableau, c->integrator.dt, gamma, &solves);
@@ -128,15 +129,13 @@ typedef struct {
 
 static sn_status build_linear(const sn_app *app, linear_part *part) {
   const sn_config *c = &app->config;
-  const sn_linear_shape shape = sn_setup_linear_shape(app);
+  const sn_linear_shape shape = sn_linear_shape_of(&c->model.linear, c->grid.length);
   SN_TRY(sn_grid_create(MPI_COMM_SELF, 1, c->grid.points, NULL, &part->grid));
   SN_TRY(sn_parameters_create(part->grid, &part->parameters));
   SN_TRY(sn_linear_create(part->grid, &shape, 0, part->parameters, &part->linear));
   if (shape.kind == SN_LINEAR_DENSE) return SN_OK;
   SN_TRY(sn_parameters_allocate(part->parameters));
-  if (shape.kind == SN_LINEAR_STENCIL && c->model.linear.ks) SN_TRY(sn_linear_set_ks(part->linear));
-  if (shape.kind == SN_LINEAR_STENCIL && !c->model.linear.ks)
-    for (int k = 0; k < shape.taps; k++) sn_parameters_values(part->parameters)[k] = c->model.linear.coefficients[k];
+  SN_TRY(sn_linear_initialize(part->linear, &c->model.linear.coefficients));
   return sn_linear_update(part->linear);
 }
 
@@ -179,7 +178,7 @@ static network_size size_network(sn_layout layout, const sn_network_shape *shape
 
 static void report_memory(const sn_app *app, sn_layout layout, const network_size *size, double samples) {
   const sn_config *c = &app->config;
-  const double stages = sn_tableau_find(c->integrator.scheme)->stages;
+  const double stages = c->integrator.tableau->stages;
   const double own = (double)sn_partition_most(layout.points, layout.space);
   const double snapshots = round(c->generate.span / c->generate.interval) + 1;
   const double steps = (double)c->train.window * round(c->generate.interval / c->integrator.dt);
@@ -208,7 +207,7 @@ static const double typical_max_abs_u = 3;
 
 static sn_status report_training(const sn_app *app, sn_layout layout, const linear_part *part) {
   const sn_config *c = &app->config;
-  const sn_network_shape shape = sn_setup_network_shape(app);
+  const sn_network_shape shape = sn_network_shape_of(&c->model.network, c->grid.length);
   const network_size size = size_network(layout, &shape);
   const ptrdiff_t samples = sn_partition_most(c->train.batch, layout.replicas);
   const double steps = (double)c->train.window * round(c->generate.interval / c->integrator.dt);
@@ -217,7 +216,7 @@ static sn_status report_training(const sn_app *app, sn_layout layout, const line
               size.parameters, size.own, samples);
   SN_TRY(sn_setup_suits_optimizer(app, size.parameters + (double)sn_parameters_total(part->parameters, true)));
   SN_TRY(sn_stability_check_parts(app, part->linear, part->grid, shape.kind, typical_max_abs_u, (ptrdiff_t)steps));
-  sn_log_line(app->log, "scheme: %s, dt %g, %.0f steps a window", c->integrator.scheme, c->integrator.dt, steps);
+  sn_log_line(app->log, "scheme: %s, dt %g, %.0f steps a window", c->integrator.tableau->name, c->integrator.dt, steps);
   const double memory = (double)sn_memory_share(MPI_COMM_SELF) / (double)sysconf(_SC_NPROCESSORS_ONLN);
   SN_TRY(sn_cost_report_solves(app, layout, part->linear, memory, samples));
   sn_cost_report_network(app, layout, &shape, samples);
@@ -228,7 +227,7 @@ static sn_status report_training(const sn_app *app, sn_layout layout, const line
 
 sn_status sn_cost_report(const sn_app *app) {
   const sn_config *c = &app->config;
-  const int ranks = app->estimated_ranks, space = (int)c->parallel.space;
+  const int ranks = app->estimated_ranks, space = c->parallel.space;
   const sn_layout layout = {c->grid.points, space, ranks / space};
   SN_TRY(sn_grid_allows(ranks, space, c->grid.points));
   sn_log_line(app->log, "%d ranks, estimated: %d replica%s x %d in space; %td points on [0, %g), at most %td on a rank",

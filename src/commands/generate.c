@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "run/data_setup.h"
+#include "run/grid_setup.h"
 #include "run/input.h"
+#include "run/output.h"
 #include "run/run_directory.h"
-#include "run/setup.h"
 #include "run/status_file.h"
 #include "run/stop_policy.h"
 #include "sinode/checkpoint_file.h"
@@ -152,7 +154,7 @@ static sn_status save(generation *g) {
                 .recorded = g->recorded,
                 .space = sn_grid_space_size(g->grid),
                 .replicas = sn_grid_replica_count(g->grid)};
-  const sn_provenance provenance = sn_setup_provenance(g->app, "checkpoint of a generation of trajectories");
+  const sn_provenance provenance = sn_output_provenance(g->app, "checkpoint of a generation of trajectories");
   const double started = sn_clock();
   ptrdiff_t count, start, total;
   double *coefficients = sn_etdrk4_coefficients(g->etdrk4, &count);
@@ -202,7 +204,7 @@ static sn_trajectory_spec spec_of(const generation *g) {
                               .own_members = g->members,
                               .length = g->app->config.grid.length,
                               .snapshots = g->snapshots,
-                              .gzip = g->app->config.io.compression ? (int)g->app->config.io.level : 0,
+                              .compression = g->app->config.io.compression,
                               .fields = 1,
                               .field = &field};
 }
@@ -213,7 +215,7 @@ static sn_status validate_same_run(const sn_app *app, const char *path, const ch
       "run.seed",        "grid",          "generate.initial",  "generate.initial_file", "generate.members",
       "generate.dt",     "generate.span", "generate.interval", "generate.transient",    "generate.perturbation",
       "generate.dealias"};
-  return sn_setup_same_run(app, path, kind, decisive, sizeof decisive / sizeof decisive[0], "generate.file");
+  return sn_output_same_run(app, path, kind, decisive, sizeof decisive / sizeof decisive[0], "generate.file");
 }
 
 /* Goes on from a checkpoint and from the snapshots that it counts on. */
@@ -252,16 +254,15 @@ static sn_status resume(generation *g, bool *resumed) {
 
 static sn_status start(generation *g) {
   const sn_config *c = &g->app->config;
-  const sn_ks_initial_options initial = {.kind = (sn_ks_initial)c->generate.initial,
-                                         .length = c->grid.length,
-                                         .seed = (uint64_t)c->run.seed,
-                                         .perturbation = c->generate.perturbation};
+  sn_ks_initial_options initial = c->generate.initial;
+  initial.length = c->grid.length;
+  initial.seed = (uint64_t)c->run.seed;
   if (initial.kind == SN_KS_INITIAL_FILE) SN_TRY(read_initial(g));
   sn_ks_initial_state(g->grid, &initial, g->members, g->state);
   SN_TRY(sn_etdrk4_set_state(g->etdrk4, g->state, 0));
   SN_TRY(sn_series_prune(g->app, &g->series, 0, -1));
   const sn_trajectory_spec spec = spec_of(g);
-  const sn_provenance provenance = sn_setup_provenance(g->app, "Kuramoto-Sivashinsky trajectories, ETDRK4");
+  const sn_provenance provenance = sn_output_provenance(g->app, "Kuramoto-Sivashinsky trajectories, ETDRK4");
   return sn_trajectory_create(g->grid, c->generate.file, &spec, &provenance, &g->writer);
 }
 
@@ -292,7 +293,7 @@ static sn_status find_complete(generation *g) {
   MPI_Bcast(&there, 1, MPI_INT, 0, app->world);
   if (!there) return SN_OK;
   sn_status status = validate_same_run(app, path, "trajectory");
-  if (!status) status = sn_setup_same_run(app, path, "trajectory", name, 1, "generate.file");
+  if (!status) status = sn_output_same_run(app, path, "trajectory", name, 1, "generate.file");
   g->complete = !status;
   sn_error_destroy(&status); /* what to do about another file is said by the claim */
   if (!g->complete) return SN_OK;
@@ -305,11 +306,11 @@ static sn_status find_complete(generation *g) {
 static sn_status take_place(generation *g) {
   const char *path = g->app->config.generate.file;
   char prefix[SN_SERIES_PATH];
-  SN_TRY(sn_setup_lock_file(g->app, path, "generate.file"));
+  SN_TRY(sn_output_lock_file(g->app, path, "generate.file"));
   snprintf(prefix, sizeof prefix, "%s.checkpoint", path);
   g->series = sn_series_at(prefix);
   SN_TRY(find_complete(g));
-  return g->complete ? SN_OK : sn_setup_check_output(g->app, path, "generate.file");
+  return g->complete ? SN_OK : sn_output_check(g->app, path, "generate.file");
 }
 
 static sn_status prepare(generation *g) {
@@ -317,17 +318,16 @@ static sn_status prepare(generation *g) {
   const sn_config *c = &app->config;
   SN_TRY(sn_setup_grid(app, &g->grid));
   g->members = sn_grid_share(g->grid, c->generate.members);
-  g->transient = llround(c->generate.transient / c->generate.dt);
-  g->interval = llround(c->generate.interval / c->generate.dt);
+  g->transient = llround(c->generate.transient / c->generate.etdrk4.dt);
+  g->interval = llround(c->generate.interval / c->generate.etdrk4.dt);
   g->snapshots = llround(c->generate.span / c->generate.interval) + 1;
   SN_TRY(take_place(g));
   if (g->complete) return SN_OK;
   sn_input_report_idle(app, g->grid, c->generate.members, "members", "generate.members");
   SN_TRY(sn_collective_status(app->world, SN_NEW(g->members.count * sn_grid_range(g->grid).count, &g->state)));
-  const sn_etdrk4_options options = {.length = c->grid.length,
-                                     .dt = c->generate.dt,
-                                     .dealias = c->generate.dealias,
-                                     .rigor = (sn_fourier_rigor)c->fft.plan};
+  sn_etdrk4_options options = c->generate.etdrk4;
+  options.length = c->grid.length;
+  options.rigor = c->fft.plan;
   SN_TRY(sn_etdrk4_create(g->grid, g->members.count, &options, &g->etdrk4));
   SN_TRY(sn_setup_keep_wisdom(app));
   const double mebibytes = (double)g->snapshots * (double)c->generate.members * (double)c->grid.points / 131072;
@@ -421,7 +421,7 @@ static sn_status generate(generation *g) {
   return report_status(g, SN_RUN_COMPLETE, "all snapshots written");
 }
 
-sn_status sn_command_generate(sn_app *app) {
+static sn_status run_generate(sn_app *app) {
   generation g = {.app = app};
   sn_status status = sn_app_abort_unless_collective(app, generate(&g));
   const bool failed = status && sn_error_get_code(status) != SN_ERROR_STOPPED;
@@ -443,3 +443,11 @@ sn_status sn_command_generate(sn_app *app) {
   sn_grid_destroy(&g.grid);
   return status;
 }
+
+const sn_command sn_command_generate = {
+    .name = "generate",
+    .operand = "CONFIG.yaml",
+    .summary = "Kuramoto-Sivashinsky trajectories (Fourier pseudo-spectral, ETDRK4)",
+    .help = "Reads the sections run, grid, parallel and generate; writes the trajectory file generate.file.",
+    .reads = SN_FOR_GENERATE,
+    .run = run_generate};

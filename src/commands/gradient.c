@@ -3,8 +3,12 @@
 #include <string.h>
 
 #include "commands.h"
+#include "run/data_setup.h"
+#include "run/grid_setup.h"
 #include "run/input.h"
-#include "run/setup.h"
+#include "run/integrator_setup.h"
+#include "run/model_setup.h"
+#include "run/output.h"
 #include "run/stability_check.h"
 #include "sinode/gradient_file.h"
 #include "sinode/memory.h"
@@ -172,8 +176,8 @@ static sn_status prepare(evaluation *e) {
   const ptrdiff_t window = c->train.window;
   sn_trajectory_reader *reader;
   double interval;
-  SN_TRY(sn_setup_lock_file(e->app, c->gradient.file, "gradient.file"));
-  SN_TRY(sn_setup_check_output(e->app, c->gradient.file, "gradient.file"));
+  SN_TRY(sn_output_lock_file(e->app, c->gradient.file, "gradient.file"));
+  SN_TRY(sn_output_check(e->app, c->gradient.file, "gradient.file"));
   SN_TRY(sn_setup_grid(e->app, &e->grid));
   SN_TRY(sn_setup_trajectory(e->app, c->gradient.data, &reader));
   const ptrdiff_t snapshots = sn_trajectory_snapshots(reader);
@@ -196,7 +200,7 @@ static sn_status prepare(evaluation *e) {
   const ptrdiff_t values = e->own.count * (window + 1) * sn_grid_range(e->grid).count;
   SN_TRY(sn_stability_check(e->app, e->model, sn_stability_max_abs_u(e->app, values, e->values),
                             sn_integrator_steps(e->integrator, window)));
-  SN_TRY(sn_objective_create(e->model, e->integrator, (sn_loss_kind)c->train.loss, window, &e->objective));
+  SN_TRY(sn_objective_create(e->model, e->integrator, c->loss, window, &e->objective));
   const ptrdiff_t size = sn_parameters_size(sn_model_parameters(e->model));
   SN_TRY(SN_NEW(size, &e->gradient));
   SN_TRY(SN_NEW(size, &e->direction));
@@ -254,7 +258,7 @@ static sn_status evaluate(evaluation *e) {
                                      .adjoint_norm = e->norms,
                                      .parameters = parameters,
                                      .gradient = e->gradient};
-  const sn_provenance provenance = sn_setup_provenance(e->app, "loss and gradient");
+  const sn_provenance provenance = sn_output_provenance(e->app, "loss and gradient");
   SN_TRY(sn_gradient_file_write(e->grid, c->gradient.file, &result, &provenance));
   sn_log_line(e->app->log, "loss %.15e, norm of the gradient %.15e", loss, norm);
   report_statistics(e);
@@ -263,7 +267,7 @@ static sn_status evaluate(evaluation *e) {
   return e->app->check ? check(e) : SN_OK;
 }
 
-sn_status sn_command_gradient(sn_app *app) {
+static sn_status run_gradient(sn_app *app) {
   evaluation e = {.app = app};
   sn_status status = prepare(&e);
   if (!status) status = evaluate(&e);
@@ -276,3 +280,15 @@ sn_status sn_command_gradient(sn_app *app) {
   sn_grid_destroy(&e.grid);
   return status;
 }
+
+const sn_command sn_command_gradient = {
+    .name = "gradient",
+    .operand = "CONFIG.yaml",
+    .summary = "one loss and gradient evaluation",
+    .help =
+        "Reads gradient.model and gradient.data; writes gradient.file. Every member of the data is one sample: its "
+        "first\n"
+        "snapshot is the initial state, the next train.window snapshots are the targets.\n"
+        "  --check   compares the gradient with central differences in random directions",
+    .reads = SN_FOR_GRADIENT,
+    .run = run_gradient};

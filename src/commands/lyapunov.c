@@ -3,7 +3,10 @@
 #include <string.h>
 
 #include "commands.h"
-#include "run/setup.h"
+#include "run/grid_setup.h"
+#include "run/integrator_setup.h"
+#include "run/model_setup.h"
+#include "run/output.h"
 #include "sinode/ks_initial.h"
 #include "sinode/lyapunov_exponents.h"
 #include "sinode/lyapunov_file.h"
@@ -35,10 +38,7 @@ static sn_status prepare(exponents_run *r) {
   r->block = (ptrdiff_t)llround(c->lyapunov.span / interval / BLOCKS);
   if (r->block < 1) r->block = 1;
   const ptrdiff_t samples = r->members.count ? r->members.count : 1;
-  if (strcmp(c->lyapunov.model, "none") == 0)
-    SN_TRY(sn_setup_model(r->app, r->grid, samples, &r->model));
-  else
-    SN_TRY(sn_setup_model_from_file(r->app, r->grid, c->lyapunov.model, samples, &r->model));
+  SN_TRY(sn_setup_model_or_none(r->app, r->grid, c->lyapunov.model, samples, &r->model));
   SN_TRY(sn_setup_integrator(r->app, r->model, interval, 1, SN_PASSES_TANGENT, &r->integrator));
   SN_TRY(sn_integrator_reserve(r->integrator, samples));
   SN_TRY(sn_collective_status(r->app->world,
@@ -102,7 +102,7 @@ static sn_status report(const exponents_run *r) {
     sn_log_line(r->app->log, "Kaplan-Yorke dimension: above %td; ask for more lyapunov.exponents", r->exponents);
   else
     sn_log_line(r->app->log, "Kaplan-Yorke dimension: %.3f", dimension);
-  const sn_provenance provenance = sn_setup_provenance(r->app, "Lyapunov exponents");
+  const sn_provenance provenance = sn_output_provenance(r->app, "Lyapunov exponents");
   const sn_lyapunov_result result = {.exponents = r->exponents,
                                      .blocks = BLOCKS,
                                      .exponent = r->exponent,
@@ -117,18 +117,18 @@ static sn_status report(const exponents_run *r) {
 
 static sn_status find_exponents(exponents_run *r) {
   const sn_config *c = &r->app->config;
-  SN_TRY(sn_setup_lock_file(r->app, c->lyapunov.file, "lyapunov.file"));
-  SN_TRY(sn_setup_check_output(r->app, c->lyapunov.file, "lyapunov.file"));
+  SN_TRY(sn_output_lock_file(r->app, c->lyapunov.file, "lyapunov.file"));
+  SN_TRY(sn_output_check(r->app, c->lyapunov.file, "lyapunov.file"));
   sn_timer_start(r->app->timer, SN_TIME_SETUP);
   SN_TRY(prepare(r));
   sn_timer_stop(r->app->timer, SN_TIME_SETUP);
-  sn_log_line(r->app->log, "scheme: %s, dt %g; solver %s", c->integrator.scheme, c->integrator.dt,
+  sn_log_line(r->app->log, "scheme: %s, dt %g; solver %s", c->integrator.tableau->name, c->integrator.dt,
               sn_integrator_solver_reason(r->integrator));
   SN_TRY(run_all(r));
   return report(r);
 }
 
-sn_status sn_command_lyapunov(sn_app *app) {
+static sn_status run_lyapunov(sn_app *app) {
   exponents_run r = {.app = app};
   sn_status status = sn_app_abort_unless_collective(app, find_exponents(&r));
   sn_lyapunov_destroy(&r.lyapunov);
@@ -139,3 +139,14 @@ sn_status sn_command_lyapunov(sn_app *app) {
   sn_grid_destroy(&r.grid);
   return status;
 }
+
+const sn_command sn_command_lyapunov = {
+    .name = "lyapunov",
+    .operand = "CONFIG.yaml",
+    .summary = "leading Lyapunov exponents of a model or of the equation",
+    .help =
+        "Reads lyapunov.model, or takes the model of the section model; prints the exponents with standard errors and "
+        "the\n"
+        "Kaplan-Yorke dimension, and writes lyapunov.file.",
+    .reads = SN_FOR_LYAPUNOV,
+    .run = run_lyapunov};

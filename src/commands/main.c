@@ -78,13 +78,13 @@ static sn_status parse_command_line(int argc, char **argv, command_line *line) {
   if (!line->operand && *line->command->operand)
     return SN_ERROR_ALL(SN_ERROR_USAGE, "%s needs %s; see sinode %s --help", line->command->name,
                         line->command->operand, line->command->name);
-  if (line->check && line->command->run != sn_command_gradient)
+  if (line->check && line->command != &sn_command_gradient)
     return SN_ERROR_ALL(SN_ERROR_USAGE, "--check belongs to the command gradient");
-  if (line->io && line->command->run != sn_command_check)
+  if (line->io && line->command != &sn_command_check)
     return SN_ERROR_ALL(SN_ERROR_USAGE, "--io belongs to the command check");
-  if (line->ranks && line->command->run != sn_command_check)
+  if (line->ranks && line->command != &sn_command_check)
     return SN_ERROR_ALL(SN_ERROR_USAGE, "--ranks belongs to the command check; mpirun -n starts ranks");
-  if (line->machine && line->command->run != sn_command_benchmark)
+  if (line->machine && line->command != &sn_command_benchmark)
     return SN_ERROR_ALL(SN_ERROR_USAGE, "--machine belongs to the command benchmark");
   return SN_OK;
 }
@@ -158,7 +158,7 @@ static sn_status run(sn_app *app, int argc, char **argv) {
   app->overwrite = line.overwrite;
   app->check = line.check;
   app->io = line.io;
-  app->dry = line.command->run == sn_command_check;
+  app->dry = line.command == &sn_command_check;
   app->estimated_ranks = line.ranks;
   app->machine = line.machine;
   keep_command_line(app, argc, argv);
@@ -169,9 +169,9 @@ static sn_status run(sn_app *app, int argc, char **argv) {
     set_threads(app);
   }
   SN_TRY(line.command->run(app));
-  const bool logs = line.command->reads && line.command->run != sn_command_status;
+  const bool logs = line.command->reads && line.command != &sn_command_status;
   if (logs && sn_log_speaks(app->log)) putchar('\n');
-  if (logs && line.command->run != sn_command_check && !line.quiet) sn_timer_print(app->timer, app->world, stdout);
+  if (logs && line.command != &sn_command_check && !line.quiet) sn_timer_print(app->timer, app->world, stdout);
   return SN_OK;
 }
 

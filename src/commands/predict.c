@@ -6,8 +6,12 @@
 #include "baselines.h"
 #include "commands.h"
 #include "prediction_range.h"
+#include "run/data_setup.h"
+#include "run/grid_setup.h"
 #include "run/input.h"
-#include "run/setup.h"
+#include "run/integrator_setup.h"
+#include "run/model_setup.h"
+#include "run/output.h"
 #include "run/stability_check.h"
 #include "scores.h"
 #include "sinode/memory.h"
@@ -269,13 +273,13 @@ static sn_status open_file(prediction *p) {
   scalars[1 + p->scores] = (sn_trajectory_variable){
       "error_estimate",
       "largest rms over x of a time step's error estimate by the embedded method since the time before"};
-  const sn_provenance provenance = sn_setup_provenance(p->app, "prediction of the Kuramoto-Sivashinsky equation");
+  const sn_provenance provenance = sn_output_provenance(p->app, "prediction of the Kuramoto-Sivashinsky equation");
   const sn_trajectory_spec spec = {
       .members = p->total,
       .own_members = p->members,
       .length = c->grid.length,
       .snapshots = p->range.intervals + 1,
-      .gzip = c->io.compression ? (int)c->io.level : 0,
+      .compression = c->io.compression,
       .fields = 2,
       .field = fields,
       .scalars = 1 + p->scores + (p->estimate != NULL),
@@ -284,8 +288,8 @@ static sn_status open_file(prediction *p) {
       .final = finals,
       .numbers = 2,
       .number = {{"lyapunov_exponent", c->predict.lyapunov_exponent}, {"nrmse_threshold", c->predict.threshold}}};
-  SN_TRY(sn_setup_lock_file(p->app, c->predict.file, "predict.file"));
-  SN_TRY(sn_setup_check_output(p->app, c->predict.file, "predict.file"));
+  SN_TRY(sn_output_lock_file(p->app, c->predict.file, "predict.file"));
+  SN_TRY(sn_output_check(p->app, c->predict.file, "predict.file"));
   return sn_trajectory_create(p->grid, c->predict.file, &spec, &provenance, &p->writer);
 }
 
@@ -321,10 +325,7 @@ static sn_status predict(prediction *p) {
   measure_spread(p);
   choose_marks(p);
   const ptrdiff_t samples = p->members.count ? p->members.count : 1;
-  if (strcmp(c->predict.model, "none") == 0)
-    SN_TRY(sn_setup_model(p->app, p->grid, samples, &p->model));
-  else
-    SN_TRY(sn_setup_model_from_file(p->app, p->grid, c->predict.model, samples, &p->model));
+  SN_TRY(sn_setup_model_or_none(p->app, p->grid, c->predict.model, samples, &p->model));
   SN_TRY(sn_setup_integrator(p->app, p->model, p->range.interval, p->chunk, SN_PASSES_FORWARD, &p->integrator));
   SN_TRY(sn_integrator_reserve(p->integrator, samples));
   const double max_abs_u = sn_stability_max_abs_u(p->app, p->members.count * p->known * p->points, p->reference);
@@ -333,7 +334,7 @@ static sn_status predict(prediction *p) {
     SN_TRY(SN_NEW((p->chunk + 1) * samples, &p->estimate));
     SN_TRY(SN_NEW(sn_integrator_steps(p->integrator, p->chunk) * samples, &p->squares));
   }
-  sn_log_line(p->app->log, "scheme: %s, dt %g; solver %s", c->integrator.scheme, c->integrator.dt,
+  sn_log_line(p->app->log, "scheme: %s, dt %g; solver %s", c->integrator.tableau->name, c->integrator.dt,
               sn_integrator_solver_reason(p->integrator));
   SN_TRY(begin_baselines(p));
   SN_TRY(open_file(p));
@@ -345,7 +346,7 @@ static sn_status predict(prediction *p) {
   return summarize(p);
 }
 
-sn_status sn_command_predict(sn_app *app) {
+static sn_status run_predict(sn_app *app) {
   prediction p = {.app = app};
   sn_status status = sn_app_abort_unless_collective(app, predict(&p));
   sn_trajectory_abandon(&p.writer);
@@ -359,3 +360,13 @@ sn_status sn_command_predict(sn_app *app) {
   sn_grid_destroy(&p.grid);
   return status;
 }
+
+const sn_command sn_command_predict = {.name = "predict",
+                                       .operand = "CONFIG.yaml",
+                                       .summary = "rolls a trained model out and compares it with a reference",
+                                       .help =
+                                           "Reads predict.model and predict.data; writes predict.file: the prediction, "
+                                           "the reference, rmse, nrmse and the\n"
+                                           "valid time.",
+                                       .reads = SN_FOR_PREDICT,
+                                       .run = run_predict};

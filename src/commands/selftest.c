@@ -45,7 +45,7 @@ double sn_selftest_worst(const sn_grid *grid, double error) {
   return error;
 }
 
-sn_status sn_command_selftest(sn_app *app) {
+static sn_status run_selftest(sn_app *app) {
   const double started = sn_clock();
   const int space = most_in_space(app->ranks);
   int passed = 0, failed = 0;
@@ -59,3 +59,13 @@ sn_status sn_command_selftest(sn_app *app) {
               app->ranks == 1 ? "" : "s", sn_clock() - started);
   return SN_OK;
 }
+
+const sn_command sn_command_selftest = {
+    .name = "selftest",
+    .operand = "",
+    .summary = "proves an installation, on any number of ranks, within a minute",
+    .help =
+        "Compares transforms, solvers, a trajectory and a gradient with what is known, at every split of the ranks; "
+        "writes\n"
+        "two small files into the present folder, reads them back and removes them. Status 0 if all is well, else 1.",
+    .run = run_selftest};

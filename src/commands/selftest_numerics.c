@@ -144,7 +144,7 @@ static sn_status prepare_slope(slope *s) {
       .kind = SN_NETWORK_MLP, .activation = SN_ACTIVATION_TANH, .hidden = 2, .width = {24, 17}};
   const sn_integrator_options options = {.tableau = sn_tableau_find("4"),
                                          .dt = 0.1,
-                                         .substeps = 2,
+                                         .interval = 0.2,
                                          .intervals = WINDOW,
                                          .adjoint = true,
                                          .storage = SN_STORAGE_SOLUTIONS};

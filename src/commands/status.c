@@ -21,6 +21,16 @@ static sn_status report(const sn_app *app) {
   return SN_OK;
 }
 
-sn_status sn_command_status(sn_app *app) {
+static sn_status run_status(sn_app *app) {
   return sn_collective_status(app->world, app->rank == 0 ? report(app) : SN_OK);
 }
+
+const sn_command sn_command_status = {.name = "status",
+                                      .operand = "CONFIG.yaml",
+                                      .summary = "state and step of the run, for job scripts",
+                                      .help =
+                                          "Prints two words of run.directory's status.json: running, checkpointed, "
+                                          "complete or failed, and the iterations\n"
+                                          "(train) or time steps (generate) done; `none 0` where there is none.",
+                                      .reads = SN_FOR_ALL,
+                                      .run = run_status};

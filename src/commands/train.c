@@ -6,10 +6,16 @@
 #include <unistd.h>
 
 #include "commands.h"
+#include "run/data_setup.h"
+#include "run/grid_setup.h"
 #include "run/input.h"
-#include "run/setup.h"
+#include "run/integrator_setup.h"
+#include "run/memory_estimate.h"
+#include "run/model_setup.h"
+#include "run/output.h"
 #include "run/stability_check.h"
 #include "run/status_file.h"
+#include "run/training_setup.h"
 #include "sinode/checksum.h"
 #include "sinode/memory.h"
 #include "sinode/model_file.h"
@@ -50,7 +56,7 @@ static sn_status report_status(const sn_training *t, sn_run_state state, const c
 static sn_status write_model(sn_training *t, const char *name) {
   char path[SN_RUN_PATH];
   const sn_model_description description = sn_setup_describe(t->app, t->model);
-  sn_provenance provenance = sn_setup_provenance(t->app, "semi-implicit neural ODE");
+  sn_provenance provenance = sn_output_provenance(t->app, "semi-implicit neural ODE");
   sn_parameters *parameters = sn_model_parameters(t->model);
   provenance.held_out = t->held_out;
   sn_run_path(t->app, name, path);
@@ -97,7 +103,7 @@ static sn_status after_epoch(void *context, const sn_trainer *trainer, const sn_
   sn_run_path(app, "history.csv", path);
   SN_TRY(sn_collective_status(app->world, app->rank == 0 ? sn_history_append(path, row) : SN_OK));
   if (record->best) SN_TRY(write_model(t, "best.h5"));
-  const int64_t every = app->config.train.checkpoint.every;
+  const int64_t every = app->config.run.checkpoint.every;
   if (record->epoch % every == 0 || record->epoch == app->config.train.epochs) {
     SN_TRY(sn_training_save(t, isnan(record->validation_loss) ? record->train_loss : record->validation_loss));
     SN_TRY(report_status(t, SN_RUN_RUNNING, "training"));
@@ -110,14 +116,14 @@ static void announce(const sn_training *t, double interval) {
   const sn_config *c = &t->app->config;
   sn_parameters *parameters = sn_model_parameters(t->model);
   sn_log_line(t->app->log, "data: %s, %td training and %td validation windows of %lld x %g (split by %s at %td)",
-              c->train.data, sn_dataset_windows(t->dataset, SN_SET_TRAINING),
+              c->data.file, sn_dataset_windows(t->dataset, SN_SET_TRAINING),
               sn_dataset_windows(t->dataset, SN_SET_VALIDATION), (long long)c->train.window, interval,
-              c->train.split == SN_SPLIT_TIME ? "time" : "member", sn_dataset_boundary(t->dataset));
+              sn_name_of(sn_split_kinds, (int)c->data.split), sn_dataset_boundary(t->dataset));
   sn_log_line(t->app->log, "model: %s network, %s linear part, %td parameters to train",
               sn_network_kind_name(sn_network_get_shape(sn_model_network(t->model))->kind),
               sn_linear_kind_name(sn_linear_get_kind(sn_model_linear(t->model))),
               sn_parameters_total(parameters, true));
-  sn_log_line(t->app->log, "scheme: %s, dt %g; solver %s", c->integrator.scheme, c->integrator.dt,
+  sn_log_line(t->app->log, "scheme: %s, dt %g; solver %s", c->integrator.tableau->name, c->integrator.dt,
               sn_integrator_solver_reason(t->integrator));
   sn_log_line(t->app->log, "adjoint storage: %s", sn_integrator_storage_reason(t->integrator));
 }
@@ -135,7 +141,7 @@ static void identify(sn_training *t, ptrdiff_t members, ptrdiff_t snapshots) {
 
 static void describe_held_out(sn_training *t, ptrdiff_t members, ptrdiff_t snapshots) {
   const ptrdiff_t first = sn_dataset_boundary(t->dataset);
-  const bool in_time = t->app->config.train.split == SN_SPLIT_TIME;
+  const bool in_time = t->app->config.data.split == SN_SPLIT_TIME;
   const ptrdiff_t last = (in_time ? snapshots : members) - 1;
   if (first > last)
     snprintf(t->held_out, sizeof t->held_out, "none");
@@ -147,7 +153,7 @@ static void describe_held_out(sn_training *t, ptrdiff_t members, ptrdiff_t snaps
 static sn_status load_data(sn_training *t, double *interval) {
   const sn_config *c = &t->app->config;
   sn_trajectory_reader *reader;
-  SN_TRY(sn_setup_trajectory(t->app, c->train.data, &reader));
+  SN_TRY(sn_setup_trajectory(t->app, c->data.file, &reader));
   const ptrdiff_t members = sn_trajectory_members(reader), snapshots = sn_trajectory_snapshots(reader);
   sn_status status = sn_trajectory_interval(reader, interval);
   if (!status)
@@ -155,7 +161,7 @@ static sn_status load_data(sn_training *t, double *interval) {
   sn_trajectory_close(&reader);
   if (status) return status;
   identify(t, members, snapshots);
-  sn_input_warn_degenerate(t->app, c->train.data, members, snapshots, sn_grid_range(t->grid).count, t->values);
+  sn_input_warn_degenerate(t->app, c->data.file, members, snapshots, sn_grid_range(t->grid).count, t->values);
   t->max_abs_u = sn_stability_max_abs_u(t->app, members * snapshots * sn_grid_range(t->grid).count, t->values);
   SN_TRY(sn_setup_dataset(t->app, t->grid, members, snapshots, t->values, &t->dataset));
   describe_held_out(t, members, snapshots);
@@ -177,7 +183,7 @@ static sn_status prepare(sn_training *t) {
   sn_app *app = t->app;
   const sn_config *c = &app->config;
   double interval;
-  t->libraries = sn_setup_libraries();
+  t->libraries = sn_memory_of_libraries();
   sn_timer_start(app->timer, SN_TIME_SETUP);
   SN_TRY(sn_setup_grid(app, &t->grid));
   SN_TRY(load_data(t, &interval));
@@ -186,31 +192,14 @@ static sn_status prepare(sn_training *t) {
   SN_TRY(sn_setup_model(app, t->grid, samples, &t->model));
   SN_TRY(sn_setup_integrator(app, t->model, interval, c->train.window, sn_setup_training_passes(app), &t->integrator));
   SN_TRY(sn_stability_check(app, t->model, t->max_abs_u, sn_integrator_steps(t->integrator, c->train.window)));
-  SN_TRY(sn_objective_create(t->model, t->integrator, (sn_loss_kind)c->train.loss, c->train.window, &t->objective));
+  SN_TRY(sn_objective_create(t->model, t->integrator, c->loss, c->train.window, &t->objective));
   SN_TRY(sn_setup_optimizer(app, sn_model_parameters(t->model), &t->optimizer));
-  const sn_trainer_options options = {
-      .batch = c->train.batch,
-      .epochs = c->train.epochs,
-      .seed = (uint64_t)c->run.seed,
-      .window = c->train.window,
-      .first_window = c->train.curriculum.window,
-      .window_epochs = c->train.curriculum.epochs,
-      .clip = c->train.optimizer.clip,
-      .schedule = {.kind = (sn_schedule_kind)c->train.schedule.kind,
-                   .factor = c->train.schedule.factor,
-                   .patience = c->train.schedule.patience,
-                   .threshold = c->train.schedule.threshold,
-                   .minimum = c->train.schedule.minimum,
-                   .start = c->train.optimizer.learning_rate,
-                   .period = c->train.schedule.period > 0 ? c->train.schedule.period : c->train.epochs,
-                   .growth = c->train.schedule.growth},
-      .on_nonfinite = (sn_nonfinite)c->train.on_nonfinite,
-      .slice = sn_setup_slice(app)};
-  SN_TRY(sn_trainer_create(t->model, t->objective, t->dataset, t->optimizer, &options, c->train.optimizer.learning_rate,
+  const sn_trainer_options options = sn_setup_trainer_options(app);
+  SN_TRY(sn_trainer_create(t->model, t->objective, t->dataset, t->optimizer, &options, options.schedule.start,
                            &t->trainer));
   SN_TRY(sn_trainer_reserve(t->trainer, t->integrator));
   SN_TRY(SN_NEW(c->train.epochs * SN_HISTORY_COLUMNS, &t->history));
-  t->estimated_memory = sn_setup_peak_memory(sn_model_parameters(t->model), (double)sn_memory_bytes(), t->libraries);
+  t->estimated_memory = sn_memory_estimate_peak(sn_model_parameters(t->model), (double)sn_memory_bytes(), t->libraries);
   MPI_Allreduce(MPI_IN_PLACE, &t->estimated_memory, 1, MPI_DOUBLE, MPI_MAX, app->world);
   announce(t, interval);
   SN_TRY(sn_training_begin(t));
@@ -269,7 +258,7 @@ static sn_status train(sn_training *t) {
                       reason, (long long)state->iteration, t->checkpoint);
 }
 
-sn_status sn_command_train(sn_app *app) {
+static sn_status run_train(sn_app *app) {
   sn_training t = {.app = app, .loss = NAN};
   sn_status status = sn_app_abort_unless_collective(app, train(&t));
   const bool failed = status && sn_error_get_code(status) != SN_ERROR_STOPPED;
@@ -288,3 +277,13 @@ sn_status sn_command_train(sn_app *app) {
   sn_grid_destroy(&t.grid);
   return status;
 }
+
+const sn_command sn_command_train = {
+    .name = "train",
+    .operand = "CONFIG.yaml",
+    .summary = "trains the model on trajectory windows",
+    .help =
+        "Reads train.data; writes model.h5, best.h5, checkpoints/, history.csv and config.yaml into run.directory.\n"
+        "Run it again to go on from the newest checkpoint (train.resume: auto).",
+    .reads = SN_FOR_TRAIN,
+    .run = run_train};

@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "run/setup.h"
+#include "run/model_setup.h"
+#include "run/output.h"
 #include "sinode/checkpoint_file.h"
 #include "sinode/memory.h"
 #include "sinode/text_file.h"
@@ -67,7 +68,7 @@ sn_status sn_training_save(sn_training *t, double loss) {
   contents c;
   sn_app *app = t->app;
   const sn_model_description description = sn_setup_describe(app, t->model);
-  sn_provenance provenance = sn_setup_provenance(app, "checkpoint of training");
+  sn_provenance provenance = sn_output_provenance(app, "checkpoint of training");
   provenance.held_out = t->held_out;
   const sn_series series = sn_run_checkpoints(app);
   const int64_t iteration = sn_trainer_peek_state(t->trainer)->iteration;
@@ -83,7 +84,7 @@ sn_status sn_training_save(sn_training *t, double loss) {
   sn_series_path(&series, iteration, path);
   SN_TRY(sn_checkpoint_file_write(t->grid, path, &description, &c.whole, &provenance));
   memcpy(t->checkpoint, path, sizeof path); /* status.json names what is there */
-  SN_TRY(sn_series_prune(app, &series, app->config.train.checkpoint.keep, t->spared));
+  SN_TRY(sn_series_prune(app, &series, app->config.run.checkpoint.keep, t->spared));
   sn_timer_stop(app->timer, SN_TIME_WRITE);
   sn_stop_policy_saved(&t->policy, sn_clock() - started);
   return SN_OK;
@@ -117,7 +118,7 @@ static sn_status validate_same_data(const sn_training *t, const char *path) {
                       "train.data: %s holds %" PRId64 " members of %" PRId64 " snapshots (checksum %016" PRIx64
                       "), but the run in %s was made with %" PRId64 " of %" PRId64 " (%016" PRIx64
                       "); give it those, use another run.directory, or --overwrite to begin anew",
-                      t->app->config.train.data, t->data.members, t->data.snapshots, (uint64_t)t->data.checksum,
+                      t->app->config.data.file, t->data.members, t->data.snapshots, (uint64_t)t->data.checksum,
                       t->app->config.run.directory, theirs.members, theirs.snapshots, (uint64_t)theirs.checksum);
 }
 
@@ -142,7 +143,7 @@ static sn_status read_checkpoint(void *context, const char *path) {
   ptrdiff_t numbers = 0;
   const sn_checkpoint_number epoch = {"epoch", SN_CHECKPOINT_INT64, 1, &epochs};
   SN_TRY(
-      sn_setup_same_run(t->app, path, "checkpoint", decisive, sizeof decisive / sizeof decisive[0], "run.directory"));
+      sn_output_same_run(t->app, path, "checkpoint", decisive, sizeof decisive / sizeof decisive[0], "run.directory"));
   SN_TRY(validate_same_data(t, path));
   SN_TRY(sn_checkpoint_file_read_numbers(t->grid, path, 1, &epoch));
   SN_TRY(sn_checkpoint_file_count(t->grid, path, "/progress/history", &numbers));
@@ -190,7 +191,7 @@ static sn_status write_texts(const sn_training *t) {
 
 sn_status sn_training_begin(sn_training *t) {
   sn_app *app = t->app;
-  const sn_resume wanted = (sn_resume)app->config.train.resume;
+  const sn_resume wanted = app->config.run.resume;
   const sn_series series = sn_run_checkpoints(app);
   char path[SN_RUN_PATH];
   t->spared = -1;
@@ -203,7 +204,7 @@ sn_status sn_training_begin(sn_training *t) {
                         app->config.run.directory);
   sn_run_path(app, "model.h5", path);
   if (!t->resumed) {
-    SN_TRY(sn_setup_check_output(app, path, "run.directory"));
+    SN_TRY(sn_output_check(app, path, "run.directory"));
     if (wanted == SN_RESUME_NEVER || app->overwrite) SN_TRY(sn_series_prune(app, &series, 0, -1));
     t->checkpoint[0] = '\0';
   }

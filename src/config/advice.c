@@ -101,12 +101,12 @@ void sn_config_expected(const sn_config_key *key, char *text, size_t size) {
       snprintf(text, size, "a list of at most %d positive integers", SN_NETWORK_HIDDEN_MOST);
       break;
     case SN_KEY_COEFFICIENTS:
-      snprintf(text, size, "ks, or a list of an odd number (at most %d) of numbers", SN_CONFIG_TAPS_MOST);
+      snprintf(text, size, "ks, or a list of an odd number (at most %d) of numbers", SN_LINEAR_TAPS_MOST);
       break;
     case SN_KEY_NAMES:
     case SN_KEY_CHOICE:
       used = (size_t)snprintf(text, size, key->type == SN_KEY_NAMES ? "a list of some of" : "one of");
-      for (const sn_key_choice *c = key->choices; c->name && used < size; c++)
+      for (const sn_name *c = key->choices; c->name && used < size; c++)
         used += (size_t)snprintf(text + used, size - used, "%s %s", c == key->choices ? "" : ",", c->name);
       break;
     case SN_KEY_SCHEME:

@@ -1,6 +1,7 @@
 /*
- * The parameter file as a struct. One schema table (config_schema.c) gives every key its type, default, range, unit and
- * help, and from it come the validation, `sinode template`, `sinode explain`, the help text and the echo into outputs.
+ * The parameter file as a struct, made of the modules' own options. One schema table (schema.c) gives every key its
+ * member, default, range, unit and help, and from it come the validation, `sinode template`, `sinode explain`, the help
+ * text and the echo into outputs.
  */
 #ifndef SINODE_CONFIG_CONFIG_H
 #define SINODE_CONFIG_CONFIG_H
@@ -9,12 +10,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "sinode/fourier.h"
-#include "sinode/linear.h"
-#include "sinode/network.h"
-#include "sinode/solver.h"
+#include "sinode/dataset.h"
+#include "sinode/etdrk4.h"
+#include "sinode/integrator.h"
+#include "sinode/ks_initial.h"
+#include "sinode/loss.h"
+#include "sinode/model.h"
+#include "sinode/optimizer.h"
+#include "sinode/trainer.h"
+#include "sinode/trajectory_file.h"
 
-enum { SN_CONFIG_PATH = 1024, SN_CONFIG_TAPS_MOST = 33 };
+enum { SN_CONFIG_PATH = 1024 };
 
 /* The commands that read a parameter file; a bit each, for "required by". */
 typedef enum {
@@ -27,117 +33,66 @@ typedef enum {
   SN_FOR_ALL = 63
 } sn_config_command;
 
+extern const sn_name sn_config_commands[]; /* without SN_FOR_ALL */
+
+/* Whether the x of data files must be those of the grid. */
+typedef enum { SN_COORDINATES_CHECK, SN_COORDINATES_IGNORE } sn_coordinates;
+
+typedef enum { SN_RESUME_AUTO, SN_RESUME_NEVER, SN_RESUME_REQUIRED } sn_resume;
+
+/*
+ * The options of the modules, and what the program itself is told. Members of the options that no key sets stay 0: they
+ * follow from other keys or from the data, and are set where an object is made of the options.
+ */
 typedef struct {
   struct {
     char directory[SN_CONFIG_PATH];
     int64_t seed;
     double time_limit, checkpoint_interval; /* seconds; 0: none */
+    struct {
+      int64_t every; /* epochs */
+      int keep;      /* files */
+    } checkpoint;
+    sn_resume resume;
   } run;
   struct {
-    int64_t points;
+    ptrdiff_t points;
     double length;
-    int coordinates; /* check | ignore, as enum sn_coordinates below */
+    sn_coordinates coordinates;
   } grid;
   struct {
-    int64_t space;   /* ranks per replica */
-    int64_t threads; /* of the BLAS, per rank */
-    bool reproducible;
-    int64_t slice; /* windows */
+    int space;         /* ranks per replica */
+    int threads;       /* of the BLAS, per rank */
+    bool reproducible; /* else train.slice has no effect */
   } parallel;
   struct {
-    int plan; /* sn_fourier_rigor: estimate | measure */
+    sn_fourier_rigor plan;
     char wisdom[SN_CONFIG_PATH];
   } fft;
   struct {
-    int compression; /* of trajectories: 0 none, 1 gzip */
-    int64_t level;
+    sn_compression compression; /* of trajectories */
   } io;
   struct {
     char file[SN_CONFIG_PATH];
-    int initial;                       /* sn_ks_initial: paper | cosine | random | file */
+    sn_ks_initial_options initial;
     char initial_file[SN_CONFIG_PATH]; /* initial: file -> a trajectory file whose last snapshot is the start */
-    int64_t members;
-    double dt, transient, span, interval;
-    bool dealias;
-    double perturbation; /* relative size of the perturbation of members > 0 */
+    ptrdiff_t members;
+    sn_etdrk4_options etdrk4;
+    double transient, span, interval;
   } generate;
+  sn_model_options model;
+  sn_integrator_options integrator;
   struct {
-    struct {
-      int kind; /* sn_linear_kind */
-      bool ks;  /* coefficients: ks */
-      int taps; /* of coefficients given as a list, or 5 */
-      double coefficients[SN_CONFIG_TAPS_MOST];
-      bool trainable;
-    } linear;
-    struct {
-      int kind; /* sn_network_kind */
-      int hidden_count;
-      int64_t hidden[SN_NETWORK_HIDDEN_MOST];
-      int channel_count;
-      int64_t channels[SN_NETWORK_HIDDEN_MOST];
-      int64_t products;
-      int64_t kernel;
-      int activation; /* sn_activation */
-      struct {
-        int kind; /* sn_init_kind */
-        double std;
-      } init;
-    } nonlinear;
-    int precision; /* sn_precision */
-  } model;
-  struct {
-    char scheme[32];
-    double dt;
-    double rtol, atol, minimum_step; /* of adaptive schemes */
-    struct {
-      double tolerance;
-      int64_t max_iterations;
-      bool precondition;
-    } newton; /* of implicit schemes */
-    struct {
-      int kind; /* sn_solver_kind */
-      double tolerance;
-      int64_t max_iterations;
-      bool precondition; /* of gmres */
-    } solver;
-  } integrator;
-  struct {
-    int storage; /* sn_storage_kind */
-    int64_t snapshots;
-    double memory; /* MiB */
-  } adjoint;
-  struct {
-    char data[SN_CONFIG_PATH];
-    int64_t window, batch, epochs;
-    struct {
-      int kind; /* sn_optimizer_kind */
-      double learning_rate, weight_decay, beta1, beta2, epsilon, momentum, clip, damping;
-      int64_t history;
-    } optimizer;
-    struct {
-      int kind; /* sn_schedule_kind */
-      double factor;
-      int64_t patience;
-      double threshold; /* relative */
-      double minimum;
-      int64_t period; /* epochs; 0: train.epochs */
-      double growth;
-    } schedule;
-    struct {
-      int64_t window, epochs; /* window 0: none */
-    } curriculum;
-    int loss; /* sn_loss_kind: mse | mae */
-    double validation;
-    int split; /* sn_split_kind: time | member */
-    struct {
-      int64_t every, keep; /* epochs, files */
-    } checkpoint;
-    int on_nonfinite; /* sn_nonfinite: stop | skip | halve */
-    int resume;       /* auto | never | required, as enum sn_resume below */
-  } train;
+    char file[SN_CONFIG_PATH];
+    double validation; /* fraction */
+    sn_split_kind split;
+  } data; /* to train on */
+  sn_loss_kind loss;
+  sn_optimizer_options optimizer;
+  sn_trainer_options train;
   struct {
     char model[SN_CONFIG_PATH], data[SN_CONFIG_PATH], file[SN_CONFIG_PATH];
-    int64_t start, starts;
+    ptrdiff_t start, starts;
     double span;
     double threshold;         /* of nrmse, for the valid time */
     double lyapunov_exponent; /* leading one, for times in Lyapunov times */
@@ -148,12 +103,13 @@ typedef struct {
   } gradient;
   struct {
     char model[SN_CONFIG_PATH], file[SN_CONFIG_PATH];
-    int64_t exponents, members;
+    int exponents;
+    ptrdiff_t members;
     double transient, span, interval;
   } lyapunov;
   struct {
     char only[SN_CONFIG_PATH]; /* names, a space behind each; empty: all */
-    int64_t repeats;
+    int repeats;
     double seconds;
   } benchmark;
 } sn_config;
@@ -167,10 +123,6 @@ typedef enum {
   SN_MEASURES_FILES,
   SN_MEASURES_GROUPS
 } sn_measures;
-
-/* Of the x in data files. */
-typedef enum { SN_COORDINATES_CHECK, SN_COORDINATES_IGNORE } sn_coordinates;
-typedef enum { SN_RESUME_AUTO, SN_RESUME_NEVER, SN_RESUME_REQUIRED } sn_resume;
 
 /*
  * Reads and validates `text` (`length` bytes; `path` names it in messages), then applies `settings`

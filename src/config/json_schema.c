@@ -28,7 +28,7 @@ static void print_names(const sn_config_key *key) {
   if (key->type == SN_KEY_SCHEME)
     for (int k = 0; k < sn_tableau_count(); k++) print_name(sn_tableau_name_at(k), k == 0);
   else
-    for (const sn_key_choice *c = key->choices; c->name; c++) print_name(c->name, c == key->choices);
+    for (const sn_name *c = key->choices; c->name; c++) print_name(c->name, c == key->choices);
   putchar(']');
 }
 
@@ -42,7 +42,7 @@ static void print_range(const sn_config_key *key) {
 
 static void print_odd_lengths(void) {
   fputs("\"oneOf\": [{\"const\": \"ks\"}", stdout);
-  for (int n = 1; n <= SN_CONFIG_TAPS_MOST; n += 2)
+  for (int n = 1; n <= SN_LINEAR_TAPS_MOST; n += 2)
     printf(", {\"type\": \"array\", \"items\": {\"type\": \"number\"}, \"minItems\": %d, \"maxItems\": %d}", n, n);
   putchar(']');
 }

@@ -6,36 +6,32 @@
 #include <stddef.h>
 
 #include "config.h"
+#include "sinode/name.h"
 
 enum { SN_CONFIG_KEYS_MOST = 160, SN_CONFIG_KEY_LENGTH = 128 };
 
 typedef enum {
-  SN_KEY_INTEGER,
+  SN_KEY_INTEGER, /* int, or of eight bytes, as its size says */
   SN_KEY_REAL,
   SN_KEY_DURATION,     /* 90s, 15m, 2h, HH:MM:SS, D-HH:MM:SS; stored in seconds */
   SN_KEY_SWITCH,       /* true | false */
   SN_KEY_PATH,         /* char[SN_CONFIG_PATH]; may be empty only if the default is */
-  SN_KEY_CHOICE,       /* one of a list of names; stored as an int */
-  SN_KEY_SCHEME,       /* the name of a tableau; char[32] */
-  SN_KEY_WIDTHS,       /* list of positive integers; its length is stored at count_offset */
-  SN_KEY_COEFFICIENTS, /* ks, or a list of an odd number of reals */
+  SN_KEY_CHOICE,       /* one of a table of names; an enum */
+  SN_KEY_SCHEME,       /* the name of a tableau; a pointer to it */
+  SN_KEY_WIDTHS,       /* list of positive integers; sn_network_widths */
+  SN_KEY_COEFFICIENTS, /* ks, or a list of an odd number of reals; sn_linear_init */
   SN_KEY_NAMES         /* names out of a list, or one; char[SN_CONFIG_PATH] with a space behind each */
 } sn_key_type;
 
 typedef struct {
-  const char *name;
-  int value;
-} sn_key_choice;
-
-typedef struct {
   const char *path; /* section.key */
   sn_key_type type;
-  size_t offset, count_offset; /* in sn_config */
-  const char *fallback;        /* the default as YAML; NULL: none, for keys that some command requires */
+  size_t offset, size;  /* of the member of sn_config */
+  const char *fallback; /* the default as YAML; NULL: none, for keys that some command requires */
   const char *example;
   double low, high; /* range of numbers, both ends included ... */
   bool above_low;   /* ... but low itself is excluded */
-  const sn_key_choice *choices;
+  const sn_name *choices;
   const char *unit;
   int commands; /* sn_config_command bits of those that read it */
   int required; /* and of those that cannot do without */

@@ -82,7 +82,6 @@ void sn_config_template(sn_config_command command) {
 }
 
 static void explain_key(const sn_config_key *key) {
-  static const char *const commands[] = {"generate", "train", "predict", "gradient", "benchmark", "lyapunov"};
   char expected[512];
   sn_config_expected(key, expected, sizeof expected);
   printf("%s\n  %s\n  takes:    %s\n", key->path, key->help, expected);
@@ -91,8 +90,8 @@ static void explain_key(const sn_config_key *key) {
   const char *example = key->example ? key->example : key->fallback;
   const char *mark = strpbrk(example, " []'") ? "\"" : ""; /* what a shell must not take apart */
   printf("  example:  --set %s%s=%s%s\n  read by: ", mark, key->path, example, mark);
-  for (int c = 0; c < 6; c++)
-    if (key->commands & (1 << c)) printf(" %s%s", commands[c], key->required & (1 << c) ? " (required)" : "");
+  for (const sn_name *c = sn_config_commands; c->name; c++)
+    if (key->commands & c->value) printf(" %s%s", c->name, key->required & c->value ? " (required)" : "");
   putchar('\n');
 }
 

@@ -40,11 +40,21 @@ static bool is_one_of(const char *word, const char *const *names) {
   return false;
 }
 
-static bool set_integer(const sn_config_key *key, const char *word, int64_t *to) {
+static bool set_integer(const sn_config_key *key, const char *word, void *to) {
   int64_t value;
   if (!parse_integer(word, &value) || !in_range(key, (double)value)) return false;
-  *to = value;
+  if (key->size == sizeof(int))
+    *(int *)to = (int)value;
+  else
+    memcpy(to, &value, sizeof value);
   return true;
+}
+
+static long long read_integer(const sn_config_key *key, const void *from) {
+  int64_t value;
+  if (key->size == sizeof(int)) return *(const int *)from;
+  memcpy(&value, from, sizeof value);
+  return value;
 }
 
 static bool set_real(const sn_config_key *key, const char *word, double *to) {
@@ -94,16 +104,15 @@ static bool set_switch(const char *word, bool *to) {
   return *to || is_one_of(word, no);
 }
 
-static const sn_key_choice *find_choice(const sn_config_key *key, const char *word) {
-  for (const sn_key_choice *c = key->choices; c->name; c++)
-    if (strcmp(c->name, word) == 0) return c;
-  return NULL;
+static bool set_choice(const sn_config_key *key, const char *word, int *to) {
+  const int value = sn_name_value(key->choices, word);
+  if (value >= 0) *to = value;
+  return value >= 0;
 }
 
-static bool set_choice(const sn_config_key *key, const char *word, int *to) {
-  const sn_key_choice *choice = find_choice(key, word);
-  if (choice) *to = choice->value;
-  return choice != NULL;
+static bool set_scheme(const char *word, const sn_tableau **to) {
+  *to = sn_tableau_find(word);
+  return *to != NULL;
 }
 
 static bool set_text(const char *word, char *to, size_t size) {
@@ -113,24 +122,26 @@ static bool set_text(const char *word, char *to, size_t size) {
   return true;
 }
 
-static bool set_widths(const sn_config_key *key, const sn_value *value, sn_config *config) {
-  int64_t *widths = member(key, config);
+static bool set_widths(const sn_value *value, sn_network_widths *to) {
   if (!value->is_list || value->count > SN_NETWORK_HIDDEN_MOST) return false;
-  for (int k = 0; k < SN_NETWORK_HIDDEN_MOST; k++) widths[k] = 0;
-  for (int k = 0; k < value->count; k++)
-    if (!parse_integer(value->words[k], &widths[k]) || widths[k] < 1 || widths[k] > INT32_MAX) return false;
-  *(int *)((char *)config + key->count_offset) = value->count;
+  memset(to, 0, sizeof *to);
+  to->count = value->count;
+  for (int k = 0; k < value->count; k++) {
+    int64_t width;
+    if (!parse_integer(value->words[k], &width) || width < 1 || width > INT32_MAX) return false;
+    to->width[k] = (ptrdiff_t)width;
+  }
   return true;
 }
 
-static bool set_coefficients(const sn_value *value, sn_config *config) {
-  memset(config->model.linear.coefficients, 0, sizeof config->model.linear.coefficients);
-  config->model.linear.ks = !value->is_list;
-  config->model.linear.taps = value->is_list ? value->count : 5;
+static bool set_coefficients(const sn_value *value, sn_linear_init *to) {
+  memset(to, 0, sizeof *to);
+  to->ks = !value->is_list;
+  to->taps = value->is_list ? value->count : SN_LINEAR_KS_TAPS;
   if (!value->is_list) return strcmp(value->words[0], "ks") == 0;
-  if (value->count % 2 == 0 || value->count > SN_CONFIG_TAPS_MOST) return false;
+  if (value->count % 2 == 0 || value->count > SN_LINEAR_TAPS_MOST) return false;
   for (int k = 0; k < value->count; k++)
-    if (!parse_real(value->words[k], &config->model.linear.coefficients[k])) return false;
+    if (!parse_real(value->words[k], &to->value[k])) return false;
   return true;
 }
 
@@ -140,7 +151,7 @@ static bool set_names(const sn_config_key *key, const sn_value *value, char *to)
   if (value->count > SN_VALUE_WORDS) return false;
   for (int k = 0; k < value->count; k++) {
     const size_t length = strlen(value->words[k]);
-    if (!find_choice(key, value->words[k]) || used + length + 2 > SN_CONFIG_PATH) return false;
+    if (sn_name_value(key->choices, value->words[k]) < 0 || used + length + 2 > SN_CONFIG_PATH) return false;
     memcpy(to + used, value->words[k], length);
     to[used + length] = ' ';
     used += length + 1;
@@ -159,8 +170,8 @@ static bool may_be_empty(const sn_config_key *key) { return key->fallback && str
 
 static bool set(const sn_config_key *key, const sn_value *value, sn_config *config) {
   if (value->quoted && !takes_text(key, value)) return false;
-  if (key->type == SN_KEY_WIDTHS) return set_widths(key, value, config);
-  if (key->type == SN_KEY_COEFFICIENTS) return set_coefficients(value, config);
+  if (key->type == SN_KEY_WIDTHS) return set_widths(value, member(key, config));
+  if (key->type == SN_KEY_COEFFICIENTS) return set_coefficients(value, member(key, config));
   if (key->type == SN_KEY_NAMES) return set_names(key, value, member(key, config));
   if (value->is_list) return false;
   const char *word = value->words[0];
@@ -176,7 +187,7 @@ static bool set(const sn_config_key *key, const sn_value *value, sn_config *conf
     case SN_KEY_CHOICE:
       return set_choice(key, word, member(key, config));
     case SN_KEY_SCHEME:
-      return sn_tableau_find(word) && set_text(word, member(key, config), sizeof config->integrator.scheme);
+      return set_scheme(word, member(key, config));
     default:
       return (*word || may_be_empty(key)) && set_text(word, member(key, config), SN_CONFIG_PATH);
   }
@@ -201,7 +212,7 @@ static void describe(const sn_config_key *key, const sn_value *value, char *text
 static const char *misspelt(const sn_config_key *key, const sn_value *value) {
   if (key->type == SN_KEY_NAMES)
     for (int k = 0; k < value->count && k < SN_VALUE_WORDS; k++)
-      if (!find_choice(key, value->words[k])) return value->words[k];
+      if (sn_name_value(key->choices, value->words[k]) < 0) return value->words[k];
   const bool takes_one = key->type == SN_KEY_CHOICE || key->type == SN_KEY_SCHEME;
   return takes_one && !value->is_list ? value->words[0] : NULL;
 }
@@ -253,19 +264,28 @@ static void print_names(const char *names, char *text, size_t size) {
   snprintf(text + used, size - used, "]");
 }
 
-static const char *name_of(const sn_config_key *key, int value) {
-  const sn_key_choice *c = key->choices;
-  while (c->name && c->value != value) c++;
-  return c->name;
+static void print_widths(const sn_network_widths *widths, char *text, size_t size) {
+  size_t used = (size_t)snprintf(text, size, "[");
+  for (int k = 0; k < widths->count; k++)
+    used += (size_t)snprintf(text + used, size - used, "%s%td", k ? ", " : "", widths->width[k]);
+  snprintf(text + used, size - used, "]");
+}
+
+static void print_coefficients(const sn_linear_init *init, char *text, size_t size) {
+  size_t used = (size_t)snprintf(text, size, init->ks ? "ks" : "[");
+  for (int k = 0; k < init->taps && !init->ks; k++) {
+    char number[40];
+    print_real(init->value[k], number, sizeof number);
+    used += (size_t)snprintf(text + used, size - used, "%s%s", k ? ", " : "", number);
+  }
+  if (!init->ks) snprintf(text + used, size - used, "]");
 }
 
 void sn_value_print(const sn_config_key *key, const sn_config *config, char *text, size_t size) {
   const void *at = read_member(key, config);
-  size_t used;
-  char number[40];
   switch (key->type) {
     case SN_KEY_INTEGER:
-      snprintf(text, size, "%lld", (long long)*(const int64_t *)at);
+      snprintf(text, size, "%lld", read_integer(key, at));
       break;
     case SN_KEY_REAL:
       print_real(*(const double *)at, text, size);
@@ -278,33 +298,22 @@ void sn_value_print(const sn_config_key *key, const sn_config *config, char *tex
       snprintf(text, size, "%s", *(const bool *)at ? "true" : "false");
       break;
     case SN_KEY_CHOICE:
-      snprintf(text, size, "%s", name_of(key, *(const int *)at));
+      snprintf(text, size, "%s", sn_name_of(key->choices, *(const int *)at));
       break;
     case SN_KEY_PATH:
-    case SN_KEY_SCHEME:
       print_text(at, text, size);
+      break;
+    case SN_KEY_SCHEME:
+      print_text((*(const sn_tableau *const *)at)->name, text, size);
       break;
     case SN_KEY_NAMES:
       print_names(at, text, size);
       break;
     case SN_KEY_WIDTHS:
-      used = (size_t)snprintf(text, size, "[");
-      for (int k = 0; k < *(const int *)((const char *)config + key->count_offset); k++)
-        used +=
-            (size_t)snprintf(text + used, size - used, "%s%lld", k ? ", " : "", (long long)((const int64_t *)at)[k]);
-      snprintf(text + used, size - used, "]");
+      print_widths(at, text, size);
       break;
     case SN_KEY_COEFFICIENTS:
-      if (config->model.linear.ks) {
-        snprintf(text, size, "ks");
-        break;
-      }
-      used = (size_t)snprintf(text, size, "[");
-      for (int k = 0; k < config->model.linear.taps; k++) {
-        print_real(config->model.linear.coefficients[k], number, sizeof number);
-        used += (size_t)snprintf(text + used, size - used, "%s%s", k ? ", " : "", number);
-      }
-      snprintf(text + used, size - used, "]");
+      print_coefficients(at, text, size);
       break;
   }
 }

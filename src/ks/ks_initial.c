@@ -6,6 +6,12 @@
 
 enum { MODES = 4 };
 
+const sn_name sn_ks_initials[] = {{"paper", SN_KS_INITIAL_PAPER},
+                                  {"cosine", SN_KS_INITIAL_COSINE},
+                                  {"random", SN_KS_INITIAL_RANDOM},
+                                  {"file", SN_KS_INITIAL_FILE},
+                                  {NULL, 0}};
+
 /* row += size * (a smooth random field of mean 0 and expected root mean square 1). */
 static void add_random(const sn_grid *grid, uint64_t seed, ptrdiff_t member, double size, double *row) {
   const sn_random source = {.seed = seed, .purpose = SN_RANDOM_INITIAL, .stream = (uint64_t)member};

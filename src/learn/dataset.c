@@ -78,3 +78,5 @@ void sn_dataset_gather(const sn_dataset *data, sn_set set, ptrdiff_t samples, co
       memcpy(targets + (k * samples + s) * points, from + (k + 1) * points, bytes);
   }
 }
+
+const sn_name sn_split_kinds[] = {{"time", SN_SPLIT_TIME}, {"member", SN_SPLIT_MEMBER}, {NULL, 0}};

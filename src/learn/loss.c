@@ -29,3 +29,5 @@ double sn_loss_sum(sn_loss_kind kind, ptrdiff_t count, const double *prediction,
   return kind == SN_LOSS_MSE ? squares(count, prediction, target, scale, bar)
                              : magnitudes(count, prediction, target, scale, bar);
 }
+
+const sn_name sn_loss_kinds[] = {{"mse", SN_LOSS_MSE}, {"mae", SN_LOSS_MAE}, {NULL, 0}};

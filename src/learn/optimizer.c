@@ -30,13 +30,12 @@ static void update_sgd(const sn_optimizer *optimizer, double rate, ptrdiff_t cou
   }
 }
 
-static const sn_optimizer_ops adamw = {.vectors = 2, .names = {"exp_avg", "exp_avg_sq"}, .update = update_adamw},
-                              sgd = {.vectors = 1, .names = {"momentum_buffer"}, .update = update_sgd};
+const sn_optimizer_ops sn_optimizer_adamw = {.vectors = 2, .names = {"exp_avg", "exp_avg_sq"}, .update = update_adamw};
+const sn_optimizer_ops sn_optimizer_sgd = {.vectors = 1, .names = {"momentum_buffer"}, .update = update_sgd};
 
-static const sn_optimizer_ops *const families[] = {[SN_OPTIMIZER_ADAMW] = &adamw,
-                                                   [SN_OPTIMIZER_SGD] = &sgd,
-                                                   [SN_OPTIMIZER_LBFGS] = &sn_optimizer_lbfgs,
-                                                   [SN_OPTIMIZER_LM] = &sn_optimizer_lm};
+static const sn_optimizer_ops *const kinds[] = {SN_OPTIMIZERS(SN_NAME_FUNCTIONS)};
+
+const sn_name sn_optimizer_kinds[] = {SN_OPTIMIZERS(SN_NAME_ENTRY){NULL, 0}};
 
 static sn_status build(sn_optimizer *optimizer) {
   const sn_optimizer_ops *ops = optimizer->ops;
@@ -54,7 +53,7 @@ static sn_status build(sn_optimizer *optimizer) {
 
 sn_status sn_optimizer_create(sn_parameters *parameters, const sn_optimizer_options *options, sn_optimizer **out) {
   SN_TRY(SN_NEW(1, out));
-  **out = (sn_optimizer){.ops = families[options->kind], .options = *options, .parameters = parameters};
+  **out = (sn_optimizer){.ops = kinds[options->kind], .options = *options, .parameters = parameters};
   sn_status status = build(*out);
   if (status) sn_optimizer_destroy(out);
   return status;
@@ -76,8 +75,9 @@ void sn_optimizer_update(sn_optimizer *optimizer, double learning_rate, const do
                          gradient + at, optimizer->vector[0] + at, second);
 }
 
-bool sn_optimizer_kind_is_full_batch(sn_optimizer_kind kind) { return families[kind]->minimize != NULL; }
+bool sn_optimizer_kind_is_full_batch(sn_optimizer_kind kind) { return kinds[kind]->minimize != NULL; }
 bool sn_optimizer_is_full_batch(const sn_optimizer *optimizer) { return optimizer->ops->minimize != NULL; }
+bool sn_optimizer_kind_wants_tangents(sn_optimizer_kind kind) { return kinds[kind]->tangents; }
 bool sn_optimizer_wants_tangents(const sn_optimizer *optimizer) { return optimizer->ops->tangents; }
 
 sn_status sn_optimizer_minimize(sn_optimizer *optimizer, const sn_problem *problem, double learning_rate, double *loss,

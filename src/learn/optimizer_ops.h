@@ -32,6 +32,7 @@ struct sn_optimizer {
   void *state;
 };
 
-extern const sn_optimizer_ops sn_optimizer_lbfgs, sn_optimizer_lm;
+#define SN_OPTIMIZER_DECLARE(constant, name, functions) extern const sn_optimizer_ops functions;
+SN_OPTIMIZERS(SN_OPTIMIZER_DECLARE)
 
 #endif

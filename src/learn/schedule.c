@@ -2,6 +2,12 @@
 
 #include <math.h>
 
+const sn_name sn_schedule_kinds[] = {{"plateau", SN_SCHEDULE_PLATEAU},
+                                     {"constant", SN_SCHEDULE_CONSTANT},
+                                     {"cosine", SN_SCHEDULE_COSINE},
+                                     {"restarts", SN_SCHEDULE_RESTARTS},
+                                     {NULL, 0}};
+
 sn_schedule sn_schedule_start(double learning_rate) {
   return (sn_schedule){.rate = learning_rate, .best = INFINITY, .bad_epochs = 0};
 }

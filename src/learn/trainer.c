@@ -388,3 +388,6 @@ sn_status sn_trainer_run(sn_trainer *trainer, const sn_trainer_hooks *hooks, boo
   }
   return SN_OK;
 }
+
+const sn_name sn_nonfinites[] = {
+    {"stop", SN_NONFINITE_STOP}, {"skip", SN_NONFINITE_SKIP}, {"halve", SN_NONFINITE_HALVE}, {NULL, 0}};

@@ -155,7 +155,6 @@ static void rows(const sn_linear *linear, double *matrix) {
 }
 
 const sn_linear_ops sn_linear_dense = {
-    .name = "dense",
     .create = create,
     .destroy = destroy,
     .set_ks = set_ks,

@@ -1,15 +1,23 @@
 #include "sinode/linear.h"
 
+#include <string.h>
+
 #include "linear_ops.h"
 #include "sinode/memory.h"
 
-static const sn_linear_ops *const kinds[] = {
-    [SN_LINEAR_STENCIL] = &sn_linear_stencil,
-    [SN_LINEAR_DENSE] = &sn_linear_dense,
-    [SN_LINEAR_SPECTRAL] = &sn_linear_spectral,
-};
+static const sn_linear_ops *const kinds[] = {SN_LINEARS(SN_NAME_FUNCTIONS)};
 
-const char *sn_linear_kind_name(sn_linear_kind kind) { return kinds[kind]->name; }
+const sn_name sn_linear_kinds[] = {SN_LINEARS(SN_NAME_ENTRY){NULL, 0}};
+
+const char *sn_linear_kind_name(sn_linear_kind kind) { return sn_name_of(sn_linear_kinds, (int)kind); }
+
+/* A matrix has as many rows as there are points. */
+bool sn_linear_is_of_one_grid(sn_linear_kind kind) { return !kinds[kind]->circulant; }
+
+sn_linear_shape sn_linear_shape_of(const sn_linear_options *options, double length) {
+  return (sn_linear_shape){
+      .kind = options->kind, .taps = options->coefficients.taps, .length = length, .trainable = options->trainable};
+}
 
 sn_status sn_linear_create(const sn_grid *grid, const sn_linear_shape *shape, ptrdiff_t samples,
                            sn_parameters *parameters, sn_linear **out) {
@@ -57,6 +65,15 @@ void sn_linear_add_taps(const sn_grid *grid, int count, const double *taps, doub
 
 sn_status sn_linear_set_ks(sn_linear *linear) { return linear->ops->set_ks(linear); }
 
+sn_status sn_linear_initialize(sn_linear *linear, const sn_linear_init *init) {
+  if (init->ks) return sn_linear_set_ks(linear);
+  if (linear->shape.kind != SN_LINEAR_STENCIL || linear->shape.taps != init->taps)
+    return SN_ERROR_ALL(SN_ERROR_USAGE, "a list of %d coefficients is not for this %s linear part of %d", init->taps,
+                        sn_linear_kind_name(linear->shape.kind), linear->shape.taps);
+  memcpy(sn_linear_coefficients(linear), init->value, (size_t)init->taps * sizeof(double));
+  return SN_OK;
+}
+
 sn_status sn_linear_update(sn_linear *linear) {
   linear->version++;
   if (linear->ops->update) linear->ops->update(linear);
@@ -95,7 +112,7 @@ sn_status sn_linear_tangent(sn_linear *linear, ptrdiff_t samples, double weight,
 sn_status sn_linear_rows(const sn_linear *linear, double *rows) {
   if (!linear->ops->rows)
     return SN_ERROR_ALL(SN_ERROR_USAGE, "a %s linear operator has no matrix; use the fft solver with it",
-                        linear->ops->name);
+                        sn_linear_kind_name(linear->shape.kind));
   linear->ops->rows(linear, rows);
   return SN_OK;
 }

@@ -7,7 +7,6 @@
 #include "sinode/linear.h"
 
 typedef struct {
-  const char *name;
   bool circulant;
   sn_status (*create)(sn_linear *linear); /* the block and the private state; collective over space */
   void (*destroy)(sn_linear *linear);
@@ -33,7 +32,8 @@ struct sn_linear {
   void *state;
 };
 
-extern const sn_linear_ops sn_linear_stencil, sn_linear_dense, sn_linear_spectral;
+#define SN_LINEAR_DECLARE(constant, name, functions) extern const sn_linear_ops functions;
+SN_LINEARS(SN_LINEAR_DECLARE)
 
 static inline double *sn_linear_coefficients(const sn_linear *linear) {
   return sn_parameters_values(linear->parameters) + linear->offset;
@@ -47,7 +47,6 @@ static inline double sn_linear_row_sum(const sn_linear *linear) {
 }
 
 /* Taps of -(d^2/dx^2 + d^4/dx^4) by central differences. */
-enum { SN_LINEAR_KS_TAPS = 5 };
 void sn_linear_ks_taps(const sn_linear *linear, double taps[SN_LINEAR_KS_TAPS]);
 
 /* rows += a circulant's taps, in the layout of sn_linear_rows. */

@@ -8,12 +8,9 @@
 #include "sinode/memory.h"
 #include "solver_ops.h"
 
-static const sn_solver_ops *const kinds[] = {
-    [SN_SOLVER_FFT] = &sn_solver_fft,
-    [SN_SOLVER_BANDED] = &sn_solver_banded,
-    [SN_SOLVER_DENSE] = &sn_solver_dense,
-    [SN_SOLVER_GMRES] = &sn_solver_gmres,
-};
+static const sn_solver_ops *const kinds[] = {SN_SOLVERS(SN_NAME_FUNCTIONS)};
+
+const sn_name sn_solver_kinds[] = {{"auto", SN_SOLVER_AUTO}, SN_SOLVERS(SN_NAME_ENTRY){NULL, 0}};
 
 static sn_status prepare(sn_solver *solver, int gammas, const double *gamma) {
   SN_TRY(SN_NEW(gammas, &solver->gamma));
@@ -62,14 +59,10 @@ static sn_solver_kind choose_auto(const situation *s) {
   return band_is_better(s) ? SN_SOLVER_BANDED : SN_SOLVER_FFT;
 }
 
-const char *sn_solver_kind_name(sn_solver_kind kind) { return kinds[kind]->name; }
+const char *sn_solver_kind_name(sn_solver_kind kind) { return sn_name_of(sn_solver_kinds, (int)kind); }
 
 const char *sn_solver_unsupported_reason(sn_solver_kind solver, sn_linear_kind linear) {
-  if (solver == SN_SOLVER_FFT && linear == SN_LINEAR_DENSE) return "is not circulant; use dense or gmres";
-  if (solver == SN_SOLVER_BANDED && linear == SN_LINEAR_DENSE) return "has no band; use dense or gmres";
-  if (solver == SN_SOLVER_BANDED && linear == SN_LINEAR_SPECTRAL) return "has no band; use fft";
-  if (solver == SN_SOLVER_DENSE && linear == SN_LINEAR_SPECTRAL) return "has no matrix; use fft";
-  return NULL;
+  return solver != SN_SOLVER_AUTO && kinds[solver]->unsupported ? kinds[solver]->unsupported(linear) : NULL;
 }
 
 static sn_status choose(const situation *s, sn_solver_kind *kind) {
@@ -78,7 +71,7 @@ static sn_status choose(const situation *s, sn_solver_kind *kind) {
   const char *unsupported = sn_solver_unsupported_reason(*kind, form);
   if (!unsupported) return SN_OK;
   return SN_ERROR_ALL(SN_ERROR_USAGE, "integrator.solver.kind is %s, but a linear part of kind %s %s",
-                      kinds[*kind]->name, sn_linear_kind_name(form), unsupported);
+                      sn_solver_kind_name(*kind), sn_linear_kind_name(form), unsupported);
 }
 
 sn_status sn_solver_estimate_cost(const sn_linear *linear, const sn_solver_options *options, int ranks, double memory,
@@ -87,7 +80,7 @@ sn_status sn_solver_estimate_cost(const sn_linear *linear, const sn_solver_optio
   const situation s = {linear, points, ranks, memory, gammas, gamma};
   sn_solver_kind kind = options->kind;
   SN_TRY(choose(&s, &kind));
-  *out = (sn_solver_cost){.kind = kind, .name = kinds[kind]->name};
+  *out = (sn_solver_cost){.kind = kind, .name = sn_solver_kind_name(kind)};
   if (kinds[kind]->estimate_cost) kinds[kind]->estimate_cost(linear, ranks, gammas, gamma, samples, out);
   return SN_OK;
 }
@@ -104,7 +97,8 @@ sn_status sn_solver_create(const sn_grid *grid, sn_linear *linear, const sn_solv
   SN_TRY(choose(&s, &kind));
   sn_solver *solver;
   SN_TRY(sn_collective_status(world, SN_NEW(1, &solver)));
-  *solver = (sn_solver){.ops = kinds[kind], .grid = grid, .linear = linear, .options = *options, .gammas = gammas};
+  *solver = (sn_solver){
+      .ops = kinds[kind], .kind = kind, .grid = grid, .linear = linear, .options = *options, .gammas = gammas};
   sn_status status = sn_collective_status(world, prepare(solver, gammas, gamma));
   if (!status) status = sn_collective_status(world, solver->ops->create(solver));
   if (status) sn_solver_destroy(&solver);
@@ -167,7 +161,7 @@ sn_status sn_solver_solve_transpose(sn_solver *solver, int which, ptrdiff_t samp
   return solve(solver, which, true, samples, x);
 }
 
-const char *sn_solver_name(const sn_solver *solver) { return solver->ops->name; }
+const char *sn_solver_name(const sn_solver *solver) { return sn_solver_kind_name(solver->kind); }
 const char *sn_solver_reason(const sn_solver *solver) { return solver->reason; }
 long sn_solver_factorizations(const sn_solver *solver) { return solver->factorizations; }
 ptrdiff_t sn_solver_bytes(const sn_solver *solver) { return solver->bytes; }

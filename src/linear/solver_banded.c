@@ -448,8 +448,13 @@ static void estimate_cost(const sn_linear *linear, int ranks, int gammas, const 
   out->sent = 8 * columns * 2 * levels + 16 * columns + 12 + moved;
 }
 
+static const char *unsupported(sn_linear_kind linear) {
+  if (linear == SN_LINEAR_DENSE) return "has no band; use dense or gmres";
+  return linear == SN_LINEAR_SPECTRAL ? "has no band; use fft" : NULL;
+}
+
 const sn_solver_ops sn_solver_banded = {
-    .name = "banded",
+    .unsupported = unsupported,
     .create = create,
     .destroy = destroy,
     .reserve = reserve,

@@ -282,8 +282,12 @@ static void estimate_cost(const sn_linear *linear, int ranks, int gammas, const 
   out->sent = 2 * 8 * points / ranks * (double)samples;
 }
 
+static const char *unsupported(sn_linear_kind linear) {
+  return linear == SN_LINEAR_SPECTRAL ? "has no matrix; use fft" : NULL;
+}
+
 const sn_solver_ops sn_solver_dense = {
-    .name = "dense",
+    .unsupported = unsupported,
     .create = create,
     .destroy = destroy,
     .reserve = reserve,

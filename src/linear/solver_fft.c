@@ -62,8 +62,12 @@ static void estimate_cost(const sn_linear *linear, int ranks, int gammas, const 
   out->held = 2 * 8 * numbers * gammas; /* a symbol and its conjugate */
 }
 
+static const char *unsupported(sn_linear_kind linear) {
+  return linear == SN_LINEAR_DENSE ? "is not circulant; use dense or gmres" : NULL;
+}
+
 const sn_solver_ops sn_solver_fft = {
-    .name = "fft",
+    .unsupported = unsupported,
     .create = create,
     .destroy = destroy,
     .reserve = reserve,

@@ -167,7 +167,6 @@ static sn_status solve(sn_solver *solver, int which, bool transpose, ptrdiff_t s
 }
 
 const sn_solver_ops sn_solver_gmres = {
-    .name = "gmres",
     .create = create,
     .destroy = destroy,
     .reserve = reserve,

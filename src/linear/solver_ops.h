@@ -7,13 +7,14 @@
 enum { SN_SOLVER_REASON_LENGTH = 256 };
 
 typedef struct {
-  const char *name;
   sn_status (*create)(sn_solver *solver); /* all of these are collective over space */
   void (*destroy)(sn_solver *solver);
   sn_status (*reserve)(sn_solver *solver, ptrdiff_t samples);
   sn_status (*factor)(sn_solver *solver, int which);
   /* Error if samples was not reserved. */
   sn_status (*solve)(sn_solver *solver, int which, bool transpose, ptrdiff_t samples, double *x);
+  /* Why it does not take a linear part of that kind, NULL if it does; no function: it takes all. Local. */
+  const char *(*unsupported)(sn_linear_kind linear);
   /* Fills in what a solve sends and the factors take, by formula; NULL: there is none. Local. */
   void (*estimate_cost)(const sn_linear *linear, int ranks, int gammas, const double *gamma, ptrdiff_t samples,
                         sn_solver_cost *out);
@@ -21,6 +22,7 @@ typedef struct {
 
 struct sn_solver {
   const sn_solver_ops *ops;
+  sn_solver_kind kind;
   const sn_grid *grid;
   sn_linear *linear;
   sn_solver_options options;
@@ -33,7 +35,8 @@ struct sn_solver {
   void *state;
 };
 
-extern const sn_solver_ops sn_solver_fft, sn_solver_banded, sn_solver_dense, sn_solver_gmres;
+#define SN_SOLVER_DECLARE(constant, name, functions) extern const sn_solver_ops functions;
+SN_SOLVERS(SN_SOLVER_DECLARE)
 
 /*
  * Error of that code if I - gamma A, kept as an array, has lost its identity part: eps gamma |A| > 1e-6, |A| being the

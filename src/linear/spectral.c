@@ -42,7 +42,6 @@ static sn_status apply(sn_linear *linear, bool transpose, ptrdiff_t samples, con
 }
 
 const sn_linear_ops sn_linear_spectral = {
-    .name = "spectral",
     .circulant = true,
     .create = create,
     .destroy = destroy,

@@ -206,7 +206,6 @@ static void rows(const sn_linear *linear, double *matrix) {
 }
 
 const sn_linear_ops sn_linear_stencil = {
-    .name = "stencil",
     .circulant = true,
     .create = create,
     .destroy = destroy,

@@ -1,22 +1,12 @@
 #include "activation.h"
 
 #include <math.h>
-#include <string.h>
 
-static const char *const names[] = {
-    [SN_ACTIVATION_RELU] = "relu",
-    [SN_ACTIVATION_TANH] = "tanh",
-    [SN_ACTIVATION_SIGMOID] = "sigmoid",
-    [SN_ACTIVATION_GELU] = "gelu",
-};
-
-const char *sn_activation_name(sn_activation activation) { return names[activation]; }
-
-int sn_activation_from_name(const char *name) {
-  for (int k = 0; k < (int)(sizeof names / sizeof names[0]); k++)
-    if (strcmp(names[k], name) == 0) return k;
-  return -1;
-}
+const sn_name sn_activations[] = {{"relu", SN_ACTIVATION_RELU},
+                                  {"tanh", SN_ACTIVATION_TANH},
+                                  {"sigmoid", SN_ACTIVATION_SIGMOID},
+                                  {"gelu", SN_ACTIVATION_GELU},
+                                  {NULL, 0}};
 
 bool sn_activation_keeps_slope(sn_activation activation) { return activation == SN_ACTIVATION_GELU; }
 

@@ -182,7 +182,7 @@ static sn_status build(product *p) {
   return SN_NEW(samples * 2 * channels * points, &p->factor);
 }
 
-sn_status sn_bilinear_conv_create(const sn_network *base, sn_network **out) {
+static sn_status create(const sn_network *base, sn_network **out) {
   *out = NULL;
   SN_TRY(sn_convolution_check(base->grid, base->shape.kernel));
   product *p;
@@ -195,3 +195,19 @@ sn_status sn_bilinear_conv_create(const sn_network *base, sn_network **out) {
   if (status) sn_network_destroy(out);
   return status;
 }
+
+static void choose(const sn_network_options *options, sn_network_shape *shape) {
+  shape->hidden = 1;
+  shape->width[0] = options->products;
+}
+
+/* Its first layer has both factors of each product. */
+static const char *set_layers(sn_network_shape *shape, int layers, const ptrdiff_t *outputs) {
+  if (layers != 2 || outputs[0] % 2) return "has two layers, the first of an even number of channels";
+  shape->hidden = 1;
+  shape->width[0] = outputs[0] / 2;
+  return NULL;
+}
+
+const sn_network_type sn_network_bilinear = {
+    .create = create, .weight_dimensions = 3, .choose = choose, .set_layers = set_layers};

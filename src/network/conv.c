@@ -195,7 +195,7 @@ static sn_status build(conv *c) {
   return SN_OK;
 }
 
-sn_status sn_conv_create(const sn_network *base, sn_network **out) {
+static sn_status create(const sn_network *base, sn_network **out) {
   *out = NULL;
   SN_TRY(sn_convolution_check(base->grid, base->shape.kernel));
   conv *c;
@@ -208,3 +208,9 @@ sn_status sn_conv_create(const sn_network *base, sn_network **out) {
   if (status) sn_network_destroy(out);
   return status;
 }
+
+static void choose(const sn_network_options *options, sn_network_shape *shape) {
+  sn_network_set_widths(&options->channels, shape);
+}
+
+const sn_network_type sn_network_conv = {.create = create, .weight_dimensions = 3, .choose = choose};

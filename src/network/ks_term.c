@@ -146,7 +146,7 @@ static sn_status prepare(ks_term *ks) {
   return SN_NEW(ks->group * ks->base.points, &ks->fields);
 }
 
-sn_status sn_ks_term_create(const sn_network *base, sn_network **out) {
+static sn_status create(const sn_network *base, sn_network **out) {
   MPI_Comm space = sn_grid_space(base->grid);
   ks_term *ks;
   SN_TRY(sn_collective_status(space, SN_NEW(1, &ks)));
@@ -162,3 +162,5 @@ sn_status sn_ks_term_create(const sn_network *base, sn_network **out) {
   set_symbols(ks);
   return SN_OK;
 }
+
+const sn_network_type sn_network_ks = {.create = create};

@@ -96,7 +96,7 @@ static sn_status build(sn_mlp *m) {
   return allocate_arrays(m);
 }
 
-sn_status sn_mlp_create(const sn_network *base, sn_network **out) {
+static sn_status create(const sn_network *base, sn_network **out) {
   sn_mlp *m;
   SN_TRY(SN_NEW(1, &m));
   m->base = *base;
@@ -107,3 +107,10 @@ sn_status sn_mlp_create(const sn_network *base, sn_network **out) {
   if (status) sn_network_destroy(out);
   return status;
 }
+
+static void choose(const sn_network_options *options, sn_network_shape *shape) {
+  sn_network_set_widths(&options->hidden, shape);
+}
+
+const sn_network_type sn_network_mlp = {
+    .create = create, .weight_dimensions = 2, .one_grid = true, .single_precision = true, .choose = choose};

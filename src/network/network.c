@@ -7,16 +7,45 @@
 #include "sinode/memory.h"
 #include "sinode/random.h"
 
-static const char *const kind_names[] = {
-    [SN_NETWORK_NONE] = "none", [SN_NETWORK_MLP] = "mlp",          [SN_NETWORK_CONV] = "conv",
-    [SN_NETWORK_KS] = "ks",     [SN_NETWORK_BILINEAR] = "product", [SN_NETWORK_SHELL] = "shell"};
+static const sn_network_type *const types[] = {SN_NETWORKS(SN_NAME_FUNCTIONS)[SN_NETWORK_SHELL] = &sn_network_of_shell};
 
-const char *sn_network_kind_name(sn_network_kind kind) { return kind_names[kind]; }
+const sn_name sn_network_kinds[] = {SN_NETWORKS(SN_NAME_ENTRY){NULL, 0}};
 
-int sn_network_kind_from_name(const char *name) {
-  for (int k = 0; k < (int)(sizeof kind_names / sizeof kind_names[0]); k++)
-    if (strcmp(kind_names[k], name) == 0) return k;
-  return -1;
+const sn_name sn_precisions[] = {
+    {"double", SN_PRECISION_DOUBLE}, {"mixed", SN_PRECISION_MIXED}, {"single", SN_PRECISION_SINGLE}, {NULL, 0}};
+
+const sn_name sn_init_kinds[] = {
+    {"normal", SN_INIT_NORMAL}, {"xavier", SN_INIT_XAVIER}, {"pytorch", SN_INIT_PYTORCH}, {NULL, 0}};
+
+/* A shell has no name among those of files, which cannot describe it. */
+const char *sn_network_kind_name(sn_network_kind kind) {
+  return kind == SN_NETWORK_SHELL ? "shell" : sn_name_of(sn_network_kinds, (int)kind);
+}
+
+bool sn_network_is_of_one_grid(sn_network_kind kind) { return types[kind]->one_grid; }
+int sn_network_weight_dimensions(sn_network_kind kind) { return types[kind]->weight_dimensions; }
+
+void sn_network_set_widths(const sn_network_widths *widths, sn_network_shape *shape) {
+  shape->hidden = widths->count;
+  memcpy(shape->width, widths->width, sizeof shape->width);
+}
+
+sn_network_shape sn_network_shape_of(const sn_network_options *options, double length) {
+  sn_network_shape shape = {.kind = options->kind,
+                            .activation = options->activation,
+                            .kernel = options->kernel,
+                            .length = length,
+                            .precision = options->precision};
+  if (types[options->kind]->choose) types[options->kind]->choose(options, &shape);
+  return shape;
+}
+
+const char *sn_network_set_layers(sn_network_shape *shape, int layers, const ptrdiff_t *outputs) {
+  const sn_network_type *type = types[shape->kind];
+  if (type->set_layers) return type->set_layers(shape, layers, outputs);
+  shape->hidden = layers - 1;
+  for (int k = 0; k < shape->hidden; k++) shape->width[k] = outputs[k];
+  return NULL;
 }
 
 /* F = 0. */
@@ -58,21 +87,18 @@ static sn_status none_create(const sn_network *base, sn_network **out) {
   return SN_OK;
 }
 
-static sn_status (*const creators[])(const sn_network *base, sn_network **out) = {
-    [SN_NETWORK_NONE] = none_create,     [SN_NETWORK_MLP] = sn_mlp_create,
-    [SN_NETWORK_CONV] = sn_conv_create,  [SN_NETWORK_BILINEAR] = sn_bilinear_conv_create,
-    [SN_NETWORK_KS] = sn_ks_term_create, [SN_NETWORK_SHELL] = sn_shell_create};
+const sn_network_type sn_network_none = {.create = none_create};
 
 sn_status sn_network_create(const sn_grid *grid, const sn_network_shape *shape, ptrdiff_t samples,
                             sn_parameters *parameters, sn_network **out) {
   const sn_network base = {
       .grid = grid, .shape = *shape, .parameters = parameters, .samples = samples, .points = sn_grid_range(grid).count};
-  if (shape->precision != SN_PRECISION_DOUBLE && shape->kind != SN_NETWORK_MLP)
+  if (shape->precision != SN_PRECISION_DOUBLE && !types[shape->kind]->single_precision)
     return SN_ERROR_ALL(SN_ERROR_USAGE,
                         "model.precision is not double, but a network of kind %s comes in double precision only; a "
                         "perceptron (mlp) in single, too",
                         sn_network_kind_name(shape->kind));
-  return creators[shape->kind](&base, out);
+  return types[shape->kind]->create(&base, out);
 }
 
 void sn_network_destroy(sn_network **network) {

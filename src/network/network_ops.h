@@ -1,4 +1,4 @@
-/* The family of networks: a table of functions for each kind, and what all of them have. */
+/* The family of networks: tables of functions for each kind, and what all of them have. */
 #ifndef SINODE_NETWORK_OPS_H
 #define SINODE_NETWORK_OPS_H
 
@@ -16,6 +16,22 @@ typedef struct {
                        const double *dtheta, double *df);
 } sn_network_ops;
 
+/* What there is to know of a kind before there is such a network. */
+typedef struct {
+  /* Takes the memory of its kind, adds its blocks and sets ops; base holds everything else. */
+  sn_status (*create)(const sn_network *base, sn_network **out);
+  int weight_dimensions; /* as of sn_network_weight_dimensions */
+  bool one_grid, single_precision;
+  /* Takes its own options into the shape. NULL: there are none. */
+  void (*choose)(const sn_network_options *options, sn_network_shape *shape);
+  /* As of sn_network_set_layers. NULL: a hidden layer is as wide as it has outputs. */
+  const char *(*set_layers)(sn_network_shape *shape, int layers, const ptrdiff_t *outputs);
+} sn_network_type;
+
+#define SN_NETWORK_DECLARE(constant, name, functions) extern const sn_network_type functions;
+SN_NETWORKS(SN_NETWORK_DECLARE)
+extern const sn_network_type sn_network_of_shell;
+
 /* First member of every network. */
 struct sn_network {
   const sn_network_ops *ops;
@@ -25,11 +41,7 @@ struct sn_network {
   ptrdiff_t samples, points; /* most samples; local points */
 };
 
-/* Each takes the memory of its kind, adds its blocks and sets ops; base holds everything else. */
-sn_status sn_mlp_create(const sn_network *base, sn_network **out);
-sn_status sn_conv_create(const sn_network *base, sn_network **out);
-sn_status sn_bilinear_conv_create(const sn_network *base, sn_network **out);
-sn_status sn_ks_term_create(const sn_network *base, sn_network **out);
-sn_status sn_shell_create(const sn_network *base, sn_network **out);
+/* Takes a list of widths into the shape. Local. */
+void sn_network_set_widths(const sn_network_widths *widths, sn_network_shape *shape);
 
 #endif

@@ -41,7 +41,7 @@ static const sn_network_ops ops = {.destroy = shell_destroy,
                                    .backward = shell_backward,
                                    .tangent = shell_tangent};
 
-sn_status sn_shell_create(const sn_network *base, sn_network **out) {
+static sn_status create(const sn_network *base, sn_network **out) {
   const sn_network_shell *shell = base->shape.shell;
   if (!shell || !shell->create || !shell->forward || !shell->backward)
     return SN_ERROR_ALL(SN_ERROR_USAGE, "a network of kind shell needs the functions create, forward and backward");
@@ -53,3 +53,5 @@ sn_status sn_shell_create(const sn_network *base, sn_network **out) {
   if (status) sn_network_destroy(out);
   return status;
 }
+
+const sn_network_type sn_network_of_shell = {.create = create};

@@ -171,3 +171,5 @@ double sn_fourier_energy(const sn_fourier *fourier, const double complex *coeffi
   sn_timer_stop(timer, SN_TIME_REDUCE);
   return sum;
 }
+
+const sn_name sn_fourier_rigors[] = {{"estimate", SN_FOURIER_ESTIMATE}, {"measure", SN_FOURIER_MEASURE}, {NULL, 0}};

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "setup.h"
+#include "output.h"
 #include "sinode/file.h"
 #include "sinode/text_file.h"
 
@@ -22,7 +22,7 @@ sn_status sn_run_lock(sn_app *app) {
   char path[SN_RUN_PATH];
   SN_TRY(sn_collective_status(app->world, app->rank == 0 ? sn_file_make_directory(app->config.run.directory) : SN_OK));
   sn_run_path(app, "lock", path);
-  return sn_setup_lock(app, path, app->config.run.directory, "use another run.directory");
+  return sn_output_lock(app, path, app->config.run.directory, "use another run.directory");
 }
 
 void sn_history_row(const sn_trainer_record *record, double *row) {

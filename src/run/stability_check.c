@@ -62,7 +62,7 @@ sn_status sn_stability_check(const sn_app *app, const sn_model *model, double ma
 
 sn_status sn_stability_check_parts(const sn_app *app, const sn_linear *linear, const sn_grid *grid,
                                    sn_network_kind network, double max_abs_u, ptrdiff_t steps) {
-  const sn_tableau *tableau = sn_tableau_find(app->config.integrator.scheme);
+  const sn_tableau *tableau = app->config.integrator.tableau;
   const double dt = app->config.integrator.dt;
   ptrdiff_t mode;
   const double found = sn_stability_amplification(linear, grid, tableau, dt, max_abs_u, &mode);

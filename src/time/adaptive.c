@@ -321,7 +321,7 @@ static sn_status allocate_arrays(adaptive *a, bool adjoint) {
   return SN_NEW(count, &a->scratch);
 }
 
-sn_status sn_adaptive_create(sn_model *model, const sn_stepper_options *options, sn_stepper **out) {
+sn_status sn_adaptive_create(sn_model *model, const sn_integrator_options *options, double dt, sn_stepper **out) {
   adaptive *a;
   SN_TRY(sn_collective_status(sn_grid_space(sn_model_grid(model)), SN_NEW(1, &a)));
   *out = &a->base;
@@ -330,8 +330,8 @@ sn_status sn_adaptive_create(sn_model *model, const sn_stepper_options *options,
   a->model = model;
   a->points = sn_grid_range(sn_model_grid(model)).count;
   a->samples = sn_model_samples(model);
-  a->interval = options->dt;
-  a->first_step = options->control.first_step;
+  a->interval = dt;
+  a->first_step = options->dt;
   a->least_step = options->control.minimum_step;
   a->rtol = options->control.rtol;
   a->atol = options->control.atol;

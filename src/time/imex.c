@@ -333,7 +333,7 @@ static sn_status allocate_arrays(imex *scheme, bool adjoint) {
   return SN_NEW(count, &scheme->h_bar);
 }
 
-sn_status sn_imex_create(sn_model *model, const sn_stepper_options *options, sn_stepper **out) {
+sn_status sn_imex_create(sn_model *model, const sn_integrator_options *options, double dt, sn_stepper **out) {
   const sn_grid *grid = sn_model_grid(model);
   imex *scheme;
   SN_TRY(sn_collective_status(sn_grid_world(grid), SN_NEW(1, &scheme)));
@@ -342,7 +342,7 @@ sn_status sn_imex_create(sn_model *model, const sn_stepper_options *options, sn_
   scheme->tableau = options->tableau;
   scheme->model = model;
   scheme->points = sn_grid_range(grid).count;
-  scheme->dt = options->dt;
+  scheme->dt = dt;
   scheme->from_last = sn_tableau_is_stiffly_accurate(options->tableau);
   scheme->estimates = options->estimate && sn_tableau_is_embedded(options->tableau);
   find_needs(scheme, sn_network_get_shape(sn_model_network(model))->kind != SN_NETWORK_NONE);

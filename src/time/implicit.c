@@ -90,7 +90,7 @@ static double relative_norm(implicit *scheme, ptrdiff_t samples, const double *x
 static sn_status complete(implicit *scheme, ptrdiff_t samples, bool transposed, const double *x, double *y) {
   const ptrdiff_t count = samples * scheme->points;
   sn_linear *linear = sn_model_linear(scheme->model);
-  if (!scheme->newton.unpreconditioned) {
+  if (scheme->newton.precondition) {
     SN_TRY((transposed ? sn_solver_solve_transpose : sn_solver_solve)(scheme->base.solver, 0, samples, y));
   } else {
     SN_TRY((transposed ? sn_linear_apply_transpose : sn_linear_apply)(linear, samples, x, scheme->scratch));
@@ -117,7 +117,7 @@ static sn_status find_residual(implicit *scheme, ptrdiff_t samples, const double
   const ptrdiff_t count = samples * scheme->points;
   double *residual = scheme->residual;
   for (ptrdiff_t i = 0; i < count; i++) residual[i] = scheme->right[i] - scheme->gamma * scheme->f[i];
-  if (!scheme->newton.unpreconditioned) {
+  if (scheme->newton.precondition) {
     SN_TRY(sn_solver_solve(scheme->base.solver, 0, samples, residual));
   } else {
     SN_TRY(sn_linear_apply(sn_model_linear(scheme->model), samples, u, scheme->scratch));
@@ -229,7 +229,7 @@ static sn_status backward(sn_stepper *stepper, ptrdiff_t samples, const double *
   double *w = scheme->delta, *scaled = scheme->f;
   scheme->at = at.end;
   scheme->at_tape = at.end_tape;
-  if (!scheme->newton.unpreconditioned) SN_TRY(sn_solver_solve_transpose(scheme->base.solver, 0, samples, lambda));
+  if (scheme->newton.precondition) SN_TRY(sn_solver_solve_transpose(scheme->base.solver, 0, samples, lambda));
   const sn_gmres_limits limits = {.tolerance = scheme->newton.tolerance, .max_iterations = KRYLOV_MOST};
   sn_gmres_result result;
   SN_TRY(sn_gmres_solve(scheme->gmres, samples, adjoint_operator, scheme, lambda, w, &limits, &result));
@@ -279,14 +279,14 @@ static sn_status allocate_arrays(implicit *scheme) {
   return sn_gmres_create(sn_model_grid(scheme->model), samples, RESTART, &scheme->gmres);
 }
 
-static sn_status build(implicit *scheme, const sn_stepper_options *options) {
+static sn_status build(implicit *scheme, const sn_integrator_options *options) {
   const sn_grid *grid = sn_model_grid(scheme->model);
   SN_TRY(sn_collective_status(sn_grid_world(grid), allocate_arrays(scheme)));
   return sn_solver_create(grid, sn_model_linear(scheme->model), &options->solver, 1, &scheme->gamma,
                           &scheme->base.solver);
 }
 
-sn_status sn_implicit_create(sn_model *model, const sn_stepper_options *options, sn_stepper **out) {
+sn_status sn_implicit_create(sn_model *model, const sn_integrator_options *options, double dt, sn_stepper **out) {
   implicit *scheme;
   SN_TRY(sn_collective_status(sn_grid_world(sn_model_grid(model)), SN_NEW(1, &scheme)));
   *out = &scheme->base;
@@ -295,7 +295,7 @@ sn_status sn_implicit_create(sn_model *model, const sn_stepper_options *options,
   scheme->name = options->tableau->name;
   scheme->model = model;
   scheme->points = sn_grid_range(sn_model_grid(model)).count;
-  scheme->dt = options->dt;
+  scheme->dt = dt;
   scheme->theta = sn_tableau_linear(options->tableau, last, last);
   scheme->gamma = scheme->theta * scheme->dt;
   scheme->newton = options->newton;

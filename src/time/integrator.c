@@ -13,6 +13,8 @@
 struct sn_integrator {
   sn_model *model;
   sn_integrator_options options;
+  double dt;          /* of a step; adaptive: the interval */
+  ptrdiff_t substeps; /* steps an interval */
   sn_stepper *stepper;
   sn_storage storage;
   ptrdiff_t points;   /* local */
@@ -32,28 +34,34 @@ struct sn_integrator {
   bool within_bounds; /* whether the last pass, or pair of them, stayed within bounds on this rank */
 };
 
-typedef sn_status (*stepper_creator)(sn_model *model, const sn_stepper_options *options, sn_stepper **out);
-
-static stepper_creator creator(const sn_tableau *tableau) {
+static sn_stepper_creator creator(const sn_tableau *tableau) {
   if (tableau->adaptive) return sn_adaptive_create;
   return tableau->kind == SN_TABLEAU_IMPLICIT ? sn_implicit_create : sn_imex_create;
+}
+
+/* The steps an interval, and their length, which makes up for the round-off in dt. */
+static sn_status divide_interval(sn_integrator *it) {
+  const double interval = it->options.interval, ratio = it->options.tableau->adaptive ? 1 : interval / it->options.dt;
+  it->substeps = (ptrdiff_t)llround(ratio);
+  if (it->substeps < 1 || !(fabs(ratio - (double)it->substeps) <= 1e-6 * ratio))
+    return SN_ERROR_ALL(
+        SN_ERROR_USAGE,
+        "integrator.dt is %.12g, but the data have a snapshot every %.12g, which must be a multiple of it; "
+        "%.12g would do",
+        it->options.dt, interval, interval / fmax(1, (double)it->substeps));
+  it->dt = interval / (double)it->substeps;
+  return SN_OK;
 }
 
 static sn_status build(sn_integrator *it) {
   const sn_integrator_options *options = &it->options;
   const MPI_Comm world = sn_grid_world(sn_model_grid(it->model));
   const ptrdiff_t samples = sn_model_samples(it->model), count = samples * it->points;
-  const sn_stepper_options scheme = {.tableau = options->tableau,
-                                     .dt = options->dt,
-                                     .adjoint = options->adjoint,
-                                     .estimate = options->estimate,
-                                     .solver = options->solver,
-                                     .control = options->control,
-                                     .newton = options->newton};
-  SN_TRY(sn_collective_status(world, creator(options->tableau)(it->model, &scheme, &it->stepper)));
-  if (!sn_count_multiply(options->intervals, options->substeps, &it->capacity))
+  SN_TRY(divide_interval(it));
+  SN_TRY(sn_collective_status(world, creator(options->tableau)(it->model, options, it->dt, &it->stepper)));
+  if (!sn_count_multiply(options->intervals, it->substeps, &it->capacity))
     return SN_ERROR_ALL(SN_ERROR_RUN, "%td intervals of %td time steps are more than can be counted",
-                        options->intervals, options->substeps);
+                        options->intervals, it->substeps);
   const sn_stepper_ops *ops = it->stepper->ops;
   if (options->adjoint) {
     const sn_storage_sizes sizes = {.state = count,
@@ -115,13 +123,13 @@ static sn_status step_forward(sn_integrator *it, ptrdiff_t step, ptrdiff_t sampl
                               double *tape) {
   it->made++;
   it->stepper->step = it->before + step + 1;
-  it->stepper->time = it->start + (double)step * it->options.dt;
+  it->stepper->time = it->start + (double)step * it->dt;
   return it->stepper->ops->forward(it->stepper, samples, u, next, tape);
 }
 
 /* A pass over so many intervals, for which the integrator must have been made. */
 static sn_status begin_forward(sn_integrator *it, ptrdiff_t intervals, bool prepared, const char *what) {
-  it->steps = intervals * it->options.substeps;
+  it->steps = intervals * it->substeps;
   if (it->steps > it->capacity || !prepared)
     return SN_ERROR_ALL(SN_ERROR_RUN, "an integrator made for %td steps%s was asked for %td%s%s", it->capacity,
                         prepared ? "" : " alone", it->steps, *what ? " with " : "", what);
@@ -139,7 +147,7 @@ static void take_norm(sn_integrator *it, ptrdiff_t step, ptrdiff_t count, const 
 }
 
 sn_status sn_integrator_forward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t intervals, double *states, bool tape) {
-  const ptrdiff_t count = samples * it->points, substeps = it->options.substeps;
+  const ptrdiff_t count = samples * it->points, substeps = it->substeps;
   sn_storage *storage = &it->storage;
   sn_timer *timer = sn_grid_timer(sn_model_grid(it->model));
   SN_TRY(begin_forward(it, intervals, !tape || it->options.adjoint, tape ? "adjoint" : ""));
@@ -175,7 +183,7 @@ static sn_status step_tangents(sn_integrator *it, ptrdiff_t step, ptrdiff_t samp
 
 sn_status sn_integrator_tangent(sn_integrator *it, ptrdiff_t samples, ptrdiff_t intervals, double *states,
                                 ptrdiff_t directions, const double *parameters, double *tangents) {
-  const ptrdiff_t count = samples * it->points, substeps = it->options.substeps;
+  const ptrdiff_t count = samples * it->points, substeps = it->substeps;
   sn_timer *timer = sn_grid_timer(sn_model_grid(it->model));
   SN_TRY(begin_forward(it, intervals, it->options.tangent, "tangents"));
   sn_timer_start(timer, SN_TIME_FORWARD);
@@ -209,7 +217,7 @@ static sn_status repeat(sn_integrator *it, ptrdiff_t samples, ptrdiff_t end) {
 
 sn_status sn_integrator_backward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t intervals, double *state_bars,
                                  double *gradient) {
-  const ptrdiff_t count = samples * it->points, substeps = it->options.substeps, steps = intervals * substeps;
+  const ptrdiff_t count = samples * it->points, substeps = it->substeps, steps = intervals * substeps;
   sn_storage *storage = &it->storage;
   sn_timer *timer = sn_grid_timer(sn_model_grid(it->model));
   sn_timer_start(timer, SN_TIME_BACKWARD);
@@ -239,7 +247,9 @@ void sn_integrator_skip_initial_bar(sn_integrator *it) { it->skips_initial = tru
 
 bool sn_integrator_within_bounds(const sn_integrator *it) { return it->within_bounds; }
 
-ptrdiff_t sn_integrator_steps(const sn_integrator *it, ptrdiff_t intervals) { return intervals * it->options.substeps; }
+double sn_integrator_dt(const sn_integrator *it) { return it->dt; }
+
+ptrdiff_t sn_integrator_steps(const sn_integrator *it, ptrdiff_t intervals) { return intervals * it->substeps; }
 
 /* Sums of squares over all ranks, into it->total. */
 static void sum_over_ranks(sn_integrator *it) {
@@ -261,13 +271,13 @@ sn_status sn_integrator_stable_step(const sn_integrator *it, double *limit) {
 static sn_status advise(const sn_integrator *it, char *text, size_t size) {
   double limit;
   SN_TRY(sn_integrator_stable_step(it, &limit));
-  if (limit < it->options.dt && !it->options.tableau->adaptive)
+  if (limit < it->dt && !it->options.tableau->adaptive)
     snprintf(text, size,
              "the largest stable step of %s on this linear part is %.3g: lower integrator.dt (now %g) or use an "
              "IMEX scheme such as l2",
-             it->options.tableau->name, limit, it->options.dt);
+             it->options.tableau->name, limit, it->dt);
   else
-    snprintf(text, size, "lower integrator.dt (now %g) or, in training, train.optimizer.learning_rate", it->options.dt);
+    snprintf(text, size, "lower integrator.dt (now %g) or, in training, train.optimizer.learning_rate", it->dt);
   return SN_OK;
 }
 
@@ -277,7 +287,7 @@ void sn_integrator_begin_at(sn_integrator *it, double time, ptrdiff_t steps) {
 }
 
 static sn_status blew_up(const sn_integrator *it, ptrdiff_t step, double rms) {
-  const double dt = it->options.dt, before = it->start + (double)step * dt;
+  const double dt = it->dt, before = it->start + (double)step * dt;
   const ptrdiff_t number = it->before + step + 1;
   char advice[240];
   if (it->backward)

@@ -44,6 +44,12 @@ sn_network *sn_model_network(const sn_model *model) { return model->network; }
 sn_parameters *sn_model_parameters(const sn_model *model) { return model->parameters; }
 ptrdiff_t sn_model_samples(const sn_model *model) { return model->samples; }
 
+sn_status sn_model_initialize(sn_model *model, const sn_model_options *options, uint64_t seed) {
+  SN_TRY(sn_linear_initialize(model->linear, &options->linear.coefficients));
+  SN_TRY(sn_network_initialize(model->network, &options->network.init, seed));
+  return sn_model_loaded(model);
+}
+
 sn_status sn_model_loaded(sn_model *model) {
   sn_network_update(model->network);
   return sn_linear_update(model->linear);

@@ -49,24 +49,17 @@ struct sn_stepper {
 /* Doubles up to the next 64 bytes: networks give their tapes to FFTW, which relies on their alignment. */
 static inline ptrdiff_t sn_stepper_aligned(ptrdiff_t count) { return (count + 7) / 8 * 8; }
 
-/* What every scheme is made from. */
-typedef struct {
-  const sn_tableau *tableau;
-  double dt;
-  bool estimate;            /* whether an error estimate is wanted, where there is an embedded method */
-  bool adjoint;             /* whether there will be backward passes */
-  sn_solver_options solver; /* of the implicit stages */
-  sn_newton_control newton; /* fully implicit */
-  sn_step_control control;  /* adaptive: then dt is the interval it steps through */
-} sn_stepper_options;
+/* What makes a stepper of the integrator's options; a step is of length dt, of adaptive schemes an interval. */
+typedef sn_status (*sn_stepper_creator)(sn_model *model, const sn_integrator_options *options, double dt,
+                                        sn_stepper **out);
 
 /* Runge-Kutta by a tableau, IMEX or explicit. */
-sn_status sn_imex_create(sn_model *model, const sn_stepper_options *options, sn_stepper **out);
+sn_status sn_imex_create(sn_model *model, const sn_integrator_options *options, double dt, sn_stepper **out);
 
 /* An explicit embedded pair that chooses its own steps. */
-sn_status sn_adaptive_create(sn_model *model, const sn_stepper_options *options, sn_stepper **out);
+sn_status sn_adaptive_create(sn_model *model, const sn_integrator_options *options, double dt, sn_stepper **out);
 
 /* Backward Euler and Crank-Nicolson for the whole right-hand side, by Newton-Krylov. */
-sn_status sn_implicit_create(sn_model *model, const sn_stepper_options *options, sn_stepper **out);
+sn_status sn_implicit_create(sn_model *model, const sn_integrator_options *options, double dt, sn_stepper **out);
 
 #endif

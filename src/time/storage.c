@@ -6,6 +6,12 @@
 #include "sinode/count.h"
 #include "sinode/memory.h"
 
+const sn_name sn_storage_kinds[] = {{"auto", SN_STORAGE_AUTO},
+                                    {"all", SN_STORAGE_ALL},
+                                    {"solutions", SN_STORAGE_SOLUTIONS},
+                                    {"revolve", SN_STORAGE_REVOLVE},
+                                    {NULL, 0}};
+
 /* Bytes of `tapes` tapes and `snapshots` snapshots, PTRDIFF_MAX if more than can be counted. */
 static ptrdiff_t bytes_of(const sn_storage *storage, ptrdiff_t tapes, ptrdiff_t snapshots) {
   ptrdiff_t a, b, sum;
@@ -19,7 +25,7 @@ static ptrdiff_t bytes_of(const sn_storage *storage, ptrdiff_t tapes, ptrdiff_t 
 /* Chooses for auto, from the least memory of any rank. */
 static sn_storage_kind choose(const sn_integrator_options *options, MPI_Comm comm, ptrdiff_t steps,
                               const sn_storage *storage, ptrdiff_t *snapshots) {
-  ptrdiff_t memory = options->memory ? options->memory : sn_memory_share(comm);
+  const ptrdiff_t given = (ptrdiff_t)(options->memory * 1048576), memory = given ? given : sn_memory_share(comm);
   ptrdiff_t all = bytes_of(storage, steps, 0), solutions = bytes_of(storage, 1, steps);
   ptrdiff_t fits = (memory - bytes_of(storage, 1, 0)) / (bytes_of(storage, 0, 1) + 1);
   int verdict[2] = {all <= memory, solutions <= memory};
@@ -31,7 +37,6 @@ static sn_storage_kind choose(const sn_integrator_options *options, MPI_Comm com
 
 sn_status sn_storage_create(const sn_integrator_options *options, MPI_Comm comm, ptrdiff_t steps,
                             const sn_storage_sizes *sizes, sn_storage *storage) {
-  static const char *const names[] = {"auto", "all", "solutions", "revolve"};
   *storage = (sn_storage){.steps = steps, .sizes = *sizes};
   ptrdiff_t snapshots = options->snapshots;
   sn_storage_kind kind = options->storage;
@@ -40,7 +45,7 @@ sn_status sn_storage_create(const sn_integrator_options *options, MPI_Comm comm,
   if (kind == SN_STORAGE_SOLUTIONS || snapshots > steps) snapshots = steps;
   storage->most = storage->keeps_all ? 0 : snapshots;
   storage->bytes = bytes_of(storage, sn_storage_tapes(storage), storage->most);
-  int used = snprintf(storage->reason, sizeof storage->reason, "%s%s", names[kind],
+  int used = snprintf(storage->reason, sizeof storage->reason, "%s%s", sn_name_of(sn_storage_kinds, (int)kind),
                       options->storage == SN_STORAGE_AUTO ? " (chosen by the memory there is)" : "");
   used += snprintf(storage->reason + used, sizeof storage->reason - (size_t)used, ": %.1f MiB a rank",
                    (double)storage->bytes / 1048576.0);

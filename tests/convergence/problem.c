@@ -59,15 +59,15 @@ sn_status problem_integrator(const problem *p, const sn_tableau *tableau, ptrdif
                              sn_integrator **out) {
   if (tableau->adaptive) steps = 1; /* one interval of data, which the scheme divides as it likes */
   const double dt = p->final_time / (double)steps;
-  const sn_integrator_options options = {
-      .tableau = tableau,
-      .dt = dt,
-      .substeps = steps,
-      .control = {.rtol = tolerance, .atol = tolerance, .first_step = 0.01 * dt, .minimum_step = 1e-9},
-      .intervals = 1,
-      .adjoint = true,
-      .storage = SN_STORAGE_ALL,
-      .solver = {.kind = SN_SOLVER_AUTO}};
+  const sn_integrator_options options = {.tableau = tableau,
+                                         .dt = tableau->adaptive ? 0.01 * dt : dt,
+                                         .interval = p->final_time,
+                                         .control = {.rtol = tolerance, .atol = tolerance, .minimum_step = 1e-9},
+                                         .newton = {.precondition = true},
+                                         .intervals = 1,
+                                         .adjoint = true,
+                                         .storage = SN_STORAGE_ALL,
+                                         .solver = {.kind = SN_SOLVER_AUTO}};
   SN_TRY(sn_integrator_create(p->model, &options, out));
   return sn_integrator_reserve(*out, 1);
 }

@@ -114,9 +114,9 @@ static void slopes_may_be_unwanted(void **state) {
 static void names_go_both_ways(void **state) {
   (void)state;
   for (int activation = 0; activation < ACTIVATIONS; activation++)
-    assert_int_equal(sn_activation_from_name(sn_activation_name((sn_activation)activation)), activation);
-  assert_int_equal(sn_activation_from_name("swish"), -1);
-  assert_int_equal(sn_activation_from_name(""), -1);
+    assert_int_equal(sn_name_value(sn_activations, sn_name_of(sn_activations, activation)), activation);
+  assert_int_equal(sn_name_value(sn_activations, "swish"), -1);
+  assert_int_equal(sn_name_value(sn_activations, ""), -1);
 }
 
 int main(int argc, char **argv) {

@@ -4,6 +4,7 @@
 #include "sinode/count.h"
 #include "sinode/grid.h"
 #include "sinode/memory.h"
+#include "sinode/name.h"
 #include "sinode/partition.h"
 #include "sinode/random.h"
 
@@ -141,6 +142,24 @@ static void process_grid_is_replicas_by_space(void **state) {
   }
 }
 
+static void names_are_found(void **state) {
+  (void)state;
+  static const sn_name table[] = {{"all", 2}, {"some", 0}, {"none", 7}, {NULL, 0}};
+  char text[32], cut[8];
+  for (const sn_name *entry = table; entry->name; entry++) {
+    assert_string_equal(sn_name_of(table, entry->value), entry->name);
+    assert_int_equal(sn_name_value(table, entry->name), entry->value);
+  }
+  assert_null(sn_name_of(table, 1));
+  assert_int_equal(sn_name_value(table, "al"), -1);
+  sn_name_list(table, " or ", text, sizeof text);
+  assert_string_equal(text, "all, some or none");
+  sn_name_list(table + 2, " or ", text, sizeof text);
+  assert_string_equal(text, "none");
+  sn_name_list(table, ", ", cut, sizeof cut);
+  assert_string_equal(cut, "all, so");
+}
+
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(counts_are_checked),
@@ -150,6 +169,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(blocks_cover_the_grid),
       cmocka_unit_test(failure_of_one_becomes_failure_of_all),
       cmocka_unit_test(process_grid_is_replicas_by_space),
+      cmocka_unit_test(names_are_found),
   };
   return unit_run(argc, argv, tests);
 }

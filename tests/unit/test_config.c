@@ -1,14 +1,9 @@
 /* The parameter file: schema, defaults, values, --set, echo, templates, explanations. */
+#include <limits.h>
 #include <unistd.h>
 
 #include "config/config.h"
 #include "config/schema.h"
-#include "sinode/dataset.h"
-#include "sinode/integrator.h"
-#include "sinode/ks_initial.h"
-#include "sinode/loss.h"
-#include "sinode/optimizer.h"
-#include "sinode/schedule.h"
 #include "unit.h"
 
 /* A command of 0 stands for SN_FOR_ALL, which requires nothing. */
@@ -26,8 +21,12 @@ static void schema_is_consistent(void **state) {
     assert_true(key->help && key->commands && (key->required & ~key->commands) == 0);
     assert_true(key->fallback ? !key->required : key->required && key->example);
     assert_true((key->type == SN_KEY_CHOICE || key->type == SN_KEY_NAMES) == (key->choices != NULL));
-    assert_true((key->type == SN_KEY_WIDTHS) == (key->count_offset != 0));
-    for (int other = 0; other < k; other++) assert_true(sn_config_key_at(other)->offset != key->offset);
+    if (key->type == SN_KEY_INTEGER) assert_true(key->size == sizeof(int) ? key->high <= INT_MAX : key->size == 8);
+    assert_true(key->size > 0 && key->offset + key->size <= sizeof(sn_config));
+    for (int other = 0; other < k; other++) {
+      const sn_config_key *before = sn_config_key_at(other);
+      assert_true(before->offset + before->size <= key->offset || key->offset + key->size <= before->offset);
+    }
 
     char setting[512];
     sn_config config;
@@ -52,21 +51,22 @@ static void empty_file_is_all_defaults(void **state) {
   assert_true(config.parallel.space == 1 && config.parallel.threads == 1);
   assert_int_equal(config.fft.plan, SN_FOURIER_ESTIMATE);
   assert_string_equal(config.generate.file, "data.h5");
-  assert_int_equal(config.generate.initial, SN_KS_INITIAL_PAPER);
-  assert_true(config.generate.dt == 0.05 && config.generate.interval == 0.2 && config.generate.span == 200.0);
-  assert_true(config.model.linear.kind == SN_LINEAR_STENCIL && config.model.linear.ks && config.model.linear.taps == 5);
-  assert_true(config.model.nonlinear.kind == SN_NETWORK_MLP && config.model.nonlinear.hidden_count == 4);
-  for (int k = 0; k < 4; k++) assert_int_equal(config.model.nonlinear.hidden[k], 200);
-  assert_true(config.model.nonlinear.channel_count == 2 && config.model.nonlinear.channels[1] == 8);
-  assert_int_equal(config.model.nonlinear.kernel, 5);
-  assert_true(config.model.nonlinear.init.kind == SN_INIT_NORMAL && config.model.nonlinear.init.std == 0.01);
-  assert_string_equal(config.integrator.scheme, "l2");
+  assert_int_equal(config.generate.initial.kind, SN_KS_INITIAL_PAPER);
+  assert_true(config.generate.etdrk4.dt == 0.05 && config.generate.interval == 0.2 && config.generate.span == 200.0);
+  assert_true(config.model.linear.kind == SN_LINEAR_STENCIL && config.model.linear.coefficients.ks &&
+              config.model.linear.coefficients.taps == 5);
+  assert_true(config.model.network.kind == SN_NETWORK_MLP && config.model.network.hidden.count == 4);
+  for (int k = 0; k < 4; k++) assert_int_equal(config.model.network.hidden.width[k], 200);
+  assert_true(config.model.network.channels.count == 2 && config.model.network.channels.width[1] == 8);
+  assert_int_equal(config.model.network.kernel, 5);
+  assert_true(config.model.network.init.kind == SN_INIT_NORMAL && config.model.network.init.std == 0.01);
+  assert_string_equal(config.integrator.tableau->name, "l2");
   assert_true(config.integrator.dt == 0.2 && config.integrator.solver.kind == SN_SOLVER_AUTO);
-  assert_true(config.train.optimizer.kind == SN_OPTIMIZER_ADAMW && config.train.optimizer.beta2 == 0.999);
-  assert_true(config.train.optimizer.epsilon == 1e-8 && config.train.optimizer.momentum == 0.9);
+  assert_true(config.optimizer.kind == SN_OPTIMIZER_ADAMW && config.optimizer.beta2 == 0.999);
+  assert_true(config.optimizer.epsilon == 1e-8 && config.optimizer.momentum == 0.9);
   assert_true(config.train.schedule.kind == SN_SCHEDULE_PLATEAU && config.train.schedule.patience == 50);
   assert_true(config.train.schedule.threshold == 1e-4 && config.train.schedule.minimum == 1e-6);
-  assert_true(config.train.loss == SN_LOSS_MSE && config.train.split == SN_SPLIT_TIME);
+  assert_true(config.loss == SN_LOSS_MSE && config.data.split == SN_SPLIT_TIME);
   assert_string_equal(config.predict.file, "prediction.h5");
   assert_true(config.predict.threshold == 0.5 && config.predict.lyapunov_exponent == 0.043);
   assert_string_equal(config.gradient.file, "gradient.h5");
@@ -96,14 +96,15 @@ static void values_are_read(void **state) {
                   "train: {window: 3, loss: mae}\n"
                   "gradient: {model: \"m \\u00fc.h5\", data: 1, file: g.h5}\n",
                   NULL, &config));
-  assert_true(config.model.linear.taps == 3 && !config.model.linear.ks && config.model.linear.trainable);
-  assert_true(config.model.linear.coefficients[1] == 2.5 && config.model.linear.coefficients[2] == -1e-3);
-  assert_int_equal(config.model.nonlinear.kind, SN_NETWORK_CONV);
-  assert_true(config.model.nonlinear.channel_count == 2 && config.model.nonlinear.channels[1] == 6);
-  assert_int_equal(config.model.nonlinear.activation, SN_ACTIVATION_GELU);
-  assert_string_equal(config.integrator.scheme, "3");
+  assert_true(config.model.linear.coefficients.taps == 3 && !config.model.linear.coefficients.ks &&
+              config.model.linear.trainable);
+  assert_true(config.model.linear.coefficients.value[1] == 2.5 && config.model.linear.coefficients.value[2] == -1e-3);
+  assert_int_equal(config.model.network.kind, SN_NETWORK_CONV);
+  assert_true(config.model.network.channels.count == 2 && config.model.network.channels.width[1] == 6);
+  assert_int_equal(config.model.network.activation, SN_ACTIVATION_GELU);
+  assert_string_equal(config.integrator.tableau->name, "3");
   assert_true(config.integrator.dt == 0.1 && config.integrator.solver.kind == SN_SOLVER_FFT);
-  assert_int_equal(config.train.loss, SN_LOSS_MAE);
+  assert_int_equal(config.loss, SN_LOSS_MAE);
   assert_string_equal(config.gradient.model, "m \xc3\xbc.h5");
   assert_string_equal(config.gradient.data, "1");
 }
@@ -130,7 +131,7 @@ static void numbers_and_switches_have_many_spellings(void **state) {
   }
   for (size_t k = 0; k < sizeof switches / sizeof switches[0]; k++) {
     assert_ok(parse(0, "generate: {dealias: true}", switches[k].setting, &config));
-    assert_true(config.generate.dealias == switches[k].value);
+    assert_true(config.generate.etdrk4.dealias == switches[k].value);
   }
   assert_ok(parse(0, "", "run.seed=9223372036854775807", &config));
   assert_true(config.run.seed == INT64_MAX);
@@ -144,8 +145,8 @@ static void settings_take_yaml_and_win(void **state) {
   sn_config config;
   assert_ok(sn_config_parse("case.yaml", text, strlen(text), settings, 5, SN_FOR_ALL, &config));
   assert_true(config.grid.points == 16 && config.grid.length == 10 && config.train.batch == 8);
-  assert_true(config.model.nonlinear.hidden_count == 2 && config.model.nonlinear.hidden[1] == 6);
-  assert_int_equal(config.train.optimizer.kind, SN_OPTIMIZER_SGD);
+  assert_true(config.model.network.hidden.count == 2 && config.model.network.hidden.width[1] == 6);
+  assert_int_equal(config.optimizer.kind, SN_OPTIMIZER_SGD);
   assert_string_equal(config.generate.file, "a b");
   assert_ok(parse(SN_FOR_TRAIN, "", "train.data=d.h5", &config));
 }

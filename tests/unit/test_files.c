@@ -187,7 +187,7 @@ enum { MODELS = sizeof models / sizeof *models };
 static sn_model_description describe(const network_case *c) {
   sn_model_description d = {.grid_points = c->points, .domain_length = 22, .linear_kind = "spectral"};
   snprintf(d.nonlinear_kind, sizeof d.nonlinear_kind, "%s", sn_network_kind_name(c->shape.kind));
-  snprintf(d.activation, sizeof d.activation, "%s", sn_activation_name(c->shape.activation));
+  snprintf(d.activation, sizeof d.activation, "%s", sn_name_of(sn_activations, (int)c->shape.activation));
   return d;
 }
 

@@ -41,7 +41,7 @@ static void exponents_of_a_linear_model(void **state) {
     assert_ok(sn_model_loaded(model));
     find_expected(sn_model_linear(model), expected);
     const sn_integrator_options options = {
-        .tableau = sn_tableau_find("rk4"), .dt = 0.25, .substeps = 4, .intervals = 1, .tangent = true};
+        .tableau = sn_tableau_find("rk4"), .dt = 0.25, .interval = 1, .intervals = 1, .tangent = true};
     assert_ok(sn_integrator_create(model, &options, &integrator));
     assert_ok(sn_integrator_reserve(integrator, samples));
     assert_ok(sn_lyapunov_create(model, integrator, 1, EXPONENTS, share.start, share.count, 9, &lyapunov));

@@ -3,10 +3,12 @@
 
 static void names_round_trip(void **state) {
   (void)state;
-  for (int k = SN_NETWORK_NONE; k <= SN_NETWORK_BILINEAR; k++)
-    assert_int_equal(sn_network_kind_from_name(sn_network_kind_name((sn_network_kind)k)), k);
-  const char *const wrong[] = {"", "MLP", "mlp ", "cnn"};
-  for (size_t k = 0; k < sizeof wrong / sizeof wrong[0]; k++) assert_int_equal(sn_network_kind_from_name(wrong[k]), -1);
+  for (int k = 0; k < SN_NETWORK_SHELL; k++)
+    assert_int_equal(sn_name_value(sn_network_kinds, sn_network_kind_name((sn_network_kind)k)), k);
+  const char *const wrong[] = {"", "MLP", "mlp ", "cnn", "shell"};
+  for (size_t k = 0; k < sizeof wrong / sizeof wrong[0]; k++)
+    assert_int_equal(sn_name_value(sn_network_kinds, wrong[k]), -1);
+  assert_string_equal(sn_network_kind_name(SN_NETWORK_SHELL), "shell");
 }
 
 static void compare_forward(const network_case *c, const fixture *x) {

@@ -44,15 +44,16 @@ static outcome differentiate(const sn_grid *grid, const family *one, sn_storage_
   const sn_network_shape network = {
       .kind = one->network, .activation = SN_ACTIVATION_TANH, .hidden = 1, .width = {5}, .kernel = 3};
   const sn_init init = {.kind = SN_INIT_NORMAL, .std = 0.3};
-  const sn_integrator_options options = {
-      .tableau = sn_tableau_find(one->scheme),
-      .dt = 0.05,
-      .substeps = one->substeps,
-      .control = {.rtol = 1e-4, .atol = 1e-6, .first_step = 0.01, .minimum_step = 1e-6},
-      .intervals = one->intervals,
-      .adjoint = true,
-      .storage = storage,
-      .snapshots = snapshots};
+  const sn_tableau *tableau = sn_tableau_find(one->scheme);
+  const sn_integrator_options options = {.tableau = tableau,
+                                         .dt = tableau->adaptive ? 0.01 : 0.05,
+                                         .interval = 0.05 * (double)one->substeps,
+                                         .control = {.rtol = 1e-4, .atol = 1e-6, .minimum_step = 1e-6},
+                                         .newton = {.precondition = true},
+                                         .intervals = one->intervals,
+                                         .adjoint = true,
+                                         .storage = storage,
+                                         .snapshots = snapshots};
   sn_model *model;
   sn_integrator *integrator;
   outcome result = {0};

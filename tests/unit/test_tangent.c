@@ -76,7 +76,7 @@ static run run_create(const problem *p, int space) {
   assert_ok(sn_model_create(r.grid, &p->linear, &p->network, samples, &r.model));
   const sn_integrator_options options = {.tableau = sn_tableau_find(p->scheme),
                                          .dt = 0.04,
-                                         .substeps = SUBSTEPS,
+                                         .interval = 0.04 * SUBSTEPS,
                                          .intervals = INTERVALS,
                                          .adjoint = true,
                                          .tangent = true,
@@ -236,10 +236,10 @@ static void schemes_without_tangents_are_refused(void **state) {
     assert_ok(sn_model_create(grid, &linears[3], &networks[2], 1, &model));
     const sn_integrator_options options = {.tableau = sn_tableau_find(schemes[k]),
                                            .dt = 0.04,
-                                           .substeps = 1,
+                                           .interval = 0.04,
                                            .intervals = 1,
                                            .tangent = true,
-                                           .control = {1e-6, 1e-6, 0.01, 1e-9},
+                                           .control = {1e-6, 1e-6, 1e-9},
                                            .solver = {.kind = SN_SOLVER_AUTO}};
     sn_status status = sn_integrator_create(model, &options, &integrator);
     assert_that(status && sn_error_get_code(status) == SN_ERROR_USAGE && !integrator);

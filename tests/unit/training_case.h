@@ -49,7 +49,7 @@ static setting make_training(const training_shape *shape) {
   const bool tangents = shape->optimizer.kind == SN_OPTIMIZER_LM;
   const sn_integrator_options integration = {.tableau = sn_tableau_find(shape->scheme),
                                              .dt = 0.1,
-                                             .substeps = shape->substeps,
+                                             .interval = 0.1 * (double)shape->substeps,
                                              .intervals = WINDOW,
                                              .adjoint = !tangents,
                                              .tangent = tangents,
