@@ -24,6 +24,7 @@
 #include "sinode/normal_equations.h"
 #include "sinode/parameters.h"
 #include "sinode/partition.h"
+#include "sinode/reduction.h"
 
 typedef enum { SN_OPTIMIZER_ADAMW, SN_OPTIMIZER_SGD, SN_OPTIMIZER_LBFGS, SN_OPTIMIZER_LM } sn_optimizer_kind;
 
@@ -69,6 +70,13 @@ bool sn_optimizer_wants_tangents(const sn_optimizer *optimizer);
  */
 void sn_optimizer_begin_step(sn_optimizer *optimizer);
 void sn_optimizer_update(sn_optimizer *optimizer, double learning_rate, const double *gradient, sn_range part);
+
+/*
+ * A whole step by a gradient that has been summed up: each replica updates its parts of the parameters and gets the
+ * others. clip: a gradient of larger norm is scaled down to this one first; 0: never. Collective over world.
+ */
+void sn_optimizer_step(sn_optimizer *optimizer, sn_reduction *reduction, double learning_rate, double clip,
+                       double *gradient);
 
 /*
  * Second kind: one iteration. loss becomes that at the start of it; *moved tells whether the parameters changed, which

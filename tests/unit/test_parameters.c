@@ -90,25 +90,28 @@ static void gradients_are_summed_once(void **state) {
     double *gradient;
     assert_ok(SN_NEW(sn_parameters_size(parameters), &gradient));
     int replica = sn_grid_replica(grid), space_rank = sn_grid_space_rank(grid);
+    sn_reduction *reduction;
+    assert_ok(sn_reduction_create(parameters, &reduction));
+    ptrdiff_t calls = sn_memory_calls();
+    sn_reduction_begin(reduction, 1, 1, gradient);
+    const sn_gradient *sum = sn_reduction_chunk(reduction, true);
     for (int b = 0; b < sn_parameters_blocks(parameters); b++) {
       const sn_parameter_block *block = sn_parameters_block(parameters, b);
       for (ptrdiff_t i = 0; i < sn_parameter_block_size(block); i++)
         gradient[block->offset + i] =
             element(b, global_index(block, i)) * (replica + 1) + (block->partial ? 7 * space_rank : 0);
     }
-    sn_reduction *reduction;
-    assert_ok(sn_reduction_create(parameters, &reduction));
-    ptrdiff_t calls = sn_memory_calls();
-    double numbers[2] = {1, replica};
-    sn_reduction_begin(reduction, gradient);
-    /* What a backward pass settles, from the end; replicas may do so at different times. */
+    double numbers[2] = {1, replica}, value;
+    /* What a backward pass is done with, from the end; replicas may be so at different times. */
     for (int b = sn_parameters_blocks(parameters) - 1; b > replica; b--) {
-      sn_parameters_set_final(parameters, b < 3);
-      sn_parameters_gradient_ready(parameters, sn_parameters_block(parameters, b)->offset);
+      sn_gradient own;
+      sn_gradient_final_from(sn_gradient_in_turn(sum, b < 3, &own), sn_parameters_block(parameters, b)->offset);
     }
-    sn_reduction_finish(reduction, 2, numbers);
+    sn_reduction_add(reduction, 3);
+    assert_that(sn_reduction_finish(reduction, &value, 2, numbers));
     sn_reduction_gather(reduction, gradient);
     assert_int_equal(sn_memory_calls(), calls);
+    assert_close(value, 3 * size, 0);
     assert_close(numbers[0], size, 0);
     assert_close(numbers[1], (double)size * (sn_grid_replica_count(grid) - 1) / 2, 0);
     sn_reduction_destroy(&reduction);
