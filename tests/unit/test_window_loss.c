@@ -12,7 +12,7 @@ static setting make(int space, ptrdiff_t batch, ptrdiff_t slice, sn_optimizer_ki
   const training_shape shape = {
       .space = space,
       .snapshots = SNAPSHOTS,
-      .network = {.kind = SN_NETWORK_MLP, .activation = SN_ACTIVATION_TANH, .hidden = 2, .width = {5, 4}},
+      .network = {.kind = SN_NETWORK_MLP, .activation = SN_ACTIVATION_TANH, .hidden = 1, .width = {5}},
       .optimizer = {.kind = kind, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .history = 3, .damping = 1e-3},
       .options = {.batch = batch, .epochs = 1, .window = WINDOW, .slice = slice},
       .rate = 1e-3,
@@ -87,7 +87,7 @@ static void normal_equations_hold_half_the_gradient(void **state) {
   MPI_Comm_size(MPI_COMM_WORLD, &ranks);
   for (int space = 1; space <= ranks; space++) {
     if (ranks % space) continue;
-    setting s = make(space, 5, 0, SN_OPTIMIZER_ADAMW, "ars343"), t = make(space, 5, 0, SN_OPTIMIZER_LM, "ars343");
+    setting s = make(space, 8, 0, SN_OPTIMIZER_ADAMW, "l2"), t = make(space, 8, 0, SN_OPTIMIZER_LM, "l2");
     const sn_parameters *parameters = sn_model_parameters(t.model);
     double *gradient = new_gradient(&s), *half = new_gradient(&t);
     sn_window_loss *loss = make_loss(&t, false, true);
