@@ -93,7 +93,7 @@ static void normal_equations_hold_half_the_gradient(void **state) {
     sn_window_loss *loss = make_loss(&t, false, true);
     sn_window_result result;
     sn_normal_equations *normal;
-    assert_ok(sn_normal_equations_create(sn_grid_world(t.grid), sn_parameters_total(parameters, true), &normal));
+    assert_ok(sn_normal_equations_create(MPI_COMM_WORLD, sn_parameters_total(parameters, true), &normal));
     const double sum = evaluate(&s, false, gradient).sum;
     assert_ok(sn_window_loss_normal(loss, &all, normal, &result));
     assert_that(result.within_bounds);
