@@ -29,6 +29,9 @@ sn_status sn_dataset_create(ptrdiff_t members, ptrdiff_t snapshots, ptrdiff_t po
                             ptrdiff_t window, sn_split_kind split, double validation, sn_dataset **out);
 void sn_dataset_destroy(sn_dataset **dataset);
 
+/* Takes note that values begin with this member, where only a replica's own ones are gathered. Local. */
+void sn_dataset_begin_at(sn_dataset *dataset, ptrdiff_t member);
+
 /* Number of windows of a set. */
 ptrdiff_t sn_dataset_windows(const sn_dataset *dataset, sn_set set);
 

@@ -86,11 +86,11 @@ sn_status sn_integrator_forward(sn_integrator *integrator, ptrdiff_t samples, pt
 /*
  * state_bars (intervals + 1, samples, local points): derivatives of the loss by the states; it is used up, and its
  * first state becomes the derivative by the initial state. gradient += derivative by the parameters (partial blocks and
- * replicas not yet summed: sinode/reduction.h); NULL: not wanted. After a forward pass with tape. Collective over
- * space.
+ * replicas not yet summed: sinode/reduction.h), of which it says what is final in the last step; NULL: not wanted.
+ * After a forward pass with tape. Collective over space.
  */
 sn_status sn_integrator_backward(sn_integrator *integrator, ptrdiff_t samples, ptrdiff_t intervals, double *state_bars,
-                                 double *gradient);
+                                 const sn_gradient *gradient);
 
 /* From now on backward passes leave the derivative by the initial state undefined, which saves some work. Local. */
 void sn_integrator_skip_initial_bar(sn_integrator *integrator);

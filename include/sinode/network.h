@@ -33,6 +33,7 @@
 #include <stdint.h>
 
 #include "sinode/error.h"
+#include "sinode/gradient.h"
 #include "sinode/grid.h"
 #include "sinode/name.h"
 #include "sinode/parameters.h"
@@ -141,11 +142,11 @@ sn_status sn_network_forward(sn_network *network, ptrdiff_t samples, const doubl
 
 /*
  * u_bar = (dF/du)^T f_bar, and gradient += (dF/dtheta)^T f_bar (layout of the parameters), at the u and tape of a
- * forward pass with the same parameters; either may be NULL: not wanted. Layers whose gradient is done are announced by
- * sn_parameters_gradient_ready. Collective over space.
+ * forward pass with the same parameters; either may be NULL: not wanted. The gradient is told of every layer that is
+ * done with. Collective over space.
  */
 sn_status sn_network_backward(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
-                              const double *f_bar, double *u_bar, double *gradient);
+                              const double *f_bar, double *u_bar, const sn_gradient *gradient);
 
 /*
  * df = (dF/du) du + (dF/dtheta) dtheta at the u and tape of a forward pass; du and dtheta (layout of the parameters,

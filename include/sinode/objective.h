@@ -1,6 +1,7 @@
 /*
  * The training objective: the loss of a model rolled out over a window from given initial states, and its gradient by
- * the discrete adjoint. Used alike by training, validation and the gradient command.
+ * the discrete adjoint, of the samples that one replica has at a time. sinode/window_loss.h makes of it the loss of any
+ * number of windows.
  */
 #ifndef SINODE_OBJECTIVE_H
 #define SINODE_OBJECTIVE_H
@@ -9,6 +10,7 @@
 #include <stddef.h>
 
 #include "sinode/error.h"
+#include "sinode/gradient.h"
 #include "sinode/integrator.h"
 #include "sinode/loss.h"
 #include "sinode/model.h"
@@ -33,15 +35,11 @@ double *sn_objective_targets(sn_objective *objective);
 sn_status sn_objective_value(sn_objective *objective, ptrdiff_t samples, double *sum);
 
 /*
- * The same, and gradient = derivative of scale * (sum over all ranks) by the parameters: this rank's part, not yet
- * summed over the ranks (sinode/reduction.h). Collective over space.
+ * The same, and gradient += derivative of scale * (sum over all ranks) by the parameters: this rank's part, not yet
+ * summed over the ranks (sinode/reduction.h). NULL: for the adjoint states alone. Collective over space.
  */
 sn_status sn_objective_gradient(sn_objective *objective, ptrdiff_t samples, double scale, double *sum,
-                                double *gradient);
-
-/* The same, but the derivative is added to `gradient`. */
-sn_status sn_objective_add_gradient(sn_objective *objective, ptrdiff_t samples, double scale, double *sum,
-                                    double *gradient);
+                                const sn_gradient *gradient);
 
 /*
  * The residuals, states minus targets (window, samples, local points), and their derivatives by `directions` directions
@@ -66,6 +64,6 @@ const double *sn_objective_initial_bar(const sn_objective *objective);
  * Finds out why the last evaluation was not finite: repeats it and returns the error that names the step, or SN_OK if
  * every state and adjoint is finite. Collective over world.
  */
-sn_status sn_objective_diagnose(sn_objective *objective, ptrdiff_t samples, double scale, double *gradient);
+sn_status sn_objective_diagnose(sn_objective *objective, ptrdiff_t samples, double scale);
 
 #endif

@@ -25,6 +25,7 @@
 #include "sinode/normal_equations.h"
 #include "sinode/parameters.h"
 #include "sinode/partition.h"
+#include "sinode/reduction.h"
 
 /* Every kind: its name in files, and its functions, which are private to src/learn. */
 #define SN_OPTIMIZERS(MEMBER)                             \
@@ -80,6 +81,13 @@ bool sn_optimizer_wants_tangents(const sn_optimizer *optimizer);
  */
 void sn_optimizer_begin_step(sn_optimizer *optimizer);
 void sn_optimizer_update(sn_optimizer *optimizer, double learning_rate, const double *gradient, sn_range part);
+
+/*
+ * A whole step by a gradient that has been summed up: each replica updates its parts of the parameters and gets the
+ * others. clip: a gradient of larger norm is scaled down to this one first; 0: never. Collective over world.
+ */
+void sn_optimizer_step(sn_optimizer *optimizer, sn_reduction *reduction, double learning_rate, double clip,
+                       double *gradient);
 
 /*
  * Second kind: one iteration. loss becomes that at the start of it; *moved tells whether the parameters changed, which

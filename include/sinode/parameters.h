@@ -67,15 +67,6 @@ void sn_parameters_pack_replicated(const sn_parameters *parameters, const double
 void sn_parameters_sum_replicated(const sn_parameters *parameters, double *gradient, int count, double *numbers);
 
 /*
- * Someone who wants to know while a backward pass goes on what of the gradient is settled: everything from `offset` on.
- * The integrator says when the last contributions come (settle), those who add them what is settled by them. Local.
- */
-typedef void (*sn_gradient_ready_callback)(void *context, ptrdiff_t offset);
-void sn_parameters_on_gradient_ready(sn_parameters *parameters, sn_gradient_ready_callback listener, void *context);
-void sn_parameters_set_final(sn_parameters *parameters, bool gradient_ready);
-void sn_parameters_gradient_ready(const sn_parameters *parameters, ptrdiff_t offset);
-
-/*
  * The local part of a vector over all trainable elements, given whole: `all` has sn_parameters_total(parameters, true)
  * elements, the global arrays of the trainable blocks behind each other. What is not trainable becomes 0. Local.
  */

@@ -38,7 +38,7 @@ typedef struct {
   double clip;            /* a gradient of larger norm is scaled down to this one; 0: never */
   sn_schedule_options schedule;
   sn_nonfinite on_nonfinite;
-  ptrdiff_t slice; /* 0, or windows: the same bits on any number of replicas (sinode/sliced.h) */
+  ptrdiff_t slice; /* 0, or windows: the same bits on any number of replicas (sinode/window_loss.h) */
 } sn_trainer_options;
 
 /* Where training stands. */

@@ -12,6 +12,7 @@ import statistics
 
 DOUBLE, HALF_WIDTH = 8, 2  # bytes; of the 5-tap stencil
 STAGES = {"ars111": 1, "l2": 2}  # network evaluations, and solves, of a step of schemes where they are as many
+DIRECT = 16  # replicas at most that send their parts to everyone
 LOSS = 4  # numbers that are summed with the gradient: the loss, and what ranks wish to do next
 SHORT = 1024  # numbers of the short transforms that `sinode benchmark --machine` times
 SWEEPS = 512  # bytes a mode that a step of the generator reads and writes beside its transforms
@@ -226,14 +227,42 @@ def lines_of(count, replicas, replica):
     return max(0, min((start + part(lines, replicas, replica)) * 8, count) - start * 8)
 
 
+def groups_of(case):
+    """In which replicas sum; as many as these where parts go from everyone to everyone."""
+    return round(math.sqrt(case.replicas)) if case.replicas > DIRECT else case.replicas
+
+
+def range_of(size, ranks, rank):
+    start = rank * (size // ranks) + min(rank, size % ranks)
+    return range(start, start + part(size, ranks, rank))
+
+
+def sent_by(case, group, member):
+    """Of the sums over the replicas: to each other member of the group what it collects and to each owner its part of
+    that; back from the owner to its collector in each group, and from the collector to the group."""
+    count, groups = case.replicas, groups_of(case)
+    members = range_of(count, groups, group)
+    owners, replica = range_of(count, len(members), member), members[member]
+    elsewhere = [owner for owner in owners if owner != replica]
+    collectors = groups - (len(elsewhere) < len(owners))
+    found = Traffic()
+    for bucket in buckets(case):
+        own = sum(lines_of(bucket, count, owner) for owner in owners)
+        numbers = bucket - own + sum(lines_of(bucket, count, owner) for owner in elsewhere)
+        numbers += collectors * lines_of(bucket, count, replica) + (len(members) - 1) * own
+        found += Traffic(2 * (len(members) - 1) + len(elsewhere) + collectors, DOUBLE * numbers)
+    return found
+
+
 def shared_out(case):
-    """Of the sums over the replicas: to every other one its part of each bucket, and from everyone its own."""
-    others = case.replicas - 1
-    if not others:
+    """Of the sums over the replicas, by those who send most: first parts are longest, and so are first groups; where
+    groups are smaller by one, a member collects for more owners."""
+    if case.replicas == 1:
         return Traffic()
-    most = max(sum(count + (others - 1) * lines_of(count, case.replicas, replica) for count in buckets(case))
-               for replica in range(case.replicas))
-    return Traffic(2 * others * len(buckets(case)), DOUBLE * most)
+    groups = groups_of(case)
+    found = [sent_by(case, group, member) for group in {0, groups - 1}
+             for member in range(part(case.replicas, groups, group))]
+    return Traffic(max(one.messages for one in found), max(one.bytes for one in found))
 
 
 def reduction(case, numbers=0):
@@ -300,8 +329,11 @@ def generate_seconds(case, machine):
 
 def reduction_seconds(case, machine):
     """Messages as they are; the sums of the replicas' parts, seen to be finite; a tree for what goes over all ranks."""
-    sent, parts = shared_out(case), sum(buckets(case)) / case.replicas
-    sums = DOUBLE * parts * (case.replicas + 1 if case.replicas > 1 else 1) / machine.bandwidth
+    sent, groups, all_buckets = shared_out(case), groups_of(case), sum(buckets(case))
+    members = case.replicas / groups
+    numbers = all_buckets / case.replicas * (groups + 1 if groups > 1 else 1)
+    numbers += all_buckets / members * (members + 1) if members > 1 else 0
+    sums = DOUBLE * numbers / machine.bandwidth
     if case.ranks == 1:
         return sums
     levels = math.ceil(math.log2(case.ranks))

@@ -9,6 +9,7 @@
 #include "sinode/count.h"
 #include "sinode/etdrk4.h"
 #include "sinode/memory.h"
+#include "sinode/reduction.h"
 #include "sinode/solver.h"
 #include "sinode/tableau.h"
 
@@ -74,12 +75,19 @@ void sn_cost_report_network(const sn_app *app, sn_layout layout, const sn_networ
 
 void sn_cost_report_gradient(const sn_app *app, sn_layout layout, double parameters) {
   const double away = (double)(layout.replicas - 1) / layout.replicas;
+  const int messages = sn_reduction_messages(layout.replicas);
   char text[32];
-  if (layout.replicas > 1)
+  if (layout.replicas > 1 && messages == layout.replicas - 1)
     sn_log_line(app->log,
                 "gradient: in an iteration a rank sends its parts to the other %d replicas, %s, and gets as much; the "
                 "updated parameters likewise",
-                layout.replicas - 1, readable(8 * parameters * away, text));
+                messages, readable(8 * parameters * away, text));
+  else if (layout.replicas > 1)
+    sn_log_line(
+        app->log,
+        "gradient: in an iteration a rank sends at most %d messages a bucket, %s in all, and gets as much, to be "
+        "summed in groups of its %d replicas; the updated parameters likewise",
+        messages, readable(8 * parameters, text), layout.replicas);
 }
 
 /* The distinct gammas of the scheme, and how many stages are solved for. */

@@ -12,9 +12,8 @@
 #include "run/stability_check.h"
 #include "sinode/gradient_file.h"
 #include "sinode/memory.h"
-#include "sinode/objective.h"
 #include "sinode/random.h"
-#include "sinode/reduction.h"
+#include "sinode/window_loss.h"
 
 typedef struct {
   sn_app *app;
@@ -22,37 +21,28 @@ typedef struct {
   sn_model *model;
   sn_integrator *integrator;
   sn_objective *objective;
-  ptrdiff_t samples; /* in all */
-  sn_range own;      /* of this replica */
-  ptrdiff_t points;  /* local */
-  double *values;    /* (own samples, window + 1, points): the data */
+  sn_dataset *dataset; /* a window a member */
+  sn_window_loss *loss;
+  sn_windows windows; /* all of them */
+  sn_range own;       /* of this replica */
+  ptrdiff_t points;   /* local */
+  double *values;     /* (own windows, window + 1, points): the data */
   double *gradient, *direction, *kept;
-  double *states;  /* (own samples, window + 1, points): the trajectory */
+  double *states;  /* (own windows, window + 1, points): the trajectory */
+  double *initial; /* (own windows, points): of it */
   ptrdiff_t steps; /* time steps of the window */
   double *norms;   /* (steps): of the adjoint */
 } evaluation;
 
-/* Fills the objective's initial states and targets: (time, sample) from (sample, time). */
-static void fill(const evaluation *e) {
-  const ptrdiff_t window = e->app->config.train.window, n = e->points;
-  for (ptrdiff_t s = 0; s < e->own.count; s++)
-    for (ptrdiff_t k = 0; k <= window; k++) {
-      double *to = k ? sn_objective_targets(e->objective) + ((k - 1) * e->own.count + s) * n
-                     : sn_objective_initial(e->objective) + s * n;
-      memcpy(to, e->values + (s * (window + 1) + k) * n, (size_t)n * sizeof *to);
-    }
-}
-
-static double scale_of(const evaluation *e) {
-  return 1 / ((double)e->samples * (double)e->app->config.train.window * (double)sn_grid_points(e->grid));
+static double *initial_state(const evaluation *e, ptrdiff_t sample) {
+  return e->values + sample * (e->app->config.train.window + 1) * e->points;
 }
 
 /* The loss at the present parameters and initial states. Collective over world. */
 static sn_status evaluate_loss(evaluation *e, double *loss) {
-  double sum = 0;
-  SN_TRY(sn_collective_status(e->app->world, sn_objective_value(e->objective, e->own.count, &sum)));
-  MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_DOUBLE, MPI_SUM, e->app->world);
-  *loss = scale_of(e) * sum;
+  sn_window_result found;
+  SN_TRY(sn_window_loss_value(e->loss, &e->windows, &found));
+  *loss = 1 / found.values * found.sum;
   return SN_OK;
 }
 
@@ -89,7 +79,6 @@ static sn_status difference_parameters(evaluation *e, double h, double *slope) {
   for (int side = 0; side < 2; side++) {
     for (ptrdiff_t k = 0; k < size; k++) values[k] = e->kept[k] + (side ? h : -h) * e->direction[k];
     SN_TRY(sn_model_loaded(e->model));
-    fill(e);
     SN_TRY(evaluate_loss(e, &loss[side]));
   }
   memcpy(values, e->kept, (size_t)size * sizeof *values);
@@ -104,16 +93,17 @@ static double draw_state(const evaluation *e, uint64_t which, ptrdiff_t sample, 
   return sn_random_normal(&random, (uint64_t)((e->own.start + sample) * sn_grid_points(e->grid) + point));
 }
 
-static sn_status difference_state(evaluation *e, uint64_t which, double h, double *slope) {
+/* kept (own windows, points): the initial states as they are and will be again. */
+static sn_status difference_state(evaluation *e, uint64_t which, double h, const double *kept, double *slope) {
   double loss[2];
   for (int side = 0; side < 2; side++) {
-    fill(e);
-    double *initial = sn_objective_initial(e->objective);
     for (ptrdiff_t s = 0; s < e->own.count; s++)
       for (ptrdiff_t j = 0; j < e->points; j++)
-        initial[s * e->points + j] += (side ? h : -h) * draw_state(e, which, s, j);
+        initial_state(e, s)[j] = kept[s * e->points + j] + (side ? h : -h) * draw_state(e, which, s, j);
     SN_TRY(evaluate_loss(e, &loss[side]));
   }
+  for (ptrdiff_t s = 0; s < e->own.count; s++)
+    memcpy(initial_state(e, s), kept + s * e->points, (size_t)e->points * sizeof *kept);
   *slope = (loss[1] - loss[0]) / (2 * h);
   return SN_OK;
 }
@@ -146,9 +136,7 @@ static sn_status check(evaluation *e) {
   const double limit = 1e-5;
   const sn_parameters *parameters = sn_model_parameters(e->model);
   double worst = 0, slopes[WIDTHS];
-  double *initial_bar;
-  SN_TRY(SN_NEW(e->own.count * e->points, &initial_bar)); /* the objective's own is overwritten below */
-  memcpy(initial_bar, sn_objective_initial_bar(e->objective), (size_t)(e->own.count * e->points) * sizeof *initial_bar);
+  const double *initial_bar = sn_objective_initial_bar(e->objective); /* losses leave it alone */
   sn_log_line(e->app->log, "comparison with central differences in random directions:");
   for (int d = 0; d < DIRECTIONS && sn_parameters_total(parameters, true) > 0; d++) {
     draw_parameters(e, (uint64_t)d);
@@ -157,11 +145,10 @@ static sn_status check(evaluation *e) {
     worst = fmax(worst, compare(e->app->log, "parameters", d + 1, adjoint, slopes));
   }
   for (int d = 0; d < DIRECTIONS; d++) {
-    for (int k = 0; k < WIDTHS; k++) SN_TRY(difference_state(e, (uint64_t)d, widths[k], &slopes[k]));
+    for (int k = 0; k < WIDTHS; k++) SN_TRY(difference_state(e, (uint64_t)d, widths[k], e->initial, &slopes[k]));
     worst =
         fmax(worst, compare(e->app->log, "initial states", d + 1, along_state(e, (uint64_t)d, initial_bar), slopes));
   }
-  SN_FREE(initial_bar);
   if (!(worst < limit))
     return SN_ERROR_ALL(SN_ERROR_RUN,
                         "the gradient differs from central differences by %.1e relative, more than %.0e; with relu a "
@@ -181,8 +168,8 @@ static sn_status prepare(evaluation *e) {
   SN_TRY(sn_setup_grid(e->app, &e->grid));
   SN_TRY(sn_setup_trajectory(e->app, c->gradient.data, &reader));
   const ptrdiff_t snapshots = sn_trajectory_snapshots(reader);
-  e->samples = sn_trajectory_members(reader);
-  e->own = sn_grid_share(e->grid, e->samples);
+  e->windows = (sn_windows){.set = SN_SET_TRAINING, .count = sn_trajectory_members(reader)};
+  e->own = sn_grid_share(e->grid, e->windows.count);
   e->points = sn_grid_range(e->grid).count;
   sn_status status = sn_trajectory_interval(reader, &interval);
   if (!status && snapshots < window + 1)
@@ -192,7 +179,7 @@ static sn_status prepare(evaluation *e) {
   sn_trajectory_close(&reader);
   SN_TRY(status);
   sn_input_warn_degenerate(e->app, c->gradient.data, e->own.count, window + 1, e->points, e->values);
-  sn_input_report_idle(e->app, e->grid, e->samples, "members", "");
+  sn_input_report_idle(e->app, e->grid, e->windows.count, "members", "");
   const ptrdiff_t room = e->own.count ? e->own.count : 1;
   SN_TRY(sn_setup_model_from_file(e->app, e->grid, c->gradient.model, room, &e->model));
   SN_TRY(sn_setup_integrator(e->app, e->model, interval, window, SN_PASSES_ADJOINT, &e->integrator));
@@ -201,22 +188,28 @@ static sn_status prepare(evaluation *e) {
   SN_TRY(sn_stability_check(e->app, e->model, sn_stability_max_abs_u(e->app, values, e->values),
                             sn_integrator_steps(e->integrator, window)));
   SN_TRY(sn_objective_create(e->model, e->integrator, c->loss, window, &e->objective));
+  SN_TRY(sn_dataset_create(e->windows.count, window + 1, e->points, e->values, window, SN_SPLIT_TIME, 0, &e->dataset));
+  sn_dataset_begin_at(e->dataset, e->own.start);
+  const sn_window_loss_options options = {.ordered = false};
+  SN_TRY(sn_window_loss_create(e->model, e->objective, e->dataset, &options, &e->loss));
   const ptrdiff_t size = sn_parameters_size(sn_model_parameters(e->model));
   SN_TRY(SN_NEW(size, &e->gradient));
   SN_TRY(SN_NEW(size, &e->direction));
   SN_TRY(SN_NEW(size, &e->kept));
   e->steps = sn_integrator_steps(e->integrator, window);
   SN_TRY(SN_NEW(e->steps, &e->norms));
+  SN_TRY(SN_NEW(e->own.count * e->points, &e->initial));
   return SN_NEW(e->own.count * (window + 1) * e->points, &e->states);
 }
 
-/* The states as (sample, time) for the file. */
+/* The states as (sample, time) for the file, and the initial ones by themselves. */
 static void keep_trajectory(evaluation *e) {
   const ptrdiff_t window = e->app->config.train.window, n = e->points;
   const double *states = sn_objective_states(e->objective);
   for (ptrdiff_t s = 0; s < e->own.count; s++)
     for (ptrdiff_t k = 0; k <= window; k++)
       memcpy(e->states + (s * (window + 1) + k) * n, states + (k * e->own.count + s) * n, (size_t)n * sizeof *states);
+  memcpy(e->initial, states, (size_t)(e->own.count * n) * sizeof *states);
 }
 
 static void report_statistics(const evaluation *e) {
@@ -232,24 +225,19 @@ static void report_statistics(const evaluation *e) {
 static sn_status evaluate(evaluation *e) {
   const sn_config *c = &e->app->config;
   sn_parameters *parameters = sn_model_parameters(e->model);
-  double sum = 0;
-  fill(e);
-  SN_TRY(sn_collective_status(e->app->world,
-                              sn_objective_gradient(e->objective, e->own.count, scale_of(e), &sum, e->gradient)));
-  sn_reduction *reduction;
-  SN_TRY(sn_reduction_create(parameters, &reduction));
-  sn_reduction_sum(reduction, e->gradient);
-  sn_reduction_destroy(&reduction);
-  MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_DOUBLE, MPI_SUM, e->app->world);
-  const double loss = scale_of(e) * sum, norm = sqrt(sn_parameters_dot(parameters, e->gradient, e->gradient));
+  sn_window_result found;
+  SN_TRY(sn_collective_status(e->app->world, sn_window_loss_gradient(e->loss, &e->windows, e->gradient, NULL, &found)));
+  sn_reduction_gather(sn_window_loss_reduction(e->loss), e->gradient);
+  const double loss = 1 / found.values * found.sum;
+  const double norm = sqrt(sn_parameters_dot(parameters, e->gradient, e->gradient));
   if (!isfinite(loss) || !isfinite(norm)) {
-    SN_TRY(sn_objective_diagnose(e->objective, e->own.count, scale_of(e), e->gradient));
+    SN_TRY(sn_objective_diagnose(e->objective, e->own.count, 1 / found.values));
     return SN_ERROR_ALL(SN_ERROR_RUN, "loss %g and norm of the gradient %g are not finite", loss, norm);
   }
   sn_integrator_norms(e->integrator, e->norms);
   keep_trajectory(e);
   const sn_gradient_result result = {.loss = loss,
-                                     .samples = e->samples,
+                                     .samples = e->windows.count,
                                      .own_samples = e->own,
                                      .snapshots = c->train.window + 1,
                                      .trajectory = e->states,
@@ -272,10 +260,12 @@ static sn_status run_gradient(sn_app *app) {
   sn_status status = prepare(&e);
   if (!status) status = evaluate(&e);
   status = sn_app_abort_unless_collective(app, status);
+  sn_window_loss_destroy(&e.loss);
+  sn_dataset_destroy(&e.dataset);
   sn_objective_destroy(&e.objective);
   sn_integrator_destroy(&e.integrator);
   sn_model_destroy(&e.model);
-  double **arrays[] = {&e.values, &e.gradient, &e.direction, &e.kept, &e.states, &e.norms};
+  double **arrays[] = {&e.values, &e.gradient, &e.direction, &e.kept, &e.states, &e.initial, &e.norms};
   for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) SN_FREE(*arrays[k]);
   sn_grid_destroy(&e.grid);
   return status;

@@ -185,7 +185,8 @@ static sn_status measure_slope(slope *s, double *error) {
   double sum, ahead, behind;
   SN_TRY(sn_collective_status(sn_grid_world(s->grid), prepare_slope(s)));
   fill(s);
-  SN_TRY(sn_objective_gradient(s->objective, SAMPLES, 1, &sum, s->gradient));
+  const sn_gradient gradient = {.values = s->gradient};
+  SN_TRY(sn_objective_gradient(s->objective, SAMPLES, 1, &sum, &gradient));
   sn_parameters *parameters = sn_model_parameters(s->model);
   sn_reduction *reduction;
   SN_TRY(sn_reduction_create(parameters, &reduction));

@@ -11,8 +11,7 @@ const sn_name sn_config_commands[] = {{"generate", SN_FOR_GENERATE},
                                       {"lyapunov", SN_FOR_LYAPUNOV},
                                       {NULL, 0}};
 
-static const sn_name coordinates[] = {
-    {"check", SN_COORDINATES_CHECK}, {"ignore", SN_COORDINATES_IGNORE}, {NULL, 0}};
+static const sn_name coordinates[] = {{"check", SN_COORDINATES_CHECK}, {"ignore", SN_COORDINATES_IGNORE}, {NULL, 0}};
 static const sn_name resumes[] = {
     {"auto", SN_RESUME_AUTO}, {"never", SN_RESUME_NEVER}, {"required", SN_RESUME_REQUIRED}, {NULL, 0}};
 static const sn_name measurements[] = {

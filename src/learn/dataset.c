@@ -12,6 +12,7 @@ typedef struct {
 
 struct sn_dataset {
   ptrdiff_t snapshots, points, window, boundary;
+  ptrdiff_t first_member; /* in values */
   const double *values;
   box sets[2];
 };
@@ -54,6 +55,8 @@ sn_status sn_dataset_create(ptrdiff_t members, ptrdiff_t snapshots, ptrdiff_t po
   return SN_OK;
 }
 
+void sn_dataset_begin_at(sn_dataset *data, ptrdiff_t member) { data->first_member = member; }
+
 void sn_dataset_destroy(sn_dataset **dataset) { SN_FREE(*dataset); }
 
 ptrdiff_t sn_dataset_windows(const sn_dataset *data, sn_set set) {
@@ -72,7 +75,7 @@ void sn_dataset_gather(const sn_dataset *data, sn_set set, ptrdiff_t samples, co
     const ptrdiff_t number = index ? index[s] : first + s;
     const ptrdiff_t member = windows->first_member + number / windows->starts;
     const ptrdiff_t start = windows->first_start + number % windows->starts;
-    const double *from = data->values + (member * data->snapshots + start) * points;
+    const double *from = data->values + ((member - data->first_member) * data->snapshots + start) * points;
     memcpy(initial + s * points, from, bytes);
     for (ptrdiff_t k = 0; k < data->window; k++)
       memcpy(targets + (k * samples + s) * points, from + (k + 1) * points, bytes);

@@ -75,6 +75,28 @@ void sn_optimizer_update(sn_optimizer *optimizer, double learning_rate, const do
                          gradient + at, optimizer->vector[0] + at, second);
 }
 
+/* Scales a gradient down to the norm `most`. */
+static void clip_norm(const sn_optimizer *optimizer, const sn_reduction *reduction, double most, double *gradient) {
+  if (!(most > 0)) return;
+  const double factor = most / sqrt(sn_reduction_square(reduction, gradient));
+  for (ptrdiff_t k = 0; k < sn_parameters_size(optimizer->parameters) && factor < 1; k++) gradient[k] *= factor;
+}
+
+void sn_optimizer_step(sn_optimizer *optimizer, sn_reduction *reduction, double learning_rate, double clip,
+                       double *gradient) {
+  double *values = sn_parameters_values(optimizer->parameters);
+  sn_timer *timer = sn_grid_timer(sn_parameters_grid(optimizer->parameters));
+  sn_timer_start(timer, SN_TIME_OPTIMIZER);
+  clip_norm(optimizer, reduction, clip, gradient);
+  sn_optimizer_begin_step(optimizer);
+  for (int k = 0; k < sn_reduction_parts(reduction); k++) {
+    sn_optimizer_update(optimizer, learning_rate, gradient, sn_reduction_part(reduction, k));
+    sn_reduction_share(reduction, k, values);
+  }
+  sn_reduction_complete(reduction);
+  sn_timer_stop(timer, SN_TIME_OPTIMIZER);
+}
+
 bool sn_optimizer_kind_is_full_batch(sn_optimizer_kind kind) { return kinds[kind]->minimize != NULL; }
 bool sn_optimizer_is_full_batch(const sn_optimizer *optimizer) { return optimizer->ops->minimize != NULL; }
 bool sn_optimizer_kind_wants_tangents(sn_optimizer_kind kind) { return kinds[kind]->tangents; }

@@ -1,13 +1,10 @@
 #include "sinode/trainer.h"
 
-#include <float.h>
 #include <math.h>
 
 #include "sinode/memory.h"
-#include "sinode/ordered_loss.h"
 #include "sinode/random.h"
-#include "sinode/reduction.h"
-#include "training_problem.h"
+#include "sinode/window_loss.h"
 
 struct sn_trainer {
   const sn_grid *grid;
@@ -20,16 +17,16 @@ struct sn_trainer {
   ptrdiff_t windows;      /* of the training set */
   ptrdiff_t *permutation; /* (windows) of the epoch under way */
   double *gradient;
-  sn_reduction *reduction;
-  sn_ordered_loss *ordered;    /* NULL unless options.slice */
-  sn_training_problem problem; /* of optimizers that see all */
-  bool exhausted;              /* such an optimizer found nothing better */
+  sn_window_loss *loss;
+  bool exhausted; /* an optimizer of the second kind found nothing better */
 };
 
-/* The windows [start, start + count) of batch number `position` in the epoch's order. */
-static sn_range batch_range(const sn_trainer *trainer, ptrdiff_t position) {
+/* The windows of batch number `position` in the epoch's order. */
+static sn_windows batch_at(const sn_trainer *trainer, ptrdiff_t position) {
   const ptrdiff_t start = position * trainer->options.batch, left = trainer->windows - start;
-  return (sn_range){.start = start, .count = left < trainer->options.batch ? left : trainer->options.batch};
+  return (sn_windows){.set = SN_SET_TRAINING,
+                      .count = left < trainer->options.batch ? left : trainer->options.batch,
+                      .index = trainer->permutation + start};
 }
 
 sn_status sn_trainer_create(sn_model *model, sn_objective *objective, const sn_dataset *dataset,
@@ -50,23 +47,20 @@ sn_status sn_trainer_create(sn_model *model, sn_objective *objective, const sn_d
   sn_status status = SN_NEW(trainer->windows, &trainer->permutation);
   if (!status) status = SN_NEW(sn_parameters_size(sn_model_parameters(model)), &trainer->gradient);
   status = sn_collective_status(sn_grid_world(grid), status);
-  if (!status) status = sn_reduction_create(sn_model_parameters(model), &trainer->reduction);
-  if (!status && options->slice)
-    status = sn_ordered_loss_create(model, objective, dataset, batch_range(trainer, 0).count, &trainer->ordered);
-  if (!status && sn_optimizer_is_full_batch(optimizer))
-    status = sn_training_problem_create(model, objective, dataset, SN_SET_TRAINING, options->window,
-                                        sn_optimizer_wants_tangents(optimizer), trainer->reduction, &trainer->problem);
+  const bool full = sn_optimizer_is_full_batch(optimizer);
+  const sn_window_loss_options evaluation = {.ordered = options->slice > 0,
+                                             .windows_most = full ? trainer->windows : batch_at(trainer, 0).count,
+                                             .jacobian = sn_optimizer_wants_tangents(optimizer)};
+  if (!status) status = sn_window_loss_create(model, objective, dataset, &evaluation, &trainer->loss);
   if (status) sn_trainer_destroy(out);
   return status;
 }
 
 void sn_trainer_destroy(sn_trainer **trainer) {
   if (!*trainer) return;
-  sn_training_problem_destroy(&(*trainer)->problem);
+  sn_window_loss_destroy(&(*trainer)->loss);
   SN_FREE((*trainer)->permutation);
   SN_FREE((*trainer)->gradient);
-  sn_reduction_destroy(&(*trainer)->reduction);
-  sn_ordered_loss_destroy(&(*trainer)->ordered);
   SN_FREE(*trainer);
 }
 
@@ -93,31 +87,14 @@ ptrdiff_t sn_trainer_batches(const sn_trainer *trainer) {
   return (trainer->windows + trainer->options.batch - 1) / trainer->options.batch;
 }
 
-/* Whole slices, and what is left behind them of a batch, of the last batch and of the sets. */
-static sn_status reserve_slices(const sn_trainer *trainer, sn_integrator *integrator) {
-  const ptrdiff_t slice = sn_model_samples(trainer->model);
-  const ptrdiff_t counts[] = {slice, batch_range(trainer, 0).count,
-                              batch_range(trainer, sn_trainer_batches(trainer) - 1).count, trainer->windows,
-                              sn_dataset_windows(trainer->dataset, SN_SET_VALIDATION)};
-  SN_TRY(sn_integrator_reserve(integrator, slice));
-  for (size_t k = 0; k < sizeof counts / sizeof counts[0]; k++)
-    if (counts[k] % slice) SN_TRY(sn_integrator_reserve(integrator, counts[k] % slice));
-  return SN_OK;
-}
-
 sn_status sn_trainer_reserve(const sn_trainer *trainer, sn_integrator *integrator) {
-  const ptrdiff_t most = sn_model_samples(trainer->model);
-  if (trainer->ordered) return reserve_slices(trainer, integrator);
-  const sn_range ends[2] = {batch_range(trainer, 0), batch_range(trainer, sn_trainer_batches(trainer) - 1)};
-  for (int k = 0; k < 2 && !sn_optimizer_is_full_batch(trainer->optimizer); k++) {
-    const ptrdiff_t share = sn_grid_share(trainer->grid, ends[k].count).count;
-    if (share) SN_TRY(sn_integrator_reserve(integrator, share));
+  if (!sn_optimizer_is_full_batch(trainer->optimizer)) {
+    const ptrdiff_t last = sn_trainer_batches(trainer) - 1;
+    SN_TRY(sn_window_loss_reserve(trainer->loss, integrator, batch_at(trainer, 0).count));
+    SN_TRY(sn_window_loss_reserve(trainer->loss, integrator, batch_at(trainer, last).count));
   }
-  for (sn_set set = SN_SET_TRAINING; set <= SN_SET_VALIDATION; set++) {
-    const ptrdiff_t share = sn_grid_share(trainer->grid, sn_dataset_windows(trainer->dataset, set)).count;
-    if (share >= most) SN_TRY(sn_integrator_reserve(integrator, most));
-    if (share % most) SN_TRY(sn_integrator_reserve(integrator, share % most));
-  }
+  for (sn_set set = SN_SET_TRAINING; set <= SN_SET_VALIDATION; set++)
+    SN_TRY(sn_window_loss_reserve(trainer->loss, integrator, sn_dataset_windows(trainer->dataset, set)));
   return SN_OK;
 }
 
@@ -127,71 +104,19 @@ static void shuffle(sn_trainer *trainer) {
   sn_random_permutation(&random, trainer->windows, trainer->permutation);
 }
 
-static double values_of(const sn_trainer *trainer, ptrdiff_t samples) {
-  return (double)samples * (double)sn_objective_window(trainer->objective) * (double)sn_grid_points(trainer->grid);
-}
-
 sn_status sn_trainer_evaluate(sn_trainer *trainer, sn_set set, double *loss) {
-  const ptrdiff_t windows = sn_dataset_windows(trainer->dataset, set), most = sn_model_samples(trainer->model);
-  const sn_range share = sn_grid_share(trainer->grid, windows);
-  double total = 0;
-  sn_status status = SN_OK;
-  if (trainer->ordered && windows) {
-    bool within_bounds;
-    status = sn_ordered_loss_evaluate(trainer->ordered, set, windows, NULL, 1, &total, NULL, &within_bounds);
-    *loss = total / values_of(trainer, windows);
-    return sn_collective_status(sn_grid_world(trainer->grid), status);
-  }
-  for (ptrdiff_t done = 0; done < share.count && !status; done += most) {
-    const ptrdiff_t samples = share.count - done < most ? share.count - done : most;
-    double sum = 0;
-    sn_dataset_gather(trainer->dataset, set, samples, NULL, share.start + done,
-                      sn_objective_initial(trainer->objective), sn_objective_targets(trainer->objective));
-    status = sn_objective_value(trainer->objective, samples, &sum);
-    total += sum;
-  }
-  SN_TRY(sn_collective_status(sn_grid_world(trainer->grid), status));
-  MPI_Allreduce(MPI_IN_PLACE, &total, 1, MPI_DOUBLE, MPI_SUM, sn_grid_world(trainer->grid));
-  *loss = windows ? total / values_of(trainer, windows) : NAN;
+  const sn_windows windows = {.set = set, .count = sn_dataset_windows(trainer->dataset, set)};
+  sn_window_result result;
+  *loss = NAN;
+  if (!windows.count) return SN_OK;
+  SN_TRY(sn_window_loss_value(trainer->loss, &windows, &result));
+  *loss = result.sum / result.values;
   return SN_OK;
-}
-
-/* Scales a gradient down to the norm options.clip, part by part; each element counts once. */
-static void clip(const sn_trainer *trainer) {
-  const sn_parameters *parameters = sn_model_parameters(trainer->model);
-  const double most = trainer->options.clip;
-  double square = 0;
-  if (!(most > 0)) return;
-  if (trainer->ordered) { /* the gradient is whole: its norm is to have the same bits on any number of replicas */
-    square = sn_parameters_dot(parameters, trainer->gradient, trainer->gradient);
-  } else {
-    for (int k = 0; k < sn_reduction_parts(trainer->reduction); k++)
-      square += sn_parameters_square(parameters, sn_reduction_part(trainer->reduction, k), trainer->gradient);
-    MPI_Allreduce(MPI_IN_PLACE, &square, 1, MPI_DOUBLE, MPI_SUM, sn_grid_world(trainer->grid));
-  }
-  const double factor = most / sqrt(square);
-  for (ptrdiff_t k = 0; k < sn_parameters_size(parameters) && factor < 1; k++) trainer->gradient[k] *= factor;
-}
-
-/* Each replica updates its parts of the parameters and gets the others. */
-static void update(sn_trainer *trainer) {
-  double *values = sn_parameters_values(sn_model_parameters(trainer->model));
-  sn_timer *timer = sn_grid_timer(trainer->grid);
-  sn_timer_start(timer, SN_TIME_OPTIMIZER);
-  clip(trainer);
-  sn_optimizer_begin_step(trainer->optimizer);
-  for (int k = 0; k < sn_reduction_parts(trainer->reduction); k++) {
-    sn_optimizer_update(trainer->optimizer, trainer->state.schedule.rate, trainer->gradient,
-                        sn_reduction_part(trainer->reduction, k));
-    sn_reduction_share(trainer->reduction, k, values);
-  }
-  sn_reduction_complete(trainer->reduction);
-  sn_timer_stop(timer, SN_TIME_OPTIMIZER);
 }
 
 void sn_trainer_gather(sn_trainer *trainer) {
   for (int v = 0; v < sn_optimizer_vectors(trainer->optimizer); v++)
-    sn_reduction_gather(trainer->reduction, sn_optimizer_vector(trainer->optimizer, v));
+    sn_reduction_gather(sn_window_loss_reduction(trainer->loss), sn_optimizer_vector(trainer->optimizer, v));
 }
 
 /* Does without a batch, as options.on_nonfinite says; false where it must not. */
@@ -206,93 +131,24 @@ static bool leave_out(sn_trainer *trainer, ptrdiff_t windows) {
   return true;
 }
 
-/* Loss of a batch and its gradient, which is complete in slices and to be summed (agree) else; *sum: this rank's share.
- */
-static sn_status differentiate(sn_trainer *trainer, sn_range batch, double scale, double *sum, bool *within_bounds) {
-  const ptrdiff_t *index = trainer->permutation + batch.start;
-  *sum = 0;
-  if (trainer->ordered) {
-    sn_status status = sn_ordered_loss_evaluate(trainer->ordered, SN_SET_TRAINING, batch.count, index, scale, sum,
-                                                trainer->gradient, within_bounds);
-    if (sn_grid_rank(trainer->grid)) *sum = 0;
-    return status;
-  }
-  const sn_range share = sn_grid_share(trainer->grid, batch.count);
-  sn_dataset_gather(trainer->dataset, SN_SET_TRAINING, share.count, index + share.start, 0,
-                    sn_objective_initial(trainer->objective), sn_objective_targets(trainer->objective));
-  /* One replica may fail alone (a solve, a stiff sample): the others learn of it where they all agree. */
-  sn_reduction_begin(trainer->reduction, trainer->gradient);
-  sn_status status = sn_objective_gradient(trainer->objective, share.count, scale, sum, trainer->gradient);
-  *within_bounds = sn_objective_within_bounds(trainer->objective);
-  return status;
-}
-
-static bool is_finite(ptrdiff_t count, const double *values) {
-  int beyond = 0;
-  for (ptrdiff_t k = 0; k < count; k++) beyond |= !(fabs(values[k]) <= DBL_MAX);
-  return !beyond;
-}
-
-/*
- * Sums `count` numbers over world, and with them the gradient, if that is still to be done. Whether all of the gradient
- * is finite on all ranks; numbers has room for one more.
- */
-static bool agree(sn_trainer *trainer, int count, double *numbers) {
-  if (!trainer->ordered) return sn_reduction_finish(trainer->reduction, count, numbers);
-  numbers[count] = !is_finite(sn_parameters_size(sn_model_parameters(trainer->model)), trainer->gradient);
-  MPI_Allreduce(MPI_IN_PLACE, numbers, count + 1, MPI_DOUBLE, MPI_SUM, sn_grid_world(trainer->grid));
-  return numbers[count] == 0;
-}
-
-/*
- * Looks into a batch in which some replica failed (`status` is this one's part) or saw a state, an adjoint or a
- * gradient out of bounds. The error names the step. SN_OK if what one rank saw is within bounds for all of them
- * together: the gradient is then there once more. Collective over world.
- */
-static sn_status examine(sn_trainer *trainer, sn_range batch, sn_status status, double scale, double loss) {
-  const MPI_Comm world = sn_grid_world(trainer->grid);
-  SN_TRY(sn_collective_status(world, status));
-  const ptrdiff_t samples =
-      trainer->ordered ? sn_ordered_loss_recall(trainer->ordered) : sn_grid_share(trainer->grid, batch.count).count;
-  SN_TRY(sn_objective_diagnose(trainer->objective, samples, scale, trainer->gradient));
-  double again, none[1];
-  bool within_bounds;
-  status = differentiate(trainer, batch, scale, &again, &within_bounds);
-  const bool finite = agree(trainer, 0, none); /* also of a failure: the other replicas sum theirs */
-  SN_TRY(sn_collective_status(world, status));
-  if (finite && isfinite(loss)) return SN_OK;
-  return SN_ERROR_ALL(SN_ERROR_RUN,
-                      "the gradient is not finite although states and adjoints are (loss %g); lower "
-                      "train.optimizer.learning_rate",
-                      loss);
-}
-
-/*
- * One batch: gradient, reduction, optimizer step. With the gradient the ranks agree on loss, health and the requests
- * for what comes next.
- */
+/* One batch: gradient, with which the ranks agree on loss, health and the requests for what comes next; a step. */
 static sn_status iterate(sn_trainer *trainer, sn_stop_request *request, double *batch_loss) {
   sn_trainer_state *state = &trainer->state;
-  const sn_range batch = batch_range(trainer, state->position);
-  const double scale = 1 / values_of(trainer, batch.count);
-  double sum;
-  bool within_bounds;
-  sn_status status = differentiate(trainer, batch, scale, &sum, &within_bounds);
-  double agreed[2 + SN_STOP_REQUEST_COUNTS + 1] = {sum, status || !within_bounds};
-  sn_stop_request_count(*request, agreed + 2);
-  const bool finite = agree(trainer, 2 + SN_STOP_REQUEST_COUNTS, agreed);
-  *batch_loss = scale * agreed[0];
-  *request = sn_stop_request_reduced(agreed + 2);
-  if (!finite || !isfinite(*batch_loss) || agreed[1] > 0) {
+  const sn_windows batch = batch_at(trainer, state->position);
+  sn_window_result found;
+  sn_status status = sn_window_loss_gradient(trainer->loss, &batch, trainer->gradient, request, &found);
+  *batch_loss = 1 / found.values * found.sum;
+  if (!found.finite || !found.within_bounds || !isfinite(*batch_loss)) {
     if (leave_out(trainer, batch.count)) {
       if (status) sn_error_destroy(&status);
       *batch_loss = NAN;
       return SN_OK;
     }
-    SN_TRY(examine(trainer, batch, status, scale, *batch_loss));
+    SN_TRY(sn_window_loss_diagnose(trainer->loss, &batch, status, trainer->gradient));
   }
 
-  update(trainer);
+  sn_optimizer_step(trainer->optimizer, sn_window_loss_reduction(trainer->loss), state->schedule.rate,
+                    trainer->options.clip, trainer->gradient);
   SN_TRY(sn_model_stepped(trainer->model));
   state->in_a_row = 0;
   state->loss_sum += *batch_loss * (double)batch.count;
@@ -301,10 +157,10 @@ static sn_status iterate(sn_trainer *trainer, sn_stop_request *request, double *
   return SN_OK;
 }
 
-/* One iteration of an optimizer that sees all windows. */
+/* One iteration of an optimizer that looks at all windows. */
 static sn_status iterate_whole(sn_trainer *trainer, sn_stop_request *request, double *loss) {
   sn_trainer_state *state = &trainer->state;
-  const sn_problem problem = sn_training_problem_view(&trainer->problem);
+  const sn_problem problem = sn_window_loss_problem(trainer->loss);
   double agreed[SN_STOP_REQUEST_COUNTS];
   bool moved;
   SN_TRY(sn_optimizer_minimize(trainer->optimizer, &problem, state->schedule.rate, loss, &moved));
@@ -356,10 +212,7 @@ static void begin_epoch(sn_trainer *trainer) {
   const ptrdiff_t window = sn_trainer_window(&trainer->options, state->epoch);
   const bool longer = state->epoch > 0 && window > sn_trainer_window(&trainer->options, state->epoch - 1);
   sn_objective_set_window(trainer->objective, window);
-  if (sn_optimizer_is_full_batch(trainer->optimizer))
-    sn_training_problem_set_window(&trainer->problem, window);
-  else
-    shuffle(trainer);
+  if (!sn_optimizer_is_full_batch(trainer->optimizer)) shuffle(trainer);
   if (!longer || state->position > 0) return;
   state->best = state->schedule.best = INFINITY;
   sn_optimizer_restart(trainer->optimizer);

@@ -89,7 +89,7 @@ static sn_status forward(sn_network *network, ptrdiff_t samples, const double *u
 }
 
 static sn_status backward(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
-                          const double *f_bar, double *u_bar, double *gradient) {
+                          const double *f_bar, double *u_bar, const sn_gradient *gradient) {
   product *p = (product *)network;
   sn_convolution *c = &p->convolution;
   const double *theta = sn_parameters_values(network->parameters);
@@ -101,10 +101,10 @@ static sn_status backward(sn_network *network, ptrdiff_t samples, const double *
   sn_convolution_add_transposed(c, samples, 1, channels, theta + p->out, p->padded_input, p->value);
   pull_factors(p, samples, at.factors, p->value, p->factor);
   if (gradient) {
-    sn_convolution_add_gradient(c, samples, 1, channels, f_bar, at.products, gradient + p->out);
-    sn_convolution_add_gradient(c, samples, 1, 1, f_bar, at.input, gradient + p->linear);
-    sn_convolution_add_gradient(c, samples, 2 * channels, 1, p->factor, at.input, gradient + p->factors);
-    sn_parameters_gradient_ready(network->parameters, p->factors);
+    sn_convolution_add_gradient(c, samples, 1, channels, f_bar, at.products, gradient->values + p->out);
+    sn_convolution_add_gradient(c, samples, 1, 1, f_bar, at.input, gradient->values + p->linear);
+    sn_convolution_add_gradient(c, samples, 2 * channels, 1, p->factor, at.input, gradient->values + p->factors);
+    sn_gradient_final_from(gradient, p->factors);
   }
   if (!u_bar) return SN_OK;
   clear(p, samples, u_bar);

@@ -89,7 +89,7 @@ static void backward_activation(const conv *c, int k, ptrdiff_t samples, double 
 }
 
 static sn_status conv_backward(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
-                               const double *f_bar, double *u_bar, double *gradient) {
+                               const double *f_bar, double *u_bar, const sn_gradient *gradient) {
   conv *c = (conv *)network;
   const double *delta = f_bar, *parameters = sn_parameters_values(network->parameters);
   (void)u; /* stands on the tape, padded */
@@ -98,9 +98,9 @@ static sn_status conv_backward(sn_network *network, ptrdiff_t samples, const dou
     double *in_bar = k ? c->value[k % 2] : u_bar;
     if (gradient) {
       sn_convolution_add_gradient(&c->convolution, samples, l->out, l->in, delta, padded_on(l, (double *)tape, samples),
-                                  gradient + l->weight);
-      add_bias_gradient(c, l, samples, delta, gradient);
-      sn_parameters_gradient_ready(network->parameters, l->weight);
+                                  gradient->values + l->weight);
+      add_bias_gradient(c, l, samples, delta, gradient->values);
+      sn_gradient_final_from(gradient, l->weight);
     }
     if (!in_bar) break;
     SN_TRY(sn_convolution_pad(&c->convolution, samples * l->out, delta, c->padded));

@@ -102,7 +102,7 @@ static sn_status linearized(ks_term *ks, ptrdiff_t samples, const double *tape, 
 }
 
 static sn_status backward(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
-                          const double *f_bar, double *u_bar, double *gradient) {
+                          const double *f_bar, double *u_bar, const sn_gradient *gradient) {
   (void)u, (void)gradient;
   ks_term *ks = (ks_term *)network;
   if (!u_bar) return SN_OK;

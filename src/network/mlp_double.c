@@ -33,7 +33,7 @@ static sn_status forward(sn_network *network, ptrdiff_t samples, const double *u
 }
 
 static sn_status backward(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
-                          const double *f_bar, double *u_bar, double *gradient) {
+                          const double *f_bar, double *u_bar, const sn_gradient *gradient) {
   pass_backward((sn_mlp *)network, samples, u, tape, f_bar, u_bar, gradient);
   return SN_OK;
 }

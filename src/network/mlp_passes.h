@@ -195,18 +195,19 @@ static void backward_activation(const sn_mlp *m, const sn_mlp_layer *l, ptrdiff_
 }
 
 static void pass_backward(sn_mlp *m, ptrdiff_t samples, const real *u, const real *tape, const real *f_bar, real *u_bar,
-                          double *gradient) {
+                          const sn_gradient *gradient) {
   const sn_mlp_layer *last = &m->layer[m->layers - 1];
   const real *delta = f_bar;
-  for (ptrdiff_t i = 0; gradient && i < samples; i++)
-    add_to_gradient(last->kept, f_bar + i * last->kept, gradient + last->bias);
+  double *values = sn_gradient_values(gradient);
+  for (ptrdiff_t i = 0; values && i < samples; i++)
+    add_to_gradient(last->kept, f_bar + i * last->kept, values + last->bias);
   for (int k = m->layers - 1; k >= 0; k--) {
     const sn_mlp_layer *l = &m->layer[k];
     const real *in = k ? values_on(l - 1, (real *)tape, samples) : u;
     real *in_bar = k ? m->delta[k % 2] : u_bar;
-    backward_layer(m, l, samples, in, delta, in_bar, gradient);
-    if (gradient) sn_parameters_gradient_ready(m->base.parameters, l->weight);
-    if (k) backward_activation(m, l - 1, samples, tape, in_bar, gradient);
+    backward_layer(m, l, samples, in, delta, in_bar, values);
+    sn_gradient_final_from(gradient, l->weight);
+    if (k) backward_activation(m, l - 1, samples, tape, in_bar, values);
     delta = in_bar;
   }
 }

@@ -62,7 +62,7 @@ static sn_status forward(sn_network *network, ptrdiff_t samples, const double *u
 }
 
 static sn_status backward(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
-                          const double *f_bar, double *u_bar, double *gradient) {
+                          const double *f_bar, double *u_bar, const sn_gradient *gradient) {
   sn_mlp *m = (sn_mlp *)network;
   const ptrdiff_t count = samples * network->points;
   to_single(count, u, m->states[0]);

@@ -63,7 +63,7 @@ static sn_status none_forward(sn_network *network, ptrdiff_t samples, const doub
 }
 
 static sn_status none_backward(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
-                               const double *f_bar, double *u_bar, double *gradient) {
+                               const double *f_bar, double *u_bar, const sn_gradient *gradient) {
   (void)f_bar, (void)gradient;
   return u_bar ? none_forward(network, samples, u, u_bar, (double *)tape) : SN_OK;
 }
@@ -185,7 +185,7 @@ sn_status sn_network_forward(sn_network *network, ptrdiff_t samples, const doubl
 }
 
 sn_status sn_network_backward(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
-                              const double *f_bar, double *u_bar, double *gradient) {
+                              const double *f_bar, double *u_bar, const sn_gradient *gradient) {
   sn_timer *timer = sn_grid_timer(network->grid);
   sn_timer_start(timer, SN_TIME_NETWORK);
   SN_TRY(network->ops->backward(network, samples, u, tape, f_bar, u_bar, gradient));

@@ -11,7 +11,7 @@ typedef struct {
   void (*update)(sn_network *network);
   sn_status (*forward)(sn_network *network, ptrdiff_t samples, const double *u, double *f, double *tape);
   sn_status (*backward)(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
-                        const double *f_bar, double *u_bar, double *gradient);
+                        const double *f_bar, double *u_bar, const sn_gradient *gradient);
   sn_status (*tangent)(sn_network *network, ptrdiff_t samples, const double *u, const double *tape, const double *du,
                        const double *dtheta, double *df);
 } sn_network_ops;

@@ -21,8 +21,9 @@ static sn_status shell_forward(sn_network *network, ptrdiff_t samples, const dou
 }
 
 static sn_status shell_backward(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
-                                const double *f_bar, double *u_bar, double *gradient) {
-  return shell_of(network)->backward(shell_of(network)->context, samples, u, tape, f_bar, u_bar, gradient);
+                                const double *f_bar, double *u_bar, const sn_gradient *gradient) {
+  return shell_of(network)->backward(shell_of(network)->context, samples, u, tape, f_bar, u_bar,
+                                     sn_gradient_values(gradient));
 }
 
 static sn_status shell_tangent(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,

@@ -15,9 +15,6 @@ struct sn_parameters {
   ptrdiff_t size;
   double *values;
   double *packed; /* the replicated trainable blocks behind each other, and numbers that travel with them */
-  sn_gradient_ready_callback listener;
-  void *context;
-  bool gradient_ready; /* what is added to a gradient now is the last */
 };
 
 sn_status sn_parameters_create(const sn_grid *grid, sn_parameters **out) {
@@ -144,20 +141,6 @@ void sn_parameters_sum_replicated(const sn_parameters *parameters, double *gradi
   }
   if (splits) unpack(parameters, gradient);
   for (int k = 0; k < count; k++) numbers[k] = parameters->packed[size + k];
-}
-
-void sn_parameters_on_gradient_ready(sn_parameters *parameters, sn_gradient_ready_callback listener, void *context) {
-  parameters->listener = listener;
-  parameters->context = context;
-  parameters->gradient_ready = false;
-}
-
-void sn_parameters_set_final(sn_parameters *parameters, bool gradient_ready) {
-  parameters->gradient_ready = gradient_ready;
-}
-
-void sn_parameters_gradient_ready(const sn_parameters *parameters, ptrdiff_t offset) {
-  if (parameters->listener && parameters->gradient_ready) parameters->listener(parameters->context, offset);
 }
 
 const sn_grid *sn_parameters_grid(const sn_parameters *parameters) { return parameters->grid; }

@@ -1,8 +1,7 @@
-#include "sinode/reduction.h"
+#include "reduction_ops.h"
 
 #include <float.h>
 #include <math.h>
-#include <string.h>
 
 #include "sinode/memory.h"
 
@@ -12,28 +11,58 @@
  */
 enum { BUCKET_LEAST = 1 << 15, BUCKET_SHARE = 16, BUCKET_MOST = 1 << 28, ALIGNMENT = 8 };
 
-struct sn_reduction {
-  sn_parameters *parameters;
-  const sn_grid *grid;
-  int replicas, replica;
-  int buckets;
-  sn_range *bucket;      /* from the end of the vector to its beginning */
-  double *gradient;      /* of the pass under way */
-  int started;           /* buckets on their way */
-  double *incoming;      /* (replicas - 1) parts a bucket, one bucket behind the other */
-  ptrdiff_t *place;      /* (buckets) in incoming */
-  MPI_Request *requests; /* (buckets, 2 (replicas - 1)) */
-};
+int sn_reduction_groups(int replicas) {
+  return replicas > SN_REDUCTION_DIRECT_MOST ? (int)lround(sqrt((double)replicas)) : replicas;
+}
 
-/* The part of a bucket that a replica completes. */
-static sn_range part_of(const sn_reduction *r, int bucket, int replica) {
+int sn_reduction_messages(int replicas) {
+  const int groups = sn_reduction_groups(replicas);
+  if (groups == replicas) return replicas - 1;
+  const int smallest = replicas / groups; /* whose members collect for most owners */
+  return (int)sn_partition_most(replicas, groups) - 1 + (int)sn_partition_most(replicas, smallest);
+}
+
+sn_range sn_reduction_piece(const sn_reduction *r, int bucket, sn_range owners) {
   const sn_range whole = r->bucket[bucket];
-  const ptrdiff_t lines = (whole.count + ALIGNMENT - 1) / ALIGNMENT;
-  sn_range part = sn_partition_range((sn_partition){.points = lines, .ranks = r->replicas}, replica);
-  ptrdiff_t end = (part.start + part.count) * ALIGNMENT;
+  const sn_partition lines = {.points = (whole.count + ALIGNMENT - 1) / ALIGNMENT, .ranks = r->replicas};
+  const sn_range last = sn_partition_range(lines, (int)(owners.start + owners.count - 1));
+  const ptrdiff_t start = sn_partition_range(lines, (int)owners.start).start * ALIGNMENT;
+  ptrdiff_t end = (last.start + last.count) * ALIGNMENT;
   if (end > whole.count) end = whole.count;
-  part.start *= ALIGNMENT;
-  return (sn_range){.start = whole.start + part.start, .count = end > part.start ? end - part.start : 0};
+  return (sn_range){.start = whole.start + start, .count = end > start ? end - start : 0};
+}
+
+static sn_range part_of(const sn_reduction *r, int bucket, int replica) {
+  return sn_reduction_piece(r, bucket, (sn_range){.start = replica, .count = 1});
+}
+
+static sn_range members_of(const sn_reduction *r, int group) {
+  return sn_partition_range((sn_partition){.points = r->replicas, .ranks = r->groups}, group);
+}
+
+sn_range sn_reduction_owners(const sn_reduction *r, int replica) {
+  const sn_partition owners = {.points = r->replicas, .ranks = (int)r->members.count};
+  return sn_partition_range(owners, replica - (int)r->members.start);
+}
+
+int sn_reduction_collector(const sn_reduction *r, int group) {
+  const sn_range members = members_of(r, group);
+  const sn_partition owners = {.points = r->replicas, .ranks = (int)members.count};
+  return (int)members.start + sn_partition_owner(owners, r->replica);
+}
+
+MPI_Request *sn_reduction_within(const sn_reduction *r, int bucket) {
+  return r->requests + (ptrdiff_t)bucket * (r->within + r->across);
+}
+
+MPI_Request *sn_reduction_across(const sn_reduction *r, int bucket) {
+  return sn_reduction_within(r, bucket) + r->within;
+}
+
+bool sn_reduction_is_finite(ptrdiff_t count, const double *values) {
+  int beyond = 0;
+  for (ptrdiff_t k = 0; k < count; k++) beyond |= !(fabs(values[k]) <= DBL_MAX);
+  return !beyond;
 }
 
 static void put(ptrdiff_t start, ptrdiff_t end, int *count, sn_range *bucket) {
@@ -60,175 +89,104 @@ static int cut(const sn_parameters *p, sn_range *bucket) {
   return count;
 }
 
-static MPI_Request *requests_of(const sn_reduction *r, int bucket) {
-  return r->requests + (ptrdiff_t)bucket * 2 * (r->replicas - 1);
-}
-
-static void start(sn_reduction *r, int bucket) {
-  MPI_Request *request = requests_of(r, bucket);
-  const MPI_Comm replicas = sn_grid_replicas(r->grid);
-  const sn_range own = part_of(r, bucket, r->replica);
-  double *incoming = r->incoming + r->place[bucket];
-  for (int replica = 0; replica < r->replicas; replica++) {
-    if (replica == r->replica) continue;
-    const sn_range theirs = part_of(r, bucket, replica);
-    MPI_Irecv(incoming, (int)own.count, MPI_DOUBLE, replica, bucket, replicas, request++);
-    MPI_Isend(r->gradient + theirs.start, (int)theirs.count, MPI_DOUBLE, replica, bucket, replicas, request++);
-    incoming += own.count;
-  }
-}
-
-/* Called while the pass goes on: everything from `offset` on is settled. Gives MPI a chance to move what is under way.
- */
-static void settled(void *context, ptrdiff_t offset) {
-  sn_reduction *r = context;
-  sn_timer_start(sn_grid_timer(r->grid), SN_TIME_REDUCE);
-  int done;
-  if (r->started) MPI_Testall(r->started * 2 * (r->replicas - 1), r->requests, &done, MPI_STATUSES_IGNORE);
-  while (r->started < r->buckets && r->bucket[r->started].start >= offset) start(r, r->started++);
-  sn_timer_stop(sn_grid_timer(r->grid), SN_TIME_REDUCE);
-}
-
-static sn_status allocate_arrays(sn_reduction *r) {
-  r->buckets = cut(r->parameters, NULL);
+sn_status sn_reduction_lay_out(sn_reduction *r, sn_parameters *parameters, int groups) {
+  r->parameters = parameters;
+  r->grid = sn_parameters_grid(parameters);
+  r->replicas = sn_grid_replica_count(r->grid);
+  r->replica = sn_grid_replica(r->grid);
+  r->groups = groups;
+  r->members = members_of(r, sn_partition_owner((sn_partition){.points = r->replicas, .ranks = groups}, r->replica));
+  r->owners = sn_reduction_owners(r, r->replica);
+  r->within = 2 * ((int)r->members.count - 1);
+  r->across = (int)r->owners.count + groups;
+  r->buckets = cut(parameters, NULL);
   SN_TRY(SN_NEW(r->buckets, &r->bucket));
-  SN_TRY(SN_NEW(r->buckets, &r->place));
-  cut(r->parameters, r->bucket);
-  ptrdiff_t room = 0;
-  for (int b = 0; b < r->buckets; b++) {
-    r->place[b] = room;
-    room += part_of(r, b, r->replica).count * (r->replicas - 1);
-  }
-  const ptrdiff_t requests = (ptrdiff_t)r->buckets * 2 * (r->replicas - 1);
-  SN_TRY(SN_NEW(room, &r->incoming));
+  cut(parameters, r->bucket);
+  const ptrdiff_t requests = (ptrdiff_t)r->buckets * (r->within + r->across);
   SN_TRY(SN_NEW(requests, &r->requests));
   for (ptrdiff_t k = 0; k < requests; k++) r->requests[k] = MPI_REQUEST_NULL;
   return SN_OK;
 }
 
-sn_status sn_reduction_create(sn_parameters *parameters, sn_reduction **out) {
-  const sn_grid *grid = sn_parameters_grid(parameters);
-  sn_reduction *r;
-  *out = NULL;
-  SN_TRY(sn_collective_status(sn_grid_world(grid), SN_NEW(1, &r)));
-  *out = r;
-  *r = (sn_reduction){.parameters = parameters,
-                      .grid = grid,
-                      .replicas = sn_grid_replica_count(grid),
-                      .replica = sn_grid_replica(grid)};
-  sn_status status = sn_collective_status(sn_grid_world(grid), allocate_arrays(r));
-  if (status) sn_reduction_destroy(out);
-  return status;
-}
-
 void sn_reduction_destroy(sn_reduction **reduction) {
   sn_reduction *r = *reduction;
   if (!r) return;
+  r->ops->destroy(r);
   SN_FREE(r->bucket);
-  SN_FREE(r->place);
-  SN_FREE(r->incoming);
   SN_FREE(r->requests);
   SN_FREE(*reduction);
 }
 
-void sn_reduction_begin(sn_reduction *r, double *gradient) {
-  r->gradient = gradient;
-  r->started = 0;
-  if (r->replicas > 1) sn_parameters_on_gradient_ready(r->parameters, settled, r);
+sn_range sn_reduction_begin(sn_reduction *r, ptrdiff_t items, ptrdiff_t chunk, double *gradient) {
+  return r->ops->begin(r, items, chunk, gradient);
 }
 
-static void wait_for(sn_reduction *r, int bucket) {
-  MPI_Waitall(2 * (r->replicas - 1), requests_of(r, bucket), MPI_STATUSES_IGNORE);
-}
+const sn_gradient *sn_reduction_chunk(sn_reduction *r, bool last) { return r->ops->chunk(r, last); }
 
-static bool is_finite(ptrdiff_t count, const double *values) {
-  int beyond = 0;
-  for (ptrdiff_t k = 0; k < count; k++) beyond |= !(fabs(values[k]) <= DBL_MAX);
-  return !beyond;
-}
+void sn_reduction_add(sn_reduction *r, double value) { r->ops->add(r, value); }
 
-static void add(ptrdiff_t count, const double *restrict a, double *restrict sum) {
-  for (ptrdiff_t k = 0; k < count; k++) sum[k] += a[k];
-}
-
-/*
- * own := the parts of replicas 0, 1, ... added in this order, in pieces that stay in the cache; whether all sums are
- * finite.
- */
-static bool add_parts(const sn_reduction *r, ptrdiff_t count, const double *incoming, double *own) {
-  enum { PIECE = 512 };
-  bool finite = true;
-  double sum[PIECE];
-  for (ptrdiff_t first = 0; first < count; first += PIECE) {
-    const ptrdiff_t length = count - first < PIECE ? count - first : PIECE;
-    for (int replica = 0; replica < r->replicas; replica++) {
-      const double *part = replica == r->replica ? own : incoming + (replica - (replica > r->replica)) * count;
-      if (replica == 0)
-        memcpy(sum, part + first, (size_t)length * sizeof *sum);
-      else
-        add(length, part + first, sum);
-    }
-    finite &= is_finite(length, sum);
-    memcpy(own + first, sum, (size_t)length * sizeof *own);
-  }
+bool sn_reduction_finish(sn_reduction *r, double *value, int count, double *numbers) {
+  sn_timer_start(sn_grid_timer(r->grid), SN_TIME_REDUCE);
+  const bool finite = r->ops->finish(r, value, count, numbers);
+  sn_timer_stop(sn_grid_timer(r->grid), SN_TIME_REDUCE);
   return finite;
 }
 
-bool sn_reduction_finish(sn_reduction *r, int count, double *numbers) {
-  double extended[SN_PARAMETERS_NUMBERS] = {0};
-  bool finite = true;
-  sn_parameters_on_gradient_ready(r->parameters, NULL, NULL);
-  sn_timer_start(sn_grid_timer(r->grid), SN_TIME_REDUCE);
-  if (r->replicas > 1)
-    while (r->started < r->buckets) start(r, r->started++);
-  sn_parameters_pack_replicated(r->parameters, r->gradient);
-  for (int b = 0; b < r->buckets; b++) {
-    const sn_range own = part_of(r, b, r->replica);
-    if (r->replicas > 1) {
-      wait_for(r, b);
-      finite &= add_parts(r, own.count, r->incoming + r->place[b], r->gradient + own.start);
-    } else {
-      finite &= is_finite(own.count, r->gradient + own.start);
-    }
-  }
-  for (int k = 0; k < count; k++) extended[k] = numbers[k];
-  extended[count] = !finite;
-  sn_parameters_sum_replicated(r->parameters, r->gradient, count + 1, extended);
-  for (int k = 0; k < count; k++) numbers[k] = extended[k];
-  sn_timer_stop(sn_grid_timer(r->grid), SN_TIME_REDUCE);
-  return extended[count] == 0;
-}
+double sn_reduction_square(const sn_reduction *r, const double *gradient) { return r->ops->square(r, gradient); }
 
 int sn_reduction_parts(const sn_reduction *r) { return r->buckets; }
 
 sn_range sn_reduction_part(const sn_reduction *r, int index) { return part_of(r, index, r->replica); }
 
+/* The own part to its collector in each group, and from the owners theirs. */
+static void share_across(const sn_reduction *r, int bucket, double *vector) {
+  MPI_Request *request = sn_reduction_across(r, bucket);
+  const MPI_Comm replicas = sn_grid_replicas(r->grid);
+  const int tag = sn_reduction_tag(bucket, true);
+  const sn_range own = part_of(r, bucket, r->replica);
+  for (int owner = (int)r->owners.start; owner < r->owners.start + r->owners.count; owner++) {
+    const sn_range theirs = part_of(r, bucket, owner);
+    if (owner != r->replica)
+      MPI_Irecv(vector + theirs.start, (int)theirs.count, MPI_DOUBLE, owner, tag, replicas, request++);
+  }
+  for (int group = 0; group < r->groups; group++) {
+    const int collector = sn_reduction_collector(r, group);
+    if (collector != r->replica)
+      MPI_Isend(vector + own.start, (int)own.count, MPI_DOUBLE, collector, tag, replicas, request++);
+  }
+}
+
+/* What this replica collected to the others of its group, and from them what they did. */
+static void share_within(const sn_reduction *r, int bucket, double *vector) {
+  MPI_Request *request = sn_reduction_within(r, bucket);
+  const MPI_Comm replicas = sn_grid_replicas(r->grid);
+  const int tag = sn_reduction_tag(bucket, false);
+  const sn_range own = sn_reduction_piece(r, bucket, r->owners);
+  for (int member = (int)r->members.start; member < r->members.start + r->members.count; member++) {
+    if (member == r->replica) continue;
+    const sn_range theirs = sn_reduction_piece(r, bucket, sn_reduction_owners(r, member));
+    MPI_Irecv(vector + theirs.start, (int)theirs.count, MPI_DOUBLE, member, tag, replicas, request++);
+    MPI_Isend(vector + own.start, (int)own.count, MPI_DOUBLE, member, tag, replicas, request++);
+  }
+}
+
 void sn_reduction_share(sn_reduction *r, int index, double *vector) {
   if (r->replicas == 1) return;
-  MPI_Request *request = requests_of(r, index);
-  const MPI_Comm replicas = sn_grid_replicas(r->grid);
-  const sn_range own = part_of(r, index, r->replica);
   sn_timer_start(sn_grid_timer(r->grid), SN_TIME_REDUCE);
-  for (int replica = 0; replica < r->replicas; replica++) {
-    if (replica == r->replica) continue;
-    const sn_range theirs = part_of(r, index, replica);
-    MPI_Irecv(vector + theirs.start, (int)theirs.count, MPI_DOUBLE, replica, index, replicas, request++);
-    MPI_Isend(vector + own.start, (int)own.count, MPI_DOUBLE, replica, index, replicas, request++);
-  }
+  r->shared = vector;
+  share_across(r, index, vector);
   sn_timer_stop(sn_grid_timer(r->grid), SN_TIME_REDUCE);
 }
 
 void sn_reduction_complete(sn_reduction *r) {
   if (r->replicas == 1) return;
   sn_timer_start(sn_grid_timer(r->grid), SN_TIME_REDUCE);
-  for (int b = 0; b < r->buckets; b++) wait_for(r, b);
+  for (int b = 0; b < r->buckets; b++) {
+    MPI_Waitall(r->across, sn_reduction_across(r, b), MPI_STATUSES_IGNORE);
+    share_within(r, b, r->shared);
+  }
+  for (int b = 0; b < r->buckets; b++) MPI_Waitall(r->within, sn_reduction_within(r, b), MPI_STATUSES_IGNORE);
   sn_timer_stop(sn_grid_timer(r->grid), SN_TIME_REDUCE);
-}
-
-void sn_reduction_sum(sn_reduction *r, double *gradient) {
-  sn_reduction_begin(r, gradient);
-  sn_reduction_finish(r, 0, NULL);
-  sn_reduction_gather(r, gradient);
 }
 
 void sn_reduction_gather(sn_reduction *r, double *vector) {

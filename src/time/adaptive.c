@@ -208,13 +208,20 @@ static ptrdiff_t stage_tape_size(const adaptive *a) {
          sn_stepper_aligned(sn_network_tape_size(sn_model_network(a->model), a->samples));
 }
 
-/* The transpose of one recorded attempt, whose stages are recomputed with their tapes. */
+/*
+ * The adjoint of one recorded attempt, eq. (5) of the paper with b = bt, a = at; its stages are recomputed with their
+ * tapes. For k_i = G(U_i) + A U_i and dt the sample's own:
+ *
+ *   k_bar_i = dt (b_i lambda + sum_{j>i} a_ji r_bar_j),  r_bar_i = (J_i + A)^T k_bar_i,  lambda := lambda + sum_i
+ * r_bar_i
+ */
 static sn_status backward_record(adaptive *a, ptrdiff_t samples, const double *record, double *lambda,
-                                 double *gradient) {
+                                 const sn_gradient *gradient) {
   const int stages = a->tableau->stages - 1; /* the last is the solution, whose slope the solution does not depend on */
   const ptrdiff_t count = samples * a->points, n = a->points;
   const ptrdiff_t tape_size = stage_tape_size(a), values = sn_stepper_aligned(count);
   const double *dt = record, *state = record + a->samples;
+  sn_gradient own;
   for (int i = 0; i < stages; i++) {
     double *stage = a->step_tape + i * tape_size;
     combine(a, samples, state, dt, a->tableau->a[i], i, stage);
@@ -230,8 +237,8 @@ static sn_status backward_record(adaptive *a, ptrdiff_t samples, const double *r
         a->scratch[k] = -a->k_bar[k];
       }
     SN_TRY(sn_network_backward(sn_model_network(a->model), samples, stage, stage + values, a->scratch, a->r_bar[i],
-                               gradient));
-    if (gradient) SN_TRY(sn_linear_gradient(sn_model_linear(a->model), samples, 1, a->k_bar, stage, gradient));
+                               sn_gradient_in_turn(gradient, i == 0, &own)));
+    if (gradient) SN_TRY(sn_linear_gradient(sn_model_linear(a->model), samples, 1, a->k_bar, stage, gradient->values));
     SN_TRY(sn_linear_apply_transpose(sn_model_linear(a->model), samples, a->k_bar, a->scratch));
     for (ptrdiff_t k = 0; k < count; k++) a->r_bar[i][k] += a->scratch[k];
   }
@@ -241,11 +248,13 @@ static sn_status backward_record(adaptive *a, ptrdiff_t samples, const double *r
 }
 
 static sn_status backward(sn_stepper *stepper, ptrdiff_t samples, const double *tape, double *lambda,
-                          double *gradient) {
+                          const sn_gradient *gradient) {
   adaptive *a = (adaptive *)stepper;
   const ptrdiff_t first = (ptrdiff_t)tape[0], count = (ptrdiff_t)tape[1];
+  sn_gradient own;
   for (ptrdiff_t k = first + count - 1; k >= first; k--)
-    SN_TRY(backward_record(a, samples, a->records + k * record_size(a), lambda, gradient));
+    SN_TRY(backward_record(a, samples, a->records + k * record_size(a), lambda,
+                           sn_gradient_in_turn(gradient, k == first, &own)));
   a->record_count = first;
   return SN_OK;
 }

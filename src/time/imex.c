@@ -165,27 +165,39 @@ static void add_column(const imex *scheme, int i, double weight, double (*coeffi
     if (scheme->used[j]) add(sum, weight * coefficient(scheme, j, i), scheme->r_bar[j]);
 }
 
-/* The network's part: u_bar = J^T F_bar (NULL: not wanted), and its gradient. */
+/* The network's part: u_bar = J_i^T G_bar_i (NULL: not wanted), and its gradient. f_bar = -G_bar_i. */
 static sn_status network_backward(imex *scheme, int i, ptrdiff_t samples, const double *tape, const double *lambda,
-                                  double *u_bar, double *gradient) {
+                                  double *u_bar, const sn_gradient *gradient) {
   const ptrdiff_t count = samples * scheme->points;
   if (!scheme->needs_f[i]) {
     if (u_bar) memset(u_bar, 0, (size_t)count * sizeof *u_bar);
     return SN_OK;
   }
-  sn_parameters *parameters = sn_model_parameters(scheme->model);
   combination sum = {0};
+  sn_gradient own;
   add_column(scheme, i, -scheme->dt, nonlinear_weight, lambda, &sum);
   evaluate(&sum, count, scheme->f_bar);
-  sn_parameters_set_final(parameters, scheme->base.gradient_ready && i == scheme->first);
-  SN_TRY(sn_network_backward(sn_model_network(scheme->model), samples, tape, tape + sn_stepper_aligned(count),
-                             scheme->f_bar, u_bar, gradient));
-  sn_parameters_set_final(parameters, false);
-  return SN_OK;
+  return sn_network_backward(sn_model_network(scheme->model), samples, tape, tape + sn_stepper_aligned(count),
+                             scheme->f_bar, u_bar, sn_gradient_in_turn(gradient, i == scheme->first, &own));
 }
 
+/*
+ * The adjoint of stage i, eq. (5) of the paper; lambda is the derivative by the new solution, a bar marks that by a
+ * part of the stage, J_i = G'(U_i):
+ *
+ *   G_bar_i = dt b_i lambda + dt sum_{j>i} a_ji r_bar_j,   H_bar_i = dt bt_i lambda + dt sum_{j>i} at_ji r_bar_j
+ *
+ *   gamma_i != 0:  w       = S_i^T (J_i^T G_bar_i + H_bar_i / gamma_i)
+ *                  r_bar_i = w - H_bar_i / gamma_i,                       A_bar += gamma_i w U_i^T
+ *   gamma_i = 0:   r_bar_i = J_i^T G_bar_i + A^T H_bar_i,                 A_bar += H_bar_i U_i^T
+ *
+ *   theta_bar += (dG/dtheta (U_i))^T G_bar_i
+ *
+ * Where the solution comes from the last stage, lambda enters as that stage's U_bar beside J_i^T G_bar_i, and b and bt
+ * drop out. h_bar holds H_bar_i / gamma_i in implicit stages.
+ */
 static sn_status stage_backward(imex *scheme, int i, ptrdiff_t samples, const double *tape, const double *lambda,
-                                double *gradient) {
+                                const sn_gradient *gradient) {
   const ptrdiff_t count = samples * scheme->points;
   const double *stage = tape;
   const double gamma = scheme->gamma[i];
@@ -199,23 +211,24 @@ static sn_status stage_backward(imex *scheme, int i, ptrdiff_t samples, const do
   if (scheme->needs_h[i]) {
     combination sum = {0};
     add_column(scheme, i, gamma != 0 ? scheme->dt / gamma : scheme->dt, linear_weight, lambda, &sum);
-    evaluate(&sum, count, h_bar); /* h_bar / gamma_i where the stage is implicit */
+    evaluate(&sum, count, h_bar);
   }
   if (gamma != 0) {
     if (scheme->needs_h[i]) add_scaled(count, 1, h_bar, r_bar);
     SN_TRY(sn_solver_solve_transpose(scheme->base.solver, scheme->solve[i], samples, r_bar));
-    if (gradient) SN_TRY(sn_linear_gradient(linear, samples, gamma, r_bar, stage, gradient));
+    if (gradient) SN_TRY(sn_linear_gradient(linear, samples, gamma, r_bar, stage, gradient->values));
     if (scheme->needs_h[i]) add_scaled(count, -1, h_bar, r_bar);
   } else if (scheme->needs_h[i]) {
-    if (gradient) SN_TRY(sn_linear_gradient(linear, samples, 1, h_bar, stage, gradient));
+    if (gradient) SN_TRY(sn_linear_gradient(linear, samples, 1, h_bar, stage, gradient->values));
     SN_TRY(sn_linear_apply_transpose(linear, samples, h_bar, scheme->stage));
     add_scaled(count, 1, scheme->stage, r_bar);
   }
   return SN_OK;
 }
 
+/* lambda := lambda + sum_i r_bar_i, or sum_i r_bar_i where the solution comes from the last stage. */
 static sn_status backward(sn_stepper *stepper, ptrdiff_t samples, const double *tape, double *lambda,
-                          double *gradient) {
+                          const sn_gradient *gradient) {
   imex *scheme = (imex *)stepper;
   const int stages = scheme->tableau->stages;
   combination sum = {0};

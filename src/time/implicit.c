@@ -219,14 +219,23 @@ static sn_status forward(sn_stepper *stepper, ptrdiff_t samples, const double *u
   return SN_OK;
 }
 
+/*
+ * The adjoint of U = r + gamma f(U), r = u + (1 - theta) dt f(u), f = G + A:
+ *
+ *   w = (I - gamma f'(U))^-T lambda, solved as (I + gamma S^T F'(U)^T) w = S^T lambda;  theta_bar += gamma G_theta(U)^T
+ * w lambda := w + (1 - theta) dt f'(u)^T w;                          theta_bar += (1 - theta) dt G_theta(u)^T w
+ *
+ * G_theta the derivative by the network's parameters; A_bar likewise, with w U^T and w u^T.
+ */
 static sn_status backward(sn_stepper *stepper, ptrdiff_t samples, const double *tape, double *lambda,
-                          double *gradient) {
+                          const sn_gradient *gradient) {
   implicit *scheme = (implicit *)stepper;
   const ptrdiff_t count = samples * scheme->points;
   const step_tape at = lay_out(scheme, samples, (double *)tape);
   sn_network *network = sn_model_network(scheme->model);
   sn_linear *linear = sn_model_linear(scheme->model);
   double *w = scheme->delta, *scaled = scheme->f;
+  sn_gradient own;
   scheme->at = at.end;
   scheme->at_tape = at.end_tape;
   if (scheme->newton.precondition) SN_TRY(sn_solver_solve_transpose(scheme->base.solver, 0, samples, lambda));
@@ -241,8 +250,9 @@ static sn_status backward(sn_stepper *stepper, ptrdiff_t samples, const double *
                     scheme->name, result.residual, result.iterations, scheme->dt);
   if (gradient) {
     for (ptrdiff_t k = 0; k < count; k++) scaled[k] = -scheme->gamma * w[k];
-    SN_TRY(sn_network_backward(network, samples, at.end, at.end_tape, scaled, scheme->scratch, gradient));
-    SN_TRY(sn_linear_gradient(linear, samples, scheme->gamma, w, at.end, gradient));
+    SN_TRY(sn_network_backward(network, samples, at.end, at.end_tape, scaled, scheme->scratch,
+                               sn_gradient_in_turn(gradient, scheme->theta == 1, &own)));
+    SN_TRY(sn_linear_gradient(linear, samples, scheme->gamma, w, at.end, gradient->values));
   }
   memcpy(lambda, w, (size_t)count * sizeof *lambda);
   if (scheme->theta == 1) return SN_OK;
@@ -251,7 +261,7 @@ static sn_status backward(sn_stepper *stepper, ptrdiff_t samples, const double *
   for (ptrdiff_t k = 0; k < count; k++) scaled[k] = -start_weight * w[k];
   SN_TRY(sn_network_backward(network, samples, at.start, at.start_tape, scaled, scheme->scratch, gradient));
   for (ptrdiff_t k = 0; k < count; k++) lambda[k] += scheme->scratch[k];
-  if (gradient) SN_TRY(sn_linear_gradient(linear, samples, start_weight, w, at.start, gradient));
+  if (gradient) SN_TRY(sn_linear_gradient(linear, samples, start_weight, w, at.start, gradient->values));
   SN_TRY(sn_linear_apply_transpose(linear, samples, w, scheme->scratch));
   for (ptrdiff_t k = 0; k < count; k++) lambda[k] += start_weight * scheme->scratch[k];
   return SN_OK;

@@ -216,7 +216,7 @@ static sn_status repeat(sn_integrator *it, ptrdiff_t samples, ptrdiff_t end) {
 }
 
 sn_status sn_integrator_backward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t intervals, double *state_bars,
-                                 double *gradient) {
+                                 const sn_gradient *gradient) {
   const ptrdiff_t count = samples * it->points, substeps = it->substeps, steps = intervals * substeps;
   sn_storage *storage = &it->storage;
   sn_timer *timer = sn_grid_timer(sn_model_grid(it->model));
@@ -224,12 +224,13 @@ sn_status sn_integrator_backward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t
   it->backward = true;
   it->given = sum_of_squares((intervals + 1) * count, state_bars);
   double *lambda = it->buffer[2];
+  sn_gradient own;
   memcpy(lambda, state_bars + intervals * count, (size_t)count * sizeof *lambda);
   for (ptrdiff_t step = steps - 1; step >= 0 && samples; step--) {
     if (!storage->keeps_all && step < steps - 1) SN_TRY(repeat(it, samples, step + 1));
-    it->stepper->gradient_ready = step == 0;
     it->stepper->skips_lambda = step == 0 && it->skips_initial;
-    SN_TRY(it->stepper->ops->backward(it->stepper, samples, sn_storage_tape(storage, step), lambda, gradient));
+    SN_TRY(it->stepper->ops->backward(it->stepper, samples, sn_storage_tape(storage, step), lambda,
+                                      sn_gradient_in_turn(gradient, step == 0, &own)));
     if (!storage->keeps_all && sn_storage_top_position(storage) == step) storage->held--;
     if (step % substeps == 0) {
       const double *bar = state_bars + step / substeps * count;

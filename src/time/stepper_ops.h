@@ -24,7 +24,8 @@ typedef struct {
   /* next = step(u); tape may be NULL. u and next do not overlap. */
   sn_status (*forward)(sn_stepper *stepper, ptrdiff_t samples, const double *u, double *next, double *tape);
   /* lambda := (d next / d u)^T lambda; gradient (NULL: not wanted) += (d next / d parameters)^T lambda. */
-  sn_status (*backward)(sn_stepper *stepper, ptrdiff_t samples, const double *tape, double *lambda, double *gradient);
+  sn_status (*backward)(sn_stepper *stepper, ptrdiff_t samples, const double *tape, double *lambda,
+                        const sn_gradient *gradient);
   /* What its inner iterations came to so far, for the user. NULL: there are none. */
   void (*statistics)(const sn_stepper *stepper, char *text, size_t size);
   /*
@@ -41,9 +42,7 @@ struct sn_stepper {
   double *estimate;  /* (samples) local sums of squares of the last step's error estimate; NULL: there is none */
   double time;       /* where the forward step under way begins, and its number from 1: for messages */
   ptrdiff_t step;
-  /* Of the next backward step: it is the last of its pass, and what it adds to the gradient settles that; its lambda is
-     not wanted. */
-  bool gradient_ready, skips_lambda;
+  bool skips_lambda; /* of the next backward step: its lambda is not wanted */
 };
 
 /* Doubles up to the next 64 bytes: networks give their tapes to FFTW, which relies on their alignment. */

@@ -102,7 +102,8 @@ sn_status problem_backward(const problem *p, sn_integrator *integrator, double *
     const double x = angle(p, range.start + j);
     bars[range.count + j] = cos(x + 1) + 0.5 * sin(2 * x);
   }
-  SN_TRY(sn_integrator_backward(integrator, 1, 1, bars, gradient));
+  const sn_gradient sum = {.values = gradient};
+  SN_TRY(sn_integrator_backward(integrator, 1, 1, bars, gradient ? &sum : NULL));
   memcpy(out->adjoint, bars, (size_t)range.count * sizeof *bars);
   return sn_integrator_check(integrator, 1);
 }

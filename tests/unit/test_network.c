@@ -72,7 +72,8 @@ static void nothing_is_no_network(void **state) {
     for (int pass = 0; pass < 3; pass++) {
       for (ptrdiff_t k = 0; k < x.share.count * x.range.count; k++) f[k] = 1;
       if (pass == 0) assert_ok(sn_network_forward(x.network, x.share.count, u, f, NULL));
-      if (pass == 1) assert_ok(sn_network_backward(x.network, x.share.count, u, NULL, u, f, &gradient));
+      if (pass == 1)
+        assert_ok(sn_network_backward(x.network, x.share.count, u, NULL, u, f, &(sn_gradient){.values = &gradient}));
       if (pass == 2) assert_ok(sn_network_tangent(x.network, x.share.count, u, NULL, u, NULL, f));
       for (ptrdiff_t k = 0; k < x.share.count * x.range.count; k++) assert_close(f[k], 0, 0);
     }
@@ -185,7 +186,7 @@ static void replicas_may_have_no_samples(void **state) {
         compare_forward(&cases[k], &x);
         assert_ok(sn_network_forward(x.network, x.share.count, u, f, tape));
         assert_ok(sn_network_tangent(x.network, x.share.count, u, tape, u, NULL, f));
-        assert_ok(sn_network_backward(x.network, x.share.count, u, tape, u, f, gradient));
+        assert_ok(sn_network_backward(x.network, x.share.count, u, tape, u, f, &(sn_gradient){.values = gradient}));
         if (!x.share.count) assert_close(sn_parameters_dot(x.parameters, gradient, gradient), 0, 0);
         SN_FREE(gradient);
         SN_FREE(tape);
@@ -208,7 +209,7 @@ static void check_memory(const network_case *c) {
       assert_ok(sn_network_forward(x.network, x.share.count, u, f, round ? tape : NULL));
       if (!round) continue;
       assert_ok(sn_network_tangent(x.network, x.share.count, u, tape, f, NULL, v));
-      assert_ok(sn_network_backward(x.network, x.share.count, u, tape, f, v, gradient));
+      assert_ok(sn_network_backward(x.network, x.share.count, u, tape, f, v, &(sn_gradient){.values = gradient}));
     }
     assert_int_equal(sn_memory_calls(), calls);
     SN_FREE(u);

@@ -44,7 +44,8 @@ static passes passes_run(const network_case *c, const fixture *x) {
   assert_ok(sn_network_forward(x->network, samples, p.u, p.f, p.tape));
   assert_ok(sn_network_tangent(x->network, samples, p.u, p.tape, p.direction, NULL, p.tangent));
   assert_ok(sn_network_tangent(x->network, samples, p.u, p.tape, NULL, p.along, p.by_parameters));
-  assert_ok(sn_network_backward(x->network, samples, p.u, p.tape, p.bar, p.u_bar, p.gradient));
+  assert_ok(
+      sn_network_backward(x->network, samples, p.u, p.tape, p.bar, p.u_bar, &(sn_gradient){.values = p.gradient}));
   return p;
 }
 
@@ -142,13 +143,13 @@ static void check_accumulation(const fixture *x, const passes *p) {
   const ptrdiff_t size = sn_parameters_size(x->parameters), samples = x->share.count;
   double *gradient = new_doubles(size), *u_bar = new_doubles(p->size);
   memcpy(gradient, p->gradient, (size_t)size * sizeof *gradient);
-  assert_ok(sn_network_backward(x->network, samples, p->u, p->tape, p->bar, u_bar, gradient));
+  assert_ok(sn_network_backward(x->network, samples, p->u, p->tape, p->bar, u_bar, &(sn_gradient){.values = gradient}));
   assert_that(memcmp(u_bar, p->u_bar, (size_t)p->size * sizeof *u_bar) == 0);
   for (ptrdiff_t k = 0; k < size; k++) assert_close(gradient[k], 2 * p->gradient[k], 1e-11);
   assert_ok(sn_network_backward(x->network, samples, p->u, p->tape, p->bar, u_bar, NULL));
   assert_that(memcmp(u_bar, p->u_bar, (size_t)p->size * sizeof *u_bar) == 0);
   memset(gradient, 0, (size_t)size * sizeof *gradient);
-  assert_ok(sn_network_backward(x->network, samples, p->u, p->tape, p->bar, NULL, gradient));
+  assert_ok(sn_network_backward(x->network, samples, p->u, p->tape, p->bar, NULL, &(sn_gradient){.values = gradient}));
   assert_that(memcmp(gradient, p->gradient, (size_t)size * sizeof *gradient) == 0);
   SN_FREE(gradient);
   SN_FREE(u_bar);

@@ -1,5 +1,5 @@
 /* Blocks of parameters: layout, reduction over space and replicas, inner product, at every split of the ranks. */
-#include "sinode/reduction.h"
+#include "parallel/reduction_ops.h"
 #include "unit.h"
 
 #include "sinode/memory.h"
@@ -79,54 +79,62 @@ static void blocks_are_found_and_counted(void **state) {
   sn_grid_destroy(&grid);
 }
 
+static void check_sum(int space, int groups) {
+  int size;
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  sn_grid *grid = make_grid(space);
+  sn_parameters *parameters = make_parameters(grid);
+  double *gradient;
+  assert_ok(SN_NEW(sn_parameters_size(parameters), &gradient));
+  int replica = sn_grid_replica(grid), space_rank = sn_grid_space_rank(grid);
+  sn_reduction *reduction;
+  assert_ok(sn_reduction_create_in_groups(parameters, groups, &reduction));
+  ptrdiff_t calls = sn_memory_calls();
+  sn_reduction_begin(reduction, 1, 1, gradient);
+  const sn_gradient *sum = sn_reduction_chunk(reduction, true);
+  for (int b = 0; b < sn_parameters_blocks(parameters); b++) {
+    const sn_parameter_block *block = sn_parameters_block(parameters, b);
+    for (ptrdiff_t i = 0; i < sn_parameter_block_size(block); i++)
+      sum->values[block->offset + i] =
+          element(b, global_index(block, i)) * (replica + 1) + (block->partial ? 7 * space_rank : 0);
+  }
+  double numbers[2] = {1, replica}, value;
+  /* What a backward pass is done with, from the end; replicas may be so at different times. */
+  for (int b = sn_parameters_blocks(parameters) - 1; b > replica; b--) {
+    sn_gradient own;
+    sn_gradient_final_from(sn_gradient_in_turn(sum, b < 3, &own), sn_parameters_block(parameters, b)->offset);
+  }
+  sn_reduction_add(reduction, 3);
+  assert_that(sn_reduction_finish(reduction, &value, 2, numbers));
+  sn_reduction_gather(reduction, gradient);
+  assert_int_equal(sn_memory_calls(), calls);
+  assert_close(value, 3 * size, 0);
+  assert_close(numbers[0], size, 0);
+  assert_close(numbers[1], (double)size * (sn_grid_replica_count(grid) - 1) / 2, 0);
+  sn_reduction_destroy(&reduction);
+
+  int replicas = sn_grid_replica_count(grid), all = replicas * (replicas + 1) / 2;
+  for (int b = 0; b < sn_parameters_blocks(parameters); b++) {
+    const sn_parameter_block *block = sn_parameters_block(parameters, b);
+    for (ptrdiff_t i = 0; i < sn_parameter_block_size(block); i++) {
+      double once = element(b, global_index(block, i)), expected = once * all;
+      if (block->partial) expected = once * all * space + 7.0 * replicas * space * (space - 1) / 2;
+      if (!block->trainable) expected = once * (replica + 1);
+      assert_close(gradient[block->offset + i], expected, 0);
+    }
+  }
+  SN_FREE(gradient);
+  sn_parameters_destroy(&parameters);
+  sn_grid_destroy(&grid);
+}
+
+/* Directly, and in any number of groups of replicas. */
 static void gradients_are_summed_once(void **state) {
   (void)state;
   int size;
   MPI_Comm_size(MPI_COMM_WORLD, &size);
-  for (int space = 1; space <= size; space++) {
-    if (size % space) continue;
-    sn_grid *grid = make_grid(space);
-    sn_parameters *parameters = make_parameters(grid);
-    double *gradient;
-    assert_ok(SN_NEW(sn_parameters_size(parameters), &gradient));
-    int replica = sn_grid_replica(grid), space_rank = sn_grid_space_rank(grid);
-    for (int b = 0; b < sn_parameters_blocks(parameters); b++) {
-      const sn_parameter_block *block = sn_parameters_block(parameters, b);
-      for (ptrdiff_t i = 0; i < sn_parameter_block_size(block); i++)
-        gradient[block->offset + i] =
-            element(b, global_index(block, i)) * (replica + 1) + (block->partial ? 7 * space_rank : 0);
-    }
-    sn_reduction *reduction;
-    assert_ok(sn_reduction_create(parameters, &reduction));
-    ptrdiff_t calls = sn_memory_calls();
-    double numbers[2] = {1, replica};
-    sn_reduction_begin(reduction, gradient);
-    /* What a backward pass settles, from the end; replicas may do so at different times. */
-    for (int b = sn_parameters_blocks(parameters) - 1; b > replica; b--) {
-      sn_parameters_set_final(parameters, b < 3);
-      sn_parameters_gradient_ready(parameters, sn_parameters_block(parameters, b)->offset);
-    }
-    sn_reduction_finish(reduction, 2, numbers);
-    sn_reduction_gather(reduction, gradient);
-    assert_int_equal(sn_memory_calls(), calls);
-    assert_close(numbers[0], size, 0);
-    assert_close(numbers[1], (double)size * (sn_grid_replica_count(grid) - 1) / 2, 0);
-    sn_reduction_destroy(&reduction);
-
-    int replicas = sn_grid_replica_count(grid), all = replicas * (replicas + 1) / 2;
-    for (int b = 0; b < sn_parameters_blocks(parameters); b++) {
-      const sn_parameter_block *block = sn_parameters_block(parameters, b);
-      for (ptrdiff_t i = 0; i < sn_parameter_block_size(block); i++) {
-        double once = element(b, global_index(block, i)), expected = once * all;
-        if (block->partial) expected = once * all * space + 7.0 * replicas * space * (space - 1) / 2;
-        if (!block->trainable) expected = once * (replica + 1);
-        assert_close(gradient[block->offset + i], expected, 0);
-      }
-    }
-    SN_FREE(gradient);
-    sn_parameters_destroy(&parameters);
-    sn_grid_destroy(&grid);
-  }
+  for (int space = 1; space <= size; space++)
+    for (int groups = 1; size % space == 0 && groups <= size / space; groups++) check_sum(space, groups);
 }
 
 static void inner_product_counts_each_element_once(void **state) {

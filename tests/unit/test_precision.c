@@ -24,7 +24,8 @@ static passes run(const network_case *c, fixture *x) {
   for (ptrdiff_t k = 0; k < size; k++) directions[k] = 0.1 * sn_parameters_values(x->parameters)[k];
   sn_network_update(x->network);
   assert_ok(sn_network_forward(x->network, x->share.count, p.u, p.f, tape));
-  assert_ok(sn_network_backward(x->network, x->share.count, p.u, tape, p.bar, p.u_bar, p.gradient));
+  assert_ok(
+      sn_network_backward(x->network, x->share.count, p.u, tape, p.bar, p.u_bar, &(sn_gradient){.values = p.gradient}));
   assert_ok(sn_network_tangent(x->network, x->share.count, p.u, tape, p.bar, directions, p.tangent));
   assert_ok(sn_reduction_create(x->parameters, &reduction));
   sn_reduction_sum(reduction, p.gradient);

@@ -70,7 +70,8 @@ static outcome differentiate(const sn_grid *grid, const family *one, sn_storage_
   assert_that(sn_parameters_size(sn_model_parameters(model)) <= 512);
   assert_ok(sn_integrator_forward(integrator, SAMPLES, one->intervals, states, true));
   const ptrdiff_t calls = sn_memory_calls();
-  assert_ok(sn_integrator_backward(integrator, SAMPLES, one->intervals, bars, result.gradient));
+  const sn_gradient gradient = {.values = result.gradient};
+  assert_ok(sn_integrator_backward(integrator, SAMPLES, one->intervals, bars, &gradient));
   assert_int_equal(sn_memory_calls(), calls); /* nothing is allocated on the way */
   for (ptrdiff_t k = 0; k < count; k++) result.initial[k] = bars[k];
   result.steps = sn_integrator_forward_steps(integrator);

@@ -140,10 +140,11 @@ static void compare_with_adjoint(run *r) {
       size[d] += world_dot(r->state, tangent, tangent);
     }
   const double bars = world_dot(r->states, r->bar, r->bar);
+  const sn_gradient gradient = {.values = r->gradient};
   memcpy(first, r->u, (size_t)r->states * sizeof *first);
   assert_ok(sn_integrator_forward(r->integrator, r->share.count, INTERVALS, r->u, true));
   assert_that(memcmp(first, r->u, (size_t)r->states * sizeof *first) == 0); /* the states are those of a plain pass */
-  assert_ok(sn_integrator_backward(r->integrator, r->share.count, INTERVALS, r->bar, r->gradient));
+  assert_ok(sn_integrator_backward(r->integrator, r->share.count, INTERVALS, r->bar, &gradient));
   sn_reduction *reduction;
   assert_ok(sn_reduction_create(sn_model_parameters(r->model), &reduction));
   sn_reduction_sum(reduction, r->gradient);

@@ -114,6 +114,8 @@ static sn_status after_epoch(void *context, const sn_trainer *trainer, const sn_
   return SN_OK;
 }
 
-static sn_trainer_hooks hooks_for(witness *w) { return (sn_trainer_hooks){w, request, after_iteration, after_epoch}; }
+static inline sn_trainer_hooks hooks_for(witness *w) {
+  return (sn_trainer_hooks){w, request, after_iteration, after_epoch};
+}
 
 #endif

@@ -1,0 +1,259 @@
+#include "sinode/window_loss.h"
+
+#include <math.h>
+
+#include "sinode/count.h"
+#include "sinode/memory.h"
+
+struct sn_window_loss {
+  const sn_grid *grid;
+  sn_model *model;
+  sn_objective *objective;
+  const sn_dataset *dataset;
+  sn_window_loss_options options;
+  sn_reduction *reduction;
+  ptrdiff_t chunk; /* windows at a time */
+  sn_range own;    /* windows of this replica in the evaluation under way */
+  ptrdiff_t bad;   /* its first chunk that was not within bounds, or the number of chunks */
+  /* For the Jacobian; 0 and NULL without. */
+  ptrdiff_t directions;         /* of the parameters */
+  double *thetas;               /* (directions, size of the parameters): a unit vector each */
+  double *tangents, *residuals; /* of a chunk */
+};
+
+/* What is done with each chunk of windows once it stands in the objective. */
+typedef sn_status (*chunk_visitor)(sn_window_loss *w, ptrdiff_t samples, const sn_gradient *gradient, double *sum,
+                                   void *context);
+
+/* Each trainable element's unit vector, as this rank has it. */
+static sn_status make_directions(sn_window_loss *w) {
+  const sn_parameters *parameters = sn_model_parameters(w->model);
+  const ptrdiff_t size = sn_parameters_size(parameters);
+  double *unit;
+  w->directions = sn_parameters_total(parameters, true);
+  SN_TRY(SN_NEW(w->directions * size, &w->thetas));
+  SN_TRY(SN_NEW(w->directions, &unit));
+  for (ptrdiff_t k = 0; k < w->directions; k++) {
+    unit[k] = 1;
+    sn_parameters_spread(parameters, unit, w->thetas + k * size);
+    unit[k] = 0;
+  }
+  SN_FREE(unit);
+  return SN_OK;
+}
+
+static sn_status prepare_jacobian(sn_window_loss *w) {
+  const ptrdiff_t count = w->chunk * sn_grid_range(w->grid).count, window = sn_objective_window(w->objective);
+  int fits;
+  SN_TRY(sn_count_to_int(count, "the number of residuals of a batch on a rank", &fits));
+  SN_TRY(make_directions(w));
+  SN_TRY(SN_NEW((window + 1) * w->directions * count, &w->tangents));
+  return SN_NEW(window * count, &w->residuals);
+}
+
+static ptrdiff_t chunks_of(const sn_window_loss *w, ptrdiff_t windows) { return (windows + w->chunk - 1) / w->chunk; }
+
+static sn_status create_reduction(sn_window_loss *w) {
+  sn_parameters *parameters = sn_model_parameters(w->model);
+  const ptrdiff_t training = sn_dataset_windows(w->dataset, SN_SET_TRAINING),
+                  validation = sn_dataset_windows(w->dataset, SN_SET_VALIDATION);
+  if (!w->options.ordered) return sn_reduction_create(parameters, &w->reduction);
+  return sn_reduction_create_ordered(parameters, chunks_of(w, w->options.windows_most),
+                                     chunks_of(w, training > validation ? training : validation), &w->reduction);
+}
+
+sn_status sn_window_loss_create(sn_model *model, sn_objective *objective, const sn_dataset *dataset,
+                                const sn_window_loss_options *options, sn_window_loss **out) {
+  const sn_grid *grid = sn_model_grid(model);
+  SN_TRY(sn_collective_status(sn_grid_world(grid), SN_NEW(1, out)));
+  sn_window_loss *w = *out;
+  *w = (sn_window_loss){.grid = grid,
+                        .model = model,
+                        .objective = objective,
+                        .dataset = dataset,
+                        .options = *options,
+                        .chunk = sn_model_samples(model)};
+  sn_status status = create_reduction(w);
+  if (!status && options->jacobian) status = sn_collective_status(sn_grid_world(grid), prepare_jacobian(w));
+  if (status) sn_window_loss_destroy(out);
+  return status;
+}
+
+void sn_window_loss_destroy(sn_window_loss **loss) {
+  sn_window_loss *w = *loss;
+  if (!w) return;
+  sn_reduction_destroy(&w->reduction);
+  SN_FREE(w->thetas);
+  SN_FREE(w->tangents);
+  SN_FREE(w->residuals);
+  SN_FREE(*loss);
+}
+
+sn_reduction *sn_window_loss_reduction(const sn_window_loss *w) { return w->reduction; }
+
+sn_status sn_window_loss_reserve(const sn_window_loss *w, sn_integrator *integrator, ptrdiff_t windows) {
+  const ptrdiff_t count = w->options.ordered ? windows : sn_grid_share(w->grid, windows).count;
+  if (count >= w->chunk) SN_TRY(sn_integrator_reserve(integrator, w->chunk));
+  return count % w->chunk ? sn_integrator_reserve(integrator, count % w->chunk) : SN_OK;
+}
+
+/* Puts chunk number `chunk` of this replica into the objective; its number of samples. */
+static ptrdiff_t gather(const sn_window_loss *w, const sn_windows *windows, ptrdiff_t chunk) {
+  const ptrdiff_t left = w->own.count - chunk * w->chunk, samples = left < w->chunk ? left : w->chunk;
+  const ptrdiff_t first = w->own.start + chunk * w->chunk;
+  sn_dataset_gather(w->dataset, windows->set, samples, windows->index ? windows->index + first : NULL, first,
+                    sn_objective_initial(w->objective), sn_objective_targets(w->objective));
+  return samples;
+}
+
+static double values_of(const sn_window_loss *w, const sn_windows *windows) {
+  return (double)windows->count * (double)sn_objective_window(w->objective) * (double)sn_grid_points(w->grid);
+}
+
+/*
+ * Visits the chunks of this replica; one of no windows where it has none, so that the objects behind know how long the
+ * pass was. Where a chunk fails the others are left out, but summed all the same, since other ranks count on it. In one
+ * reduction ranks agree on loss, health and the request (NULL: there is none). Error: this replica's.
+ */
+static sn_status evaluate(sn_window_loss *w, const sn_windows *windows, double *gradient, chunk_visitor visit,
+                          void *context, sn_stop_request *request, sn_window_result *result) {
+  double agreed[1 + SN_STOP_REQUEST_COUNTS] = {0};
+  sn_status status = SN_OK;
+  w->own = sn_reduction_begin(w->reduction, windows->count, w->chunk, gradient);
+  const ptrdiff_t chunks = chunks_of(w, w->own.count), visits = chunks ? chunks : 1;
+  w->bad = chunks;
+  for (ptrdiff_t k = 0; k < visits; k++) {
+    const sn_gradient *own = sn_reduction_chunk(w->reduction, k == visits - 1);
+    double sum = 0;
+    if (!status) status = visit(w, gather(w, windows, k), own, &sum, context);
+    if ((status || !sn_objective_within_bounds(w->objective)) && k < w->bad) w->bad = k;
+    sn_reduction_add(w->reduction, sum);
+  }
+  agreed[0] = status || w->bad < chunks;
+  if (request) sn_stop_request_count(*request, agreed + 1);
+  result->finite = sn_reduction_finish(w->reduction, &result->sum, request ? 1 + SN_STOP_REQUEST_COUNTS : 1, agreed);
+  result->values = values_of(w, windows);
+  result->within_bounds = agreed[0] == 0;
+  if (request) *request = sn_stop_request_reduced(agreed + 1);
+  return status;
+}
+
+/* The same, and an error of one replica is one of all. */
+static sn_status evaluate_alike(sn_window_loss *w, const sn_windows *windows, double *gradient, chunk_visitor visit,
+                                void *context, sn_window_result *result) {
+  sn_status status = evaluate(w, windows, gradient, visit, context, NULL, result);
+  return result->within_bounds ? SN_OK : sn_collective_status(sn_grid_world(w->grid), status);
+}
+
+static sn_status visit_value(sn_window_loss *w, ptrdiff_t samples, const sn_gradient *gradient, double *sum,
+                             void *context) {
+  (void)gradient, (void)context;
+  return sn_objective_value(w->objective, samples, sum);
+}
+
+sn_status sn_window_loss_value(sn_window_loss *w, const sn_windows *windows, sn_window_result *result) {
+  return evaluate_alike(w, windows, NULL, visit_value, NULL, result);
+}
+
+/* context: the factor of the sum whose derivative is wanted. */
+static sn_status visit_gradient(sn_window_loss *w, ptrdiff_t samples, const sn_gradient *gradient, double *sum,
+                                void *context) {
+  return sn_objective_gradient(w->objective, samples, *(const double *)context, sum, gradient);
+}
+
+sn_status sn_window_loss_gradient(sn_window_loss *w, const sn_windows *windows, double *gradient,
+                                  sn_stop_request *request, sn_window_result *result) {
+  double scale = 1 / values_of(w, windows);
+  return evaluate(w, windows, gradient, visit_gradient, &scale, request, result);
+}
+
+/* context: the normal equations, to which a chunk's rows are added. */
+static sn_status visit_tangents(sn_window_loss *w, ptrdiff_t samples, const sn_gradient *gradient, double *sum,
+                                void *context) {
+  sn_normal_equations *normal = context;
+  const ptrdiff_t count = samples * sn_grid_range(w->grid).count;
+  (void)gradient;
+  SN_TRY(sn_objective_tangent(w->objective, samples, w->directions, w->thetas, w->tangents, w->residuals, sum));
+  for (ptrdiff_t k = 0; k < sn_objective_window(w->objective); k++)
+    sn_normal_equations_add(normal, count, w->tangents + (k + 1) * w->directions * count, w->residuals + k * count);
+  return SN_OK;
+}
+
+sn_status sn_window_loss_normal(sn_window_loss *w, const sn_windows *windows, sn_normal_equations *normal,
+                                sn_window_result *result) {
+  sn_normal_equations_clear(normal);
+  SN_TRY(evaluate_alike(w, windows, NULL, visit_tangents, normal, result));
+  return sn_normal_equations_sum(normal, 1 / result->values);
+}
+
+/*
+ * The chunk to be looked into: the first of this replica that was not within bounds, on any of its ranks. Where all
+ * were, none of its slices; but all of a batch that went at once, which counts in the norms of the others.
+ */
+static ptrdiff_t recall(const sn_window_loss *w, const sn_windows *windows) {
+  ptrdiff_t chunk = w->bad;
+  MPI_Allreduce(MPI_IN_PLACE, &chunk, 1, MPI_AINT, MPI_MIN, sn_grid_space(w->grid));
+  if (chunk == chunks_of(w, w->own.count)) {
+    if (w->options.ordered || chunk == 0) return 0;
+    chunk = 0;
+  }
+  return gather(w, windows, chunk);
+}
+
+sn_status sn_window_loss_diagnose(sn_window_loss *w, const sn_windows *windows, sn_status status, double *gradient) {
+  const MPI_Comm world = sn_grid_world(w->grid);
+  sn_window_result again;
+  SN_TRY(sn_collective_status(world, status));
+  SN_TRY(sn_objective_diagnose(w->objective, recall(w, windows), 1 / values_of(w, windows)));
+  SN_TRY(sn_collective_status(world, sn_window_loss_gradient(w, windows, gradient, NULL, &again)));
+  if (again.finite && isfinite(again.sum)) return SN_OK;
+  return SN_ERROR_ALL(SN_ERROR_RUN,
+                      "the gradient is not finite although states and adjoints are (loss %g); lower "
+                      "train.optimizer.learning_rate",
+                      again.sum / again.values);
+}
+
+static sn_windows all_training(const sn_window_loss *w) {
+  return (sn_windows){.set = SN_SET_TRAINING, .count = sn_dataset_windows(w->dataset, SN_SET_TRAINING)};
+}
+
+/* Infinite where the model is not finite. */
+static double loss_in(const sn_window_result *result) {
+  return result->within_bounds && isfinite(result->sum) ? result->sum / result->values : INFINITY;
+}
+
+static sn_status problem_loss(void *context, double *loss) {
+  sn_window_loss *w = context;
+  const sn_windows windows = all_training(w);
+  sn_window_result result;
+  SN_TRY(sn_model_stepped(w->model));
+  SN_TRY(sn_window_loss_value(w, &windows, &result));
+  *loss = loss_in(&result);
+  return SN_OK;
+}
+
+static sn_status problem_gradient(void *context, double *loss, double *gradient) {
+  sn_window_loss *w = context;
+  const sn_windows windows = all_training(w);
+  sn_window_result result;
+  double scale = 1 / values_of(w, &windows);
+  SN_TRY(sn_model_stepped(w->model));
+  SN_TRY(evaluate_alike(w, &windows, gradient, visit_gradient, &scale, &result));
+  sn_reduction_gather(w->reduction, gradient);
+  *loss = loss_in(&result);
+  return SN_OK;
+}
+
+static sn_status problem_normal(void *context, double *loss, sn_normal_equations *normal) {
+  sn_window_loss *w = context;
+  const sn_windows windows = all_training(w);
+  sn_window_result result;
+  SN_TRY(sn_model_stepped(w->model));
+  SN_TRY(sn_window_loss_normal(w, &windows, normal, &result));
+  *loss = loss_in(&result);
+  return SN_OK;
+}
+
+sn_problem sn_window_loss_problem(sn_window_loss *w) {
+  return (sn_problem){.context = w, .loss = problem_loss, .gradient = problem_gradient, .normal = problem_normal};
+}

@@ -1,0 +1,163 @@
+/*
+ * learn/window_loss: the same loss and gradient whatever the chunks, the ranks and the order of the sum; the gradient
+ * is that of the normal equations; one replica may fail alone.
+ */
+#include "training_case.h"
+
+#include "sinode/window_loss.h"
+
+enum { SNAPSHOTS = 8, WINDOWS = MEMBERS * (SNAPSHOTS - WINDOW) };
+
+static setting make(int space, ptrdiff_t batch, ptrdiff_t slice, sn_optimizer_kind kind, const char *scheme) {
+  const training_shape shape = {
+      .space = space,
+      .snapshots = SNAPSHOTS,
+      .network = {.kind = SN_NETWORK_MLP, .activation = SN_ACTIVATION_TANH, .hidden = 1, .width = {5}},
+      .optimizer = {.kind = kind, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .history = 3, .damping = 1e-3},
+      .options = {.batch = batch, .epochs = 1, .window = WINDOW, .slice = slice},
+      .rate = 1e-3,
+      .scheme = scheme,
+      .substeps = 1};
+  return make_training(&shape);
+}
+
+static sn_window_loss *make_loss(const setting *s, bool ordered, bool jacobian) {
+  const sn_window_loss_options options = {.ordered = ordered, .windows_most = WINDOWS, .jacobian = jacobian};
+  sn_window_loss *loss;
+  assert_ok(sn_window_loss_create(s->model, s->objective, s->dataset, &options, &loss));
+  return loss;
+}
+
+static const sn_windows all = {.set = SN_SET_TRAINING, .count = WINDOWS};
+
+static double *new_gradient(const setting *s) {
+  double *gradient;
+  assert_ok(SN_NEW(sn_parameters_size(sn_model_parameters(s->model)), &gradient));
+  return gradient;
+}
+
+/* Loss and whole gradient of the training set, by chunks of what the model has room for. */
+static sn_window_result evaluate(const setting *s, bool ordered, double *gradient) {
+  sn_window_loss *loss = make_loss(s, ordered, false);
+  sn_window_result alone, with;
+  sn_stop_request request = sn_grid_rank(s->grid) ? SN_STOP_REQUEST_NONE : SN_STOP_REQUEST_CHECKPOINT;
+  assert_ok(sn_window_loss_value(loss, &all, &alone));
+  const ptrdiff_t calls = sn_memory_calls();
+  assert_ok(sn_window_loss_gradient(loss, &all, gradient, &request, &with));
+  sn_reduction_gather(sn_window_loss_reduction(loss), gradient);
+  assert_int_equal(sn_memory_calls(), calls);
+  assert_that(request == SN_STOP_REQUEST_CHECKPOINT);
+  assert_that(with.within_bounds && with.finite && alone.within_bounds && alone.finite);
+  assert_that(with.sum == alone.sum && with.values == alone.values);
+  assert_close(with.values, WINDOWS * WINDOW * POINTS, 0);
+  sn_window_loss_destroy(&loss);
+  return with;
+}
+
+static void chunks_and_order_do_not_matter(void **state) {
+  (void)state;
+  const ptrdiff_t before = sn_memory_bytes();
+  int ranks;
+  MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+  for (int space = 1; space <= ranks; space++) {
+    if (ranks % space) continue;
+    setting whole = make(space, WINDOWS, 0, SN_OPTIMIZER_ADAMW, "l2");
+    double *expected = new_gradient(&whole);
+    const double sum = evaluate(&whole, false, expected).sum;
+    for (int ordered = 0; ordered < 2; ordered++)
+      for (ptrdiff_t batch = 1; batch <= WINDOWS; batch += 4) {
+        setting s = make(space, batch, ordered ? batch : 0, SN_OPTIMIZER_ADAMW, "l2");
+        double *gradient = new_gradient(&s);
+        assert_close(evaluate(&s, ordered, gradient).sum, sum, 1e-12 * sum);
+        for (ptrdiff_t k = 0; k < sn_parameters_size(sn_model_parameters(s.model)); k++)
+          assert_close(gradient[k], expected[k], 1e-12);
+        SN_FREE(gradient);
+        end_setting(&s);
+      }
+    SN_FREE(expected);
+    end_setting(&whole);
+  }
+  assert_int_equal(sn_memory_bytes(), before);
+}
+
+/* The gradient of the mse is 2 J^T r over the number of values. */
+static void normal_equations_hold_half_the_gradient(void **state) {
+  (void)state;
+  int ranks;
+  MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+  for (int space = 1; space <= ranks; space++) {
+    if (ranks % space) continue;
+    setting s = make(space, 8, 0, SN_OPTIMIZER_ADAMW, "l2"), t = make(space, 8, 0, SN_OPTIMIZER_LM, "l2");
+    const sn_parameters *parameters = sn_model_parameters(t.model);
+    double *gradient = new_gradient(&s), *half = new_gradient(&t);
+    sn_window_loss *loss = make_loss(&t, false, true);
+    sn_window_result result;
+    sn_normal_equations *normal;
+    assert_ok(sn_normal_equations_create(MPI_COMM_WORLD, sn_parameters_total(parameters, true), &normal));
+    const double sum = evaluate(&s, false, gradient).sum;
+    assert_ok(sn_window_loss_normal(loss, &all, normal, &result));
+    assert_that(result.within_bounds);
+    assert_close(result.sum, sum, 1e-12 * sum);
+    sn_parameters_spread(parameters, sn_normal_equations_right(normal), half);
+    for (ptrdiff_t k = 0; k < sn_parameters_size(parameters); k++) assert_close(2 * half[k], gradient[k], 1e-11);
+    sn_normal_equations_destroy(&normal);
+    sn_window_loss_destroy(&loss);
+    SN_FREE(gradient);
+    SN_FREE(half);
+    end_setting(&s);
+    end_setting(&t);
+  }
+}
+
+/* The last replica's window has a state that no solve gets along with. */
+static void check_failure(bool ordered) {
+  int ranks;
+  MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+  setting s = make(1, ranks, ordered, SN_OPTIMIZER_ADAMW, "cn");
+  sn_window_loss *loss = make_loss(&s, ordered, false);
+  const ptrdiff_t good[] = {0, 1, 2, 3}, bad[] = {WINDOWS - 1, WINDOWS - 1, WINDOWS - 1, WINDOWS - 1};
+  ptrdiff_t index[4];
+  double *first = new_gradient(&s), *gradient = new_gradient(&s);
+  sn_window_result result;
+  const size_t bytes = (size_t)sn_parameters_size(sn_model_parameters(s.model)) * sizeof *gradient;
+  sn_windows windows = {.set = SN_SET_TRAINING, .count = ranks, .index = good};
+  assert_ok(sn_window_loss_gradient(loss, &windows, first, NULL, &result));
+  assert_that(result.within_bounds && result.finite);
+
+  for (int k = 0; k < ranks; k++) index[k] = k < ranks - 1 ? good[k] : bad[k];
+  s.values[((MEMBERS - 1) * SNAPSHOTS + SNAPSHOTS - WINDOW - 1) * POINTS] = NAN; /* of the last window, initial */
+  windows.index = index;
+  sn_status status = sn_window_loss_gradient(loss, &windows, gradient, NULL, &result);
+  assert_that(!result.within_bounds);
+  assert_that((status != SN_OK) == (sn_grid_rank(s.grid) == ranks - 1));
+  status = sn_window_loss_diagnose(loss, &windows, status, gradient);
+  assert_that(status && sn_error_is_collective(status, MPI_COMM_WORLD) && sn_error_get_code(status) == SN_ERROR_RUN);
+  assert_non_null(strstr(sn_error_get_message(status), "step 1"));
+  sn_error_destroy(&status);
+  status = sn_window_loss_value(loss, &windows, &result);
+  assert_that(status && sn_error_is_collective(status, MPI_COMM_WORLD));
+  sn_error_destroy(&status);
+
+  windows.index = good;
+  assert_ok(sn_window_loss_gradient(loss, &windows, gradient, NULL, &result));
+  assert_that(result.within_bounds && memcmp(gradient, first, bytes) == 0);
+  SN_FREE(first);
+  SN_FREE(gradient);
+  sn_window_loss_destroy(&loss);
+  end_setting(&s);
+}
+
+static void one_replica_may_fail_alone(void **state) {
+  (void)state;
+  check_failure(false);
+  check_failure(true);
+}
+
+int main(int argc, char **argv) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(chunks_and_order_do_not_matter),
+      cmocka_unit_test(normal_equations_hold_half_the_gradient),
+      cmocka_unit_test(one_replica_may_fail_alone),
+  };
+  return unit_run(argc, argv, tests);
+}
