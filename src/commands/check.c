@@ -4,11 +4,12 @@
  * it writes, no file is written.
  */
 #include <math.h>
+#include <stdio.h>
 #include <unistd.h>
 
+#include "check_estimate.h"
 #include "check_io.h"
 #include "commands.h"
-#include "cost_model.h"
 #include "prediction_range.h"
 #include "run/setup.h"
 #include "run/stability_check.h"
@@ -82,10 +83,10 @@ static sn_status report_integration(const sn_app *app, sn_model *model, const sn
               window, sn_integrator_solver_reason(integrator));
   sn_log_line(app->log, "adjoint storage: %s", sn_integrator_storage_reason(integrator));
   const sn_layout layout = layout_of(grid);
-  if (!status) status = sn_cost_report_solves(app, layout, sn_model_linear(model), share, samples);
-  sn_cost_report_network(app, layout, sn_network_get_shape(sn_model_network(model)), samples);
+  if (!status) status = sn_estimate_report_solves(app, layout, sn_model_linear(model), share, samples);
+  sn_estimate_report_network(app, layout, sn_network_get_shape(sn_model_network(model)), samples);
   const double parameters = (double)sn_parameters_size(sn_model_parameters(model));
-  sn_cost_report_gradient(app, layout, most_over_ranks(app, parameters));
+  sn_estimate_report_gradient(app, layout, most_over_ranks(app, parameters));
   if (!status) status = report_memory(app, model, integrator, dataset, data, libraries);
   sn_integrator_destroy(&integrator);
   return status;
@@ -165,11 +166,10 @@ static sn_status check_training(const sn_app *app, const sn_grid *grid) {
   return status;
 }
 
-sn_status sn_command_check(sn_app *app) {
-  if (app->estimated_ranks) return sn_cost_report(app);
+static sn_status check_this_run(sn_app *app) {
   sn_grid *grid;
   SN_TRY(sn_setup_grid(app, &grid));
-  sn_cost_report_generation(app, layout_of(grid));
+  sn_estimate_report_generation(app, layout_of(grid));
   sn_status status = check_training(app, grid);
   if (!status) report_prediction(app);
   if (!status && app->io) status = sn_check_io(app, grid);
@@ -177,4 +177,12 @@ sn_status sn_command_check(sn_app *app) {
   if (!status) sn_log_line(app->log, "the parameters are valid");
   sn_grid_destroy(&grid);
   return status;
+}
+
+sn_status sn_command_check(sn_app *app) {
+  app->dry = true;
+  app->times = false;
+  SN_TRY(app->estimated_ranks ? sn_estimate_report(app) : check_this_run(app));
+  if (sn_log_speaks(app->log)) putchar('\n');
+  return SN_OK;
 }

@@ -22,5 +22,6 @@ static sn_status report(const sn_app *app) {
 }
 
 sn_status sn_command_status(sn_app *app) {
+  app->times = false; /* two words and nothing else */
   return sn_collective_status(app->world, app->rank == 0 ? report(app) : SN_OK);
 }

@@ -89,6 +89,7 @@ sn_status sn_solver_estimate_cost(const sn_linear *linear, const sn_solver_optio
   SN_TRY(choose(&s, &kind));
   *out = (sn_solver_cost){.kind = kind, .name = kinds[kind]->name};
   if (kinds[kind]->estimate_cost) kinds[kind]->estimate_cost(linear, ranks, gammas, gamma, samples, out);
+  if (kind != SN_SOLVER_FFT) out->most = out->sent;
   return SN_OK;
 }
 

@@ -1,4 +1,4 @@
-/* The commands that only say something: info, template, schema, explain. */
+/* sinode info: what a file or a run directory is. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -6,8 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "bench/benchmark.h"
 #include "commands.h"
+#include "run/benchmark.h"
 #include "run/status_file.h"
 #include "sinode/file.h"
 
@@ -113,38 +113,4 @@ sn_status sn_command_info(sn_app *app) {
   sn_status status = SN_OK;
   if (app->rank == 0) status = kind == BENCHMARK ? describe_benchmark(path) : describe_directory(path);
   return sn_collective_status(app->world, status);
-}
-
-/* The bit of a command that reads parameters, or 0. */
-static int find_reader(const char *name) {
-  static const char *const names[] = {"generate", "train", "predict", "gradient", "benchmark", "lyapunov"};
-  for (int k = 0; k < (int)(sizeof names / sizeof names[0]); k++)
-    if (strcmp(name, names[k]) == 0) return 1 << k;
-  return 0;
-}
-
-sn_status sn_command_template(sn_app *app) {
-  const int command = strcmp(app->argument, "check") == 0 ? SN_FOR_ALL : find_reader(app->argument);
-  if (!command)
-    return SN_ERROR_ALL(SN_ERROR_USAGE,
-                        "there is no template for '%s'; there is one for generate, train, predict, gradient, "
-                        "benchmark, lyapunov, check",
-                        app->argument);
-  if (app->rank == 0) sn_config_template((sn_config_command)command);
-  return SN_OK;
-}
-
-sn_status sn_command_schema(sn_app *app) {
-  const int command = find_reader(app->argument);
-  if (!command && strcmp(app->argument, "all") != 0)
-    return SN_ERROR_ALL(SN_ERROR_USAGE,
-                        "there is no schema for '%s'; there is one for generate, train, predict, gradient, benchmark, "
-                        "lyapunov and for all",
-                        app->argument);
-  if (app->rank == 0) sn_config_json_schema(command);
-  return SN_OK;
-}
-
-sn_status sn_command_explain(sn_app *app) {
-  return sn_collective_status(app->world, app->rank == 0 ? sn_config_explain(app->argument) : SN_OK);
 }
