@@ -17,20 +17,6 @@ static const sn_option *find_option(const sn_program *program, const char *word,
 
 static bool is_help(const char *word) { return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0; }
 
-int sn_command_line_command(const sn_program *program, int argc, char **argv) {
-  const sn_command *owner;
-  int found = 0;
-  for (int i = 1; i < argc; i++) {
-    const sn_option *option = find_option(program, argv[i], &owner);
-    if (is_help(argv[i]) || strcmp(argv[i], "--version") == 0) return 0;
-    if (strcmp(argv[i], "--set") == 0 || (option && option->type != SN_OPTION_FLAG))
-      i++; /* its value */
-    else if (argv[i][0] != '-' && !found)
-      found = i;
-  }
-  return found;
-}
-
 static sn_status take_option(const sn_option *option, const char *text, sn_app *app) {
   void *member = (char *)app + option->member;
   if (option->type == SN_OPTION_FLAG) {
@@ -60,8 +46,12 @@ static sn_status take_setting(int argc, char **argv, int *i, sn_command_line *li
 }
 
 /* A word that is no option: the command, or what it works on. */
-static sn_status take_word(const sn_program *program, const char *word, sn_command_line *line) {
-  if (!line->command) return sn_program_find(program, word, &line->command);
+static sn_status take_word(const sn_program *program, char **argv, int i, sn_command_line *line) {
+  const char *word = argv[i];
+  if (!line->command) {
+    line->place = i;
+    return sn_program_find(program, word, &line->command);
+  }
   if (line->operand || !*line->command->operand)
     return SN_ERROR_ALL(SN_ERROR_USAGE, "unexpected argument '%s' after '%s'; values are given by --set key=value",
                         word, line->operand ? line->operand : line->command->name);
@@ -104,7 +94,7 @@ sn_status sn_command_line_parse(const sn_program *program, int argc, char **argv
     } else if (word[0] == '-') {
       return SN_ERROR_ALL(SN_ERROR_USAGE, "unknown option '%s'; see %s --help", word, program->name);
     } else {
-      SN_TRY(take_word(program, word, line));
+      SN_TRY(take_word(program, argv, i, line));
     }
   }
   if (line->help || line->version) return SN_OK;

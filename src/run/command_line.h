@@ -9,6 +9,7 @@ enum { SN_SETTINGS_MOST = 256 };
 /* Taken apart. */
 typedef struct {
   const sn_command *command;
+  int place; /* in argv, of the word that names it; 0: there is none */
   const char *operand;
   const char *settings[SN_SETTINGS_MOST];
   int setting_count;
@@ -17,11 +18,5 @@ typedef struct {
 
 /* Options of commands go into `app`. Error SN_ERROR_USAGE. Local, alike on all ranks. */
 sn_status sn_command_line_parse(const sn_program *program, int argc, char **argv, sn_app *app, sn_command_line *line);
-
-/*
- * The place in argv of the word that names the command, by the same rules; 0: there is none, or help or the version is
- * asked for. Local.
- */
-int sn_command_line_command(const sn_program *program, int argc, char **argv);
 
 #endif

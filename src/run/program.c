@@ -84,35 +84,29 @@ static bool find_beside(const char *name, char *path, size_t size) {
   return true;
 }
 
-/*
- * Runs the program that a command is of in this one's place, with the same words but the command's. Before MPI has
- * started, so that the launcher sees a rank that starts it once. Returns where that cannot be done; the command then
- * says so.
- */
-static void delegate(const sn_program *program, int argc, char **argv) {
-  const int place = sn_command_line_command(program, argc, argv);
-  const sn_command *command = NULL;
-  for (int k = 0; place && k < program->commands; k++)
-    if (strcmp(program->command[k].name, argv[place]) == 0) command = &program->command[k];
-  if (!command || !command->program) return;
+/* Replaces this process by the program that a command is of, with the same words but the command's; returns where there
+ * is none. */
+static void execute(const sn_command_line *line, int argc, char **argv) {
   char path[4096], name[64], **words = calloc((size_t)argc, sizeof *words); /* one fewer, and NULL */
   int count = 0;
   if (!words) return;
-  snprintf(name, sizeof name, "%s", command->program);
+  snprintf(name, sizeof name, "%s", line->command->program);
   words[count++] = name;
   for (int i = 1; i < argc; i++)
-    if (i != place) words[count++] = argv[i];
+    if (i != line->place) words[count++] = argv[i];
   if (find_beside(name, path, sizeof path)) execv(path, words);
   execvp(name, words);
   free(words);
 }
 
-static sn_status run_command(sn_app *app, const sn_command *command) {
-  if (command->run) return command->run(app);
-  return SN_ERROR_ALL(SN_ERROR_FILE,
-                      "%s is done by the program %s, which is neither beside sinode nor on the PATH: install the two "
-                      "together (cmake --install does), or copy it there",
-                      command->name, command->program);
+/* Before MPI has started, which can be but once in a process. What is wrong with the command line is told later, by one
+ * rank; so is that the other program is missing. */
+static void delegate(const sn_program *program, int argc, char **argv) {
+  sn_app app = {0};
+  sn_command_line line;
+  sn_status status = sn_command_line_parse(program, argc, argv, &app, &line);
+  if (!status && !line.help && !line.version && line.command->program) execute(&line, argc, argv);
+  sn_error_destroy(&status);
 }
 
 static void keep_command_line(const char *name, sn_app *app, int argc, char **argv) {
@@ -135,6 +129,11 @@ static sn_status run(const sn_program *program, sn_app *app, int argc, char **ar
       sn_program_print_usage(program);
     return SN_OK;
   }
+  if (!line.command->run)
+    return SN_ERROR_ALL(SN_ERROR_FILE,
+                        "%s is done by the program %s, which is neither beside sinode nor on the PATH: install the two "
+                        "together (cmake --install does), or copy it there",
+                        line.command->name, line.command->program);
   app->argument = line.operand;
   app->times = line.command->reads && !line.quiet;
   keep_command_line(program->name, app, argc, argv);
@@ -143,7 +142,7 @@ static sn_status run(const sn_program *program, sn_app *app, int argc, char **ar
   if (line.command->reads)
     SN_TRY(sn_app_read_config(app, line.operand, line.settings, line.setting_count,
                               (sn_config_command)line.command->reads));
-  SN_TRY(run_command(app, line.command));
+  SN_TRY(line.command->run(app));
   if (!app->times) return SN_OK;
   if (sn_log_speaks(app->log)) putchar('\n');
   sn_timer_print(app->timer, app->world, stdout);
