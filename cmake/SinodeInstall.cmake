@@ -1,14 +1,14 @@
-# cmake --install: program, library with headers, CMake package and pkg-config file, manual, completion, module files,
+# cmake --install: programs, library with headers, CMake package and pkg-config file, manual, completion, module files,
 # job scripts.
 include(CMakePackageConfigHelpers)
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/sinode)
 set(data ${CMAKE_INSTALL_DATADIR}/sinode)
 
-# A shared library is found from the program, wherever the tree is moved.
+# A shared library is found from the programs, wherever the tree is moved.
 file(RELATIVE_PATH to_library /${CMAKE_INSTALL_BINDIR} /${CMAKE_INSTALL_LIBDIR})
-set_target_properties(sinode_program PROPERTIES INSTALL_RPATH "$ORIGIN/${to_library}")
+set_target_properties(sinode_program sinode_bench PROPERTIES INSTALL_RPATH "$ORIGIN/${to_library}")
 set_target_properties(sinode PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
-install(TARGETS sinode_program RUNTIME)
+install(TARGETS sinode_program sinode_bench RUNTIME)
 install(TARGETS sinode EXPORT sinodeTargets INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY include/sinode ${CMAKE_BINARY_DIR}/generated/sinode DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 
@@ -23,7 +23,7 @@ file(RELATIVE_PATH to_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(cmake/sinode.pc.in ${CMAKE_BINARY_DIR}/sinode.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/sinode.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
-install(FILES ${CMAKE_BINARY_DIR}/manual/sinode.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES ${CMAKE_BINARY_DIR}/manual/sinode.1 ${CMAKE_BINARY_DIR}/manual/sinode-bench.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(FILES ${CMAKE_BINARY_DIR}/manual/sinode.yaml.5 DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
 install(FILES ${CMAKE_BINARY_DIR}/manual/sinode.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
         RENAME sinode)

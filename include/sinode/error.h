@@ -2,9 +2,9 @@
  * Status and error propagation.
  *
  * Every fallible function returns an sn_status: SN_OK, or an error object that the caller hands up with SN_TRY, which
- * appends its own place to the trace. Nobody below app/ prints or exits. A failure that only some ranks may see (a full
- * disk, no memory) becomes a failure of all at the next sn_collective_status; an error that all ranks derive from the
- * same data (a wrong parameter) is marked with sn_error_collective where it is raised.
+ * appends its own place to the trace. Nobody below src/run prints or exits. A failure that only some ranks may see (a
+ * full disk, no memory) becomes a failure of all at the next sn_collective_status; an error that all ranks derive from
+ * the same data (a wrong parameter) is marked with sn_error_collective where it is raised.
  */
 #ifndef SINODE_ERROR_H
 #define SINODE_ERROR_H

@@ -38,10 +38,10 @@ void sn_etdrk4_destroy(sn_etdrk4 **etdrk4);
 
 /*
  * What a step of `members` members costs on one of so many space ranks, by formula: messages and bytes sent, means over
- * the ranks; bytes held by the object, of the rank with most. Local.
+ * the ranks and of the rank with most; bytes held by the object, of the rank with most. Local.
  */
 typedef struct {
-  double messages, sent, held;
+  double messages, sent, most, held;
 } sn_etdrk4_cost;
 
 sn_etdrk4_cost sn_etdrk4_estimate_cost(ptrdiff_t points, int ranks, ptrdiff_t members);

@@ -94,13 +94,16 @@ sn_status sn_fourier_from_values(sn_fourier *fourier, const double *values, doub
 
 /*
  * What transforms of `fields` fields of so many points cost on one of so many space ranks, by formula: means over the
- * ranks, and what the one with most holds. Local.
+ * ranks, and what the one with most sends and holds; exact, but where points have no two factors for so many ranks.
+ * Local.
  */
 typedef struct {
-  double messages;         /* to other ranks, in all transposes of a transform, or in a redistribution */
-  double transpose;        /* bytes sent in the transposes of a transform */
-  double redistribution;   /* bytes sent where values come from blocks of the grid, or go there */
-  double numbers, private; /* doubles in a coefficient array, and in the sn_fourier itself */
+  double messages;       /* to other ranks, in all transposes of a transform, or in a redistribution */
+  double transpose;      /* bytes sent in the transposes of a transform */
+  double redistribution; /* bytes sent where values come from blocks of the grid, or go there */
+  double transpose_most, redistribution_most; /* bytes there and back, sent by the rank with most */
+  double numbers, private;                    /* doubles in a coefficient array, and in the sn_fourier itself */
+  ptrdiff_t n1;                               /* points = n1 n2, over several ranks; 0: FFTW transforms the whole */
 } sn_fourier_cost;
 
 sn_fourier_cost sn_fourier_estimate_cost(ptrdiff_t points, int ranks, ptrdiff_t fields);

@@ -87,4 +87,7 @@ void sn_reduction_sum(sn_reduction *reduction, double *gradient);
 /* The most messages of a bucket that a replica sends to sum it up, and again to share it, on so many replicas. */
 int sn_reduction_messages(int replicas);
 
+/* The groups in which so many replicas sum; as many as there are replicas: the direct sum. Local. */
+int sn_reduction_groups(int replicas);
+
 #endif

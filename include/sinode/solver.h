@@ -77,6 +77,7 @@ typedef struct {
   sn_solver_kind kind;
   const char *name;
   double messages, sent; /* of a solve: to other ranks, a reduction counted as one; bytes */
+  double most;           /* bytes of the rank that sends most: as `sent`, but of fft, where that is the mean */
   double held;           /* bytes of factors */
 } sn_solver_cost;
 

@@ -11,6 +11,7 @@ measured: generate, train, solve, io. What study.py does not know goes to sbatch
 the length) by the space ranks and train.batch by the replicas. SINODE names the program, SINODE_MPIRUN the launcher.
 """
 import argparse
+import itertools
 import json
 import math
 import os
@@ -78,18 +79,6 @@ def parameters_of(config, words):
             if value:
                 found[".".join(section)] = value.strip("'\"")
     return {word: found[word] for word in words}
-
-
-def settings_of(directory):
-    keys = {"batch": "train.batch", "window": "train.window", "scheme": "integrator.scheme",
-            "network": "model.nonlinear.kind", "kernel": "model.nonlinear.kernel", "hidden": "model.nonlinear.hidden",
-            "channels": "model.nonlinear.channels"}
-    values = parameters_of(directory / "benchmark.yaml", keys.values())
-    found = {name: values[key] for name, key in keys.items()}
-    if found["network"] not in ("mlp", "conv", "none"):
-        die(f"{directory}: the model knows mlp, conv and none, not {found['network']}")
-    found["widths"] = json.loads(found["channels" if found["network"] == "conv" else "hidden"])
-    return found
 
 
 def commands(options, ranks, space):
@@ -175,17 +164,28 @@ def shares(directory, name, seconds):
     return found
 
 
-def row_of(rounds, number, settings, machine):
+def costs_of(config, splits, settings=()):
+    try:
+        return model.costs(program(), config, splits, settings)
+    except ValueError as error:
+        die(error)
+
+
+def row_of(rounds, number, costs, machine):
     """Of the table: the medians of the rounds of the step that has this number in their files."""
     rows = [model.read_rows(where / "benchmark.csv")[number] for where in rounds]
-    case, name = model.case_of(rows[0], settings), rows[0]["name"]
+    name, found = rows[0]["name"], {key: int(rows[0][key]) for key in ("ranks", "space", "points", "batch")}
     measured = statistics.median(float(row["seconds_median"]) for row in rows)
-    sent = model.TRAFFIC.get(name, lambda case: model.Traffic(math.nan, math.nan))(case)
-    predicted = model.seconds(name, case, machine)
-    return {"name": name, "ranks": case.ranks, "space": case.space, "points": case.points, "batch": case.batch,
-            "seconds": measured, **shares(rounds[0], name, float(rows[0]["seconds_median"])),
-            "messages": int(rows[0]["messages"]), "bytes": float(rows[0]["bytes"]), "model_messages": sent.messages,
-            "model_bytes": sent.bytes, "model_seconds": predicted, "model_error": predicted / measured - 1}
+    cost = costs.get((name, found["ranks"], found["space"]), dict.fromkeys(("messages", "bytes", *model.WORK), math.nan))
+    predicted = model.seconds(cost, machine)
+    return {"name": name, **found, "seconds": measured,
+            **shares(rounds[0], name, float(rows[0]["seconds_median"])), "messages": int(rows[0]["messages"]),
+            "bytes": float(rows[0]["bytes"]), "model_messages": whole_or_nan(cost["messages"]),
+            "model_bytes": cost["bytes"], "model_seconds": predicted, "model_error": predicted / measured - 1}
+
+
+def whole_or_nan(number):
+    return number if math.isnan(number) else int(number)
 
 
 def gather(root):
@@ -196,11 +196,11 @@ def gather(root):
         if not every:
             print(f"study: {point} is not complete: a run failed or is still to come", file=sys.stderr)
             continue
-        settings = settings_of(every[0])
+        costs = costs_of(every[0] / "benchmark.yaml", [tuple(map(int, point.name.split("_")))])
         for of in sorted({where.name for where in every}, key=list(STEPS).index):
             rounds, machine = [where for where in every if where.name == of], model.machine_of(point, of)
             names = [row["name"] for row in model.read_rows(rounds[0] / "benchmark.csv")]
-            table += [row_of(rounds, number, settings, machine) for number, name in enumerate(names)
+            table += [row_of(rounds, number, costs, machine) for number, name in enumerate(names)
                       if name in STEPS[of]]
     if not table:
         die(f"there are no measurements in {root}; run the study first")
@@ -304,23 +304,22 @@ def draw(options):
     plt = figure()
     picture, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
     lines = ["name,points,ranks,seconds,efficiency,messages,bytes"]
+    config = next(alone.glob("*/*/benchmark.yaml"))
+    every = [2**k for k in range(int(math.log2(options.ranks)) + 1)]
     for points in options.points:
+        costs = costs_of(config, [(count, count) for count in every], (f"grid.points={points}", "train.batch=1"))
         for name, style in (("generate_step", "-"), ("solve_fft", "--")):
-            ranks, times = [2**k for k in range(int(math.log2(options.ranks)) + 1)], []
-            for count in ranks:
-                case = model.Case(ranks=count, space=count, points=points, batch=1)
-                try:
-                    model.factors(points, count)
-                except ValueError:  # more ranks than rows or columns: the line ends here
-                    ranks = ranks[:len(times)]
-                    break
-                times.append(model.seconds(name, case, machines[count > 1]))
-                sent = model.TRAFFIC[name](case)
-                lines.append(f"{name},{points},{count},{times[-1]:.6g},{times[0] / times[-1] / count:.4g},"
-                             f"{sent.messages},{sent.bytes}")
+            times = [model.seconds(costs[name, count, count], machines[count > 1]) for count in every]
+            # With more ranks than rows or columns the line ends.
+            times = list(itertools.takewhile(lambda time: not math.isnan(time), times))
+            ranks = every[:len(times)]
+            for count, time in zip(ranks, times):
+                sent = costs[name, count, count]
+                lines.append(f"{name},{points},{count},{time:.6g},{times[0] / time / count:.4g},"
+                             f"{sent['messages']:.0f},{sent['bytes']:.0f}")
             label = f"{name}, N = 2^{math.log2(points):g}"
             axes[0].loglog(ranks, times, style, label=label)
-            axes[1].loglog(ranks, [times[0] / time / count for time, count in zip(times, ranks)], style)
+            axes[1].loglog(ranks, [times[0] / time / count for count, time in zip(ranks, times)], style)
     axes[0].set(xlabel="ranks in space", ylabel="seconds")
     axes[1].set(xlabel="ranks in space", ylabel="efficiency")
     axes[0].legend()

@@ -1,4 +1,4 @@
-/* sinode benchmark: times kernels and whole steps of the parameters given, each beside its bare baseline. */
+/* sinode-bench: times kernels and whole steps of the parameters given, each beside its bare baseline. */
 #include "benchmark.h"
 
 #include <math.h>
@@ -218,6 +218,7 @@ static sn_status run_all(sn_benchmark *b) {
 }
 
 sn_status sn_benchmark_run(sn_app *app) {
+  if (app->model) return sn_benchmark_print_model(app);
   sn_benchmark benchmark = {.app = app};
   sn_status status = sn_app_abort_unless_collective(app, run_all(&benchmark));
   sn_grid_destroy(&benchmark.grid);

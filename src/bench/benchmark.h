@@ -5,15 +5,11 @@
 #ifndef SINODE_BENCH_BENCHMARK_H
 #define SINODE_BENCH_BENCHMARK_H
 
-#include "run/app.h"
+#include "run/benchmark.h"
 #include "sinode/grid.h"
 
-/* At most: rows, cases among them that are timed beside all others, characters of a name. */
-enum { SN_BENCHMARK_ROWS = 32, SN_BENCHMARK_BESIDE = 9, SN_BENCHMARK_NAME = 32 };
-
-/* The first line of benchmark.csv. */
-#define SN_BENCHMARK_HEADER \
-  "name,ranks,space,points,batch,seconds_median,seconds_min,seconds_max,floor_seconds,ratio,bytes,messages"
+/* At most: rows, cases among them that are timed beside all others. */
+enum { SN_BENCHMARK_ROWS = 32, SN_BENCHMARK_BESIDE = 9 };
 
 /* Seconds of one call, the slowest rank's; what the largest rank sends in it. */
 typedef struct {
@@ -60,6 +56,12 @@ sn_status sn_benchmark_measure(sn_benchmark *benchmark, const sn_benchmark_case 
  * a machine that changes its pace changes it for all. Their rows follow. Collective over world.
  */
 sn_status sn_benchmark_in_turn(sn_benchmark *benchmark, int count, const sn_benchmark_case *cases);
+
+/* The command. Collective over world. */
+sn_status sn_benchmark_run(sn_app *app);
+
+/* Prints what app->model asks for. Collective over world. Error SN_ERROR_USAGE. */
+sn_status sn_benchmark_print_model(sn_app *app);
 
 /* The groups. Collective over world. */
 sn_status sn_benchmark_generation(sn_benchmark *benchmark);

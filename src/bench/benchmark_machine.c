@@ -9,8 +9,8 @@
 #include <cblas.h>
 #include <fftw3.h>
 
-#include "../parallel/transpose.h"
 #include "benchmark.h"
+#include "parallel/transpose.h"
 #include "sinode/count.h"
 #include "sinode/memory.h"
 

@@ -5,7 +5,7 @@
 
 #include <fftw3.h>
 
-#include "../linear/lapack.h"
+#include "base/lapack.h"
 #include "benchmark.h"
 #include "sinode/etdrk4.h"
 #include "sinode/memory.h"

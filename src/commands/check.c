@@ -4,11 +4,12 @@
  * it writes, no file is written.
  */
 #include <math.h>
+#include <stdio.h>
 #include <unistd.h>
 
+#include "check_estimate.h"
 #include "check_io.h"
 #include "commands.h"
-#include "cost_model.h"
 #include "prediction_range.h"
 #include "run/data_setup.h"
 #include "run/grid_setup.h"
@@ -86,10 +87,10 @@ static sn_status report_integration(const sn_app *app, sn_model *model, const sn
               c->integrator.dt, window, sn_integrator_solver_reason(integrator));
   sn_log_line(app->log, "adjoint storage: %s", sn_integrator_storage_reason(integrator));
   const sn_layout layout = layout_of(grid);
-  if (!status) status = sn_cost_report_solves(app, layout, sn_model_linear(model), share, samples);
-  sn_cost_report_network(app, layout, sn_network_get_shape(sn_model_network(model)), samples);
+  if (!status) status = sn_estimate_report_solves(app, layout, sn_model_linear(model), share, samples);
+  sn_estimate_report_network(app, layout, sn_network_get_shape(sn_model_network(model)), samples);
   const double parameters = (double)sn_parameters_size(sn_model_parameters(model));
-  sn_cost_report_gradient(app, layout, most_over_ranks(app, parameters));
+  sn_estimate_report_gradient(app, layout, most_over_ranks(app, parameters));
   if (!status) status = report_memory(app, model, integrator, dataset, data, libraries);
   sn_integrator_destroy(&integrator);
   return status;
@@ -169,11 +170,10 @@ static sn_status check_training(const sn_app *app, const sn_grid *grid) {
   return status;
 }
 
-static sn_status run_check(sn_app *app) {
-  if (app->estimated_ranks) return sn_cost_report(app);
+static sn_status check_this_run(sn_app *app) {
   sn_grid *grid;
   SN_TRY(sn_setup_grid(app, &grid));
-  sn_cost_report_generation(app, layout_of(grid));
+  sn_estimate_report_generation(app, layout_of(grid));
   sn_status status = check_training(app, grid);
   if (!status) report_prediction(app);
   if (!status && app->io) status = sn_check_io(app, grid);
@@ -182,6 +182,22 @@ static sn_status run_check(sn_app *app) {
   sn_grid_destroy(&grid);
   return status;
 }
+
+static sn_status run_check(sn_app *app) {
+  app->dry = true;
+  app->times = false;
+  SN_TRY(app->estimated_ranks ? sn_estimate_report(app) : check_this_run(app));
+  if (sn_log_speaks(app->log)) putchar('\n');
+  return SN_OK;
+}
+
+static const sn_option options[] = {{.name = "--io", .type = SN_OPTION_FLAG, .member = offsetof(sn_app, io)},
+                                    {.name = "--ranks",
+                                     .type = SN_OPTION_RANKS,
+                                     .member = offsetof(sn_app, estimated_ranks),
+                                     .value = "a number of ranks",
+                                     .advice = "mpirun -n starts ranks"},
+                                    {.name = NULL}};
 
 const sn_command sn_command_check = {
     .name = "check",
@@ -194,4 +210,5 @@ const sn_command sn_command_check = {
         "              fast\n"
         "  --ranks N   says it for a run on N ranks, by formula, in no time",
     .reads = SN_FOR_ALL,
-    .run = run_check};
+    .run = run_check,
+    .options = options};

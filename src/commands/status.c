@@ -22,6 +22,7 @@ static sn_status report(const sn_app *app) {
 }
 
 static sn_status run_status(sn_app *app) {
+  app->times = false; /* two words and nothing else */
   return sn_collective_status(app->world, app->rank == 0 ? report(app) : SN_OK);
 }
 

@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "commands.h"
-#include "run/data_setup.h"
 #include "run/grid_setup.h"
 #include "run/input.h"
 #include "run/integrator_setup.h"
@@ -16,7 +15,6 @@
 #include "run/stability_check.h"
 #include "run/status_file.h"
 #include "run/training_setup.h"
-#include "sinode/checksum.h"
 #include "sinode/memory.h"
 #include "sinode/model_file.h"
 #include "train.h"
@@ -128,46 +126,6 @@ static void announce(const sn_training *t, double interval) {
   sn_log_line(t->app->log, "adjoint storage: %s", sn_integrator_storage_reason(t->integrator));
 }
 
-/* By what the data will be known again, on any split. */
-static void identify(sn_training *t, ptrdiff_t members, ptrdiff_t snapshots) {
-  const sn_range points = sn_grid_range(t->grid);
-  uint64_t sum = 0;
-  for (ptrdiff_t k = 0; k < members * snapshots; k++)
-    sum += sn_checksum_run(t->values + k * points.count, points.count, 0,
-                           (uint64_t)(k * sn_grid_points(t->grid) + points.start));
-  MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_UINT64_T, MPI_SUM, sn_grid_space(t->grid));
-  t->data = (sn_training_data){members, snapshots, (int64_t)sum};
-}
-
-static void describe_held_out(sn_training *t, ptrdiff_t members, ptrdiff_t snapshots) {
-  const ptrdiff_t first = sn_dataset_boundary(t->dataset);
-  const bool in_time = t->app->config.data.split == SN_SPLIT_TIME;
-  const ptrdiff_t last = (in_time ? snapshots : members) - 1;
-  if (first > last)
-    snprintf(t->held_out, sizeof t->held_out, "none");
-  else
-    snprintf(t->held_out, sizeof t->held_out, "%s %td to %td%s", in_time ? "snapshots" : "members", first, last,
-             in_time ? " of every member" : "");
-}
-
-static sn_status load_data(sn_training *t, double *interval) {
-  const sn_config *c = &t->app->config;
-  sn_trajectory_reader *reader;
-  SN_TRY(sn_setup_trajectory(t->app, c->data.file, &reader));
-  const ptrdiff_t members = sn_trajectory_members(reader), snapshots = sn_trajectory_snapshots(reader);
-  sn_status status = sn_trajectory_interval(reader, interval);
-  if (!status)
-    status = sn_setup_read(t->app, t->grid, reader, (sn_range){0, members}, (sn_range){0, snapshots}, &t->values);
-  sn_trajectory_close(&reader);
-  if (status) return status;
-  identify(t, members, snapshots);
-  sn_input_warn_degenerate(t->app, c->data.file, members, snapshots, sn_grid_range(t->grid).count, t->values);
-  t->max_abs_u = sn_stability_max_abs_u(t->app, members * snapshots * sn_grid_range(t->grid).count, t->values);
-  SN_TRY(sn_setup_dataset(t->app, t->grid, members, snapshots, t->values, &t->dataset));
-  describe_held_out(t, members, snapshots);
-  return SN_OK;
-}
-
 /* A batch is shared out by windows, or by slices of them. */
 static void report_idle(const sn_training *t) {
   const sn_config *c = &t->app->config;
@@ -186,7 +144,7 @@ static sn_status prepare(sn_training *t) {
   t->libraries = sn_memory_of_libraries();
   sn_timer_start(app->timer, SN_TIME_SETUP);
   SN_TRY(sn_setup_grid(app, &t->grid));
-  SN_TRY(load_data(t, &interval));
+  SN_TRY(sn_training_load(t, &interval));
   const ptrdiff_t samples = sn_trainer_samples(t->grid, t->dataset, c->train.batch, sn_setup_slice(t->app));
   report_idle(t);
   SN_TRY(sn_setup_model(app, t->grid, samples, &t->model));

@@ -1,4 +1,4 @@
-/* sinode train: what its two files, the run and its checkpoints, share. */
+/* sinode train: what its files, the run, its data and its checkpoints, share. */
 #ifndef SINODE_COMMANDS_TRAIN_H
 #define SINODE_COMMANDS_TRAIN_H
 
@@ -40,6 +40,12 @@ typedef struct {
   int64_t spared;               /* iteration of the checkpoint with the lowest loss, which is kept; -1: none yet */
   double spared_loss;
 } sn_training;
+
+/*
+ * Reads train.data, whole, and makes its windows; *interval is the time between snapshots. Collective over world.
+ * Errors: as of sn_setup_read and sn_setup_dataset.
+ */
+sn_status sn_training_load(sn_training *training, double *interval);
 
 /* Bytes of a checkpoint. Local. */
 double sn_training_checkpoint_bytes(const sn_training *training);

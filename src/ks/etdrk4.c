@@ -152,6 +152,7 @@ sn_etdrk4_cost sn_etdrk4_estimate_cost(ptrdiff_t points, int ranks, ptrdiff_t me
   const double weights = 6 * f.numbers / (2 * (double)together), arrays = (3 + (double)groups) * f.numbers;
   return (sn_etdrk4_cost){.messages = 8 * (double)groups * f.messages,
                           .sent = 8 * (double)groups * f.transpose,
+                          .most = 4 * (double)groups * f.transpose_most,
                           .held = 8 * (weights + arrays + f.private)};
 }
 

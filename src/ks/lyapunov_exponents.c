@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "../linear/lapack.h"
+#include "base/lapack.h"
 #include "sinode/count.h"
 #include "sinode/memory.h"
 #include "sinode/random.h"

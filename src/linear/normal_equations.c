@@ -3,8 +3,8 @@
 #include <cblas.h>
 #include <string.h>
 
-#include "blacs.h"
-#include "lapack.h"
+#include "base/blacs.h"
+#include "base/lapack.h"
 #include "sinode/count.h"
 #include "sinode/memory.h"
 

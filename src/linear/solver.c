@@ -82,6 +82,7 @@ sn_status sn_solver_estimate_cost(const sn_linear *linear, const sn_solver_optio
   SN_TRY(choose(&s, &kind));
   *out = (sn_solver_cost){.kind = kind, .name = sn_solver_kind_name(kind)};
   if (kinds[kind]->estimate_cost) kinds[kind]->estimate_cost(linear, ranks, gammas, gamma, samples, out);
+  if (kind != SN_SOLVER_FFT) out->most = out->sent;
   return SN_OK;
 }
 

@@ -4,8 +4,8 @@
 
 #include <cblas.h>
 
-#include "blacs.h"
-#include "lapack.h"
+#include "base/blacs.h"
+#include "base/lapack.h"
 #include "linear_ops.h"
 #include "rhs_plan.h"
 #include "sinode/count.h"

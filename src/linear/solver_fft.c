@@ -59,6 +59,7 @@ static void estimate_cost(const sn_linear *linear, int ranks, int gammas, const 
   const ptrdiff_t packet = sn_transforms_packet(sn_grid_points(linear->grid), ranks);
   out->messages = ranks > 1 ? 2 * (f.messages + ranks - 1) * ceil((double)samples / (double)packet) : 0;
   out->sent = 2 * (f.transpose + f.redistribution);
+  out->most = f.transpose_most + f.redistribution_most;
   out->held = 2 * 8 * numbers * gammas; /* a symbol and its conjugate */
 }
 

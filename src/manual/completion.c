@@ -7,9 +7,9 @@
 
 static void put_names(FILE *out) {
   fputs("  local commands=\"", out);
-  for (int k = 0; k < sn_commands(); k++) fprintf(out, "%s%s", k ? " " : "", sn_command_at(k)->name);
+  for (int k = 0; k < sn_sinode.commands; k++) fprintf(out, "%s%s", k ? " " : "", sn_sinode.command[k]->name);
   fputs("\"\n  local options=\"--help", out);
-  for (const sn_command_term *option = sn_command_options(); option->name; option++)
+  for (const sn_term *option = sn_program_options(); option->name; option++)
     fprintf(out, " %.*s", (int)strcspn(option->name, " "), option->name);
   fputs("\"\n  local keys=\"", out);
   for (int k = 0; k < sn_config_keys(); k++) fprintf(out, "%s%s", k ? " " : "", sn_config_key_at(k)->path);

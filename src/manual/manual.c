@@ -1,10 +1,11 @@
-/* sinode_manual PAGE FILE: writes sinode.1, sinode.yaml.5 (man(7) macros) or sinode.bash. */
+/* sinode_manual PAGE FILE: writes sinode.1, sinode-bench.1, sinode.yaml.5 (man(7) macros) or sinode.bash. */
 #include "manual.h"
 
 #include <string.h>
 
 #include "commands/commands.h"
 #include "config/schema.h"
+#include "run/benchmark.h"
 #include "sinode/version.h"
 
 /* Text as roff takes it: no line begins with a control character, backslashes and minus signs stay what they are. */
@@ -33,7 +34,7 @@ static void put_heading(FILE *out, const char *name, const char *section, const 
   put_line(out, "", summary);
 }
 
-static void put_terms(FILE *out, const sn_command_term *term) {
+static void put_terms(FILE *out, const sn_term *term) {
   for (; term->name; term++) {
     put_line(out, ".TP\n.B ", term->name);
     put_line(out, "", term->meaning);
@@ -52,29 +53,45 @@ static void write_program_page(FILE *out) {
       ".SH DESCRIPTION\nOne parameter file, see\n.BR sinode.yaml (5),\ndescribes a run; a command does a part of it, "
       "on all ranks that the launcher starts.\n.SH COMMANDS\n",
       out);
-  for (int k = 0; k < sn_commands(); k++) {
-    const sn_command *command = sn_command_at(k);
+  for (int k = 0; k < sn_sinode.commands; k++) {
+    const sn_command *command = sn_sinode.command[k];
     fprintf(out, ".TP\n.B %s\n.I %s\n", command->name, command->operand);
     put_line(out, "", command->summary);
     put_line(out, ".IP\n", command->help);
   }
   fputs(".SH OPTIONS\n", out);
-  put_terms(out, sn_command_options());
+  put_terms(out, sn_program_options());
   fputs(".SH EXIT STATUS\n", out);
-  put_terms(out, sn_command_statuses());
+  put_terms(out, sn_program_statuses());
   fputs(
       ".SH ENVIRONMENT\n.TP\n.B SINODE_TRACE\nIf set, an error is followed by the calls it came through.\n"
       ".SH EXAMPLES\n.nf\nsinode template train > my.yaml\nmpirun \\-n 2 sinode train my.yaml \\-\\-set "
       "train.epochs=100\n"
-      ".fi\n.SH SEE ALSO\n.BR sinode.yaml (5)\n",
+      ".fi\n.SH SEE ALSO\n.BR sinode\\-bench (1),\n.BR sinode.yaml (5)\n",
       out);
+}
+
+static void write_bench_page(FILE *out) {
+  put_heading(out, "sinode-bench", "1", sn_benchmark_summary);
+  fputs(
+      ".SH SYNOPSIS\n.B sinode\\-bench\n.I CONFIG.yaml\n[\\fB\\-\\-machine\\fR]\n[\\fB\\-\\-model\\fR "
+      "\\fIRANKS\\fR[x\\fISPACE\\fR],...]\n[\\fB\\-\\-set\\fR \\fIsection.key=value\\fR]...\n.br\n"
+      ".B sinode\\-bench \\-\\-help\n|\n.B \\-\\-version\n",
+      out);
+  fputs(".SH DESCRIPTION\nWhat\n.B sinode benchmark\nruns, with the same words behind it.\n.PP\n.nf\n", out);
+  put_line(out, "", sn_benchmark_help);
+  fputs(".fi\n.SH OPTIONS\n", out);
+  put_terms(out, sn_program_options());
+  fputs(".SH EXIT STATUS\n", out);
+  put_terms(out, sn_program_statuses());
+  fputs(".SH SEE ALSO\n.BR sinode (1),\n.BR sinode.yaml (5)\n", out);
 }
 
 /* Commands of a bit set, by name. */
 static void put_readers(FILE *out, const sn_config_key *key) {
   const char *separator = "Read by ";
-  for (int k = 0; k < sn_commands(); k++) {
-    const sn_command *command = sn_command_at(k);
+  for (int k = 0; k < sn_sinode.commands; k++) {
+    const sn_command *command = sn_sinode.command[k];
     if (command->reads == SN_FOR_ALL || !(command->reads & key->commands)) continue;
     fprintf(out, "%s%s%s", separator, command->name, command->reads & key->required ? " (required)" : "");
     separator = ", ";
@@ -119,8 +136,10 @@ int main(int argc, char **argv) {
   static const struct {
     const char *name;
     void (*write)(FILE *out);
-  } pages[] = {
-      {"sinode.1", write_program_page}, {"sinode.yaml.5", write_keys_page}, {"sinode.bash", sn_manual_completion}};
+  } pages[] = {{"sinode.1", write_program_page},
+               {"sinode-bench.1", write_bench_page},
+               {"sinode.yaml.5", write_keys_page},
+               {"sinode.bash", sn_manual_completion}};
   for (size_t k = 0; argc == 3 && k < sizeof pages / sizeof pages[0]; k++) {
     if (strcmp(argv[1], pages[k].name) != 0) continue;
     FILE *out = fopen(argv[2], "w");
@@ -128,6 +147,6 @@ int main(int argc, char **argv) {
     pages[k].write(out);
     return fclose(out) ? 3 : 0;
   }
-  fputs("usage: sinode_manual sinode.1|sinode.yaml.5|sinode.bash FILE\n", stderr);
+  fputs("usage: sinode_manual sinode.1|sinode-bench.1|sinode.yaml.5|sinode.bash FILE\n", stderr);
   return 2;
 }

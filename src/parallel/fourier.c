@@ -42,12 +42,29 @@ sn_status sn_fourier_planned(const sn_fourier *fourier, fftw_plan forward, fftw_
                   sn_grid_points(fourier->grid));
 }
 
+/* Of points = n1 n2: rows and columns change rank in a transpose, points of a block in no own column in a
+ * redistribution; what goes there on one way comes back on the other. */
+static void find_most(ptrdiff_t points, ptrdiff_t n1, int ranks, ptrdiff_t fields, sn_fourier_cost *cost) {
+  const ptrdiff_t n2 = points / n1, heights = n1 / 2 + 1;
+  for (int rank = 0; rank < ranks; rank++) {
+    const sn_range block = sn_partition_range((sn_partition){points, ranks}, rank);
+    const sn_range column = sn_partition_range((sn_partition){n2, ranks}, rank);
+    const ptrdiff_t row = sn_partition_range((sn_partition){heights, ranks}, rank).count;
+    const ptrdiff_t kept = sn_transpose_points(n2, column, block);
+    const double there = (double)(row * (n2 - column.count)), back = (double)((heights - row) * column.count);
+    const double moved = (double)(block.count - kept) + (double)(n1 * column.count - kept);
+    cost->transpose_most = fmax(cost->transpose_most, 16 * (double)fields * (there + back));
+    cost->redistribution_most = fmax(cost->redistribution_most, 8 * (double)fields * moved);
+  }
+}
+
 sn_fourier_cost sn_fourier_estimate_cost(ptrdiff_t points, int ranks, ptrdiff_t fields) {
   const double all = (double)points * (double)fields, share = ceil((double)points / ranks) * (double)fields;
   if (ranks == 1) return (sn_fourier_cost){.numbers = all + 2 * (double)fields, .private = all};
   const double others = ranks - 1, away = others / ranks;
   sn_fourier_cost f = {.messages = others, .redistribution = 8 * all / ranks * away};
   const ptrdiff_t n1 = sn_transpose_factor(points, ranks);
+  f.n1 = n1;
   if (n1) {
     const ptrdiff_t heights = n1 / 2 + 1, n2 = points / n1;
     const double rows = (double)heights, columns = (double)n2, count = (double)fields;
@@ -55,12 +72,15 @@ sn_fourier_cost sn_fourier_estimate_cost(ptrdiff_t points, int ranks, ptrdiff_t 
     f.numbers = 2 * count * ceil(rows / ranks) * columns;
     f.private = f.numbers + (2 * (count + 1) * rows + count * (double)n1) * ceil(columns / ranks);
     f.private += SN_STRIP * ((double)n1 + 2 * rows) + 8 * columns + 2 * (double)n1; /* strips, rows, places of lines */
+    find_most(points, n1, ranks, fields, &f);
   } else { /* pairs in complex numbers; three transposes, the redistribution with lists of all points */
     const double pairs = ceil((double)fields / 2) * 2;
     f.messages = 3 * others;
     f.transpose = 3 * 8 * pairs * (double)points / ranks * away;
     f.numbers = pairs * ceil((double)points / ranks);
     f.private = f.numbers + 2 * share + 4 * (double)points / ranks;
+    f.transpose_most = 2 * f.transpose;
+    f.redistribution_most = 2 * f.redistribution;
   }
   return f;
 }

@@ -35,7 +35,6 @@ struct sn_reduction {
 
 /* In so many groups, 1 .. R, R being the direct sum; what sn_reduction_create chooses by the number of replicas. */
 sn_status sn_reduction_create_in_groups(sn_parameters *parameters, int groups, sn_reduction **out);
-int sn_reduction_groups(int replicas);
 
 /* For the kinds: r is zeroed memory with ops; cuts the vector. Local. */
 sn_status sn_reduction_lay_out(sn_reduction *r, sn_parameters *parameters, int groups);

@@ -41,13 +41,13 @@ static sn_range block_of(const sn_transpose *t, int peer) {
 }
 
 /* Points below `end` in a range of columns. */
-static ptrdiff_t points_below(const sn_transpose *t, sn_range column, ptrdiff_t end) {
-  const ptrdiff_t rest = end % t->n2 - column.start;
-  return end / t->n2 * column.count + (rest < 0 ? 0 : rest > column.count ? column.count : rest);
+static ptrdiff_t points_below(ptrdiff_t n2, sn_range column, ptrdiff_t end) {
+  const ptrdiff_t rest = end % n2 - column.start;
+  return end / n2 * column.count + (rest < 0 ? 0 : rest > column.count ? column.count : rest);
 }
 
-static ptrdiff_t points_of(const sn_transpose *t, sn_range column, sn_range block) {
-  return points_below(t, column, block.start + block.count) - points_below(t, column, block.start);
+ptrdiff_t sn_transpose_points(ptrdiff_t n2, sn_range column, sn_range block) {
+  return points_below(n2, column, block.start + block.count) - points_below(n2, column, block.start);
 }
 
 /* Numbers of each message in the four layouts, of one field. */
@@ -58,10 +58,12 @@ static ptrdiff_t in_columns(const sn_transpose *t, int peer) {
 }
 
 static ptrdiff_t in_blocks(const sn_transpose *t, int peer) {
-  return points_of(t, sn_transpose_columns(t, peer), block_of(t, t->self));
+  return sn_transpose_points(t->n2, sn_transpose_columns(t, peer), block_of(t, t->self));
 }
 
-static ptrdiff_t in_lines(const sn_transpose *t, int peer) { return points_of(t, t->column, block_of(t, peer)); }
+static ptrdiff_t in_lines(const sn_transpose *t, int peer) {
+  return sn_transpose_points(t->n2, t->column, block_of(t, peer));
+}
 
 static sn_status plan_messages(const sn_transpose *t, ptrdiff_t (*numbers)(const sn_transpose *, int), sn_messages *m) {
   static const char what[] = "the size of a transform's messages";

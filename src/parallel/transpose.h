@@ -61,6 +61,9 @@ typedef struct {
  */
 ptrdiff_t sn_transpose_factor(ptrdiff_t points, int ranks);
 
+/* How many points of a block are in a range of columns, n2 of which are a line. Local. */
+ptrdiff_t sn_transpose_points(ptrdiff_t n2, sn_range column, sn_range block);
+
 /* Fills t, for sn_transpose_clear to empty. Error: no memory, or a count past what MPI can carry. Local. */
 sn_status sn_transpose_plan(const sn_grid *grid, ptrdiff_t fields, sn_transpose *t);
 void sn_transpose_clear(sn_transpose *t);

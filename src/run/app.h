@@ -32,7 +32,16 @@ typedef struct {
   double started;          /* on sn_clock */
   sn_lock locks[2];        /* of the directory and the file being written; rank 0's */
   int estimated_ranks;     /* --ranks, for check: of a run to come; 0: those of this run */
+  const char *model;       /* --model, for benchmark: the splits whose costs are wanted, or NULL */
+  bool times;              /* whether rank 0 prints at the end where the time went */
 } sn_app;
+
+/*
+ * Reads the parameter file at `path`, with `count` settings over it, as a command that `reads` such keys wants it, and
+ * gives the BLAS its threads. Collective over world. Errors: SN_ERROR_FILE, and as of sn_config_parse.
+ */
+sn_status sn_app_read_config(sn_app *app, const char *path, const char *const *settings, int count,
+                             sn_config_command reads);
 
 /*
  * What a command goes on to clean up with, which is collective. An error that not all ranks have is told by those that

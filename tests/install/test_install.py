@@ -94,8 +94,26 @@ class Install(unittest.TestCase):
                 if value:
                     self.assertIn(f".B {'.'.join(section)}\n", keys)
         if shutil.which("mandoc"):
-            for page in ("man1/sinode.1", "man5/sinode.yaml.5"):
+            for page in ("man1/sinode.1", "man1/sinode-bench.1", "man5/sinode.yaml.5"):
                 self.call("mandoc", "-T", "lint", "-W", "error", self.prefix / "share/man" / page)
+
+    def test_benchmark(self):
+        """sinode runs sinode-bench, which is beside it or on the PATH; without it there is one error, on any ranks."""
+        (self.folder / "b.yaml").write_text("grid: {points: 32, length: 11.0}\ntrain: {data: none.h5}\n"
+                                            "benchmark: {only: [halo], repeats: 1, seconds: 0.001}\n")
+        words = ("benchmark", "b.yaml", "--overwrite", "--set", "run.directory=bench")
+        alone = self.prefix / "alone/sinode"
+        alone.parent.mkdir()
+        shutil.copy(self.program, alone)
+        for ranks in (1, 3):
+            self.assertRegex(self.on_ranks(ranks, self.program, *words), r"halo .*\n(.*\n)*written: bench/benchmark.csv")
+            out = self.on_ranks(ranks, alone, *words, status=3)
+            self.assertEqual(len(re.findall("benchmark is done by the program sinode-bench, which is neither beside "
+                                            "sinode nor on the PATH", out)), 1)
+        on_path = f"{self.prefix}/bin:{os.environ['PATH']}"
+        self.assertIn("written: bench/benchmark.csv", self.call(alone, *words, PATH=on_path))
+        self.assertIn("sinode-bench CONFIG.yaml", self.call(self.prefix / "bin/sinode-bench", "--help"))
+        self.assertIn("sinode-bench 0.1.0", self.call(self.prefix / "bin/sinode-bench", "--version"))
 
     def complete(self, *words):
         """What bash offers for the last of the words."""

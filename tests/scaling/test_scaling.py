@@ -47,24 +47,25 @@ class Folder(unittest.TestCase):
             return list(csv.DictReader(file))
 
 
+STEPS = ("generate_step", "halo", "reduction", "solve_fft", "predict_step", "train_iteration")
+
+
 class Traffic(Folder):
     """Counted through MPI's profiling interface against the formulas."""
 
-    def compare(self, ranks, space, network, names=tuple(model.TRAFFIC), **settings):
-        chosen = {"model.nonlinear.kind": network, "parallel.space": space, **settings}
-        words = [word for key, value in chosen.items() for word in ("--set", f"{key}={value}")]
+    def compare(self, ranks, space, network, names=STEPS, **settings):
+        chosen = [f"{key}={value}" for key, value in {"model.nonlinear.kind": network, **settings}.items()]
+        words = [word for text in (*chosen, f"parallel.space={space}") for word in ("--set", text)]
         status, out, err = harness.run(self.folder, "benchmark", "c.yaml", "--overwrite", "--set",
                                        f"benchmark.only=[{', '.join(names)}]", *words, ranks=ranks)
         self.assertEqual(status, 0, out + err)
-        widths = (3, 2) if network == "conv" else (24, 40, 16)
         rows = model.read_rows(self.folder / "run/benchmark.csv")
         self.assertEqual({row["name"] for row in rows}, set(names))
+        costs = model.costs(harness.PROGRAM, self.folder / "c.yaml", [(ranks, space)], chosen)
         for row in rows:
-            case = model.case_of(row, {"batch": 32, "window": settings.get("train.window", 1), "scheme": "l2",
-                                       "network": network, "widths": widths, "kernel": 5})
-            expected = model.TRAFFIC[row["name"]](case)
-            self.assertEqual((int(row["messages"]), int(row["bytes"])), (expected.messages, expected.bytes),
-                             f"{row['name']}: {case}")
+            expected = costs[row["name"], ranks, space]
+            self.assertEqual((int(row["messages"]), int(row["bytes"])), (expected["messages"], expected["bytes"]),
+                             f"{row['name']}: {ranks} ranks, {space} in space, {chosen}")
 
     def test_one_rank_sends_nothing(self):
         self.compare(1, 1, "mlp")
@@ -81,6 +82,33 @@ class Traffic(Folder):
 
     def test_longer_windows(self):
         self.compare(2, 2, "mlp", **{"train.window": 3})
+
+    def test_layouts_that_are_uneven(self):
+        for network in ("mlp", "conv"):
+            with self.subTest(network=network):
+                self.compare(3, 3, network)
+        self.compare(3, 1, "mlp")
+
+    def test_schemes(self):
+        for scheme in ("ars111", "ars222", "ars443"):
+            with self.subTest(scheme=scheme):
+                self.compare(2, 2, "conv", names=("predict_step", "train_iteration"),
+                             **{"integrator.scheme": scheme, "train.window": 2, "generate.interval": 0.4})
+
+    def test_what_has_no_formula_is_no_number(self):
+        for setting in ("integrator.scheme=3", "model.nonlinear.kind=product", "parallel.reproducible=true"):
+            with self.subTest(setting=setting):
+                costs = model.costs(harness.PROGRAM, self.folder / "c.yaml", [(4, 2)], [setting])
+                self.assertTrue(math.isnan(costs["train_iteration", 4, 2]["bytes"]))
+                self.assertEqual(costs["halo", 4, 2]["messages"], 1)
+
+    def test_wrong_splits(self):
+        for splits, words in (("", "needs numbers of ranks"), ("4,", "not '4,'"), ("4x", "not '4x'"), ("2;4", "not '2;4'"),
+                              ("4x3", "parallel.space is 3, which does not divide the 4 ranks")):
+            with self.subTest(splits=splits):
+                status, out, err = harness.run(self.folder, "benchmark", "c.yaml", "--model", splits)
+                self.assertEqual((status, out), (2, ""))
+                self.assertIn(words, err)
 
     def test_eight_and_sixteen_ranks(self):
         # Points that have two factors for so many ranks.

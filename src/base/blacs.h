@@ -1,6 +1,6 @@
-/* BLACS, ScaLAPACK's process grids, has no C header. Private to this folder. */
-#ifndef SINODE_LINEAR_BLACS_H
-#define SINODE_LINEAR_BLACS_H
+/* BLACS, ScaLAPACK's process grids, has no C header. Not installed. */
+#ifndef SINODE_BASE_BLACS_H
+#define SINODE_BASE_BLACS_H
 
 #include <mpi.h>
 

@@ -2,8 +2,8 @@
  * LAPACK and ScaLAPACK, as far as they are used: they come without C headers. The last arguments, without names, are
  * the hidden lengths of the strings. Not installed.
  */
-#ifndef SINODE_LINEAR_LAPACK_H
-#define SINODE_LINEAR_LAPACK_H
+#ifndef SINODE_BASE_LAPACK_H
+#define SINODE_BASE_LAPACK_H
 
 #include <stddef.h>
 

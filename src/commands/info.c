@@ -1,4 +1,4 @@
-/* The commands that only say something: info, template, schema, explain. */
+/* sinode info: what a file or a run directory is. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -6,8 +6,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "bench/benchmark.h"
 #include "commands.h"
+#include "run/benchmark.h"
 #include "run/status_file.h"
 #include "sinode/file.h"
 
@@ -121,55 +121,3 @@ const sn_command sn_command_info = {
     .summary = "says what a file or a run directory is",
     .help = "Prints kind, shapes and provenance, and how far a run had come; of benchmark.csv, a table.",
     .run = run_info};
-
-/* For `what`, which there is for the commands that read parameters and for `more`. */
-static sn_status unknown_reader(const sn_app *app, const char *what, const char *more) {
-  char names[128];
-  sn_name_list(sn_config_commands, ", ", names, sizeof names);
-  return SN_ERROR_ALL(SN_ERROR_USAGE, "there is no %s for '%s'; there is one for %s%s", what, app->argument, names,
-                      more);
-}
-
-static sn_status run_template(sn_app *app) {
-  const bool all = strcmp(app->argument, "check") == 0;
-  const int command = all ? SN_FOR_ALL : sn_name_value(sn_config_commands, app->argument);
-  if (command < 0) return unknown_reader(app, "template", ", check");
-  if (app->rank == 0) sn_config_template((sn_config_command)command);
-  return SN_OK;
-}
-
-const sn_command sn_command_template = {
-    .name = "template",
-    .operand = "COMMAND",
-    .summary = "a complete commented parameter file for a command",
-    .help = "Prints every key that the command reads, with its default; for check, those of all commands.",
-    .run = run_template};
-
-static sn_status run_schema(sn_app *app) {
-  const bool all = strcmp(app->argument, "all") == 0;
-  const int command = all ? 0 : sn_name_value(sn_config_commands, app->argument);
-  if (command < 0) return unknown_reader(app, "schema", " and for all");
-  if (app->rank == 0) sn_config_json_schema(command);
-  return SN_OK;
-}
-
-const sn_command sn_command_schema = {.name = "schema",
-                                      .operand = "COMMAND|all",
-                                      .summary = "a JSON Schema of the parameter file, for editors",
-                                      .help =
-                                          "Prints every key with type, range, default and help; keys that the command "
-                                          "requires are required (all: none).\n"
-                                          "Editors that know YAML complete and check by it: put `# "
-                                          "yaml-language-server: $schema=sinode.json` first in the\n"
-                                          "parameter file.",
-                                      .run = run_schema};
-
-static sn_status run_explain(sn_app *app) {
-  return sn_collective_status(app->world, app->rank == 0 ? sn_config_explain(app->argument) : SN_OK);
-}
-
-const sn_command sn_command_explain = {.name = "explain",
-                                       .operand = "SECTION.KEY",
-                                       .summary = "one key of the parameter file: type, unit, range, default, example",
-                                       .help = "Takes a key such as train.batch, or a section.",
-                                       .run = run_explain};

@@ -1,0 +1,170 @@
+#include <math.h>
+
+#include "parts.h"
+#include "sinode/error.h"
+#include "sinode/etdrk4.h"
+#include "sinode/fourier.h"
+
+/*
+ * Half width of the 5-tap stencil; bytes a mode that a generator's step reads and writes beside its transforms; numbers
+ * summed with the gradient, the loss and what ranks wish to do next; bytes a parameter that Adam reads and writes.
+ */
+enum { HALF_WIDTH = 2, SWEPT = 512, LOSS = 4, OPTIMIZER = 56 };
+
+const char *sn_cost_name(sn_cost_kind kind) {
+  static const char *const names[SN_COSTS] = {
+      [SN_COST_MESSAGES] = "messages", [SN_COST_BYTES] = "bytes",         [SN_COST_PRODUCTS] = "products",
+      [SN_COST_MEMORY] = "memory",     [SN_COST_STRIPS] = "strips",       [SN_COST_TRANSFORMS] = "transforms",
+      [SN_COST_LINES] = "lines",       [SN_COST_LATENCIES] = "latencies", [SN_COST_CARRIED] = "carried",
+      [SN_COST_REDUCED] = "reduced"};
+  return names[kind];
+}
+
+sn_cost sn_cost_unknown(void) {
+  sn_cost cost;
+  for (int k = 0; k < SN_COSTS; k++) cost.of[k] = NAN;
+  return cost;
+}
+
+static sn_cost without_work(double messages, double bytes) {
+  sn_cost cost = sn_cost_unknown();
+  cost.of[SN_COST_MESSAGES] = messages;
+  cost.of[SN_COST_BYTES] = bytes;
+  return cost;
+}
+
+/* sum + factor * cost */
+static sn_cost add(sn_cost sum, double factor, sn_cost cost) {
+  for (int k = 0; k < SN_COSTS; k++) sum.of[k] += factor * cost.of[k];
+  return sum;
+}
+
+static double n_log_n(double n) { return n * log2(n > 2 ? n : 2); }
+
+/*
+ * There and back. Over several ranks, points = n1 n2, rows of complex numbers and columns of real ones, half the work,
+ * are transformed in the cache; in memory the pieces and the factors between the two are read, and the pieces written,
+ * before the columns' transforms or after them, and the same for the rows with what multiplies them: seven times.
+ */
+static sn_cost transforms(sn_layout layout, double fields) {
+  const double points = (double)layout.points;
+  if (layout.space == 1) return (sn_cost){.of[SN_COST_TRANSFORMS] = 2 * fields * n_log_n(points)};
+  const sn_fourier_cost f = sn_fourier_estimate_cost(layout.points, layout.space, (ptrdiff_t)fields);
+  if (!f.n1) return without_work(2 * f.messages, f.transpose_most);
+  const ptrdiff_t n1 = f.n1, n2 = layout.points / n1;
+  const double rows = (double)sn_partition_most(n1 / 2 + 1, layout.space);
+  const double columns = (double)sn_partition_most(n2, layout.space);
+  const double lines = rows * (double)n2 * log2((double)n2) + columns * (double)n1 / 2 * log2((double)n1);
+  return (sn_cost){.of = {[SN_COST_MESSAGES] = 2 * f.messages,
+                          [SN_COST_BYTES] = f.transpose_most,
+                          [SN_COST_MEMORY] = 7 * 16 * fields * rows * (double)n2,
+                          [SN_COST_LINES] = 2 * fields * lines,
+                          [SN_COST_LATENCIES] = 2 * f.messages,
+                          [SN_COST_CARRIED] = f.transpose_most}};
+}
+
+/* Over several ranks, the squares and the rows that are transformed next are in the cache already. */
+sn_cost sn_cost_generate_step(sn_layout layout) {
+  const double swept = layout.space == 1 ? SWEPT : SWEPT / 2;
+  const sn_cost sweeps = {.of[SN_COST_MEMORY] = swept * (double)layout.points / 2 / layout.space};
+  return add(sweeps, 4, transforms(layout, 1));
+}
+
+sn_cost sn_cost_halo(sn_layout layout, ptrdiff_t samples) {
+  if (layout.space == 1) return without_work(0, 0);
+  return without_work(layout.space == 2 ? 1 : 2, 16.0 * HALF_WIDTH * (double)samples);
+}
+
+/* Two transforms; on one rank also coefficients read and written and the symbol; over several the way to the columns
+ * and back, into buffers and out of them, and the columns from lines and back. */
+static sn_cost transform_solve(sn_layout layout, ptrdiff_t samples) {
+  const double own = 8 * (double)samples * (double)layout.points / layout.space;
+  if (layout.space == 1) return add((sn_cost){.of[SN_COST_MEMORY] = 3 * own}, 1, transforms(layout, (double)samples));
+  const sn_fourier_cost f = sn_fourier_estimate_cost(layout.points, layout.space, samples);
+  const double messages = 2 * (layout.space - 1);
+  const sn_cost moved = {.of = {[SN_COST_MESSAGES] = messages,
+                                [SN_COST_BYTES] = f.redistribution_most,
+                                [SN_COST_MEMORY] = 4 * own,
+                                [SN_COST_STRIPS] = 2 * own,
+                                [SN_COST_LATENCIES] = messages,
+                                [SN_COST_CARRIED] = f.redistribution_most}};
+  return add(moved, 1, transforms(layout, (double)samples));
+}
+
+/* By the solver that is asked for or that `auto` takes; no work, but by transforms. */
+static sn_cost solve(const sn_cost_case *c, sn_solver_kind kind, const sn_cost_stages *stages, ptrdiff_t samples) {
+  sn_solver_cost found;
+  sn_status status = sn_solver_estimate_cost(c->linear, &(sn_solver_options){.kind = kind}, c->layout.space, c->memory,
+                                             stages->gammas, stages->gamma, samples, &found);
+  const bool refused = status || found.kind == SN_SOLVER_GMRES;
+  sn_error_destroy(&status);
+  if (refused) return sn_cost_unknown();
+  sn_cost cost = without_work(found.messages, found.most);
+  if (found.kind == SN_SOLVER_FFT) cost = transform_solve(c->layout, samples);
+  cost.of[SN_COST_MESSAGES] = found.messages; /* in packets */
+  return cost;
+}
+
+static sn_cost_stages stages_of(const sn_cost_case *c, bool estimates) {
+  return sn_cost_count_stages(c->tableau, c->dt, c->network.kind != SN_NETWORK_NONE, estimates);
+}
+
+sn_cost sn_cost_solve_fft(const sn_cost_case *c) {
+  const sn_cost_stages one = {.gammas = 1, .gamma = {c->dt}};
+  return solve(c, SN_SOLVER_FFT, &one, c->samples);
+}
+
+/* Whether the steps of the scheme are evaluations and solves, of kinds whose messages are known. */
+static bool is_known(const sn_cost_case *c, const sn_cost_stages *stages) {
+  const sn_network_kind kind = c->network.kind;
+  const bool known = kind == SN_NETWORK_MLP || kind == SN_NETWORK_CONV || kind == SN_NETWORK_NONE;
+  return known && c->network.precision == SN_PRECISION_DOUBLE && c->tableau->kind == SN_TABLEAU_IMEX &&
+         !stages->applies && !c->trains_linear && !c->ordered;
+}
+
+sn_cost sn_cost_predict_step(const sn_cost_case *c) {
+  const sn_cost_stages stages = stages_of(c, true);
+  if (!is_known(c, &stages)) return sn_cost_unknown();
+  sn_cost step = {0};
+  step = add(step, stages.evaluations, sn_cost_evaluation(c->layout, &c->network, 1, false));
+  step = add(step, stages.solves, solve(c, c->solver, &stages, 1));
+  return without_work((double)c->steps * step.of[SN_COST_MESSAGES], (double)c->steps * step.of[SN_COST_BYTES]);
+}
+
+/* Of the very first stage no derivative by the initial state is wanted: a solve less where it is implicit, and in
+ * convolutions the halo of the first layer. */
+static sn_cost unwanted(const sn_cost_case *c, const sn_cost_stages *stages, sn_cost one_solve) {
+  sn_cost cost = {0};
+  if (stages->starts_with_solve) cost = one_solve;
+  if (c->network.kind != SN_NETWORK_CONV || c->layout.space == 1 || c->network.kernel < 2) return cost;
+  const double channels = (double)(c->network.hidden ? c->network.width[0] : 1);
+  cost.of[SN_COST_MESSAGES] += c->layout.space == 2 ? 1 : 2;
+  cost.of[SN_COST_BYTES] += 16.0 * (c->network.kernel / 2) * (double)c->samples * channels;
+  return cost;
+}
+
+/* A perceptron's three products a layer and stage, the optimizer's share, sums over the space ranks; nothing else has
+ * its work counted. */
+static sn_cost network_work(const sn_cost_case *c, double evaluations, sn_cost sent) {
+  const double weights = sn_cost_count_parameters(c->layout, &c->network).own;
+  sn_cost cost = {.of = {[SN_COST_PRODUCTS] = 3 * evaluations * (double)c->samples * weights,
+                         [SN_COST_MEMORY] = OPTIMIZER * weights / c->layout.replicas}};
+  if (c->network.kind != SN_NETWORK_MLP) return without_work(0, 0);
+  if (c->layout.space == 1) return cost;
+  cost.of[SN_COST_LATENCIES] = sent.of[SN_COST_MESSAGES] * ceil(log2(c->layout.space));
+  cost.of[SN_COST_REDUCED] = sent.of[SN_COST_BYTES] * 2 * (c->layout.space - 1) / c->layout.space;
+  return cost;
+}
+
+sn_cost sn_cost_train_iteration(const sn_cost_case *c) {
+  const sn_cost_stages stages = stages_of(c, false);
+  if (!is_known(c, &stages)) return sn_cost_unknown();
+  const double steps = (double)(c->window * c->steps), evaluations = steps * stages.evaluations;
+  const sn_cost one_solve = solve(c, c->solver, &stages, c->samples);
+  sn_cost sent = add((sn_cost){0}, evaluations, sn_cost_evaluation(c->layout, &c->network, c->samples, false));
+  sent = add(sent, evaluations, sn_cost_evaluation(c->layout, &c->network, c->samples, true));
+  sn_cost cost = add(sent, 2 * steps * stages.solves, one_solve);
+  cost = add(cost, -1, unwanted(c, &stages, one_solve));
+  cost = add(cost, 1, network_work(c, evaluations, sent));
+  return add(cost, 1, sn_cost_reduction_with(c, LOSS));
+}
