@@ -99,7 +99,7 @@ class Rooms(unittest.TestCase):
         for one, other in (("linear", "network"), ("ks", "learn"), ("bench", "commands"), ("io", "time")):
             self.assertNotIn(one, used[other])
             self.assertNotIn(other, used[one])
-        self.assertEqual(used["io"], {"base", "parallel"})
+        self.assertEqual(used["io"], {"base", "parallel", "linear", "network"})
 
 
 class Faults(unittest.TestCase):
