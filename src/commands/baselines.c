@@ -106,12 +106,11 @@ static void begin_from_last(sn_baselines *b) {
 }
 
 sn_status sn_baselines_advance(sn_baselines *b, ptrdiff_t count) {
-  sn_timer_start(b->app->timer, SN_TIME_BASELINES);
   begin_from_last(b);
-  SN_TRY(
+  SN_TRY_TIMED(
+      b->app->timer, SN_TIME_BASELINES,
       sn_collective_status(b->app->world, sn_integrator_forward(b->integrator, b->members, count, b->states, false)));
   b->last = count;
-  sn_timer_stop(b->app->timer, SN_TIME_BASELINES);
   return SN_OK;
 }
 

@@ -310,9 +310,8 @@ static sn_status summarize(prediction *p) {
   return SN_OK;
 }
 
-static sn_status predict(prediction *p) {
+static sn_status prepare(prediction *p) {
   const sn_config *c = &p->app->config;
-  sn_timer_start(p->app->timer, SN_TIME_SETUP);
   p->scores = c->predict.baselines ? SN_SCORES_MOST : 1;
   SN_TRY(open_data(p));
   SN_TRY(sn_collective_status(p->app->world, allocate_arrays(p)));
@@ -334,8 +333,11 @@ static sn_status predict(prediction *p) {
   sn_log_line(p->app->log, "scheme: %s, dt %g; solver %s", c->integrator.scheme, c->integrator.dt,
               sn_integrator_solver_reason(p->integrator));
   SN_TRY(begin_baselines(p));
-  SN_TRY(open_file(p));
-  sn_timer_stop(p->app->timer, SN_TIME_SETUP);
+  return open_file(p);
+}
+
+static sn_status predict(prediction *p) {
+  SN_TRY_TIMED(p->app->timer, SN_TIME_SETUP, prepare(p));
   SN_TRY(roll_out(p));
   const double *finals[1 + SN_SCORES_MOST] = {p->start_time};
   for (int k = 0; k < p->scores; k++) finals[1 + k] = p->valid_time + k * p->members.count;

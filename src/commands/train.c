@@ -53,9 +53,9 @@ static sn_status write_model(sn_training *t, const char *name) {
   sn_parameters *parameters = sn_model_parameters(t->model);
   provenance.held_out = t->held_out;
   sn_run_path(t->app, name, path);
-  sn_timer_start(t->app->timer, SN_TIME_WRITE);
-  SN_TRY(sn_model_file_write(t->grid, path, &description, parameters, sn_parameters_values(parameters), &provenance));
-  sn_timer_stop(t->app->timer, SN_TIME_WRITE);
+  SN_TRY_TIMED(
+      t->app->timer, SN_TIME_WRITE,
+      sn_model_file_write(t->grid, path, &description, parameters, sn_parameters_values(parameters), &provenance));
   return SN_OK;
 }
 
@@ -166,7 +166,6 @@ static sn_status prepare(sn_training *t) {
   const sn_config *c = &app->config;
   double interval;
   t->libraries = sn_setup_libraries();
-  sn_timer_start(app->timer, SN_TIME_SETUP);
   SN_TRY(sn_setup_grid(app, &t->grid));
   SN_TRY(load_data(t, &interval));
   const ptrdiff_t samples = sn_trainer_samples(t->grid, t->dataset, c->train.batch, sn_setup_slice(t->app));
@@ -200,9 +199,7 @@ static sn_status prepare(sn_training *t) {
   t->estimated_memory = sn_setup_peak_memory(sn_model_parameters(t->model), (double)sn_memory_bytes(), t->libraries);
   MPI_Allreduce(MPI_IN_PLACE, &t->estimated_memory, 1, MPI_DOUBLE, MPI_MAX, app->world);
   announce(t, interval);
-  SN_TRY(sn_training_begin(t));
-  sn_timer_stop(app->timer, SN_TIME_SETUP);
-  return SN_OK;
+  return sn_training_begin(t);
 }
 
 /* Whether the model at the end of training is there; of a run that was complete before, it stays as it is. */
@@ -237,7 +234,7 @@ static sn_status finish(sn_training *t, bool trained) {
 static sn_status train(sn_training *t) {
   sn_app *app = t->app;
   bool stopped;
-  SN_TRY(prepare(t));
+  SN_TRY_TIMED(t->app->timer, SN_TIME_SETUP, prepare(t));
   SN_TRY(report_status(t, SN_RUN_RUNNING, "training"));
   sn_stop_policy_start(&t->policy, app, app->config.run.checkpoint_interval, sn_training_checkpoint_bytes(t));
   const sn_trainer_hooks hooks = {

@@ -252,16 +252,18 @@ static sn_status step_group(sn_etdrk4 *etdrk4, double complex *state, ptrdiff_t 
   return sn_fourier_pseudospectral_squares(etdrk4->fourier, etdrk4->work, 4 * steps, stage, &p);
 }
 
-sn_status sn_etdrk4_step(sn_etdrk4 *etdrk4, ptrdiff_t steps) {
-  sn_timer *timer = sn_grid_timer(etdrk4->grid);
-  sn_timer_start(timer, SN_TIME_STEP);
+static sn_status step_groups(sn_etdrk4 *etdrk4, ptrdiff_t steps) {
   for (ptrdiff_t g = 0; g < etdrk4->groups; g++) {
     double complex *state = etdrk4->state + g * etdrk4->size;
     SN_TRY(step_group(etdrk4, state, steps));
     sn_fourier_make_real(etdrk4->fourier, state);
   }
+  return SN_OK;
+}
+
+sn_status sn_etdrk4_step(sn_etdrk4 *etdrk4, ptrdiff_t steps) {
+  SN_TRY_TIMED(sn_grid_timer(etdrk4->grid), SN_TIME_STEP, step_groups(etdrk4, steps));
   etdrk4->steps_done += steps;
-  sn_timer_stop(timer, SN_TIME_STEP);
   return SN_OK;
 }
 

@@ -140,11 +140,7 @@ sn_status sn_solver_refuse_lossy(const sn_solver *solver, double gamma, double n
 
 sn_status sn_solver_factor(sn_solver *solver, int which) {
   if (solver->version[which] == sn_linear_version(solver->linear)) return SN_OK;
-  sn_timer *timer = sn_grid_timer(solver->grid);
-  sn_timer_start(timer, SN_TIME_FACTOR);
-  sn_status status = solver->ops->factor(solver, which);
-  sn_timer_stop(timer, SN_TIME_FACTOR);
-  SN_TRY(status);
+  SN_TRY_TIMED(sn_grid_timer(solver->grid), SN_TIME_FACTOR, solver->ops->factor(solver, which));
   solver->version[which] = sn_linear_version(solver->linear);
   solver->factorizations++;
   return SN_OK;
@@ -152,11 +148,8 @@ sn_status sn_solver_factor(sn_solver *solver, int which) {
 
 static sn_status solve(sn_solver *solver, int which, bool transpose, ptrdiff_t samples, double *x) {
   SN_TRY(sn_solver_factor(solver, which));
-  sn_timer *timer = sn_grid_timer(solver->grid);
-  sn_timer_start(timer, SN_TIME_SOLVE);
-  sn_status status = solver->ops->solve(solver, which, transpose, samples, x);
-  sn_timer_stop(timer, SN_TIME_SOLVE);
-  return status;
+  SN_TRY_TIMED(sn_grid_timer(solver->grid), SN_TIME_SOLVE, solver->ops->solve(solver, which, transpose, samples, x));
+  return SN_OK;
 }
 
 sn_status sn_solver_solve(sn_solver *solver, int which, ptrdiff_t samples, double *x) {

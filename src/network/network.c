@@ -151,27 +151,20 @@ ptrdiff_t sn_network_tape_size(const sn_network *network, ptrdiff_t samples) {
 }
 
 sn_status sn_network_forward(sn_network *network, ptrdiff_t samples, const double *u, double *f, double *tape) {
-  sn_timer *timer = sn_grid_timer(network->grid);
-  sn_timer_start(timer, SN_TIME_NETWORK);
-  SN_TRY(network->ops->forward(network, samples, u, f, tape));
-  sn_timer_stop(timer, SN_TIME_NETWORK);
+  SN_TRY_TIMED(sn_grid_timer(network->grid), SN_TIME_NETWORK, network->ops->forward(network, samples, u, f, tape));
   return SN_OK;
 }
 
 sn_status sn_network_backward(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
                               const double *f_bar, double *u_bar, double *gradient) {
-  sn_timer *timer = sn_grid_timer(network->grid);
-  sn_timer_start(timer, SN_TIME_NETWORK);
-  SN_TRY(network->ops->backward(network, samples, u, tape, f_bar, u_bar, gradient));
-  sn_timer_stop(timer, SN_TIME_NETWORK);
+  SN_TRY_TIMED(sn_grid_timer(network->grid), SN_TIME_NETWORK,
+               network->ops->backward(network, samples, u, tape, f_bar, u_bar, gradient));
   return SN_OK;
 }
 
 sn_status sn_network_tangent(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
                              const double *du, const double *dtheta, double *df) {
-  sn_timer *timer = sn_grid_timer(network->grid);
-  sn_timer_start(timer, SN_TIME_NETWORK);
-  SN_TRY(network->ops->tangent(network, samples, u, tape, du, dtheta, df));
-  sn_timer_stop(timer, SN_TIME_NETWORK);
+  SN_TRY_TIMED(sn_grid_timer(network->grid), SN_TIME_NETWORK,
+               network->ops->tangent(network, samples, u, tape, du, dtheta, df));
   return SN_OK;
 }

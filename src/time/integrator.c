@@ -138,12 +138,11 @@ static void take_norm(sn_integrator *it, ptrdiff_t step, ptrdiff_t count, const 
   it->within_bounds &= it->square[step] < rms_limit * rms_limit * (double)count;
 }
 
-sn_status sn_integrator_forward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t intervals, double *states, bool tape) {
+static sn_timer *timer_of(const sn_integrator *it) { return sn_grid_timer(sn_model_grid(it->model)); }
+
+static sn_status forward_pass(sn_integrator *it, ptrdiff_t samples, double *states, bool tape) {
   const ptrdiff_t count = samples * it->points, substeps = it->options.substeps;
   sn_storage *storage = &it->storage;
-  sn_timer *timer = sn_grid_timer(sn_model_grid(it->model));
-  SN_TRY(begin_forward(it, intervals, !tape || it->options.adjoint, tape ? "adjoint" : ""));
-  sn_timer_start(timer, SN_TIME_FORWARD);
   const bool takes_snapshots = tape && !storage->keeps_all;
   const double *u = states;
   for (ptrdiff_t step = 0; step < it->steps && samples; step++) {
@@ -158,7 +157,12 @@ sn_status sn_integrator_forward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t 
       memcpy(it->estimate + step * samples, it->stepper->estimate, (size_t)samples * sizeof *it->estimate);
     u = next;
   }
-  sn_timer_stop(timer, SN_TIME_FORWARD);
+  return SN_OK;
+}
+
+sn_status sn_integrator_forward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t intervals, double *states, bool tape) {
+  SN_TRY(begin_forward(it, intervals, !tape || it->options.adjoint, tape ? "adjoint" : ""));
+  SN_TRY_TIMED(timer_of(it), SN_TIME_FORWARD, forward_pass(it, samples, states, tape));
   return SN_OK;
 }
 
@@ -173,12 +177,9 @@ static sn_status step_tangents(sn_integrator *it, ptrdiff_t step, ptrdiff_t samp
   return SN_OK;
 }
 
-sn_status sn_integrator_tangent(sn_integrator *it, ptrdiff_t samples, ptrdiff_t intervals, double *states,
-                                ptrdiff_t directions, const double *parameters, double *tangents) {
+static sn_status tangent_pass(sn_integrator *it, ptrdiff_t samples, double *states, ptrdiff_t directions,
+                              const double *parameters, double *tangents) {
   const ptrdiff_t count = samples * it->points, substeps = it->options.substeps;
-  sn_timer *timer = sn_grid_timer(sn_model_grid(it->model));
-  SN_TRY(begin_forward(it, intervals, it->options.tangent, "tangents"));
-  sn_timer_start(timer, SN_TIME_FORWARD);
   const double *u = states;
   for (ptrdiff_t step = 0; step < it->steps && samples; step++) {
     double *own = tangents + step / substeps * directions * count;
@@ -189,7 +190,13 @@ sn_status sn_integrator_tangent(sn_integrator *it, ptrdiff_t samples, ptrdiff_t 
     take_norm(it, step, count, next);
     u = next;
   }
-  sn_timer_stop(timer, SN_TIME_FORWARD);
+  return SN_OK;
+}
+
+sn_status sn_integrator_tangent(sn_integrator *it, ptrdiff_t samples, ptrdiff_t intervals, double *states,
+                                ptrdiff_t directions, const double *parameters, double *tangents) {
+  SN_TRY(begin_forward(it, intervals, it->options.tangent, "tangents"));
+  SN_TRY_TIMED(timer_of(it), SN_TIME_FORWARD, tangent_pass(it, samples, states, directions, parameters, tangents));
   return SN_OK;
 }
 
@@ -207,12 +214,10 @@ static sn_status repeat(sn_integrator *it, ptrdiff_t samples, ptrdiff_t end) {
   return step_forward(it, end - 1, samples, u, it->buffer[(end - 1) % 2], sn_storage_tape(storage, end - 1));
 }
 
-sn_status sn_integrator_backward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t intervals, double *state_bars,
-                                 double *gradient) {
+static sn_status backward_pass(sn_integrator *it, ptrdiff_t samples, ptrdiff_t intervals, double *state_bars,
+                               double *gradient) {
   const ptrdiff_t count = samples * it->points, substeps = it->options.substeps, steps = intervals * substeps;
   sn_storage *storage = &it->storage;
-  sn_timer *timer = sn_grid_timer(sn_model_grid(it->model));
-  sn_timer_start(timer, SN_TIME_BACKWARD);
   it->backward = true;
   it->given = sum_of_squares((intervals + 1) * count, state_bars);
   double *lambda = it->buffer[2];
@@ -231,7 +236,12 @@ sn_status sn_integrator_backward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t
     it->within_bounds &= it->square[step] <= adjoint_growth_limit * adjoint_growth_limit * it->given;
   }
   memcpy(state_bars, lambda, (size_t)count * sizeof *lambda);
-  sn_timer_stop(timer, SN_TIME_BACKWARD);
+  return SN_OK;
+}
+
+sn_status sn_integrator_backward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t intervals, double *state_bars,
+                                 double *gradient) {
+  SN_TRY_TIMED(timer_of(it), SN_TIME_BACKWARD, backward_pass(it, samples, intervals, state_bars, gradient));
   return SN_OK;
 }
 
