@@ -8,6 +8,7 @@
 #include "run/stability_check.h"
 #include "sinode/count.h"
 #include "sinode/etdrk4.h"
+#include "sinode/ks_initial.h"
 #include "sinode/memory.h"
 #include "sinode/solver.h"
 #include "sinode/tableau.h"
@@ -81,30 +82,15 @@ void sn_cost_report_gradient(const sn_app *app, sn_layout layout, double paramet
                 layout.replicas - 1, readable(8 * parameters * away, text));
 }
 
-/* The distinct gammas of the scheme, and how many stages are solved for. */
-static int find_gammas(const sn_tableau *tableau, double dt, double gamma[SN_TABLEAU_STAGES], int *solves) {
-  int count = 0;
-  *solves = 0;
-  if (tableau->kind == SN_TABLEAU_EXPLICIT) return 0;
-  for (int i = 0; i < tableau->stages; i++) {
-    const double value = dt * sn_tableau_linear(tableau, i, i);
-    int known = 0;
-    if (value == 0) continue;
-    ++*solves;
-    while (known < count && gamma[known] != value) known++;
-    if (known == count) gamma[count++] = value;
-  }
-  return count;
-}
-
 sn_status sn_cost_report_solves(const sn_app *app, sn_layout layout, const sn_linear *linear, double memory,
                                 ptrdiff_t samples) {
   const sn_config *c = &app->config;
   const sn_tableau *tableau = sn_tableau_find(c->integrator.scheme);
   const sn_solver_options options = {.kind = (sn_solver_kind)c->integrator.solver.kind};
   double gamma[SN_TABLEAU_STAGES];
-  int solves;
-  const int gammas = find_gammas(tableau, c->integrator.dt, gamma, &solves);
+  int which[SN_TABLEAU_STAGES], solves = 0;
+  const int gammas = sn_tableau_gammas(tableau, c->integrator.dt, NULL, gamma, which);
+  for (int i = 0; i < tableau->stages; i++) solves += which[i] >= 0;
   sn_solver_cost f;
   char text[2][32];
   if (!gammas) return SN_OK;
@@ -203,9 +189,6 @@ static sn_status check_counts(sn_layout layout, const sn_network_shape *shape, p
   return sn_count_to_int(samples * widest, "batch times the widest layer", &ignored);
 }
 
-/* |u| reaches this on the attractor of Kuramoto-Sivashinsky, whatever the domain. */
-static const double typical_max_abs_u = 3;
-
 static sn_status report_training(const sn_app *app, sn_layout layout, const linear_part *part) {
   const sn_config *c = &app->config;
   const sn_network_shape shape = sn_setup_network_shape(app);
@@ -216,7 +199,8 @@ static sn_status report_training(const sn_app *app, sn_layout layout, const line
               "model: %.0f parameters of the network, %.0f of them on a rank; %td samples of a batch a replica",
               size.parameters, size.own, samples);
   SN_TRY(sn_setup_suits_optimizer(app, size.parameters + (double)sn_parameters_total(part->parameters, true)));
-  SN_TRY(sn_stability_check_parts(app, part->linear, part->grid, shape.kind, typical_max_abs_u, (ptrdiff_t)steps));
+  SN_TRY(
+      sn_stability_check_parts(app, part->linear, part->grid, shape.kind, SN_KS_TYPICAL_MAX_ABS_U, (ptrdiff_t)steps));
   sn_log_line(app->log, "scheme: %s, dt %g, %.0f steps a window", c->integrator.scheme, c->integrator.dt, steps);
   const double memory = (double)sn_memory_share(MPI_COMM_SELF) / (double)sysconf(_SC_NPROCESSORS_ONLN);
   SN_TRY(sn_cost_report_solves(app, layout, part->linear, memory, samples));

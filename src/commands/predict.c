@@ -43,23 +43,19 @@ typedef struct {
   double *start_time;    /* (members): of the initial snapshot */
 } prediction;
 
-static void sum_over_space(const prediction *p, double *values, ptrdiff_t count) {
-  MPI_Allreduce(MPI_IN_PLACE, values, (int)count, MPI_DOUBLE, MPI_SUM, sn_grid_space(p->grid));
-}
-
 /* Mean and standard deviation over points and times of the reference, member by member. */
 static void measure_spread(prediction *p) {
   const ptrdiff_t members = p->members.count, values = p->known * p->points;
   const double count = (double)p->known * (double)sn_grid_points(p->grid);
   for (ptrdiff_t m = 0; m < members; m++)
     for (ptrdiff_t k = 0; k < values; k++) p->mean[m] += p->reference[m * values + k] / count;
-  sum_over_space(p, p->mean, members);
+  sn_grid_sum_over_space(p->grid, members, p->mean);
   for (ptrdiff_t m = 0; m < members; m++)
     for (ptrdiff_t k = 0; k < values; k++) {
       const double d = p->reference[m * values + k] - p->mean[m];
       p->spread[m] += d * d / count;
     }
-  sum_over_space(p, p->spread, members);
+  sn_grid_sum_over_space(p->grid, members, p->spread);
   for (ptrdiff_t m = 0; m < members; m++) p->spread[m] = sqrt(p->spread[m]);
 }
 
@@ -92,7 +88,7 @@ static void measure_errors(prediction *p, ptrdiff_t step, ptrdiff_t count, const
     if (p->baselines) sn_baselines_compare(p->baselines, step ? i + 1 : 0, p->frame, sums + members);
   }
   const ptrdiff_t values = count * p->scores * members;
-  sum_over_space(p, p->errors, values);
+  sn_grid_sum_over_space(p->grid, values, p->errors);
   for (ptrdiff_t k = 0; k < values; k++) p->errors[k] = sqrt(p->errors[k] / (double)sn_grid_points(p->grid));
 }
 
@@ -131,7 +127,7 @@ static void measure_estimates(prediction *p, ptrdiff_t count) {
   if (!p->estimate) return;
   const ptrdiff_t members = p->members.count, steps = sn_integrator_steps(p->integrator, count), each = steps / count;
   memcpy(p->squares, sn_integrator_estimates(p->integrator), (size_t)(steps * members) * sizeof *p->squares);
-  sum_over_space(p, p->squares, steps * members);
+  sn_grid_sum_over_space(p->grid, steps * members, p->squares);
   for (ptrdiff_t i = 0; i < count; i++)
     for (ptrdiff_t m = 0; m < members; m++) {
       double most = 0;

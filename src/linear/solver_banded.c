@@ -284,11 +284,7 @@ static void gather_ends(const sn_solver *solver, ptrdiff_t columns, const double
       const ptrdiff_t row = end_point(state, q) - state->start;
       ends[s * state->corner + q] = row >= 0 && row < state->own ? y[s * state->block + row] : 0;
     }
-  if (is_local(solver)) return;
-  sn_timer *timer = sn_grid_timer(solver->grid);
-  sn_timer_start(timer, SN_TIME_REDUCE);
-  MPI_Allreduce(MPI_IN_PLACE, ends, (int)(columns * state->corner), MPI_DOUBLE, MPI_SUM, sn_grid_space(solver->grid));
-  sn_timer_stop(timer, SN_TIME_REDUCE);
+  sn_grid_sum_over_space(solver->grid, columns * state->corner, ends);
 }
 
 /* Z and (I + K P^T Z)^-1 K. */

@@ -121,7 +121,7 @@ static sn_status factor(sn_solver *solver, int which) {
     for (ptrdiff_t i = 0; i < range.count; i++)
       for (ptrdiff_t j = 0; j < points; j++)
         state->diagonals[(points + j - range.start - i) % points] += state->rows[i * points + j] / (double)points;
-    MPI_Allreduce(MPI_IN_PLACE, state->diagonals, (int)points, MPI_DOUBLE, MPI_SUM, sn_grid_space(solver->grid));
+    sn_grid_sum_over_space(solver->grid, points, state->diagonals);
   }
   return sn_transforms_evaluate(state->transforms, which);
 }

@@ -60,7 +60,7 @@ static real begin_with(ptrdiff_t rows, ptrdiff_t columns, const real *bias, real
   return 1;
 }
 
-static void sum_over_space(const sn_mlp *m, real *values, ptrdiff_t count) {
+static void sum_reals_over_space(const sn_mlp *m, real *values, ptrdiff_t count) {
   if (ranks_of(m) == 1) return;
   sn_timer *timer = sn_grid_timer(m->base.grid);
   sn_timer_start(timer, SN_TIME_REDUCE);
@@ -112,7 +112,7 @@ static void apply_layer(sn_mlp *m, const sn_mlp_layer *l, ptrdiff_t samples, con
   if (l->sums && sn_grid_space_rank(m->base.grid) > 0) bias = NULL;
   const real beta = begin_with(samples, l->sums ? l->out : l->part.count, bias, z);
   multiply_transposed(samples, l->sums ? l->out : l->part.count, l->given, in, weight, beta, z);
-  if (l->sums) sum_over_space(m, z, samples * l->out);
+  if (l->sums) sum_reals_over_space(m, z, samples * l->out);
 }
 
 /* Where a hidden layer's values stand on a tape of `samples` samples, and the slopes behind them. */

@@ -165,9 +165,6 @@ double sn_fourier_energy(const sn_fourier *fourier, const double complex *coeffi
     }
   }
   sum /= (double)points * (double)points;
-  sn_timer *timer = sn_grid_timer(fourier->grid);
-  sn_timer_start(timer, SN_TIME_REDUCE);
-  MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_DOUBLE, MPI_SUM, sn_grid_space(fourier->grid));
-  sn_timer_stop(timer, SN_TIME_REDUCE);
+  sn_grid_sum_over_space(fourier->grid, 1, &sum);
   return sum;
 }

@@ -80,7 +80,7 @@ static void estimate(adaptive *a, ptrdiff_t samples) {
     }
     a->error[s] = sum;
   }
-  MPI_Allreduce(MPI_IN_PLACE, a->error, (int)samples, MPI_DOUBLE, MPI_SUM, sn_grid_space(grid));
+  sn_grid_sum_over_space(grid, samples, a->error);
   for (ptrdiff_t s = 0; s < samples; s++) a->error[s] = sqrt(a->error[s] / (double)sn_grid_points(grid));
 }
 

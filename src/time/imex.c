@@ -26,12 +26,15 @@ typedef struct {
   bool estimates; /* the embedded method's difference is wanted */
   bool needs_f[STAGES], needs_h[STAGES], used[STAGES];
   int first;            /* of the stages in use */
-  double gamma[STAGES]; /* 0: explicit stage */
-  int solve[STAGES];    /* which of the solver's gammas */
+  double gamma[STAGES]; /* the distinct ones, as the solver has them */
+  int solve[STAGES];    /* which of them a stage is solved with; -1: an explicit stage */
   double *f[STAGES], *h[STAGES];
   double *stage;                         /* U_i when no tape is kept */
   double *r_bar[STAGES], *f_bar, *h_bar; /* adjoint */
 } imex;
+
+/* 0 for an explicit stage. */
+static double gamma_of(const imex *scheme, int i) { return scheme->solve[i] < 0 ? 0 : scheme->gamma[scheme->solve[i]]; }
 
 /* A linear combination under construction. */
 typedef struct {
@@ -91,7 +94,7 @@ static sn_status stage_forward(imex *scheme, int i, ptrdiff_t samples, const dou
   add(&sum, 1, u);
   add_row(scheme, i, &sum);
   evaluate(&sum, count, stage);
-  const double gamma = scheme->gamma[i];
+  const double gamma = gamma_of(scheme, i);
   double *h = scheme->h[i];
   if (gamma != 0) {
     if (scheme->needs_h[i]) memcpy(h, stage, (size_t)count * sizeof *h);
@@ -188,7 +191,7 @@ static sn_status stage_backward(imex *scheme, int i, ptrdiff_t samples, const do
                                 double *gradient) {
   const ptrdiff_t count = samples * scheme->points;
   const double *stage = tape;
-  const double gamma = scheme->gamma[i];
+  const double gamma = gamma_of(scheme, i);
   double *r_bar = scheme->r_bar[i], *h_bar = scheme->h_bar;
   sn_linear *linear = sn_model_linear(scheme->model);
 
@@ -233,7 +236,7 @@ static sn_status backward(sn_stepper *stepper, ptrdiff_t samples, const double *
 static sn_status stage_tangent(imex *scheme, int i, ptrdiff_t samples, const double *tape, const double *du,
                                const double *dtheta) {
   const ptrdiff_t count = samples * scheme->points;
-  const double gamma = scheme->gamma[i], *value = tape, *network_tape = tape + sn_stepper_aligned(count);
+  const double gamma = gamma_of(scheme, i), *value = tape, *network_tape = tape + sn_stepper_aligned(count);
   double *h = scheme->h[i], *stage = scheme->stage;
   sn_linear *linear = sn_model_linear(scheme->model);
   combination sum = {0};
@@ -304,21 +307,6 @@ static void find_needs(imex *scheme, bool has_network) {
   }
 }
 
-/* The distinct gammas of the stages in use; returns how many. */
-static int find_gammas(imex *scheme, double *distinct) {
-  int count = 0;
-  for (int i = 0; i < scheme->tableau->stages; i++) {
-    const double diagonal = sn_tableau_linear(scheme->tableau, i, i);
-    if (!scheme->used[i] || diagonal == 0) continue;
-    scheme->gamma[i] = scheme->dt * diagonal;
-    int which = 0;
-    while (which < count && distinct[which] != scheme->gamma[i]) which++;
-    if (which == count) distinct[count++] = scheme->gamma[i];
-    scheme->solve[i] = which;
-  }
-  return count;
-}
-
 static sn_status allocate_arrays(imex *scheme, bool adjoint) {
   const ptrdiff_t count = sn_model_samples(scheme->model) * scheme->points;
   for (int i = 0; i < scheme->tableau->stages; i++) {
@@ -346,11 +334,11 @@ sn_status sn_imex_create(sn_model *model, const sn_stepper_options *options, sn_
   scheme->from_last = sn_tableau_is_stiffly_accurate(options->tableau);
   scheme->estimates = options->estimate && sn_tableau_is_embedded(options->tableau);
   find_needs(scheme, sn_network_get_shape(sn_model_network(model))->kind != SN_NETWORK_NONE);
-  double gammas[STAGES];
-  int count = find_gammas(scheme, gammas);
+  const int count = sn_tableau_gammas(options->tableau, options->dt, scheme->used, scheme->gamma, scheme->solve);
   sn_status status = sn_collective_status(sn_grid_world(grid), allocate_arrays(scheme, options->adjoint));
   if (!status && count)
-    status = sn_solver_create(grid, sn_model_linear(model), &options->solver, count, gammas, &scheme->base.solver);
+    status =
+        sn_solver_create(grid, sn_model_linear(model), &options->solver, count, scheme->gamma, &scheme->base.solver);
   if (status) destroy(out);
   return status;
 }

@@ -70,8 +70,7 @@ static double relative_norm(implicit *scheme, ptrdiff_t samples, const double *x
       sums[2 * s] += x[k] * x[k];
       sums[2 * s + 1] += reference[k] * reference[k];
     }
-  MPI_Allreduce(MPI_IN_PLACE, sums, (int)(2 * samples), MPI_DOUBLE, MPI_SUM,
-                sn_grid_space(sn_model_grid(scheme->model)));
+  sn_grid_sum_over_space(sn_model_grid(scheme->model), 2 * samples, sums);
   double most = 0, largest = 0;
   for (ptrdiff_t s = 0; s < samples; s++) largest = fmax(largest, sums[2 * s + 1]);
   for (ptrdiff_t s = 0; s < samples; s++) {
