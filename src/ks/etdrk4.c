@@ -181,10 +181,12 @@ typedef struct {
 } numbers;
 
 /*
- * Complex numbers as the processor takes them: two at once, and the odd one at the end. The compiler keeps to narrower
- * registers by itself, which takes half as long again. Nobody outside calls these functions, so how numbers wider than
- * the processor's registers are passed does not matter.
+ * The stages for one complex number at a time in ISO C, and for two at once, the odd one at the end, where the compiler
+ * has GNU's vector types: left to itself it vectorizes less well (CMakeLists.txt has the figures; both give the same to
+ * round-off).
  */
+#if defined __GNUC__ && !defined SINODE_ISO_C
+/* Nobody outside calls these functions, so how numbers wider than the processor's registers are passed is no matter. */
 #pragma GCC diagnostic ignored "-Wpsabi"
 typedef double single __attribute__((vector_size(2 * sizeof(double)), aligned(sizeof(double)), may_alias));
 typedef double pair __attribute__((vector_size(4 * sizeof(double)), aligned(sizeof(double)), may_alias));
@@ -198,17 +200,24 @@ static inline pair pair_factor(const double *factor) {
   return __builtin_shufflevector(both, both, 0, 0, 1, 1);
 }
 
-#define WIDTH 1
-#define NUMBER single
-#define OF(name) single_##name
+#define WIDTH 2
+#define NUMBER pair
+#define OF(name) pair_##name
+#define HAS_PAIRS
 #include "etdrk4_stages.h"
 #undef WIDTH
 #undef NUMBER
 #undef OF
+#else
+typedef double complex single;
 
-#define WIDTH 2
-#define NUMBER pair
-#define OF(name) pair_##name
+static inline single single_times_i(single z) { return CMPLX(-cimag(z), creal(z)); }
+static inline double single_factor(const double *factor) { return *factor; }
+#endif
+
+#define WIDTH 1
+#define NUMBER single
+#define OF(name) single_##name
 #include "etdrk4_stages.h"
 #undef WIDTH
 #undef NUMBER
@@ -237,11 +246,14 @@ static void cut_off(const sn_etdrk4 *etdrk4, ptrdiff_t first, ptrdiff_t count) {
 static void stage(void *context, ptrdiff_t stage, ptrdiff_t first, ptrdiff_t count) {
   const progress *p = context;
   const sn_etdrk4 *e = p->etdrk4;
-  const ptrdiff_t even = count - count % 2;
   const numbers all = {p->state + first, e->work + first, e->memory + first, e->sum + first};
   const factors f = factors_from(&e->factors, first % e->run);
-  pair_stage(stage, 0, even, f, all);
-  single_stage(stage, even, count, f, all);
+  ptrdiff_t done = 0;
+#ifdef HAS_PAIRS
+  done = count - count % 2;
+  pair_stage(stage, 0, done, f, all);
+#endif
+  single_stage(stage, done, count, f, all);
   if (stage % 4 == 3) cut_off(e, first, count);
 }
 
