@@ -1,8 +1,8 @@
 #include "sinode/trainer.h"
 
-#include <float.h>
 #include <math.h>
 
+#include "sinode/finite.h"
 #include "sinode/memory.h"
 #include "sinode/ordered_loss.h"
 #include "sinode/random.h"
@@ -227,19 +227,13 @@ static sn_status differentiate(sn_trainer *trainer, sn_range batch, double scale
   return status;
 }
 
-static bool is_finite(ptrdiff_t count, const double *values) {
-  int beyond = 0;
-  for (ptrdiff_t k = 0; k < count; k++) beyond |= !(fabs(values[k]) <= DBL_MAX);
-  return !beyond;
-}
-
 /*
  * Sums `count` numbers over world, and with them the gradient, if that is still to be done. Whether all of the gradient
  * is finite on all ranks; numbers has room for one more.
  */
 static bool agree(sn_trainer *trainer, int count, double *numbers) {
   if (!trainer->ordered) return sn_reduction_finish(trainer->reduction, count, numbers);
-  numbers[count] = !is_finite(sn_parameters_size(sn_model_parameters(trainer->model)), trainer->gradient);
+  numbers[count] = !sn_all_finite(sn_parameters_size(sn_model_parameters(trainer->model)), trainer->gradient);
   MPI_Allreduce(MPI_IN_PLACE, numbers, count + 1, MPI_DOUBLE, MPI_SUM, sn_grid_world(trainer->grid));
   return numbers[count] == 0;
 }

@@ -1,9 +1,8 @@
 #include "sinode/reduction.h"
 
-#include <float.h>
-#include <math.h>
 #include <string.h>
 
+#include "sinode/finite.h"
 #include "sinode/memory.h"
 
 /*
@@ -141,12 +140,6 @@ static void wait_for(sn_reduction *r, int bucket) {
   MPI_Waitall(2 * (r->replicas - 1), requests_of(r, bucket), MPI_STATUSES_IGNORE);
 }
 
-static bool is_finite(ptrdiff_t count, const double *values) {
-  int beyond = 0;
-  for (ptrdiff_t k = 0; k < count; k++) beyond |= !(fabs(values[k]) <= DBL_MAX);
-  return !beyond;
-}
-
 static void add(ptrdiff_t count, const double *restrict a, double *restrict sum) {
   for (ptrdiff_t k = 0; k < count; k++) sum[k] += a[k];
 }
@@ -168,7 +161,7 @@ static bool add_parts(const sn_reduction *r, ptrdiff_t count, const double *inco
       else
         add(length, part + first, sum);
     }
-    finite &= is_finite(length, sum);
+    finite &= sn_all_finite(length, sum);
     memcpy(own + first, sum, (size_t)length * sizeof *own);
   }
   return finite;
@@ -188,7 +181,7 @@ bool sn_reduction_finish(sn_reduction *r, int count, double *numbers) {
       wait_for(r, b);
       finite &= add_parts(r, own.count, r->incoming + r->place[b], r->gradient + own.start);
     } else {
-      finite &= is_finite(own.count, r->gradient + own.start);
+      finite &= sn_all_finite(own.count, r->gradient + own.start);
     }
   }
   for (int k = 0; k < count; k++) extended[k] = numbers[k];

@@ -174,7 +174,16 @@ static void advance(adaptive *a, ptrdiff_t samples) {
   }
 }
 
-/* tape: where the interval's records begin and how many there are. */
+/* What an interval leaves on its tape: which of the records are its own. The tape's doubles are memory only. */
+typedef struct {
+  ptrdiff_t first, count;
+} interval_records;
+
+static ptrdiff_t tape_size(const sn_stepper *stepper, ptrdiff_t samples) {
+  (void)stepper, (void)samples;
+  return (ptrdiff_t)((sizeof(interval_records) + sizeof(double) - 1) / sizeof(double));
+}
+
 static sn_status forward(sn_stepper *stepper, ptrdiff_t samples, const double *u, double *next, double *tape) {
   adaptive *a = (adaptive *)stepper;
   const size_t bytes = (size_t)(samples * a->points) * sizeof *u;
@@ -195,10 +204,8 @@ static sn_status forward(sn_stepper *stepper, ptrdiff_t samples, const double *u
     advance(a, samples);
   }
   memcpy(next, a->state, bytes);
-  if (tape) {
-    tape[0] = (double)first;
-    tape[1] = (double)(a->record_count - first);
-  }
+  const interval_records own = {first, a->record_count - first};
+  if (tape) memcpy(tape, &own, sizeof own);
   return SN_OK;
 }
 
@@ -243,19 +250,15 @@ static sn_status backward_record(adaptive *a, ptrdiff_t samples, const double *r
 static sn_status backward(sn_stepper *stepper, ptrdiff_t samples, const double *tape, double *lambda,
                           double *gradient) {
   adaptive *a = (adaptive *)stepper;
-  const ptrdiff_t first = (ptrdiff_t)tape[0], count = (ptrdiff_t)tape[1];
-  for (ptrdiff_t k = first + count - 1; k >= first; k--)
+  interval_records own;
+  memcpy(&own, tape, sizeof own);
+  for (ptrdiff_t k = own.first + own.count - 1; k >= own.first; k--)
     SN_TRY(backward_record(a, samples, a->records + k * record_size(a), lambda, gradient));
-  a->record_count = first;
+  a->record_count = own.first;
   return SN_OK;
 }
 
 static void begin_pass(sn_stepper *stepper) { ((adaptive *)stepper)->record_count = 0; }
-
-static ptrdiff_t tape_size(const sn_stepper *stepper, ptrdiff_t samples) {
-  (void)stepper, (void)samples;
-  return 2;
-}
 
 static ptrdiff_t expected_size(const sn_stepper *stepper) {
   const adaptive *a = (const adaptive *)stepper;
