@@ -22,9 +22,10 @@ typedef struct {
   ptrdiff_t points;  /* local */
   double *values;    /* (own samples, window + 1, points): the data */
   double *gradient, *direction, *kept;
-  double *states;  /* (own samples, window + 1, points): the trajectory */
-  ptrdiff_t steps; /* time steps of the window */
-  double *norms;   /* (steps): of the adjoint */
+  double *states;      /* (own samples, window + 1, points): the trajectory */
+  ptrdiff_t steps;     /* time steps of the window */
+  double *norms;       /* (steps): of the adjoint */
+  double *initial_bar; /* (own samples, points): the derivative by the initial states, kept for the comparison */
 } evaluation;
 
 /* Fills the objective's initial states and targets: (time, sample) from (sample, time). */
@@ -141,9 +142,9 @@ static sn_status check(evaluation *e) {
   const double limit = 1e-5;
   const sn_parameters *parameters = sn_model_parameters(e->model);
   double worst = 0, slopes[WIDTHS];
-  double *initial_bar;
-  SN_TRY(SN_NEW(e->own.count * e->points, &initial_bar)); /* the objective's own is overwritten below */
-  memcpy(initial_bar, sn_objective_initial_bar(e->objective), (size_t)(e->own.count * e->points) * sizeof *initial_bar);
+  const size_t bytes = (size_t)(e->own.count * e->points) * sizeof *e->initial_bar;
+  SN_TRY(SN_NEW(e->own.count * e->points, &e->initial_bar)); /* the objective's own is overwritten below */
+  memcpy(e->initial_bar, sn_objective_initial_bar(e->objective), bytes);
   sn_log_line(e->app->log, "comparison with central differences in random directions:");
   for (int d = 0; d < DIRECTIONS && sn_parameters_total(parameters, true) > 0; d++) {
     draw_parameters(e, (uint64_t)d);
@@ -153,10 +154,9 @@ static sn_status check(evaluation *e) {
   }
   for (int d = 0; d < DIRECTIONS; d++) {
     for (int k = 0; k < WIDTHS; k++) SN_TRY(difference_state(e, (uint64_t)d, widths[k], &slopes[k]));
-    worst =
-        fmax(worst, compare(e->app->log, "initial states", d + 1, along_state(e, (uint64_t)d, initial_bar), slopes));
+    const double adjoint = along_state(e, (uint64_t)d, e->initial_bar);
+    worst = fmax(worst, compare(e->app->log, "initial states", d + 1, adjoint, slopes));
   }
-  SN_FREE(initial_bar);
   if (!(worst < limit))
     return SN_ERROR_ALL(SN_ERROR_RUN,
                         "the gradient differs from central differences by %.1e relative, more than %.0e; with relu a "
@@ -214,11 +214,11 @@ static void keep_trajectory(evaluation *e) {
 }
 
 static void report_statistics(const evaluation *e) {
-  char rigor[SN_STATISTICS_LENGTH];
-  sn_integrator_statistics(e->integrator, rigor, sizeof rigor);
+  char statistics[SN_STATISTICS_LENGTH];
+  sn_integrator_statistics(e->integrator, statistics, sizeof statistics);
   sn_log_line(e->app->log, "solver: %s; factorizations: %ld", sn_integrator_solver_reason(e->integrator),
               sn_integrator_factorizations(e->integrator));
-  if (*rigor) sn_log_line(e->app->log, "%s", rigor);
+  if (*statistics) sn_log_line(e->app->log, "%s", statistics);
   sn_log_line(e->app->log, "adjoint storage: %s; %td forward steps for %td",
               sn_integrator_storage_reason(e->integrator), sn_integrator_forward_steps(e->integrator), e->steps);
 }
@@ -269,7 +269,7 @@ sn_status sn_command_gradient(sn_app *app) {
   sn_objective_destroy(&e.objective);
   sn_integrator_destroy(&e.integrator);
   sn_model_destroy(&e.model);
-  double **arrays[] = {&e.values, &e.gradient, &e.direction, &e.kept, &e.states, &e.norms};
+  double **arrays[] = {&e.values, &e.gradient, &e.direction, &e.kept, &e.states, &e.norms, &e.initial_bar};
   for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) SN_FREE(*arrays[k]);
   sn_grid_destroy(&e.grid);
   return status;

@@ -285,9 +285,9 @@ static sn_status open_file(prediction *p) {
 
 static sn_status summarize(prediction *p) {
   const sn_config *c = &p->app->config;
-  char rigor[SN_STATISTICS_LENGTH];
-  sn_integrator_statistics(p->integrator, rigor, sizeof rigor);
-  if (*rigor) sn_log_line(p->app->log, "%s", rigor);
+  char statistics[SN_STATISTICS_LENGTH];
+  sn_integrator_statistics(p->integrator, statistics, sizeof statistics);
+  if (*statistics) sn_log_line(p->app->log, "%s", statistics);
   double estimate = p->worst_estimate;
   MPI_Allreduce(MPI_IN_PLACE, &estimate, 1, MPI_DOUBLE, MPI_MAX, p->app->world);
   if (p->estimate)

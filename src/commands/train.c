@@ -221,10 +221,10 @@ static sn_status finish(sn_training *t, bool trained) {
   sn_log_line(t->app->log, "trained %lld epochs, %lld iterations in %.1f s (%.3f s an epoch)", (long long)state->epoch,
               (long long)state->iteration, state->seconds, state->seconds / (double)state->epoch);
   sn_log_line(t->app->log, "training loss %.4e, validation loss %.4e, best %.4e", last[3], last[4], state->best);
-  char rigor[SN_STATISTICS_LENGTH];
-  sn_integrator_statistics(t->integrator, rigor, sizeof rigor);
-  sn_log_line(t->app->log, "factorizations: %ld%s%s", sn_integrator_factorizations(t->integrator), *rigor ? "; " : "",
-              rigor);
+  char statistics[SN_STATISTICS_LENGTH];
+  sn_integrator_statistics(t->integrator, statistics, sizeof statistics);
+  sn_log_line(t->app->log, "factorizations: %ld%s%s", sn_integrator_factorizations(t->integrator),
+              *statistics ? "; " : "", statistics);
   sn_log_line(t->app->log, "memory: %.0f MiB a rank at its peak, %.0f estimated", last[6],
               t->estimated_memory / 1048576);
   sn_log_line(t->app->log, "written: %s/{model,best}.h5, history.csv, config.yaml", t->app->config.run.directory);
