@@ -56,11 +56,11 @@ static sn_status inspect(sn_trajectory_reader *r) {
                         r->length);
   SN_TRY(find_uneven(r));
   SN_TRY(sn_collective_status(sn_file_comm(r->file), SN_NEW((ptrdiff_t)snapshots, &r->times)));
-  const sn_file_part whole = {.dimensions = 1, .shape = {snapshots}, .count = {snapshots}};
-  SN_TRY(sn_file_read(r->file, "/time", H5T_NATIVE_DOUBLE, &whole, r->times));
+  const sn_file_part all = {.dimensions = 1, .shape = {snapshots}, .count = {snapshots}};
+  SN_TRY(sn_file_read(r->file, "/time", H5T_NATIVE_DOUBLE, &all, r->times));
   if (!sn_file_contains(r->file, "/" SN_TRAJECTORY_SUMS)) return SN_OK;
   SN_TRY(sn_collective_status(sn_file_comm(r->file), SN_NEW((ptrdiff_t)snapshots, &r->sums)));
-  return sn_file_read(r->file, "/" SN_TRAJECTORY_SUMS, H5T_NATIVE_INT64, &whole, r->sums);
+  return sn_file_read(r->file, "/" SN_TRAJECTORY_SUMS, H5T_NATIVE_INT64, &all, r->sums);
 }
 
 sn_status sn_trajectory_open(MPI_Comm comm, const char *path, sn_trajectory_reader **out) {
@@ -133,8 +133,8 @@ sn_status sn_trajectory_verify(const sn_trajectory_reader *r, sn_range members, 
   uint64_t *sums;
   if (!r->sums) return SN_OK;
   MPI_Allreduce(MPI_IN_PLACE, &values_held, 1, MPI_INT64_T, MPI_SUM, comm);
-  const int64_t whole = (int64_t)(r->shape[0] * r->shape[2]), copies = values_held / whole;
-  if (copies * whole != values_held) return SN_OK; /* not all members: there is nothing to compare with */
+  const int64_t all = (int64_t)(r->shape[0] * r->shape[2]), copies = values_held / all;
+  if (copies * all != values_held) return SN_OK; /* not all members: there is nothing to compare with */
   int rank, count;
   SN_TRY(sn_error_collective(sn_count_to_int(snapshots.count, "snapshots of a trajectory", &count)));
   SN_TRY(sn_collective_status(comm, SN_NEW(snapshots.count, &sums)));

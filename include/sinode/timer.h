@@ -52,7 +52,7 @@ void sn_timer_stop(sn_timer *timer, sn_time_region region);
 double sn_timer_seconds(const sn_timer *timer, sn_time_region region);
 long sn_timer_calls(const sn_timer *timer, sn_time_region region);
 
-/* As it stands in the table: "halo exchange". */
+/* As in the table: "halo exchange". */
 const char *sn_timer_name(sn_time_region region);
 
 /* Seconds since some fixed moment, monotonic. */

@@ -52,7 +52,7 @@ typedef struct {
   ptrdiff_t members;    /* in all */
   sn_range own_members; /* of this replica */
   double length;        /* of the domain */
-  ptrdiff_t snapshots;  /* expected, for which there is room at once; more or fewer may come */
+  ptrdiff_t snapshots;  /* expected, for which the file is laid out; more or fewer may follow */
   int gzip;             /* level 1 to 9 of lossless compression of the fields (bytes shuffled first); 0: none */
   bool passing;         /* no file to stay, such as one of a measurement: without an XDMF page */
   int fields;           /* variables (member, time, x); the first is u */

@@ -10,10 +10,10 @@ enum { CONTOUR = 32 };
 
 static const double blown_up = 1e4; /* root mean square; on the attractor it is about 1.3, whatever the domain */
 
-/* The real factors of a mode; those of the product hold -k/2 of its derivative, whose i is left to the stages. */
+/* The real factors of a mode; those of the product include -k/2 of its derivative, the stages multiply by i. */
 typedef struct {
-  double *whole; /* exp(z), z = dt (k^2 - k^4) */
-  double *half;  /* exp(z / 2), 0 where the product is cut off */
+  double *full; /* exp(z), z = dt (k^2 - k^4) */
+  double *half; /* exp(z / 2), 0 where the product is cut off */
   double *q, *first, *middle, *last;
 } factors;
 
@@ -27,9 +27,9 @@ struct sn_etdrk4 {
   ptrdiff_t members, members_of_all, groups, steps_done;
   sn_fourier *fourier;   /* of one group; NULL without members */
   ptrdiff_t size, count; /* numbers of a group's array; those in use */
-  ptrdiff_t run;         /* numbers that have factors of their own: a spectrum, or all where they are mixed */
+  ptrdiff_t run;         /* numbers that have factors of their own: a spectrum, or all where spectra are interleaved */
   ptrdiff_t highest;     /* mode that interacts */
-  ptrdiff_t cuts;        /* runs of modes beyond, among those with factors */
+  ptrdiff_t cuts;        /* runs of higher modes, among those with factors */
   sn_range *cut;         /* (cuts) */
   factors factors;
   double complex *state;               /* (groups, size) */
@@ -53,7 +53,7 @@ static ptrdiff_t magnitude_of(const sn_fourier *fourier, ptrdiff_t mode) {
   return m < 0 ? -m : m;
 }
 
-/* Finds the runs of modes that are cut off; without room for them it only counts. */
+/* Finds the runs of modes that are cut off; cut NULL: only counts them. */
 static ptrdiff_t find_cuts(const sn_etdrk4 *etdrk4, sn_range *cut) {
   const sn_fourier *fourier = etdrk4->fourier;
   const ptrdiff_t stride = sn_fourier_mode_stride(fourier);
@@ -84,7 +84,7 @@ static void set_factors(sn_etdrk4 *etdrk4) {
     double weight[4];
     integrate_contour(z, weight);
     for (ptrdiff_t i = mode * stride; i < (mode + 1) * stride; i++) {
-      f->whole[i] = exp(z);
+      f->full[i] = exp(z);
       f->half[i] = is_cut ? 0 : exp(z / 2);
       f->q[i] = weight[0] * derivative;
       f->first[i] = weight[1] * derivative;
@@ -96,7 +96,7 @@ static void set_factors(sn_etdrk4 *etdrk4) {
 
 static sn_status allocate(sn_etdrk4 *etdrk4) {
   factors *f = &etdrk4->factors;
-  double **const arrays[] = {&f->whole, &f->half, &f->q, &f->first, &f->middle, &f->last};
+  double **const arrays[] = {&f->full, &f->half, &f->q, &f->first, &f->middle, &f->last};
   for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) SN_TRY(SN_NEW(etdrk4->run, arrays[i]));
   double complex **const work[] = {&etdrk4->work, &etdrk4->memory, &etdrk4->sum};
   for (size_t i = 0; i < sizeof work / sizeof *work; i++) SN_TRY(SN_NEW(etdrk4->size, work[i]));
@@ -134,7 +134,7 @@ sn_status sn_etdrk4_create(const sn_grid *grid, ptrdiff_t members, const sn_etdr
 void sn_etdrk4_destroy(sn_etdrk4 **etdrk4) {
   if (!*etdrk4) return;
   factors *f = &(*etdrk4)->factors;
-  double **const arrays[] = {&f->whole, &f->half, &f->q, &f->first, &f->middle, &f->last};
+  double **const arrays[] = {&f->full, &f->half, &f->q, &f->first, &f->middle, &f->last};
   for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) SN_FREE(*arrays[i]);
   SN_FREE((*etdrk4)->cut);
   SN_FREE((*etdrk4)->work);
@@ -175,7 +175,7 @@ sn_status sn_etdrk4_get_state(sn_etdrk4 *etdrk4, double *state) {
   return SN_OK;
 }
 
-/* What a stage reads and writes, of one group. */
+/* The arrays of one group that a stage reads and writes. */
 typedef struct {
   double complex *v, *w, *memory, *sum;
 } numbers;
@@ -223,14 +223,14 @@ static inline double single_factor(const double *factor) { return *factor; }
 #undef NUMBER
 #undef OF
 
-/* Of one group, in the course of a step. */
+/* The context of a group's step. */
 typedef struct {
   const sn_etdrk4 *etdrk4;
   double complex *state;
 } progress;
 
 static factors factors_from(const factors *f, ptrdiff_t begin) {
-  return (factors){f->whole + begin, f->half + begin,   f->q + begin,
+  return (factors){f->full + begin,  f->half + begin,   f->q + begin,
                    f->first + begin, f->middle + begin, f->last + begin};
 }
 
@@ -309,7 +309,7 @@ static void add_balance(const sn_etdrk4 *etdrk4, const double complex *state, do
   }
 }
 
-/* The balance, and in the same reduction the requests for what comes next. */
+/* The balance, and in the same reduction the requests to stop or to save. */
 static sn_ks_balance reduce_balance(const sn_etdrk4 *etdrk4, sn_stop_request *request) {
   double sums[5 + SN_STOP_REQUEST_COUNTS] = {0};
   if (request) sn_stop_request_count(*request, sums + 5);

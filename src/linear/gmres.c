@@ -77,7 +77,7 @@ static double *column(const sn_gmres *g, ptrdiff_t sample, int j) {
   return g->hessenberg + (sample * g->restart + j) * (g->restart + 1);
 }
 
-/* Takes the components along v_0 .. v_j out of work and adds them to column j: one pass of classical Gram-Schmidt. */
+/* Subtracts the components along v_0 .. v_j from work and adds them to column j: one pass of classical Gram-Schmidt. */
 static void orthogonalize(sn_gmres *g, ptrdiff_t samples, int j) {
   const ptrdiff_t n = g->points;
   for (int i = 0; i <= j; i++)

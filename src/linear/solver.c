@@ -23,7 +23,7 @@ static sn_status prepare(sn_solver *solver, int gammas, const double *gamma) {
   return SN_OK;
 }
 
-/* What decides between the solvers. */
+/* What the choice of a solver depends on. */
 typedef struct {
   const sn_linear *linear;
   ptrdiff_t points;
@@ -33,7 +33,7 @@ typedef struct {
   const double *gamma;
 } situation;
 
-/* Whether LU factors of all gammas, and A beside them, take no more than half of the memory. */
+/* Whether LU factors of all gammas, with A, fit into half of the memory. */
 static bool dense_fits(const situation *s) {
   const double points = (double)s->points;
   return sizeof(double) * points * points * (s->gammas + 2) / s->ranks <= s->memory;

@@ -1,4 +1,4 @@
-/* What the solvers share: the table of functions of a kind, and the object. Private to this folder. */
+/* The family of solvers: the table of functions of a kind, and the object. Private to this folder. */
 #ifndef SINODE_LINEAR_SOLVER_OPS_H
 #define SINODE_LINEAR_SOLVER_OPS_H
 
@@ -14,7 +14,7 @@ typedef struct {
   sn_status (*factor)(sn_solver *solver, int which);
   /* Error if samples was not reserved. */
   sn_status (*solve)(sn_solver *solver, int which, bool transpose, ptrdiff_t samples, double *x);
-  /* Fills in what a solve sends and the factors take, by formula; NULL: there is none. Local. */
+  /* Fills in what a solve sends and the size of the factors, by formula; NULL: there is none. Local. */
   void (*estimate_cost)(const sn_linear *linear, int ranks, int gammas, const double *gamma, ptrdiff_t samples,
                         sn_solver_cost *out);
 } sn_solver_ops;

@@ -87,14 +87,14 @@ void sn_network_update(sn_network *network) {
 
 const sn_network_shape *sn_network_get_shape(const sn_network *network) { return &network->shape; }
 
-/* Inputs that one output of a layer sums over: what its initial size goes by. */
+/* Inputs that one output of a layer sums over: its fan in. */
 static double fan_in(const sn_parameter_block *weight) {
   double fan = 1;
   for (int d = 1; d < weight->dimensions; d++) fan *= (double)weight->shape[d];
   return fan;
 }
 
-/* Xavier's fan out counts a kernel's taps as well. */
+/* Xavier's fan out also counts a kernel's taps. */
 static double fan_out(const sn_parameter_block *weight) {
   return weight->dimensions == 3 ? (double)(weight->shape[0] * weight->shape[2]) : (double)weight->shape[0];
 }
@@ -111,7 +111,8 @@ static double draw(const sn_init *init, const sn_random *random, uint64_t index,
   return 0;
 }
 
-/* This rank's part of a block; numbers go by the element's place in the global array, so they do not depend on it. */
+/* This rank's part of a block. Numbers are keyed by the index in the global array, so they do not depend on the part.
+ */
 static void fill(const sn_parameter_block *block, const sn_init *init, const sn_random *random, double in, double out,
                  double *values) {
   const ptrdiff_t rows = block->count[0], start = block->start[0];
@@ -125,7 +126,7 @@ static void fill(const sn_parameter_block *block, const sn_init *init, const sn_
         *values++ = draw(init, random, (uint64_t)(((start + i) * width + first + j) * taps + k), in, out);
 }
 
-/* Each weight and bias has a stream of its own, by its place among those of its kind. */
+/* Each weight and bias has a stream of its own, numbered among those of its kind. */
 sn_status sn_network_initialize(sn_network *network, const sn_init *init, uint64_t seed) {
   double *values = sn_parameters_values(network->parameters), in = 1, out = 1;
   uint64_t weights = 0, biases = 0;
@@ -133,7 +134,7 @@ sn_status sn_network_initialize(sn_network *network, const sn_init *init, uint64
     const sn_parameter_block *block = sn_parameters_block(network->parameters, i);
     double *own = values + block->offset;
     if (strncmp(block->name, "nonlinear/", 10) != 0) continue;
-    if (block->dimensions > 1) { /* a bias follows its weight, and goes by its fans */
+    if (block->dimensions > 1) { /* a bias follows its weight and uses its fans */
       const sn_random random = {.seed = seed, .purpose = SN_RANDOM_WEIGHT, .stream = weights++};
       fill(block, init, &random, in = fan_in(block), out = fan_out(block), own);
     } else if (init->kind == SN_INIT_PYTORCH) {

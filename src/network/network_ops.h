@@ -1,11 +1,12 @@
-/* The family of networks: a table of functions for each kind, and what all of them have. */
+/* The family of networks: the table of functions of a kind, and the object. Private to this folder. */
 #ifndef SINODE_NETWORK_OPS_H
 #define SINODE_NETWORK_OPS_H
 
 #include "sinode/network.h"
 
 typedef struct {
-  void (*destroy)(sn_network *network); /* what `create` took; the struct itself is network.c's */
+  void (*destroy)(
+      sn_network *network); /* frees what the kind's create allocated; the struct itself is freed by network.c */
   ptrdiff_t (*tape_size)(const sn_network *network, ptrdiff_t samples);
   /* The parameters' values have changed; NULL: nothing to do. */
   void (*update)(sn_network *network);
@@ -25,7 +26,7 @@ struct sn_network {
   ptrdiff_t samples, points; /* most samples; local points */
 };
 
-/* Each takes the memory of its kind, adds its blocks and sets ops; base holds everything else. */
+/* Each allocates its kind, adds its blocks and sets ops; base holds everything else. */
 sn_status sn_mlp_create(const sn_network *base, sn_network **out);
 sn_status sn_conv_create(const sn_network *base, sn_network **out);
 sn_status sn_bilinear_conv_create(const sn_network *base, sn_network **out);

@@ -79,7 +79,7 @@ ptrdiff_t sn_fourier_size(const sn_fourier *fourier) { return fourier->size; }
 ptrdiff_t sn_fourier_values(const sn_fourier *fourier) { return fourier->values; }
 
 ptrdiff_t sn_fourier_wave_number(const sn_fourier *fourier, ptrdiff_t mode) {
-  const ptrdiff_t points = sn_grid_points(fourier->grid), m = fourier->ops->wave(fourier, mode);
+  const ptrdiff_t points = sn_grid_points(fourier->grid), m = fourier->ops->wave_number(fourier, mode);
   return m <= points / 2 ? m : m - points;
 }
 
@@ -112,7 +112,7 @@ sn_status sn_fourier_from_values(sn_fourier *fourier, const double *values, doub
   return fourier->ops->from_values(fourier, values, coefficients);
 }
 
-/* In real arithmetic: C's complex product looks after infinities that do not occur. */
+/* In real arithmetic: C's complex product also handles infinities, which do not occur here. */
 void sn_fourier_multiply(ptrdiff_t count, const double complex *symbol, ptrdiff_t step, double complex *values) {
   const double *restrict s = (const double *)symbol;
   double *restrict v = (double *)values;

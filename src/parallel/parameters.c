@@ -5,19 +5,19 @@
 #include "sinode/count.h"
 #include "sinode/memory.h"
 
-/* Doubles in 64 bytes; and what one call of MPI is given at most, so that its counts stay far from 2^31. */
+/* Doubles in 64 bytes; and the most numbers in one call of MPI, so that its counts stay far from 2^31. */
 enum { ALIGNMENT = 8, MESSAGE_MOST = 1 << 28 };
 
 struct sn_parameters {
   const sn_grid *grid;
   sn_parameter_block *blocks;
-  int count, room;
+  int count, capacity;
   ptrdiff_t size;
   double *values;
-  double *packed; /* the replicated trainable blocks behind each other, and numbers that travel with them */
-  sn_gradient_ready_callback listener;
+  double *packed; /* the replicated trainable blocks, concatenated, and numbers that are summed with them */
+  sn_gradient_ready_callback callback;
   void *context;
-  bool gradient_ready; /* what is added to a gradient now is the last */
+  bool gradient_ready; /* what is added to a gradient now is the last contribution */
 };
 
 sn_status sn_parameters_create(const sn_grid *grid, sn_parameters **out) {
@@ -52,14 +52,14 @@ sn_status sn_parameters_add(sn_parameters *parameters, sn_parameter_block *block
   for (int i = 0; i < block->dimensions; i++) fits = fits && sn_count_multiply(size, block->shape[i], &size);
   if (!fits || !sn_count_add(parameters->size, size, &end) || !sn_count_add(end, ALIGNMENT, &end))
     return SN_ERROR(SN_ERROR_RUN, "the array %s has more elements than can be counted", block->name);
-  if (parameters->count == parameters->room) {
+  if (parameters->count == parameters->capacity) {
     sn_parameter_block *more;
-    int room = parameters->room ? 2 * parameters->room : 16;
-    SN_TRY(SN_NEW(room, &more));
+    int capacity = parameters->capacity ? 2 * parameters->capacity : 16;
+    SN_TRY(SN_NEW(capacity, &more));
     if (parameters->count) memcpy(more, parameters->blocks, (size_t)parameters->count * sizeof *more);
     SN_FREE(parameters->blocks);
     parameters->blocks = more;
-    parameters->room = room;
+    parameters->capacity = capacity;
   }
   block->offset = parameters->size;
   parameters->size += (sn_parameter_block_size(block) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
@@ -105,7 +105,7 @@ sn_status sn_parameters_allocate(sn_parameters *parameters) {
 
 double *sn_parameters_values(sn_parameters *parameters) { return parameters->values; }
 
-/* Space ranks other than 0 have nothing to add to a block of which each has it all. */
+/* Of a block that every space rank has complete, space rank 0's counts. */
 static void pack(const sn_parameters *parameters, const double *gradient) {
   bool owner = sn_grid_space_rank(parameters->grid) == 0;
   double *to = parameters->packed;
@@ -146,8 +146,8 @@ void sn_parameters_sum_replicated(const sn_parameters *parameters, double *gradi
   for (int k = 0; k < count; k++) numbers[k] = parameters->packed[size + k];
 }
 
-void sn_parameters_on_gradient_ready(sn_parameters *parameters, sn_gradient_ready_callback listener, void *context) {
-  parameters->listener = listener;
+void sn_parameters_on_gradient_ready(sn_parameters *parameters, sn_gradient_ready_callback callback, void *context) {
+  parameters->callback = callback;
   parameters->context = context;
   parameters->gradient_ready = false;
 }
@@ -157,7 +157,7 @@ void sn_parameters_set_final(sn_parameters *parameters, bool gradient_ready) {
 }
 
 void sn_parameters_gradient_ready(const sn_parameters *parameters, ptrdiff_t offset) {
-  if (parameters->listener && parameters->gradient_ready) parameters->listener(parameters->context, offset);
+  if (parameters->callback && parameters->gradient_ready) parameters->callback(parameters->context, offset);
 }
 
 const sn_grid *sn_parameters_grid(const sn_parameters *parameters) { return parameters->grid; }

@@ -1,13 +1,17 @@
 /*
- * IMEX Runge-Kutta by a tableau, and its discrete adjoint; the formulas are in docs/method.md.
+ * IMEX Runge-Kutta by a tableau, its discrete adjoint and its tangents, in the notation of docs/method.md.
  *
- * With F the network (G = -F), gamma_i = dt at_ii and S_i = (I - gamma_i A)^-1:
+ * With G = -F, gamma_i = dt at_ii and S_i = (I - gamma_i A)^-1, stage i = 1 .. s of a step is
  *
- *   r_i = u + dt sum_{j<i} (-a_ij F_j + at_ij H_j),  U_i = S_i r_i,  H_i = A U_i = (U_i - r_i) / gamma_i,  F_i = F(U_i)
+ *   r_i = u_n + dt sum_{j<i} (a_ij G_j + at_ij H_j)     U_i = S_i r_i
+ *   H_i = A U_i = (U_i - r_i) / gamma_i                 G_i = G(U_i)
  *
- * The stage derivative comes from the solve: applying A would lose eps / dx^4. Where gamma_i = 0, U_i = r_i and H_i =
- * A r_i. Where the last stage s has the weights of the solution for A (at_sj = bt_j), the solution is
- * U_s - dt sum_j (b_j - a_sj) F_j: summing up the H_j, large on fine grids, would bring back their round-off.
+ * The stage derivative H_i comes from the solve: applying A would lose eps / dx^4. Where gamma_i = 0, U_i = r_i and H_i
+ * = A r_i. Where the last stage has the weights of the solution for A (at_sj = bt_j), the solution is
+ * U_s + dt sum_j (b_j - a_sj) G_j: summing up the H_j, large on fine grids, would bring back their round-off.
+ *
+ * Networks evaluate F: the arrays f hold F_i = -G_i, f_bar holds the derivative of the loss by F_i, that is -dt times
+ * the weighted sum which makes the bar of G_i.
  */
 #include <string.h>
 
@@ -22,7 +26,7 @@ typedef struct {
   sn_model *model;
   ptrdiff_t points; /* local */
   double dt;
-  bool from_last; /* the solution comes from the last stage, not from u */
+  bool from_last; /* the solution is based on the last stage, not on u */
   bool estimates; /* the embedded method's difference is wanted */
   bool needs_f[STAGES], needs_h[STAGES], used[STAGES];
   int first;            /* of the stages in use */
@@ -64,7 +68,7 @@ static void evaluate(const combination *sum, ptrdiff_t count, double *out) {
   }
 }
 
-/* Weights of -F_j and H_j in stage i, or in the solution (i = stages) beside what that comes from. */
+/* Weights of G_j and H_j in stage i, or in the solution (i = stages) beside U_s where that is the base. */
 static double nonlinear_weight(const imex *scheme, int i, int j) {
   const sn_tableau *tableau = scheme->tableau;
   const double weight = sn_tableau_nonlinear(tableau, i, j);
@@ -84,7 +88,7 @@ static void add_row(const imex *scheme, int i, combination *sum) {
 }
 
 /* h := (stage - h) * factor: A U_i from the right-hand side in h. */
-static void take_derivative(ptrdiff_t count, double factor, const double *restrict stage, double *restrict h) {
+static void stage_derivative(ptrdiff_t count, double factor, const double *restrict stage, double *restrict h) {
   for (ptrdiff_t k = 0; k < count; k++) h[k] = (stage[k] - h[k]) * factor;
 }
 
@@ -99,7 +103,7 @@ static sn_status stage_forward(imex *scheme, int i, ptrdiff_t samples, const dou
   if (gamma != 0) {
     if (scheme->needs_h[i]) memcpy(h, stage, (size_t)count * sizeof *h);
     SN_TRY(sn_solver_solve(scheme->base.solver, scheme->solve[i], samples, stage));
-    if (scheme->needs_h[i]) take_derivative(count, 1 / gamma, stage, h);
+    if (scheme->needs_h[i]) stage_derivative(count, 1 / gamma, stage, h);
   } else if (scheme->needs_h[i]) {
     SN_TRY(sn_linear_apply(sn_model_linear(scheme->model), samples, stage, h));
   }
@@ -119,7 +123,7 @@ static ptrdiff_t tape_size(const sn_stepper *stepper, ptrdiff_t samples) {
   return scheme->tableau->stages * stage_tape_size(scheme, samples);
 }
 
-/* Sums of squares, sample by sample, of what the embedded method makes different in this step. */
+/* Sums of squares, sample by sample, of the difference between the solution and that of the embedded method. */
 static void estimate(imex *scheme, ptrdiff_t samples, const double *u, const double *next) {
   const double *weight = scheme->tableau->embedded;
   const ptrdiff_t n = scheme->points;
@@ -159,7 +163,7 @@ static sn_status forward(sn_stepper *stepper, ptrdiff_t samples, const double *u
   return SN_OK;
 }
 
-/* Adds what the solution and the rows behind stage i pass back to F_i or H_i. */
+/* Adds weight (b_i lambda + sum_{j>i} a_ji r_bar_j), with the coefficients of G or of H. */
 static void add_column(const imex *scheme, int i, double weight, double (*coefficient)(const imex *, int, int),
                        const double *lambda, combination *sum) {
   const int stages = scheme->tableau->stages;
@@ -168,7 +172,7 @@ static void add_column(const imex *scheme, int i, double weight, double (*coeffi
     if (scheme->used[j]) add(sum, weight * coefficient(scheme, j, i), scheme->r_bar[j]);
 }
 
-/* The network's part: u_bar = J^T F_bar (NULL: not wanted), and its gradient. */
+/* The network's part: u_bar = J_i^T G_bar_i (NULL: not wanted), and theta_bar += (dG/dtheta (U_i))^T G_bar_i. */
 static sn_status network_backward(imex *scheme, int i, ptrdiff_t samples, const double *tape, const double *lambda,
                                   double *u_bar, double *gradient) {
   const ptrdiff_t count = samples * scheme->points;
@@ -187,6 +191,18 @@ static sn_status network_backward(imex *scheme, int i, ptrdiff_t samples, const 
   return SN_OK;
 }
 
+/*
+ * Eq. (5) of the paper for one stage, a bar marking the derivative of the loss, J_i = dG/du (U_i):
+ *
+ *   G_bar_i = dt b_i lambda + dt sum_{j>i} a_ji r_bar_j      H_bar_i = dt bt_i lambda + dt sum_{j>i} at_ji r_bar_j
+ *   theta_bar += (dG/dtheta (U_i))^T G_bar_i
+ *
+ *   gamma_i != 0:  w = S_i^T (J_i^T G_bar_i + H_bar_i / gamma_i),  r_bar_i = w - H_bar_i / gamma_i,
+ *                  A_bar += gamma_i w U_i^T
+ *   gamma_i == 0:  r_bar_i = J_i^T G_bar_i + A^T H_bar_i,  A_bar += H_bar_i U_i^T
+ *
+ * Where the solution is based on U_s, lambda is added to J_s^T G_bar_s and the weights are b_i - a_si and 0.
+ */
 static sn_status stage_backward(imex *scheme, int i, ptrdiff_t samples, const double *tape, const double *lambda,
                                 double *gradient) {
   const ptrdiff_t count = samples * scheme->points;
@@ -202,7 +218,7 @@ static sn_status stage_backward(imex *scheme, int i, ptrdiff_t samples, const do
   if (scheme->needs_h[i]) {
     combination sum = {0};
     add_column(scheme, i, gamma != 0 ? scheme->dt / gamma : scheme->dt, linear_weight, lambda, &sum);
-    evaluate(&sum, count, h_bar); /* h_bar / gamma_i where the stage is implicit */
+    evaluate(&sum, count, h_bar); /* H_bar_i / gamma_i where the stage is implicit */
   }
   if (gamma != 0) {
     if (scheme->needs_h[i]) add_scaled(count, 1, h_bar, r_bar);
@@ -217,6 +233,7 @@ static sn_status stage_backward(imex *scheme, int i, ptrdiff_t samples, const do
   return SN_OK;
 }
 
+/* Eq. (5) of a step: the stages from the last to the first, then lambda := lambda + sum_i r_bar_i. */
 static sn_status backward(sn_stepper *stepper, ptrdiff_t samples, const double *tape, double *lambda,
                           double *gradient) {
   imex *scheme = (imex *)stepper;
@@ -232,7 +249,7 @@ static sn_status backward(sn_stepper *stepper, ptrdiff_t samples, const double *
   return SN_OK;
 }
 
-/* The derivative of stage i: dU_i into `stage`, dF_i and dH_i in the places of F_i and H_i. */
+/* The tangent of stage i: dU_i into `stage`, dF_i = -dG_i and dH_i in the arrays of F_i and H_i. */
 static sn_status stage_tangent(imex *scheme, int i, ptrdiff_t samples, const double *tape, const double *du,
                                const double *dtheta) {
   const ptrdiff_t count = samples * scheme->points;
@@ -247,7 +264,7 @@ static sn_status stage_tangent(imex *scheme, int i, ptrdiff_t samples, const dou
     if (scheme->needs_h[i]) memcpy(h, stage, (size_t)count * sizeof *h);
     if (dtheta) SN_TRY(sn_linear_tangent(linear, samples, gamma, dtheta, value, stage));
     SN_TRY(sn_solver_solve(scheme->base.solver, scheme->solve[i], samples, stage));
-    if (scheme->needs_h[i]) take_derivative(count, 1 / gamma, stage, h);
+    if (scheme->needs_h[i]) stage_derivative(count, 1 / gamma, stage, h);
   } else if (scheme->needs_h[i]) {
     SN_TRY(sn_linear_apply(linear, samples, stage, h));
     if (dtheta) SN_TRY(sn_linear_tangent(linear, samples, 1, dtheta, value, h));

@@ -7,10 +7,10 @@
  *
  *   (I + gamma S F'(U)) delta = S (r - gamma F(U)) - U
  *
- * Each Newton step is solved by GMRES, as exactly as the outer residual deserves (Dembo, Eisenstat, Steihaug 1982).
- * S bounds the operator whatever the grid, and A itself is never applied to U. (It can be left out, to measure what it
- * buys.) The first guess is a semi-implicit Euler step. The adjoint is one transposed solve a step with the same
- * preconditioner, as exact as Newton's method: (I + gamma S^T F'(U)^T) w = S^T lambda.
+ * Each Newton step is solved by GMRES, inexactly: to a tolerance that follows the outer residual (Dembo, Eisenstat,
+ * Steihaug 1982). S bounds the operator whatever the grid, and A itself is never applied to U. (S can be left out, to
+ * measure what it saves.) The first guess is a semi-implicit Euler step. The adjoint is one transposed solve a step
+ * with the same preconditioner, as exact as Newton's method: (I + gamma S^T F'(U)^T) w = S^T lambda.
  */
 #include <math.h>
 #include <stdio.h>
@@ -164,7 +164,7 @@ static void statistics(const sn_stepper *stepper, char *text, size_t size) {
            scheme->newtons, scheme->krylovs, history);
 }
 
-/* Newton from the guess in tape->end; leaves U and its network tape there. */
+/* Newton's method from the guess in tape->end, where it leaves U and its network tape. */
 static sn_status newton(implicit *scheme, ptrdiff_t samples, const step_tape *tape) {
   const ptrdiff_t count = samples * scheme->points;
   sn_network *network = sn_model_network(scheme->model);
@@ -218,6 +218,14 @@ static sn_status forward(sn_stepper *stepper, ptrdiff_t samples, const double *u
   return SN_OK;
 }
 
+/*
+ * Eq. (5) of a step, with G = -F, J = dG/du (U), J_n = dG/du (u_n) and tau = (1 - theta) dt:
+ *
+ *   (I - gamma S^T J^T) w = S^T lambda, that is (I - gamma (A + J)^T) w = lambda
+ *   theta_bar += (dG/dtheta (U))^T gamma w  + (dG/dtheta (u_n))^T tau w
+ *   A_bar     += gamma w U^T                + tau w u_n^T
+ *   lambda    := w + tau (A + J_n)^T w
+ */
 static sn_status backward(sn_stepper *stepper, ptrdiff_t samples, const double *tape, double *lambda,
                           double *gradient) {
   implicit *scheme = (implicit *)stepper;

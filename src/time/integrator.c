@@ -16,7 +16,7 @@ struct sn_integrator {
   sn_stepper *stepper;
   sn_storage storage;
   ptrdiff_t points;   /* local */
-  double *buffer[3];  /* states on the way; the third is the adjoint */
+  double *buffer[3];  /* intermediate states; the third is the adjoint */
   double *tape;       /* of the step whose tangents are taken */
   double *square;     /* (capacity) local sum of squares after every step of the last pass */
   double *estimate;   /* (capacity, samples) of the last forward pass; NULL: none */
@@ -26,9 +26,9 @@ struct sn_integrator {
   ptrdiff_t made;     /* forward steps of the last pair of passes */
   double start;       /* time at which the last pass began, and steps before it */
   ptrdiff_t before;
-  bool backward;      /* whether the last was a backward pass */
+  bool backward;      /* whether the last pass was a backward one */
   bool skips_initial; /* backward passes need not give the derivative by the initial state */
-  double given;       /* local sum of squares of the derivatives that the last backward pass was given */
+  double given;       /* local sum of squares of the derivatives given to the last backward pass */
   bool within_bounds; /* whether the last pass, or pair of them, stayed within bounds on this rank */
 };
 
@@ -119,7 +119,7 @@ static sn_status step_forward(sn_integrator *it, ptrdiff_t step, ptrdiff_t sampl
   return it->stepper->ops->forward(it->stepper, samples, u, next, tape);
 }
 
-/* A pass over so many intervals, for which the integrator must have been made. */
+/* Begins a pass over so many intervals; error if the integrator was not created for it. */
 static sn_status begin_forward(sn_integrator *it, ptrdiff_t intervals, bool prepared, const char *what) {
   it->steps = intervals * it->options.substeps;
   if (it->steps > it->capacity || !prepared)
@@ -133,7 +133,7 @@ static sn_status begin_forward(sn_integrator *it, ptrdiff_t intervals, bool prep
   return SN_OK;
 }
 
-static void take_norm(sn_integrator *it, ptrdiff_t step, ptrdiff_t count, const double *u) {
+static void record_norm(sn_integrator *it, ptrdiff_t step, ptrdiff_t count, const double *u) {
   it->square[step] = sum_of_squares(count, u);
   it->within_bounds &= it->square[step] < rms_limit * rms_limit * (double)count;
 }
@@ -152,7 +152,7 @@ static sn_status forward_pass(sn_integrator *it, ptrdiff_t samples, double *stat
       memcpy(sn_storage_push(storage, step), u, (size_t)count * sizeof *u);
     const bool tapes = tape && (storage->keeps_all || step == it->steps - 1);
     SN_TRY(step_forward(it, step, samples, u, next, tapes ? sn_storage_tape(storage, step) : NULL));
-    take_norm(it, step, count, next);
+    record_norm(it, step, count, next);
     if (it->estimate)
       memcpy(it->estimate + step * samples, it->stepper->estimate, (size_t)samples * sizeof *it->estimate);
     u = next;
@@ -187,7 +187,7 @@ static sn_status tangent_pass(sn_integrator *it, ptrdiff_t samples, double *stat
     double *next = ends_interval ? states + (step + 1) / substeps * count : it->buffer[step % 2];
     if (step % substeps == 0) memcpy(own + directions * count, own, (size_t)(directions * count) * sizeof *own);
     SN_TRY(step_tangents(it, step, samples, u, next, directions, parameters, own + directions * count));
-    take_norm(it, step, count, next);
+    record_norm(it, step, count, next);
     u = next;
   }
   return SN_OK;
@@ -200,8 +200,8 @@ sn_status sn_integrator_tangent(sn_integrator *it, ptrdiff_t samples, ptrdiff_t 
   return SN_OK;
 }
 
-/* Goes from the top snapshot to step `end` - 1, taking snapshots where they belong, and repeats that step with tape. */
-static sn_status repeat(sn_integrator *it, ptrdiff_t samples, ptrdiff_t end) {
+/* Repeats the steps from the top snapshot to `end` - 1, taking snapshots where they are due, the last one with tape. */
+static sn_status recompute(sn_integrator *it, ptrdiff_t samples, ptrdiff_t end) {
   sn_storage *storage = &it->storage;
   const double *u = sn_storage_top(storage);
   for (ptrdiff_t step = sn_storage_top_position(storage); step < end - 1; step++) {
@@ -223,7 +223,7 @@ static sn_status backward_pass(sn_integrator *it, ptrdiff_t samples, ptrdiff_t i
   double *lambda = it->buffer[2];
   memcpy(lambda, state_bars + intervals * count, (size_t)count * sizeof *lambda);
   for (ptrdiff_t step = steps - 1; step >= 0 && samples; step--) {
-    if (!storage->keeps_all && step < steps - 1) SN_TRY(repeat(it, samples, step + 1));
+    if (!storage->keeps_all && step < steps - 1) SN_TRY(recompute(it, samples, step + 1));
     it->stepper->gradient_ready = step == 0;
     it->stepper->skips_lambda = step == 0 && it->skips_initial;
     SN_TRY(it->stepper->ops->backward(it->stepper, samples, sn_storage_tape(storage, step), lambda, gradient));
@@ -268,7 +268,7 @@ sn_status sn_integrator_stable_step(const sn_integrator *it, double *limit) {
 }
 
 /* What to do about a state that blew up. */
-static sn_status advise(const sn_integrator *it, char *text, size_t size) {
+static sn_status advice_for(const sn_integrator *it, char *text, size_t size) {
   double limit;
   SN_TRY(sn_integrator_stable_step(it, &limit));
   if (limit < it->options.dt && !it->options.tableau->adaptive)
@@ -296,7 +296,7 @@ static sn_status blew_up(const sn_integrator *it, ptrdiff_t step, double rms) {
         "the adjoint of %s blew up going back through step %td (t = %g): its norm (root mean square) is %g; shorten "
         "train.window or lower integrator.dt (now %g)",
         it->options.tableau->name, number, before, fabs(rms), dt);
-  SN_TRY(advise(it, advice, sizeof advice));
+  SN_TRY(advice_for(it, advice, sizeof advice));
   return SN_ERROR_ALL(SN_ERROR_RUN,
                       "%s blew up in step %td, at t = %g: the norm (root mean square) of the state is %g; %s",
                       it->options.tableau->name, number, before + dt, fabs(rms), advice);
@@ -306,7 +306,7 @@ sn_status sn_integrator_check(sn_integrator *it, ptrdiff_t samples) {
   double sums[2] = {(double)(samples * it->points), it->given};
   sum_over_ranks(it);
   MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPI_DOUBLE, MPI_SUM, sn_grid_world(sn_model_grid(it->model)));
-  /* The size of an adjoint means nothing by itself; its growth does. */
+  /* An adjoint has no scale of its own: only its growth tells. */
   const double limit = it->backward ? adjoint_growth_limit * sqrt(sums[1] / sums[0]) : rms_limit;
   for (ptrdiff_t k = 0; k < it->steps; k++) {
     const ptrdiff_t step = it->backward ? it->steps - 1 - k : k;

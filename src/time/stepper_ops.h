@@ -16,16 +16,16 @@ typedef struct {
   void (*destroy)(sn_stepper **stepper);
   /* Doubles of tape a step keeps for its backward pass. */
   ptrdiff_t (*tape_size)(const sn_stepper *stepper, ptrdiff_t samples);
-  /* Doubles a taped step is expected to keep beside its tape, and room for so many taped steps. NULL: nothing. */
+  /* Doubles a taped step is expected to keep beside its tape; reserves them for so many taped steps. NULL: nothing. */
   ptrdiff_t (*record_size)(const sn_stepper *stepper);
   sn_status (*reserve)(sn_stepper *stepper, ptrdiff_t steps);
-  /* A forward pass begins: what an earlier one recorded is void. NULL: nothing to do. */
+  /* A forward pass begins: the records of an earlier one are discarded. NULL: nothing to do. */
   void (*begin_pass)(sn_stepper *stepper);
   /* next = step(u); tape may be NULL. u and next do not overlap. */
   sn_status (*forward)(sn_stepper *stepper, ptrdiff_t samples, const double *u, double *next, double *tape);
   /* lambda := (d next / d u)^T lambda; gradient (NULL: not wanted) += (d next / d parameters)^T lambda. */
   sn_status (*backward)(sn_stepper *stepper, ptrdiff_t samples, const double *tape, double *lambda, double *gradient);
-  /* What its inner iterations came to so far, for the user. NULL: there are none. */
+  /* Statistics of its inner iterations so far, for the user. NULL: there are none. */
   void (*statistics)(const sn_stepper *stepper, char *text, size_t size);
   /*
    * du := (d next / d u) du + (d next / d parameters) dtheta, at the step that left the tape; dtheta may be NULL for 0.
@@ -39,10 +39,9 @@ struct sn_stepper {
   const sn_stepper_ops *ops;
   sn_solver *solver; /* of the implicit stages; NULL if there are none */
   double *estimate;  /* (samples) local sums of squares of the last step's error estimate; NULL: there is none */
-  double time;       /* where the forward step under way begins, and its number from 1: for messages */
+  double time;       /* start of the current forward step, and its number from 1: for messages */
   ptrdiff_t step;
-  /* Of the next backward step: it is the last of its pass, and what it adds to the gradient settles that; its lambda is
-     not wanted. */
+  /* Of the next backward step: its contributions to the gradient are the last; its lambda is not wanted. */
   bool gradient_ready, skips_lambda;
 };
 
@@ -63,7 +62,7 @@ typedef struct {
 /* Runge-Kutta by a tableau, IMEX or explicit. */
 sn_status sn_imex_create(sn_model *model, const sn_stepper_options *options, sn_stepper **out);
 
-/* An explicit embedded pair that chooses its own steps. */
+/* An explicit embedded pair with adaptive steps. */
 sn_status sn_adaptive_create(sn_model *model, const sn_stepper_options *options, sn_stepper **out);
 
 /* Backward Euler and Crank-Nicolson for the whole right-hand side, by Newton-Krylov. */
