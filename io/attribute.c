@@ -6,7 +6,7 @@
 
 #include "hdf5_file.h"
 
-/* The longest text an attribute may hold: hundreds of times what ours do. */
+/* The longest text of an attribute: hundreds of times ours. */
 static const size_t text_most = (size_t)1 << 20;
 
 static sn_status failed(const sn_file *file, const char *verb, const char *name) {
@@ -84,7 +84,7 @@ sn_status sn_file_get_string(sn_file *file, hid_t object, const char *name, char
       snprintf(value, size, "%s", text);
     H5free_memory(text);
   } else {
-    /* Read at its own length, whatever ours, and cut. */
+    /* Read at its own length and cut to ours. */
     const size_t length = H5Tget_size(type);
     char *text = calloc(length + 1, 1);
     H5Tset_size(memory, length + 1);

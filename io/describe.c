@@ -1,4 +1,4 @@
-/* What a file is, in words. */
+/* Describes a file for the user. */
 #include <string.h>
 
 #include "cf_variable.h"
@@ -50,7 +50,7 @@ static herr_t visit_object(hid_t root, const char *name, const H5O_info_t *info,
   return 0;
 }
 
-/* How far a file goes, where its kind has such a thing: the last number of a dataset. */
+/* The last time or step of a file, where its kind has one: the last number of a dataset. */
 static sn_status print_reach(const listing *l) {
   static const struct {
     const char *kind, *dataset, *name;

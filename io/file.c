@@ -24,12 +24,12 @@ struct sn_file {
   hid_t id, links; /* links: how paths are followed when reading */
   bool writing, met_external_link;
   double bytes;        /* of a file being read */
-  sn_written *written; /* and not yet read back */
+  sn_written *written; /* and not read back yet */
   char path[PATH_MOST], temporary[PATH_MOST + 4];
   char kind[32];
 };
 
-static bool stuck; /* HDF5 holds a file that it cannot close */
+static bool stuck; /* HDF5 keeps a file open that it cannot close */
 
 bool sn_file_is_stuck(void) { return stuck; }
 
@@ -41,7 +41,7 @@ hid_t sn_file_links(const sn_file *file) { return file->links; }
 bool sn_file_met_external_link(const sn_file *file) { return file->met_external_link; }
 double sn_file_bytes(const sn_file *file) { return file->bytes; }
 
-static herr_t take_description(unsigned depth, const H5E_error2_t *error, void *text) {
+static herr_t set_description(unsigned depth, const H5E_error2_t *error, void *text) {
   (void)depth;
   if (error->desc && *error->desc) snprintf(text, 200, "%s", error->desc);
   return 0;
@@ -49,7 +49,7 @@ static herr_t take_description(unsigned depth, const H5E_error2_t *error, void *
 
 sn_status sn_file_error(const sn_file *file, const char *what) {
   char reason[200] = "no reason given";
-  H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, take_description, reason);
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, set_description, reason);
   H5Eclear2(H5E_DEFAULT);
   return SN_ERROR(SN_ERROR_FILE, "%s: %s (HDF5: %s)", file->path, what, reason);
 }
@@ -78,7 +78,7 @@ sn_status sn_file_make_folder_of(const char *path) {
   return sn_file_make_directory(folder);
 }
 
-/* A link into another file is not followed: what is read is what was named. */
+/* A link into another file is not followed: only the named file is read. */
 static herr_t refuse_link(const char *parent_file, const char *parent, const char *child_file, const char *child,
                           unsigned *flags, hid_t access, void *file) {
   (void)parent_file, (void)parent, (void)child_file, (void)child, (void)flags, (void)access;
@@ -87,8 +87,8 @@ static herr_t refuse_link(const char *parent_file, const char *parent, const cha
 }
 
 static sn_status prepare(MPI_Comm comm, const char *path, sn_file **out) {
-  H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* its messages go into ours */
-  H5PLset_loading_state(0);              /* no file makes us load code that reads it */
+  H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* its messages become part of ours */
+  H5PLset_loading_state(0);              /* a file must not load filter plugins */
   *out = NULL;
   if (strlen(path) >= PATH_MOST) return SN_ERROR_ALL(SN_ERROR_FILE, "%.60s...: the path is too long", path);
   SN_TRY(sn_collective_status(comm, SN_NEW(1, out)));
@@ -103,8 +103,8 @@ static sn_status prepare(MPI_Comm comm, const char *path, sn_file **out) {
 
 /*
  * OpenMPI (sharedfp/sm) guards the shared position of every file it opens, which HDF5 does not use, by a semaphore
- * named after the last part of the path alone. Ranks killed while they hold it leave it behind, and whoever opens a
- * file of that name would wait for ever.
+ * named after the last part of the path alone. Ranks killed while they hold it leave it behind, and opening a
+ * file of that name would then wait for ever.
  */
 static void forget_semaphore(const char *path) {
   char name[NAME_MAX + 16];
@@ -175,7 +175,7 @@ sn_status sn_file_create(MPI_Comm comm, const char *path, const char *kind, cons
   return status;
 }
 
-/* Has the bytes of a file on disk; what is cached of it is dropped, so that reading it back reads the disk. */
+/* Syncs a file to disk and drops its cached pages, so that reading it back reads the disk. */
 static sn_status sync_file(const char *path) {
   const int descriptor = open(path, O_RDWR);
   if (descriptor < 0 || fsync(descriptor) != 0) {
@@ -207,7 +207,7 @@ sn_status sn_file_remember(sn_file *file, hid_t dataset, hid_t type, int dimensi
   return sn_written_add(&file->written, dataset, type, dimensions, start, count, memory, values);
 }
 
-/* Whether what was written since this was last asked is on the disk. */
+/* Compares what was written since the last call with what is on the disk. */
 static sn_status compare(sn_file *file) {
   SN_TRY(sn_collective_status(file->comm, sn_written_compare(file->written, file)));
   sn_written_forget(&file->written);
@@ -222,8 +222,8 @@ sn_status sn_file_flush(sn_file *file) {
   return compare(file);
 }
 
-/* Closes what was written, all of it on disk, still under its temporary name. */
-static sn_status settle(sn_file *file) {
+/* Closes the written file, synced to disk, still under its temporary name. */
+static sn_status close_synced(sn_file *file) {
   sn_status status =
       H5Fflush(file->id, H5F_SCOPE_GLOBAL) < 0 ? sn_file_error(file, "cannot be flushed to disk") : SN_OK;
   const bool bad = H5Fclose(file->id) < 0;
@@ -245,7 +245,7 @@ static sn_status open_with(sn_file *file, const char *path, unsigned flags, cons
   return sn_collective_status(file->comm, status);
 }
 
-/* Opens the file once more, as a reader will. */
+/* Opens the file again as a reader does, and compares. */
 static sn_status read_back(sn_file *file) {
   SN_TRY(open_with(file, file->temporary, H5F_ACC_RDONLY, "does not come back from the disk (is the disk full?)"));
   SN_TRY(sn_collective_status(file->comm, sn_file_read_attributes(file)));
@@ -257,7 +257,7 @@ static sn_status read_back(sn_file *file) {
 
 sn_status sn_file_commit(sn_file **out) {
   sn_file *file = *out;
-  sn_status status = settle(file);
+  sn_status status = close_synced(file);
   if (!status) status = read_back(file);
   if (!status)
     status = sn_collective_status(file->comm, file->rank == 0 ? sn_file_rename(file->temporary, file->path) : SN_OK);
@@ -282,7 +282,7 @@ void sn_file_leave(sn_file **out) {
   sn_file_close(out);
 }
 
-/* Plain reading first: says what is wrong with a file that is not ours in better words than HDF5. */
+/* Plain reading first: its message about a foreign file is better than HDF5's. */
 static sn_status try_to_read(const char *path) {
   struct stat found;
   if (stat(path, &found) != 0) return SN_ERROR(SN_ERROR_FILE, "%s: cannot be read: %s", path, strerror(errno));

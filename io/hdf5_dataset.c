@@ -1,4 +1,4 @@
-/* Datasets, each rank with its part; large parts go in pieces that MPI-IO can count. */
+/* Datasets, each rank with its part; large parts are moved in pieces that MPI-IO can count. */
 #include <string.h>
 
 #include "hdf5_file.h"
@@ -66,7 +66,7 @@ static cut cut_part(const sn_file_part *part, hsize_t bytes) {
   return c;
 }
 
-/* Where piece k begins in the part, and what it has; nothing behind the last. */
+/* Start and count of piece k in the part; nothing after the last. */
 static bool find_piece(const cut *c, hsize_t k, hsize_t *first, hsize_t *count) {
   if (k >= c->pieces[0] * c->pieces[1]) return false;
   memcpy(count, c->count, sizeof c->count);
@@ -208,7 +208,7 @@ static void print_shape(int dimensions, const hsize_t *shape, char *text, size_t
   if (used < size) snprintf(text + used, size - used, ")");
 }
 
-/* A file that says it holds more than it can would have us take memory for nothing. */
+/* A damaged shape must not make us allocate more than the file can hold. */
 static sn_status validate_fit(const sn_file *file, const char *path, int dimensions, const hsize_t *shape) {
   double bytes = sizeof(double);
   char text[80];

@@ -19,12 +19,12 @@ sn_status sn_file_create(MPI_Comm comm, const char *path, const char *kind, cons
                          sn_file **out);
 
 /*
- * Syncs it to disk, reads back what is to be remembered of it, and puts it in the place of NAME. The file object is
+ * Syncs it to disk, reads back what sn_file_remember was given, and renames it to NAME. The file object is
  * gone afterwards, also on failure.
  */
 sn_status sn_file_commit(sn_file **file);
 
-/* Has all that was written so far on disk, still under the temporary name, and reads it back. */
+/* Syncs all that was written so far to disk, still under the temporary name, and reads it back. */
 sn_status sn_file_flush(sn_file *file);
 
 /* Opens NAME.tmp, which an earlier run left, to write more into it. */

@@ -18,8 +18,8 @@ sn_status sn_model_write_blocks(sn_file *file, const sn_grid *grid, const char *
 sn_status sn_model_read_blocks(sn_file *file, const char *root, const sn_parameters *parameters, double *values);
 
 /*
- * Gives /model a checksum of its own, for readers who want nothing else of a checkpoint; it is compared where there is
- * one. Other files may be changed by other programs. Collective over world.
+ * Writes /model a checksum of its own, for readers that need nothing else of a checkpoint; it is compared where there
+ * is one. Other files may be changed by other programs. Collective over world.
  */
 sn_status sn_model_sign(sn_file *file, const sn_grid *grid, const sn_parameters *parameters, const double *values);
 

@@ -14,10 +14,10 @@ struct sn_written {
   uint64_t sum;
 };
 
-/* Read at a time, in numbers, or a slice of the first dimension where that is more. */
+/* Numbers read at a time, or one index of the first dimension where that is more. */
 enum { AT_ONCE = 1 << 19 };
 
-/* Of a part of `count` numbers, whose slices from the one with the number `first` on are in memory of a shape. */
+/* Of a part of `count` numbers that is in memory of a shape from index `first` of its first dimension on. */
 static uint64_t checksum_of(const hsize_t *count, hsize_t first, const hsize_t *memory, const void *values) {
   const char *at = values;
   uint64_t sum = 0;
@@ -50,15 +50,15 @@ sn_status sn_written_add(sn_written **list, hid_t dataset, hid_t type, int dimen
 
 /* The checksum of what is on the disk. Not by MPI-IO's collective calls, so that a rank may fail alone. */
 static sn_status sum_on_disk(const sn_written *w, const sn_file *file, hid_t dataset, uint64_t *sum) {
-  const hsize_t slice = w->count[1] * w->count[2], fit = slice ? AT_ONCE / slice : 1, at_once = fit ? fit : 1;
+  const hsize_t row = w->count[1] * w->count[2], fit = row ? AT_ONCE / row : 1, at_once = fit ? fit : 1;
   hsize_t start[SN_FILE_RANKS], count[SN_FILE_RANKS];
   double *values = NULL;
   hid_t disk = H5Dget_space(dataset);
   memcpy(start, w->start, sizeof start);
   memcpy(count, w->count, sizeof count);
-  sn_status status = SN_NEW((ptrdiff_t)((at_once < count[0] ? at_once : count[0]) * slice), &values);
+  sn_status status = SN_NEW((ptrdiff_t)((at_once < count[0] ? at_once : count[0]) * row), &values);
   *sum = 0;
-  for (hsize_t first = 0; first < w->count[0] && slice && !status; first += at_once) {
+  for (hsize_t first = 0; first < w->count[0] && row && !status; first += at_once) {
     const hsize_t left = w->count[0] - first;
     start[0] = w->start[0] + first;
     count[0] = left < at_once ? left : at_once;

@@ -1,7 +1,7 @@
 /*
- * What was written is read back from the disk before a file counts as whole. Open MPI's collective writing
+ * What was written is read back from the disk before a file counts as complete. Open MPI's collective writing
  * (fcoll/dynamic_gen2) returns success when the system's write has failed, and a write may be cut, lost or changed
- * without anybody saying so.
+ * without any error.
  */
 #ifndef SINODE_IO_READ_BACK_H
 #define SINODE_IO_READ_BACK_H
@@ -14,7 +14,8 @@ typedef struct sn_written sn_written;
 sn_status sn_written_add(sn_written **list, hid_t dataset, hid_t type, int dimensions, const hsize_t *start,
                          const hsize_t *count, const hsize_t *memory, const void *values);
 
-/* Reads it all from a file that is open, and compares; each rank reads its own. Local: the ranks must agree. */
+/* Reads it all from a file that is open, and compares; each rank reads its own. Local: the caller reduces the status.
+ */
 sn_status sn_written_compare(const sn_written *list, const sn_file *file);
 
 /* Empties the list. */

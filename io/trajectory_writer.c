@@ -11,7 +11,7 @@
 
 enum { VARIABLES_MOST = 8 };
 
-/* A variable of the file, with the snapshots of it that wait to be written: (own members, room, width). */
+/* A variable of the file, with the snapshots of it that wait to be written: (own members, capacity, width). */
 typedef struct {
   hid_t dataset;
   char name[32];
@@ -23,14 +23,14 @@ struct sn_trajectory_writer {
   const sn_grid *grid;
   sn_file *file;
   sn_range members;
-  ptrdiff_t member_count, room;       /* room: snapshots the buffers hold, a multiple of a chunk's */
-  ptrdiff_t written, waiting, extent; /* extent: snapshots the datasets have room for */
+  ptrdiff_t member_count, capacity;   /* capacity: snapshots the buffers hold, a multiple of a chunk's */
+  ptrdiff_t written, waiting, extent; /* extent: snapshots the datasets have capacity for */
   hsize_t chunk[3];                   /* of fields */
   int gzip;                           /* level; 0: not compressed */
   bool passing;                       /* without a page beside it */
   hid_t time, sums, scales[3];
   double *times;
-  uint64_t *waiting_sums; /* (room): this rank's shares of the checksums */
+  uint64_t *waiting_sums; /* (capacity): this rank's shares of the checksums */
   int fields, scalars, finals;
   variable field[VARIABLES_MOST], scalar[VARIABLES_MOST];
   hid_t final[VARIABLES_MOST];
@@ -143,18 +143,18 @@ static hsize_t within(hsize_t value, hsize_t least, hsize_t most) {
 
 /*
  * A chunk of a field is one member's, as wide as the widest rank's share of the points or an even part of it, so that
- * a chunk is one rank's work, and about 1 MiB. A whole number of chunks waits before it is written: none is taken up
- * twice, but where a run is saved in between.
+ * a chunk is one rank's work, and about 1 MiB. A whole number of chunks waits before it is written, so that none is
+ * written twice, except where a run is saved in between.
  */
 static void choose_chunk(sn_trajectory_writer *w, const sn_trajectory_spec *spec) {
   const hsize_t mebibyte = 131072; /* in doubles */
   const hsize_t share = (hsize_t)sn_partition_most(sn_grid_points(w->grid), sn_grid_space_size(w->grid));
   const hsize_t parts = (share + mebibyte - 1) / mebibyte;
-  const hsize_t snapshots = (hsize_t)(spec->snapshots > 0 ? spec->snapshots : 1), room = (hsize_t)w->room;
+  const hsize_t snapshots = (hsize_t)(spec->snapshots > 0 ? spec->snapshots : 1), capacity = (hsize_t)w->capacity;
   w->chunk[0] = 1;
   w->chunk[2] = (share + parts - 1) / parts;
-  w->chunk[1] = within(mebibyte / w->chunk[2], 1, snapshots < room ? snapshots : room);
-  w->room -= (ptrdiff_t)(room % w->chunk[1]);
+  w->chunk[1] = within(mebibyte / w->chunk[2], 1, snapshots < capacity ? snapshots : capacity);
+  w->capacity -= (ptrdiff_t)(capacity % w->chunk[1]);
 }
 
 static sn_status create_variables(sn_trajectory_writer *w, const sn_trajectory_spec *spec) {
@@ -202,16 +202,16 @@ static sn_status prepare(const sn_grid *grid, sn_file *file, const sn_trajectory
   const double frame = (double)spec->members * (double)sn_grid_points(grid) * 8;
   int ranks;
   MPI_Comm_size(sn_grid_world(grid), &ranks);
-  const double room = (8 << 20) * (double)ranks / frame;
+  const double capacity = (8 << 20) * (double)ranks / frame;
   sn_trajectory_writer *w = *out;
   *w = (sn_trajectory_writer){.grid = grid,
                               .file = file,
                               .members = spec->own_members,
                               .member_count = spec->members,
                               .extent = spec->snapshots,
-                              .room = room < 1      ? 1
-                                      : room > 4096 ? 4096
-                                                    : (ptrdiff_t)room,
+                              .capacity = capacity < 1      ? 1
+                                          : capacity > 4096 ? 4096
+                                                            : (ptrdiff_t)capacity,
                               .gzip = spec->compression.kind == SN_COMPRESSION_GZIP ? spec->compression.level : 0,
                               .fields = spec->fields,
                               .scalars = spec->scalars,
@@ -221,10 +221,10 @@ static sn_status prepare(const sn_grid *grid, sn_file *file, const sn_trajectory
     variable *v = i < w->fields ? &w->field[i] : &w->scalar[i - w->fields];
     snprintf(v->name, sizeof v->name, "%s", i < w->fields ? spec->field[i].name : spec->scalar[i - w->fields].name);
     v->width = i < w->fields ? sn_grid_range(grid).count : 1;
-    SN_TRY(SN_NEW(w->members.count * w->room * v->width, &v->waiting));
+    SN_TRY(SN_NEW(w->members.count * w->capacity * v->width, &v->waiting));
   }
-  SN_TRY(SN_NEW(w->room, &w->times));
-  return SN_NEW(w->room, &w->waiting_sums);
+  SN_TRY(SN_NEW(w->capacity, &w->times));
+  return SN_NEW(w->capacity, &w->waiting_sums);
 }
 
 /*
@@ -269,36 +269,36 @@ static sn_status reopen_all(sn_trajectory_writer *w, const sn_trajectory_spec *s
 }
 
 /* Reads `count` snapshots from number `first` on into the buffers and compares their checksums. */
-static sn_status validate_complete(sn_trajectory_writer *w, ptrdiff_t first, ptrdiff_t count, bool *whole) {
+static sn_status validate_complete(sn_trajectory_writer *w, ptrdiff_t first, ptrdiff_t count, bool *intact) {
   const sn_range points = sn_grid_range(w->grid);
-  const hsize_t room = (hsize_t)w->room, local = (hsize_t)points.count, own = (hsize_t)w->members.count;
+  const hsize_t capacity = (hsize_t)w->capacity, local = (hsize_t)points.count, own = (hsize_t)w->members.count;
   const hsize_t start[3] = {(hsize_t)w->members.start, (hsize_t)first, (hsize_t)points.start};
-  const hsize_t counts[3] = {own, (hsize_t)count, local}, shape[3] = {own, room, local};
+  const hsize_t counts[3] = {own, (hsize_t)count, local}, shape[3] = {own, capacity, local};
   uint64_t expected;
   SN_TRY(move(w, w->field[0].dataset, H5T_NATIVE_DOUBLE, 3, start, counts, shape, w->field[0].waiting, false));
-  SN_TRY(move(w, w->time, H5T_NATIVE_DOUBLE, 1, &start[1], &counts[1], &room, w->times, false));
-  SN_TRY(move(w, w->sums, H5T_NATIVE_INT64, 1, &start[1], &counts[1], &room, w->waiting_sums, false));
+  SN_TRY(move(w, w->time, H5T_NATIVE_DOUBLE, 1, &start[1], &counts[1], &capacity, w->times, false));
+  SN_TRY(move(w, w->sums, H5T_NATIVE_INT64, 1, &start[1], &counts[1], &capacity, w->waiting_sums, false));
   for (ptrdiff_t s = 0; s < count; s++) {
     const double *u = w->field[0].waiting + s * points.count;
     expected = w->waiting_sums[s];
     w->waiting_sums[s] = sn_trajectory_share(w->times[s], sn_grid_rank(w->grid) == 0, w->members, points,
-                                             sn_grid_points(w->grid), u, w->room * points.count);
+                                             sn_grid_points(w->grid), u, w->capacity * points.count);
     if (sn_grid_rank(w->grid) == 0) w->waiting_sums[s] -= expected;
   }
   MPI_Allreduce(MPI_IN_PLACE, w->waiting_sums, (int)count, MPI_UINT64_T, MPI_SUM, sn_grid_world(w->grid));
-  for (ptrdiff_t s = 0; s < count; s++) *whole = *whole && w->waiting_sums[s] == 0;
+  for (ptrdiff_t s = 0; s < count; s++) *intact = *intact && w->waiting_sums[s] == 0;
   return SN_OK;
 }
 
-static sn_status pick_up(sn_trajectory_writer *w, const sn_trajectory_spec *spec, ptrdiff_t snapshots) {
-  bool whole = true;
+static sn_status resume(sn_trajectory_writer *w, const sn_trajectory_spec *spec, ptrdiff_t snapshots) {
+  bool intact = true;
   SN_TRY(reopen_all(w, spec));
-  for (; w->written < snapshots && whole; w->written += w->room) {
+  for (; w->written < snapshots && intact; w->written += w->capacity) {
     const ptrdiff_t left = snapshots - w->written;
-    SN_TRY(validate_complete(w, w->written, left < w->room ? left : w->room, &whole));
+    SN_TRY(validate_complete(w, w->written, left < w->capacity ? left : w->capacity, &intact));
   }
   w->written = snapshots;
-  if (whole) return SN_OK;
+  if (intact) return SN_OK;
   return SN_ERROR(SN_ERROR_FILE, "%s.tmp: the checksums of its first %td snapshots are wrong: it is damaged",
                   sn_file_path(w->file), snapshots);
 }
@@ -310,7 +310,7 @@ sn_status sn_trajectory_continue(const sn_grid *grid, const char *path, const sn
   *out = NULL;
   SN_TRY(sn_file_continue(world, path, "trajectory", &file));
   sn_status status = sn_collective_status(world, prepare(grid, file, spec, out));
-  if (!status) status = sn_collective_status(world, pick_up(*out, spec, snapshots));
+  if (!status) status = sn_collective_status(world, resume(*out, spec, snapshots));
   if (status && *out)
     sn_trajectory_leave(out);
   else if (status)
@@ -332,14 +332,14 @@ static sn_status flush(sn_trajectory_writer *w) {
   const hsize_t members = (hsize_t)w->members.count, first = (hsize_t)w->members.start;
   const hsize_t local = (hsize_t)sn_grid_range(w->grid).count;
   const hsize_t start[3] = {first, (hsize_t)w->written, (hsize_t)sn_grid_range(w->grid).start};
-  const hsize_t count[3] = {members, (hsize_t)w->waiting, local}, shape[3] = {members, (hsize_t)w->room, local};
+  const hsize_t count[3] = {members, (hsize_t)w->waiting, local}, shape[3] = {members, (hsize_t)w->capacity, local};
   if (w->written + w->waiting > w->extent) SN_TRY(set_extent(w, w->written + w->waiting));
   for (int i = 0; i < w->fields; i++)
     SN_TRY(move(w, w->field[i].dataset, H5T_NATIVE_DOUBLE, 3, start, count, shape, w->field[i].waiting, true));
   const hsize_t scalar_count[2] = {sn_grid_space_rank(w->grid) == 0 ? members : 0, (hsize_t)w->waiting};
   for (int i = 0; i < w->scalars; i++)
     SN_TRY(move(w, w->scalar[i].dataset, H5T_NATIVE_DOUBLE, 2, start, scalar_count, shape, w->scalar[i].waiting, true));
-  const hsize_t time_count = sn_grid_rank(w->grid) == 0 ? (hsize_t)w->waiting : 0, time_shape = (hsize_t)w->room;
+  const hsize_t time_count = sn_grid_rank(w->grid) == 0 ? (hsize_t)w->waiting : 0, time_shape = (hsize_t)w->capacity;
   MPI_Allreduce(MPI_IN_PLACE, w->waiting_sums, (int)w->waiting, MPI_UINT64_T, MPI_SUM, sn_grid_world(w->grid));
   SN_TRY(move(w, w->sums, H5T_NATIVE_INT64, 1, &start[1], &time_count, &time_shape, w->waiting_sums, true));
   SN_TRY(move(w, w->time, H5T_NATIVE_DOUBLE, 1, &start[1], &time_count, &time_shape, w->times, true));
@@ -356,9 +356,9 @@ static sn_status flush_together(sn_trajectory_writer *w) {
   return status;
 }
 
-static void keep(const sn_trajectory_writer *w, const variable *v, const double *values) {
+static void buffer_values(const sn_trajectory_writer *w, const variable *v, const double *values) {
   for (ptrdiff_t m = 0; m < w->members.count; m++)
-    memcpy(v->waiting + (m * w->room + w->waiting) * v->width, values + m * v->width,
+    memcpy(v->waiting + (m * w->capacity + w->waiting) * v->width, values + m * v->width,
            (size_t)v->width * sizeof *values);
 }
 
@@ -368,10 +368,10 @@ sn_status sn_trajectory_append(sn_trajectory_writer *w, double time, const doubl
   w->waiting_sums[w->waiting] =
       sn_trajectory_share(time, sn_grid_rank(w->grid) == 0, w->members, sn_grid_range(w->grid), sn_grid_points(w->grid),
                           fields[0], w->field[0].width);
-  for (int i = 0; i < w->fields; i++) keep(w, &w->field[i], fields[i]);
-  for (int i = 0; i < w->scalars; i++) keep(w, &w->scalar[i], scalars[i]);
+  for (int i = 0; i < w->fields; i++) buffer_values(w, &w->field[i], fields[i]);
+  for (int i = 0; i < w->scalars; i++) buffer_values(w, &w->scalar[i], scalars[i]);
   w->waiting++;
-  return w->waiting == w->room ? flush_together(w) : SN_OK;
+  return w->waiting == w->capacity ? flush_together(w) : SN_OK;
 }
 
 static sn_status write_finals(sn_trajectory_writer *w, const double *const *finals) {
@@ -382,7 +382,7 @@ static sn_status write_finals(sn_trajectory_writer *w, const double *const *fina
   return SN_OK;
 }
 
-/* Closes the datasets and gives back everything but the file. */
+/* Closes the datasets and frees everything but the file. */
 static void release(sn_trajectory_writer *w) {
   for (int i = 0; i < 3; i++)
     if (w->scales[i] > 0) H5Dclose(w->scales[i]);

@@ -16,14 +16,14 @@ static void print_escaped(FILE *stream, const char *text) {
   }
 }
 
-/* A whole dataset. File names are relative to the page, which lies beside the file. */
+/* A complete dataset. File names are relative to the page, which is beside the file. */
 static void print_item(FILE *stream, const char *file, const char *dataset, const char *shape, const char *type) {
   fprintf(stream, "        <DataItem Dimensions=\"%s\" %s Format=\"HDF\">", shape, type);
   print_escaped(stream, file);
   fprintf(stream, ":/%s</DataItem>\n", dataset);
 }
 
-/* NAME.h5 gives NAME.xdmf; a name with another ending gets one more. */
+/* NAME.h5 becomes NAME.xdmf; to a name with another ending .xdmf is added. */
 static void name_page(const char *path, char *page) {
   const size_t length = strlen(path), stem = length > 3 && strcmp(path + length - 3, ".h5") == 0 ? length - 3 : length;
   snprintf(page, SN_TEXT_PATH, "%.*s.xdmf", (int)stem, path);
@@ -31,7 +31,7 @@ static void name_page(const char *path, char *page) {
 
 sn_status sn_xdmf_write(const char *path, ptrdiff_t members, ptrdiff_t snapshots, ptrdiff_t points, int count,
                         const char *const *names) {
-  static const char real[] = "NumberType=\"Float\" Precision=\"8\"", whole[] = "NumberType=\"Int\" Precision=\"4\"";
+  static const char real[] = "NumberType=\"Float\" Precision=\"8\"", integer[] = "NumberType=\"Int\" Precision=\"4\"";
   const char *slash = strrchr(path, '/'), *file = slash ? slash + 1 : path;
   char page[SN_TEXT_PATH], shape[80], extent[3][24];
   sn_text text;
@@ -50,7 +50,7 @@ sn_status sn_xdmf_write(const char *path, ptrdiff_t members, ptrdiff_t snapshots
           shape);
   print_item(text.stream, file, "x", extent[2], real);
   print_item(text.stream, file, "time", extent[1], real);
-  print_item(text.stream, file, "member", extent[0], whole);
+  print_item(text.stream, file, "member", extent[0], integer);
   fputs("      </Geometry>\n", text.stream);
   for (int i = 0; i < count; i++) {
     fprintf(text.stream, "      <Attribute Name=\"%s\" AttributeType=\"Scalar\" Center=\"Node\">\n", names[i]);

@@ -8,7 +8,7 @@
 
 /*
  * Writes NAME.xdmf beside the trajectory NAME.h5 at `path`: one rectilinear mesh (member, time, x) with `count` fields
- * on its nodes, each the whole dataset of that name. Local, for one rank; the page appears whole or not at all.
+ * on its nodes, each the complete dataset of that name. Local, for one rank; the page appears complete or not at all.
  * Error SN_ERROR_FILE.
  */
 sn_status sn_xdmf_write(const char *path, ptrdiff_t members, ptrdiff_t snapshots, ptrdiff_t points, int count,

@@ -1,7 +1,7 @@
 /*
  * Checksums of arrays that do not depend on who holds which part: every element has a share, made of its bits and its
  * place, and the shares are summed modulo 2^64. So ranks sum what they hold and one reduction gives the checksum of the
- * whole. A changed, moved or missing element changes it; it is no protection against somebody who means to deceive.
+ * complete. A changed, moved or missing element changes it; it is no protection against somebody who means to deceive.
  * All local.
  */
 #ifndef SINODE_CHECKSUM_H

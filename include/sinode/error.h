@@ -28,7 +28,7 @@ sn_status sn_error_create(sn_error_code code, const char *file, int line, const 
     __attribute__((format(printf, 4, 5), warn_unused_result));
 #define SN_ERROR(code, ...) sn_error_create((code), __FILE__, __LINE__, __VA_ARGS__)
 
-/* Marks an error that every rank of the program raises alike, so that no agreement is needed. Returns it. Local. */
+/* Marks an error that every rank of the program raises alike, so that no reduction is needed. Returns it. Local. */
 sn_status sn_error_collective(sn_status error) __attribute__((warn_unused_result));
 #define SN_ERROR_ALL(code, ...) sn_error_collective(SN_ERROR((code), __VA_ARGS__))
 
@@ -39,14 +39,14 @@ sn_status sn_error_trace(sn_status error, const char *file, int line, const char
 sn_error_code sn_error_get_code(sn_status error);
 const char *sn_error_get_message(sn_status error);
 const char *sn_error_get_trace(sn_status error);
-/* Whether every rank of comm, which has this one, has the error: all raised it alike, or they agreed on it. Local. */
+/* Whether every rank of comm, which has this one, has the error: raised alike, or by sn_collective_status. Local. */
 bool sn_error_is_collective(sn_status error, MPI_Comm comm);
 void sn_error_destroy(sn_status *error);
 
 /*
- * Agreement: returns SN_OK on all ranks if all gave SN_OK; otherwise every rank gets an error with the message of the
- * lowest rank that failed, collective over comm and no further: where there are several replicas, what one of them
- * agreed on is still to be told to the others. Collective over comm; one reduction when all is well.
+ * Reduces the ranks' status: SN_OK on all ranks if all passed SN_OK; otherwise every rank gets an error with the
+ * message of the lowest rank that failed. It is collective over comm only: an error of one replica is still unknown to
+ * the others. Collective over comm; one reduction without an error.
  */
 sn_status sn_collective_status(MPI_Comm comm, sn_status mine) __attribute__((warn_unused_result));
 

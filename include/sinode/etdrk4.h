@@ -74,7 +74,7 @@ sn_ks_balance sn_etdrk4_balance(const sn_etdrk4 *etdrk4);
 /*
  * Error SN_ERROR_RUN, the same on all ranks, if the run has blown up: the root mean square of the state is not finite
  * or beyond 1e4 (on the attractor it is about 1.3, whatever the domain). *request is this rank's and becomes what all
- * agree on, in the same reduction; NULL: none has one. Collective over world.
+ * have, in the same reduction; NULL: none has one. Collective over world.
  */
 sn_status sn_etdrk4_check(const sn_etdrk4 *etdrk4, sn_stop_request *request);
 

@@ -1,6 +1,6 @@
 /*
- * What all files share. A file appears whole or not at all: it is written as NAME.tmp, synced, read back and renamed.
- * Every file says what it is and where it comes from in its root attributes.
+ * What all files share. A file appears complete or not at all: it is written as NAME.tmp, synced, read back and
+ * renamed. Every file says what it is and where it comes from in its root attributes.
  *
  * Functions on files are collective over the communicator or grid they are given, unless they say "local"; what fails
  * on one rank fails on all. Errors are SN_ERROR_FILE and name the file and the object.

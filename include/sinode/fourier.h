@@ -4,8 +4,8 @@
  * One space rank: FFTW's real transforms; a field has points / 2 + 1 coefficients. Several, points = n1 n2: real and
  * complex transforms of these lengths on each rank and one transpose between them; a rank has some of the rows of
  * n2 wave numbers k1 + n1 k2, k1 = 0 .. n1 / 2, and the values of some columns of n1 points. Several and no such
- * factors (a prime number of points): FFTW-MPI's one-dimensional transform, which is complex, so two real fields travel
- * in one (z = f + i g; an odd one out travels with g = 0), takes three transposes, and leaves some ranks without
+ * factors (a prime number of points): FFTW-MPI's one-dimensional transform, which is complex, so two real fields are
+ * combined in one (z = f + i g; an odd last one has g = 0), takes three transposes, and leaves some ranks without
  * work.
  *
  * All are hidden behind "spectra": operations that are linear and real in physical space (multiplication of wave
@@ -48,18 +48,18 @@ ptrdiff_t sn_fourier_modes(const sn_fourier *fourier);
 ptrdiff_t sn_fourier_spectrum_stride(const sn_fourier *fourier);
 ptrdiff_t sn_fourier_mode_stride(const sn_fourier *fourier);
 
-/* Numbers to allocate for a coefficient array (at least spectra * modes; FFTW-MPI may want more room). */
+/* Numbers to allocate for a coefficient array (at least spectra * modes; FFTW-MPI may need more). */
 ptrdiff_t sn_fourier_size(const sn_fourier *fourier);
 
 /* Signed wave number of local mode m: 0 .. points/2 or -(points-1)/2 .. -1; points/2 for the unpaired Nyquist mode. */
 ptrdiff_t sn_fourier_wave_number(const sn_fourier *fourier, ptrdiff_t mode);
 
-/* How many modes of the whole spectrum local mode m stands for: 2 where its conjugate is left out, else 1. */
+/* How many modes of the full spectrum local mode m stands for: 2 where its conjugate is left out, else 1. */
 int sn_fourier_multiplicity(const sn_fourier *fourier, ptrdiff_t mode);
 
 /*
- * Where a layout holds both a coefficient and its conjugate, makes them so again: round-off sets them apart, and what
- * no real field has is not seen by any transform, but grows by itself where a symbol amplifies. Local.
+ * Where a layout holds both a coefficient and its conjugate, restores that relation: round-off breaks it, and a part
+ * that no real field has is seen by no transform but grows where a symbol amplifies. Local.
  */
 void sn_fourier_make_real(const sn_fourier *fourier, double complex *coefficients);
 

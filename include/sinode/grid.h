@@ -46,4 +46,7 @@ sn_range sn_grid_share(const sn_grid *grid, ptrdiff_t count);
 
 sn_timer *sn_grid_timer(const sn_grid *grid);
 
+/* Sums `count` values over the space ranks, in place: one reduction, none on one rank. Collective over space. */
+void sn_grid_sum_over_space(const sn_grid *grid, ptrdiff_t count, double *values);
+
 #endif

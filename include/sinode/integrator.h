@@ -5,7 +5,7 @@
  * What a backward pass needs of the forward pass is kept in one of three ways, all with bit-identical gradients:
  *
  *   all        stage values and activations of every step; nothing is recomputed
- *   solutions  one state a step; the stages of a step are recomputed when its turn comes
+ *   solutions  one state a step; the stages of a step are recomputed in the backward pass
  *   revolve    a given number of states; steps are recomputed by binomial checkpointing
  *   auto       the first of these that fits the memory given
  *

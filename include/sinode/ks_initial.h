@@ -11,6 +11,9 @@
 #include "sinode/grid.h"
 #include "sinode/name.h"
 
+/* |u| reaches this on the attractor, whatever the domain. */
+#define SN_KS_TYPICAL_MAX_ABS_U 3.0
+
 /*
  * paper   cos(x / 22) sin(1 + x / 22), as published: not periodic on [0, 22), so its first high modes are large
  * cosine  cos(2 pi x / L) (1 + sin(2 pi x / L))

@@ -8,7 +8,7 @@
  *         the integral by Simpson's rule, whose error is of the order of ETDRK4's own. The difference, relative to the
  *         energy dissipated, shows aliasing (power that the discrete product creates) and too large a dt alike.
  *
- * The budget cannot show a lack of modes where dealiasing makes the product conserve energy at any resolution, and the
+ * The budget cannot show missing modes where dealiasing makes the product conserve energy at any resolution, and the
  * tail cannot show a large dt: both are needed. Cost: three sums over the spectrum a snapshot, no transform. The
  * initial state is not judged: it is not the generator's product.
  */

@@ -67,7 +67,7 @@ bool sn_linear_is_of_one_grid(sn_linear_kind kind);
 sn_linear_shape sn_linear_shape_of(const sn_linear_options *options, double length);
 
 /*
- * Adds the operator's block to `parameters` (kept, not owned) and makes room for up to `samples` samples. Collective
+ * Adds the operator's block to `parameters` (kept, not owned) and allocates for up to `samples` samples. Collective
  * over space. Error: taps even or more than points.
  */
 sn_status sn_linear_create(const sn_grid *grid, const sn_linear_shape *shape, ptrdiff_t samples,
@@ -80,7 +80,7 @@ sn_status sn_linear_initialize(sn_linear *linear, const sn_linear_init *init);
 /* Writes the coefficients of Kuramoto-Sivashinsky into the parameters (5 taps or dense). Local. Error: other taps. */
 sn_status sn_linear_set_ks(sn_linear *linear);
 
-/* Takes note that the coefficients changed: the version goes up, the symbol is recomputed. Collective over space. */
+/* After the coefficients changed: raises the version, recomputes the symbol. Collective over space. */
 sn_status sn_linear_update(sn_linear *linear);
 long sn_linear_version(const sn_linear *linear);
 

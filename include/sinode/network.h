@@ -10,7 +10,8 @@
  *   conv   periodic 1-D convolutions over channels, 1 -> ... -> 1; halo exchange; weights replicated, independent of N
  *          and of the length. z_l[o, j] = b_l[o] + sum_{i, k} W_l[o, i, k] a_{l-1}[i, j + k - kernel/2].
  *
- *   product  sums of products of convolutions over channels, beside a linear one: F(u) = r * ((p * u) (q * u)) + l * u
+ *   product  the bilinear convolution: sums of products of convolutions over channels, and a linear one,
+ *          F(u) = r * ((p * u) (q * u)) + l * u
  *          (* the cross-correlation above); halo exchange, weights as of conv, no activation. Parameters:
  *          "nonlinear/layer_0/weight" (2 channels, 1, kernel), p before q; "nonlinear/layer_1/weight" (1, channels,
  *          kernel), r; "nonlinear/linear/weight" (1, 1, kernel), l; no biases.
@@ -20,7 +21,7 @@
  *
  *   none   F = 0.
  *
- *   shell  functions that the user of the library gives: sinode/network_shell.h.
+ *   shell  functions that the user of the library provides: sinode/network_shell.h.
  *
  * Parameters of mlp and conv: "nonlinear/layer_l/weight" (out, in) or (out, in, kernel), "nonlinear/layer_l/bias"
  * (out), PyTorch's layout.
@@ -119,7 +120,7 @@ sn_network_shape sn_network_shape_of(const sn_network_options *options, double l
 const char *sn_network_set_layers(sn_network_shape *shape, int layers, const ptrdiff_t *outputs);
 
 /*
- * Adds the blocks to `parameters` (kept, not owned) and makes room for up to `samples` samples. Collective over space.
+ * Adds the blocks to `parameters` (kept, not owned) and allocates for up to `samples` samples. Collective over space.
  * Errors: a kernel that is even or wider than the grid; other than double precision of anything but an mlp; a shell
  * without its functions. A hidden layer may be narrower than there are space ranks.
  */

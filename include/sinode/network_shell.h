@@ -21,12 +21,12 @@ typedef struct sn_network_shell {
   void *context; /* handed to every function; stays the caller's */
 
   /*
-   * Adds the blocks of its parameters, "nonlinear/NAME", and takes what memory it wants for up to `samples` samples.
+   * Adds the blocks of its parameters, "nonlinear/NAME", and allocates for up to `samples` samples.
    * The blocks' values come later and begin at 0: set them once the model is there. Collective over space.
    */
   sn_status (*create)(void *context, const sn_grid *grid, ptrdiff_t samples, sn_parameters *parameters);
 
-  /* Gives back what create took, also after a create that failed. May be NULL. */
+  /* Frees what create allocated, also after a create that failed. May be NULL. */
   void (*destroy)(void *context);
 
   /* Doubles that forward keeps for backward and tangent. NULL: none. Local. */
@@ -36,7 +36,7 @@ typedef struct sn_network_shell {
   sn_status (*forward)(void *context, ptrdiff_t samples, const double *u, double *f, double *tape);
 
   /*
-   * u_bar = (dF/du)^T f_bar, and gradient += (dF/dtheta)^T f_bar at the blocks' offsets: the whole of it for a split
+   * u_bar = (dF/du)^T f_bar, and gradient += (dF/dtheta)^T f_bar at the blocks' offsets: all of it for a split
    * block, this rank's share of a replicated one that is marked `partial`. Either may be NULL: not wanted.
    */
   sn_status (*backward)(void *context, ptrdiff_t samples, const double *u, const double *tape, const double *f_bar,

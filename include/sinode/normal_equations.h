@@ -1,6 +1,6 @@
 /*
- * The normal equations of linear least squares, min |J x + r|^2, over all ranks: rows of J and r live anywhere, J^T J
- * is summed up and dealt out in blocks of columns (1 x ranks, block-cyclic), factorized by ScaLAPACK's pdpotrf
+ * The normal equations of linear least squares, min |J x + r|^2, over all ranks: rows of J and r are on any rank, J^T J
+ * is summed and distributed in blocks of columns (1 x ranks, block-cyclic), factorized by ScaLAPACK's pdpotrf
  * (LAPACK's dpotrf on one rank), and every rank gets the solution. While it is summed up, each rank holds its own share
  * of the whole matrix, 8 order^2 bytes. All ranks of comm take part in everything but `add`.
  */

@@ -1,6 +1,6 @@
 /*
- * What a rank requests to happen between two steps of a long computation. Ranks agree in the reduction that a step has
- * anyway: they count the requests, and the greatest that anybody has is what all do.
+ * What a rank requests between two steps of a long computation. The requests are counted in the reduction that a step
+ * has anyway, and all ranks act on the greatest of them.
  */
 #ifndef SINODE_STOP_REQUEST_H
 #define SINODE_STOP_REQUEST_H
@@ -11,7 +11,7 @@ typedef enum {
   SN_STOP_REQUEST_STOP        /* a checkpoint, and stop */
 } sn_stop_request;
 
-/* The request as counts[SN_STOP_REQUEST_COUNTS] that are summed over the ranks, and the agreed request from the sums.
+/* The request as counts[SN_STOP_REQUEST_COUNTS] that are summed over the ranks, and the greatest request from the sums.
  * Local. */
 enum { SN_STOP_REQUEST_COUNTS = 2 };
 static inline void sn_stop_request_count(sn_stop_request request, double *counts) {

@@ -42,6 +42,13 @@ double sn_tableau_linear(const sn_tableau *tableau, int i, int j);
 /* The same for G. */
 double sn_tableau_nonlinear(const sn_tableau *tableau, int i, int j);
 
+/*
+ * The distinct gamma_i = dt at_ii other than 0 of the stages in use (NULL: all), in the order of the stages; returns
+ * how many. which[i]: where gamma[] has that of stage i, -1 for a stage without a solve.
+ */
+int sn_tableau_gammas(const sn_tableau *tableau, double dt, const bool *used, double gamma[SN_TABLEAU_STAGES],
+                      int which[SN_TABLEAU_STAGES]);
+
 /* Whether there is an embedded method. */
 bool sn_tableau_is_embedded(const sn_tableau *tableau);
 

@@ -1,4 +1,4 @@
-/* Text files that appear whole or not at all: composed in memory, then written beside their place and renamed. */
+/* Text files that appear complete or not at all: composed in memory, written under a temporary name and renamed. */
 #ifndef SINODE_TEXT_FILE_H
 #define SINODE_TEXT_FILE_H
 

@@ -40,10 +40,19 @@ void sn_timer_destroy(sn_timer **timer);
 void sn_timer_start(sn_timer *timer, sn_time_region region);
 void sn_timer_stop(sn_timer *timer, sn_time_region region);
 
+/* SN_TRY inside a region, which is closed also where the expression fails: a run may go on after that. */
+#define SN_TRY_TIMED(timer, region, expression)                                       \
+  do {                                                                                \
+    sn_timer_start((timer), (region));                                                \
+    sn_status sn_timed_ = (expression);                                               \
+    sn_timer_stop((timer), (region));                                                 \
+    if (sn_timed_) return sn_error_trace(sn_timed_, __FILE__, __LINE__, #expression); \
+  } while (0)
+
 double sn_timer_seconds(const sn_timer *timer, sn_time_region region);
 long sn_timer_calls(const sn_timer *timer, sn_time_region region);
 
-/* As it stands in the table: "halo exchange". */
+/* As in the table: "halo exchange". */
 const char *sn_timer_name(sn_time_region region);
 
 /* Seconds since some fixed moment, monotonic. */

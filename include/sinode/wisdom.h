@@ -20,7 +20,7 @@
 sn_status sn_wisdom_read(MPI_Comm comm, const char *path);
 
 /*
- * Gathers what the ranks know in the file, which appears whole or not at all. Collective over comm. Error
+ * Writes the wisdom of all ranks to the file, which appears complete or not at all. Collective over comm. Error
  * SN_ERROR_FILE.
  */
 sn_status sn_wisdom_write(MPI_Comm comm, const char *path);

@@ -1,5 +1,5 @@
 #!/bin/bash
-# The tables of docs/performance.md: whole steps beside their bare floors and beside PyTorch, on 1 and 2 ranks, in turn,
+# The tables of docs/performance.md: whole steps beside their baselines and beside PyTorch, on 1 and 2 ranks, in turn,
 # three times; the same training in three precisions; and how the cost of an iteration grows.
 #   jobs/performance/run.sh [tables|precision|growth]      all by default
 # Installs what is missing but PyTorch (python3-torch), builds, measures and draws: a quarter of an hour. Leave the
@@ -21,7 +21,7 @@ cmake --preset release
 cmake --build --preset release --target sinode_program
 mkdir -p "$run"
 
-# measure NAME RANKS MEASUREMENT settings...: ours, beside its floor
+# measure NAME RANKS MEASUREMENT settings...: ours, beside its baseline
 measure() {
   local name=$1 ranks=$2 only=$3
   shift 3
@@ -36,7 +36,7 @@ measure() {
 rival() { "$PYTHON" jobs/performance/rival.py "$@"; }
 
 tables() {
-  say "Whole steps beside their bare floors, and the same in PyTorch"
+  say "Whole steps beside their baselines, and the same in PyTorch"
   if ! "$PYTHON" -c 'import torch' 2>/dev/null; then
     echo "python3-torch is not there (apt-get install python3-torch): the rival is left out"
     rival() { :; }

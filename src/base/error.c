@@ -10,12 +10,12 @@ enum { MESSAGE_LENGTH = 1024, TRACE_LENGTH = 2048 };
 
 struct sn_error {
   sn_error_code code;
-  int ranks; /* that have this error: one, those that agreed on it, or all there are */
+  int ranks; /* that have this error: one, those that reduced their status, or all there are */
   char message[MESSAGE_LENGTH];
   char trace[TRACE_LENGTH];
 };
 
-/* Handed out when there is no memory left even for an error; never freed, never written. */
+/* Returned when there is no memory left even for an error; never freed, never written. */
 static struct sn_error no_memory = {SN_ERROR_RUN, 1, "out of memory; use more ranks or a smaller problem", ""};
 
 static const char *base_name(const char *path) {
@@ -75,9 +75,9 @@ sn_status sn_collective_status(MPI_Comm comm, sn_status mine) {
   if (rank == first) theirs = *mine;
   MPI_Bcast(&theirs, (int)sizeof theirs, MPI_BYTE, first, comm);
   if (mine) sn_error_destroy(&mine);
-  struct sn_error *agreed = malloc(sizeof *agreed);
-  if (!agreed) return &no_memory;
-  *agreed = theirs;
-  if (agreed->ranks < size) agreed->ranks = size;
-  return agreed;
+  struct sn_error *shared = malloc(sizeof *shared);
+  if (!shared) return &no_memory;
+  *shared = theirs;
+  if (shared->ranks < size) shared->ranks = size;
+  return shared;
 }

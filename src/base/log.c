@@ -12,7 +12,7 @@
 
 struct sn_log {
   bool speaks, quiet, terminal;
-  bool line_open;               /* a progress line stands unfinished on the terminal */
+  bool line_open;               /* the terminal's last line is an unfinished progress line */
   char warned[1024];            /* the last warning */
   double started, last, before; /* clock at the start and at the last line; what was done before the start */
 };

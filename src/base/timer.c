@@ -7,7 +7,7 @@
 
 enum { NODES_MOST = 128, NONE = -1 };
 
-/* A region inside another: the same region started elsewhere is another node. Parents stand before their children. */
+/* A region inside another: the same region started elsewhere is another node. Parents come before their children. */
 typedef struct {
   int parent, region;
   double seconds, started;
@@ -110,7 +110,7 @@ typedef struct {
   long calls[NODES_MOST];
 } table;
 
-/* Ranks may have met regions in another order, or not at all: everyone looks up rank 0's nodes in its own tree. */
+/* Ranks may have entered regions in another order, or not at all: each looks up rank 0's nodes in its own tree. */
 static void gather(const sn_timer *timer, MPI_Comm comm, table *t) {
   int mine[NODES_MOST];
   double seconds[NODES_MOST + 1];

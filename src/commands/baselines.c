@@ -96,7 +96,7 @@ static void begin_from_last(sn_baselines *b) {
     b->sizes[m] = 0;
     for (ptrdiff_t k = m * b->points; k < (m + 1) * b->points; k++) b->sizes[m] += b->states[k] * b->states[k];
   }
-  MPI_Allreduce(MPI_IN_PLACE, b->sizes, (int)b->members, MPI_DOUBLE, MPI_SUM, sn_grid_space(b->grid));
+  sn_grid_sum_over_space(b->grid, b->members, b->sizes);
   for (ptrdiff_t m = 0; m < b->members; m++) {
     const double size = sqrt(b->sizes[m] / (double)sn_grid_points(b->grid));
     if (!(size > 0) || isinf(size)) continue;
@@ -106,12 +106,11 @@ static void begin_from_last(sn_baselines *b) {
 }
 
 sn_status sn_baselines_advance(sn_baselines *b, ptrdiff_t count) {
-  sn_timer_start(b->app->timer, SN_TIME_BASELINES);
   begin_from_last(b);
-  SN_TRY(
+  SN_TRY_TIMED(
+      b->app->timer, SN_TIME_BASELINES,
       sn_collective_status(b->app->world, sn_integrator_forward(b->integrator, b->members, count, b->states, false)));
   b->last = count;
-  sn_timer_stop(b->app->timer, SN_TIME_BASELINES);
   return SN_OK;
 }
 

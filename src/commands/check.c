@@ -19,13 +19,11 @@
 #include "run/stability_check.h"
 #include "run/training_setup.h"
 #include "sinode/dataset.h"
+#include "sinode/ks_initial.h"
 #include "sinode/memory.h"
 #include "sinode/objective.h"
 #include "sinode/optimizer.h"
 #include "sinode/trainer.h"
-
-/* |u| reaches this on the attractor of Kuramoto-Sivashinsky, whatever the domain. */
-static const double typical_max_abs_u = 3;
 
 static double mebibytes(double bytes) { return bytes / 1048576; }
 
@@ -81,7 +79,7 @@ static sn_status report_integration(const sn_app *app, sn_model *model, const sn
   SN_TRY(sn_setup_integrator(app, model, interval, c->train.window, sn_setup_training_passes(app), &integrator));
   sn_status status = sn_collective_status(app->world, sn_integrator_reserve(integrator, samples));
   if (!status)
-    status = sn_stability_check(app, model, typical_max_abs_u, sn_integrator_steps(integrator, c->train.window));
+    status = sn_stability_check(app, model, SN_KS_TYPICAL_MAX_ABS_U, sn_integrator_steps(integrator, c->train.window));
   const double window = (double)c->train.window * round(interval / c->integrator.dt);
   sn_log_line(app->log, "scheme: %s, dt %g, %.0f steps a window; solver %s", c->integrator.tableau->name,
               c->integrator.dt, window, sn_integrator_solver_reason(integrator));

@@ -9,6 +9,7 @@
 #include "run/training_setup.h"
 #include "sinode/count.h"
 #include "sinode/etdrk4.h"
+#include "sinode/ks_initial.h"
 #include "sinode/memory.h"
 #include "sinode/reduction.h"
 #include "sinode/solver.h"

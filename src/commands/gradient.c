@@ -69,11 +69,11 @@ static void keep_trajectory(sn_gradient_evaluation *e) {
 }
 
 static void report_statistics(const sn_gradient_evaluation *e) {
-  char rigor[SN_STATISTICS_LENGTH];
-  sn_integrator_statistics(e->integrator, rigor, sizeof rigor);
+  char statistics[SN_STATISTICS_LENGTH];
+  sn_integrator_statistics(e->integrator, statistics, sizeof statistics);
   sn_log_line(e->app->log, "solver: %s; factorizations: %ld", sn_integrator_solver_reason(e->integrator),
               sn_integrator_factorizations(e->integrator));
-  if (*rigor) sn_log_line(e->app->log, "%s", rigor);
+  if (*statistics) sn_log_line(e->app->log, "%s", statistics);
   sn_log_line(e->app->log, "adjoint storage: %s; %td forward steps for %td",
               sn_integrator_storage_reason(e->integrator), sn_integrator_forward_steps(e->integrator), e->steps);
 }

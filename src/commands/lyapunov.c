@@ -119,9 +119,7 @@ static sn_status find_exponents(exponents_run *r) {
   const sn_config *c = &r->app->config;
   SN_TRY(sn_output_lock_file(r->app, c->lyapunov.file, "lyapunov.file"));
   SN_TRY(sn_output_check(r->app, c->lyapunov.file, "lyapunov.file"));
-  sn_timer_start(r->app->timer, SN_TIME_SETUP);
-  SN_TRY(prepare(r));
-  sn_timer_stop(r->app->timer, SN_TIME_SETUP);
+  SN_TRY_TIMED(r->app->timer, SN_TIME_SETUP, prepare(r));
   sn_log_line(r->app->log, "scheme: %s, dt %g; solver %s", c->integrator.tableau->name, c->integrator.dt,
               sn_integrator_solver_reason(r->integrator));
   SN_TRY(run_all(r));

@@ -64,9 +64,9 @@ static sn_status begin_baselines(sn_prediction *p) {
 
 static sn_status summarize(sn_prediction *p) {
   const sn_config *c = &p->app->config;
-  char rigor[SN_STATISTICS_LENGTH];
-  sn_integrator_statistics(p->integrator, rigor, sizeof rigor);
-  if (*rigor) sn_log_line(p->app->log, "%s", rigor);
+  char statistics[SN_STATISTICS_LENGTH];
+  sn_integrator_statistics(p->integrator, statistics, sizeof statistics);
+  if (*statistics) sn_log_line(p->app->log, "%s", statistics);
   double estimate = p->worst_estimate;
   MPI_Allreduce(MPI_IN_PLACE, &estimate, 1, MPI_DOUBLE, MPI_MAX, p->app->world);
   if (p->estimate)
@@ -85,9 +85,8 @@ static sn_status summarize(sn_prediction *p) {
   return SN_OK;
 }
 
-static sn_status predict(sn_prediction *p) {
+static sn_status prepare(sn_prediction *p) {
   const sn_config *c = &p->app->config;
-  sn_timer_start(p->app->timer, SN_TIME_SETUP);
   p->scores = c->predict.baselines ? SN_SCORES_MOST : 1;
   SN_TRY(sn_prediction_load(p));
   SN_TRY(sn_collective_status(p->app->world, allocate_arrays(p)));
@@ -106,8 +105,11 @@ static sn_status predict(sn_prediction *p) {
   sn_log_line(p->app->log, "scheme: %s, dt %g; solver %s", c->integrator.tableau->name, c->integrator.dt,
               sn_integrator_solver_reason(p->integrator));
   SN_TRY(begin_baselines(p));
-  SN_TRY(sn_prediction_open(p));
-  sn_timer_stop(p->app->timer, SN_TIME_SETUP);
+  return sn_prediction_open(p);
+}
+
+static sn_status predict(sn_prediction *p) {
+  SN_TRY_TIMED(p->app->timer, SN_TIME_SETUP, prepare(p));
   SN_TRY(roll_out(p));
   const double *finals[1 + SN_SCORES_MOST] = {p->start_time};
   for (int k = 0; k < p->scores; k++) finals[1 + k] = p->valid_time + k * p->members.count;

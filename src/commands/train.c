@@ -58,9 +58,9 @@ static sn_status write_model(sn_training *t, const char *name) {
   sn_parameters *parameters = sn_model_parameters(t->model);
   provenance.held_out = t->held_out;
   sn_run_path(t->app, name, path);
-  sn_timer_start(t->app->timer, SN_TIME_WRITE);
-  SN_TRY(sn_model_file_write(t->grid, path, &description, parameters, sn_parameters_values(parameters), &provenance));
-  sn_timer_stop(t->app->timer, SN_TIME_WRITE);
+  SN_TRY_TIMED(
+      t->app->timer, SN_TIME_WRITE,
+      sn_model_file_write(t->grid, path, &description, parameters, sn_parameters_values(parameters), &provenance));
   return SN_OK;
 }
 
@@ -142,7 +142,6 @@ static sn_status prepare(sn_training *t) {
   const sn_config *c = &app->config;
   double interval;
   t->libraries = sn_memory_of_libraries();
-  sn_timer_start(app->timer, SN_TIME_SETUP);
   SN_TRY(sn_setup_grid(app, &t->grid));
   SN_TRY(sn_training_load(t, &interval));
   const ptrdiff_t samples = sn_trainer_samples(t->grid, t->dataset, c->train.batch, sn_setup_slice(t->app));
@@ -160,9 +159,7 @@ static sn_status prepare(sn_training *t) {
   t->estimated_memory = sn_memory_estimate_peak(sn_model_parameters(t->model), (double)sn_memory_bytes(), t->libraries);
   MPI_Allreduce(MPI_IN_PLACE, &t->estimated_memory, 1, MPI_DOUBLE, MPI_MAX, app->world);
   announce(t, interval);
-  SN_TRY(sn_training_begin(t));
-  sn_timer_stop(app->timer, SN_TIME_SETUP);
-  return SN_OK;
+  return sn_training_begin(t);
 }
 
 /* Whether the model at the end of training is there; of a run that was complete before, it stays as it is. */
@@ -184,10 +181,10 @@ static sn_status finish(sn_training *t, bool trained) {
   sn_log_line(t->app->log, "trained %lld epochs, %lld iterations in %.1f s (%.3f s an epoch)", (long long)state->epoch,
               (long long)state->iteration, state->seconds, state->seconds / (double)state->epoch);
   sn_log_line(t->app->log, "training loss %.4e, validation loss %.4e, best %.4e", last[3], last[4], state->best);
-  char rigor[SN_STATISTICS_LENGTH];
-  sn_integrator_statistics(t->integrator, rigor, sizeof rigor);
-  sn_log_line(t->app->log, "factorizations: %ld%s%s", sn_integrator_factorizations(t->integrator), *rigor ? "; " : "",
-              rigor);
+  char statistics[SN_STATISTICS_LENGTH];
+  sn_integrator_statistics(t->integrator, statistics, sizeof statistics);
+  sn_log_line(t->app->log, "factorizations: %ld%s%s", sn_integrator_factorizations(t->integrator),
+              *statistics ? "; " : "", statistics);
   sn_log_line(t->app->log, "memory: %.0f MiB a rank at its peak, %.0f estimated", last[6],
               t->estimated_memory / 1048576);
   sn_log_line(t->app->log, "written: %s/{model,best}.h5, history.csv, config.yaml", t->app->config.run.directory);
@@ -197,7 +194,7 @@ static sn_status finish(sn_training *t, bool trained) {
 static sn_status train(sn_training *t) {
   sn_app *app = t->app;
   bool stopped;
-  SN_TRY(prepare(t));
+  SN_TRY_TIMED(t->app->timer, SN_TIME_SETUP, prepare(t));
   SN_TRY(report_status(t, SN_RUN_RUNNING, "training"));
   sn_stop_policy_start(&t->policy, app, app->config.run.checkpoint_interval, sn_training_checkpoint_bytes(t));
   const sn_trainer_hooks hooks = {

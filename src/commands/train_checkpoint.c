@@ -64,13 +64,21 @@ double sn_training_checkpoint_bytes(const sn_training *t) {
   return 8 * vectors * (double)sn_parameters_total(sn_model_parameters(t->model), false);
 }
 
+/* Writes the checkpoint of an iteration and deletes those that are not kept. */
+static sn_status write_checkpoint(sn_training *t, const sn_checkpoint *checkpoint, int64_t iteration) {
+  const sn_model_description description = sn_setup_describe(t->app, t->model);
+  sn_provenance provenance = sn_output_provenance(t->app, "checkpoint of training");
+  const sn_series series = sn_run_checkpoints(t->app);
+  char path[SN_SERIES_PATH];
+  provenance.held_out = t->held_out;
+  sn_series_path(&series, iteration, path);
+  SN_TRY(sn_checkpoint_file_write(t->grid, path, &description, checkpoint, &provenance));
+  memcpy(t->checkpoint, path, sizeof path); /* status.json names what is there */
+  return sn_series_prune(t->app, &series, t->app->config.run.checkpoint.keep, t->spared);
+}
+
 sn_status sn_training_save(sn_training *t, double loss) {
   contents c;
-  sn_app *app = t->app;
-  const sn_model_description description = sn_setup_describe(app, t->model);
-  sn_provenance provenance = sn_output_provenance(app, "checkpoint of training");
-  provenance.held_out = t->held_out;
-  const sn_series series = sn_run_checkpoints(app);
   const int64_t iteration = sn_trainer_peek_state(t->trainer)->iteration;
   const double started = sn_clock();
   if (t->spared < 0 || loss < t->spared_loss) {
@@ -79,13 +87,7 @@ sn_status sn_training_save(sn_training *t, double loss) {
   }
   sn_trainer_gather(t->trainer);
   list_contents(t, &c);
-  sn_timer_start(app->timer, SN_TIME_WRITE);
-  char path[SN_SERIES_PATH];
-  sn_series_path(&series, iteration, path);
-  SN_TRY(sn_checkpoint_file_write(t->grid, path, &description, &c.whole, &provenance));
-  memcpy(t->checkpoint, path, sizeof path); /* status.json names what is there */
-  SN_TRY(sn_series_prune(app, &series, app->config.run.checkpoint.keep, t->spared));
-  sn_timer_stop(app->timer, SN_TIME_WRITE);
+  SN_TRY_TIMED(t->app->timer, SN_TIME_WRITE, write_checkpoint(t, &c.whole, iteration));
   sn_stop_policy_saved(&t->policy, sn_clock() - started);
   return SN_OK;
 }

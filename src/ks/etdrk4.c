@@ -10,10 +10,10 @@ enum { CONTOUR = 32 };
 
 static const double blown_up = 1e4; /* root mean square; on the attractor it is about 1.3, whatever the domain */
 
-/* The real factors of a mode; those of the product hold -k/2 of its derivative, whose i is left to the stages. */
+/* The real factors of a mode; those of the product include -k/2 of its derivative, the stages multiply by i. */
 typedef struct {
-  double *whole; /* exp(z), z = dt (k^2 - k^4) */
-  double *half;  /* exp(z / 2), 0 where the product is cut off */
+  double *full; /* exp(z), z = dt (k^2 - k^4) */
+  double *half; /* exp(z / 2), 0 where the product is cut off */
   double *q, *first, *middle, *last;
 } factors;
 
@@ -27,9 +27,9 @@ struct sn_etdrk4 {
   ptrdiff_t members, members_of_all, groups, steps_done;
   sn_fourier *fourier;   /* of one group; NULL without members */
   ptrdiff_t size, count; /* numbers of a group's array; those in use */
-  ptrdiff_t run;         /* numbers that have factors of their own: a spectrum, or all where they are mixed */
+  ptrdiff_t run;         /* numbers that have factors of their own: a spectrum, or all where spectra are interleaved */
   ptrdiff_t highest;     /* mode that interacts */
-  ptrdiff_t cuts;        /* runs of modes beyond, among those with factors */
+  ptrdiff_t cuts;        /* runs of higher modes, among those with factors */
   sn_range *cut;         /* (cuts) */
   factors factors;
   double complex *state;               /* (groups, size) */
@@ -53,7 +53,7 @@ static ptrdiff_t magnitude_of(const sn_fourier *fourier, ptrdiff_t mode) {
   return m < 0 ? -m : m;
 }
 
-/* Finds the runs of modes that are cut off; without room for them it only counts. */
+/* Finds the runs of modes that are cut off; cut NULL: only counts them. */
 static ptrdiff_t find_cuts(const sn_etdrk4 *etdrk4, sn_range *cut) {
   const sn_fourier *fourier = etdrk4->fourier;
   const ptrdiff_t stride = sn_fourier_mode_stride(fourier);
@@ -84,7 +84,7 @@ static void set_factors(sn_etdrk4 *etdrk4) {
     double weight[4];
     integrate_contour(z, weight);
     for (ptrdiff_t i = mode * stride; i < (mode + 1) * stride; i++) {
-      f->whole[i] = exp(z);
+      f->full[i] = exp(z);
       f->half[i] = is_cut ? 0 : exp(z / 2);
       f->q[i] = weight[0] * derivative;
       f->first[i] = weight[1] * derivative;
@@ -96,7 +96,7 @@ static void set_factors(sn_etdrk4 *etdrk4) {
 
 static sn_status allocate(sn_etdrk4 *etdrk4) {
   factors *f = &etdrk4->factors;
-  double **const arrays[] = {&f->whole, &f->half, &f->q, &f->first, &f->middle, &f->last};
+  double **const arrays[] = {&f->full, &f->half, &f->q, &f->first, &f->middle, &f->last};
   for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) SN_TRY(SN_NEW(etdrk4->run, arrays[i]));
   double complex **const work[] = {&etdrk4->work, &etdrk4->memory, &etdrk4->sum};
   for (size_t i = 0; i < sizeof work / sizeof *work; i++) SN_TRY(SN_NEW(etdrk4->size, work[i]));
@@ -134,7 +134,7 @@ sn_status sn_etdrk4_create(const sn_grid *grid, ptrdiff_t members, const sn_etdr
 void sn_etdrk4_destroy(sn_etdrk4 **etdrk4) {
   if (!*etdrk4) return;
   factors *f = &(*etdrk4)->factors;
-  double **const arrays[] = {&f->whole, &f->half, &f->q, &f->first, &f->middle, &f->last};
+  double **const arrays[] = {&f->full, &f->half, &f->q, &f->first, &f->middle, &f->last};
   for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) SN_FREE(*arrays[i]);
   SN_FREE((*etdrk4)->cut);
   SN_FREE((*etdrk4)->work);
@@ -176,16 +176,18 @@ sn_status sn_etdrk4_get_state(sn_etdrk4 *etdrk4, double *state) {
   return SN_OK;
 }
 
-/* What a stage reads and writes, of one group. */
+/* The arrays of one group that a stage reads and writes. */
 typedef struct {
   double complex *v, *w, *memory, *sum;
 } numbers;
 
 /*
- * Complex numbers as the processor takes them: two at once, and the odd one at the end. The compiler keeps to narrower
- * registers by itself, which takes half as long again. Nobody outside calls these functions, so how numbers wider than
- * the processor's registers are passed does not matter.
+ * The stages for one complex number at a time in ISO C, and for two at once, the odd one at the end, where the compiler
+ * has GNU's vector types: left to itself it vectorizes less well (CMakeLists.txt has the figures; both give the same to
+ * round-off).
  */
+#if defined __GNUC__ && !defined SINODE_ISO_C
+/* Nobody outside calls these functions, so how numbers wider than the processor's registers are passed is no matter. */
 #pragma GCC diagnostic ignored "-Wpsabi"
 typedef double single __attribute__((vector_size(2 * sizeof(double)), aligned(sizeof(double)), may_alias));
 typedef double pair __attribute__((vector_size(4 * sizeof(double)), aligned(sizeof(double)), may_alias));
@@ -199,6 +201,21 @@ static inline pair pair_factor(const double *factor) {
   return __builtin_shufflevector(both, both, 0, 0, 1, 1);
 }
 
+#define WIDTH 2
+#define NUMBER pair
+#define OF(name) pair_##name
+#define HAS_PAIRS
+#include "etdrk4_stages.h"
+#undef WIDTH
+#undef NUMBER
+#undef OF
+#else
+typedef double complex single;
+
+static inline single single_times_i(single z) { return CMPLX(-cimag(z), creal(z)); }
+static inline double single_factor(const double *factor) { return *factor; }
+#endif
+
 #define WIDTH 1
 #define NUMBER single
 #define OF(name) single_##name
@@ -207,22 +224,14 @@ static inline pair pair_factor(const double *factor) {
 #undef NUMBER
 #undef OF
 
-#define WIDTH 2
-#define NUMBER pair
-#define OF(name) pair_##name
-#include "etdrk4_stages.h"
-#undef WIDTH
-#undef NUMBER
-#undef OF
-
-/* Of one group, in the course of a step. */
+/* The context of a group's step. */
 typedef struct {
   const sn_etdrk4 *etdrk4;
   double complex *state;
 } progress;
 
 static factors factors_from(const factors *f, ptrdiff_t begin) {
-  return (factors){f->whole + begin, f->half + begin,   f->q + begin,
+  return (factors){f->full + begin,  f->half + begin,   f->q + begin,
                    f->first + begin, f->middle + begin, f->last + begin};
 }
 
@@ -238,11 +247,14 @@ static void cut_off(const sn_etdrk4 *etdrk4, ptrdiff_t first, ptrdiff_t count) {
 static void stage(void *context, ptrdiff_t stage, ptrdiff_t first, ptrdiff_t count) {
   const progress *p = context;
   const sn_etdrk4 *e = p->etdrk4;
-  const ptrdiff_t even = count - count % 2;
   const numbers all = {p->state + first, e->work + first, e->memory + first, e->sum + first};
   const factors f = factors_from(&e->factors, first % e->run);
-  pair_stage(stage, 0, even, f, all);
-  single_stage(stage, even, count, f, all);
+  ptrdiff_t done = 0;
+#ifdef HAS_PAIRS
+  done = count - count % 2;
+  pair_stage(stage, 0, done, f, all);
+#endif
+  single_stage(stage, done, count, f, all);
   if (stage % 4 == 3) cut_off(e, first, count);
 }
 
@@ -253,16 +265,18 @@ static sn_status step_group(sn_etdrk4 *etdrk4, double complex *state, ptrdiff_t 
   return sn_fourier_pseudospectral_squares(etdrk4->fourier, etdrk4->work, 4 * steps, stage, &p);
 }
 
-sn_status sn_etdrk4_step(sn_etdrk4 *etdrk4, ptrdiff_t steps) {
-  sn_timer *timer = sn_grid_timer(etdrk4->grid);
-  sn_timer_start(timer, SN_TIME_STEP);
+static sn_status step_groups(sn_etdrk4 *etdrk4, ptrdiff_t steps) {
   for (ptrdiff_t g = 0; g < etdrk4->groups; g++) {
     double complex *state = etdrk4->state + g * etdrk4->size;
     SN_TRY(step_group(etdrk4, state, steps));
     sn_fourier_make_real(etdrk4->fourier, state);
   }
+  return SN_OK;
+}
+
+sn_status sn_etdrk4_step(sn_etdrk4 *etdrk4, ptrdiff_t steps) {
+  SN_TRY_TIMED(sn_grid_timer(etdrk4->grid), SN_TIME_STEP, step_groups(etdrk4, steps));
   etdrk4->steps_done += steps;
-  sn_timer_stop(timer, SN_TIME_STEP);
   return SN_OK;
 }
 
@@ -296,7 +310,7 @@ static void add_balance(const sn_etdrk4 *etdrk4, const double complex *state, do
   }
 }
 
-/* The balance, and in the same reduction the requests for what comes next. */
+/* The balance, and in the same reduction the requests to stop or to save. */
 static sn_ks_balance reduce_balance(const sn_etdrk4 *etdrk4, sn_stop_request *request) {
   double sums[5 + SN_STOP_REQUEST_COUNTS] = {0};
   if (request) sn_stop_request_count(*request, sums + 5);

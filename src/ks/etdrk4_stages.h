@@ -20,7 +20,7 @@ static void OF(stage_first)(ptrdiff_t begin, ptrdiff_t end, factors f, numbers x
   for (ptrdiff_t i = begin; i < end; i += WIDTH) {
     const NUMBER n = OF(times_i)(AT(w)), v = AT(v), half = FACTOR(half), step = FACTOR(q) * n, a = half * v + step;
     AT(memory) = half * a - step;
-    AT(sum) = FACTOR(whole) * v + FACTOR(first) * n;
+    AT(sum) = FACTOR(full) * v + FACTOR(first) * n;
     AT(w) = a;
   }
 }

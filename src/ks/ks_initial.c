@@ -31,7 +31,7 @@ static void add_random(const sn_grid *grid, uint64_t seed, ptrdiff_t member, dou
 static double root_mean_square(const sn_grid *grid, const double *row) {
   double sum = 0;
   for (ptrdiff_t j = 0; j < sn_grid_range(grid).count; j++) sum += row[j] * row[j];
-  MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_DOUBLE, MPI_SUM, sn_grid_space(grid));
+  sn_grid_sum_over_space(grid, 1, &sum);
   return sqrt(sum / (double)sn_grid_points(grid));
 }
 

@@ -51,9 +51,7 @@ static int factorize(sn_lyapunov *l, const double *tangents) {
   for (ptrdiff_t s = 0; s < l->samples; s++)
     cblas_dsyrk(CblasRowMajor, CblasUpper, CblasNoTrans, k, (int)l->points, 1, tangents + s * l->points, leading, 0,
                 l->gram + s * k * k, k);
-  sn_timer_start(sn_grid_timer(l->grid), SN_TIME_REDUCE);
-  MPI_Allreduce(MPI_IN_PLACE, l->gram, (int)(l->samples * k * k), MPI_DOUBLE, MPI_SUM, sn_grid_space(l->grid));
-  sn_timer_stop(sn_grid_timer(l->grid), SN_TIME_REDUCE);
+  sn_grid_sum_over_space(l->grid, l->samples * k * k, l->gram);
   for (ptrdiff_t s = 0; s < l->samples && info == 0; s++) dpotrf_("L", &k, l->gram + s * k * k, &k, &info, 1);
   return info;
 }

@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "sinode/finite.h"
 #include "sinode/memory.h"
 #include "sinode/random.h"
 #include "sinode/window_loss.h"
@@ -182,7 +183,6 @@ static sn_status iterate_whole(sn_trainer *trainer, sn_stop_request *request, do
 
 static sn_status finish_epoch(sn_trainer *trainer, sn_trainer_record *record) {
   sn_trainer_state *state = &trainer->state;
-  sn_timer *timer = sn_grid_timer(trainer->grid);
   double memory = (double)sn_memory_resident_peak() / 1048576.0;
   MPI_Allreduce(MPI_IN_PLACE, &memory, 1, MPI_DOUBLE, MPI_MAX, sn_grid_world(trainer->grid));
   *record = (sn_trainer_record){.iteration = state->iteration,
@@ -190,9 +190,8 @@ static sn_status finish_epoch(sn_trainer *trainer, sn_trainer_record *record) {
                                 .train_loss = state->loss_sum / (double)(trainer->windows - state->left_out),
                                 .learning_rate = state->schedule.rate,
                                 .peak_memory_mib = memory};
-  sn_timer_start(timer, SN_TIME_VALIDATION);
-  SN_TRY(sn_trainer_evaluate(trainer, SN_SET_VALIDATION, &record->validation_loss));
-  sn_timer_stop(timer, SN_TIME_VALIDATION);
+  SN_TRY_TIMED(sn_grid_timer(trainer->grid), SN_TIME_VALIDATION,
+               sn_trainer_evaluate(trainer, SN_SET_VALIDATION, &record->validation_loss));
   const double judged = isnan(record->validation_loss) && !sn_dataset_windows(trainer->dataset, SN_SET_VALIDATION)
                             ? record->train_loss
                             : record->validation_loss;

@@ -7,8 +7,8 @@
 #include "sinode/memory.h"
 
 /*
- * Rows of A are split. Fields of all space ranks are gathered block after block, as the ranks have them, and each block
- * is multiplied with its columns of A: nothing is reordered.
+ * Rows of A are split. The blocks of all space ranks are gathered as they are, and each is multiplied with its columns
+ * of A: nothing is reordered.
  */
 typedef struct {
   int ranks, samples;
@@ -27,8 +27,8 @@ static sn_status prepare(sn_linear *linear) {
   linear->state = state;
   state->ranks = sn_grid_space_size(grid);
   if (!sn_count_multiply(points, linear->samples, &elements)) elements = PTRDIFF_MAX;
-  int whole;
-  SN_TRY(sn_count_to_int(elements, "grid points times samples on a replica with a dense linear part", &whole));
+  int count;
+  SN_TRY(sn_count_to_int(elements, "grid points times samples on a replica with a dense linear part", &count));
   state->points = (int)points;
   state->local = (int)range.count;
   SN_TRY(SN_NEW(state->ranks, &state->start));
@@ -76,7 +76,7 @@ static sn_status set_ks(sn_linear *linear) {
   return SN_OK;
 }
 
-/* Where the ranks' blocks of `samples` samples lie. */
+/* Counts and places of the ranks' blocks of `samples` samples. */
 static void place_blocks(dense *state, int samples) {
   if (state->samples == samples) return;
   state->samples = samples;

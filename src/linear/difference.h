@@ -28,7 +28,7 @@ double sn_difference_symbol(const sn_difference *form, double theta, double s);
 
 /*
  * y_j += scale * (stencil applied to u)_j for j = 0 .. count - 1; u is read from -half to count + half - 1. work has
- * room for count + 2 half numbers and may not overlap u.
+ * count + 2 half numbers and may not overlap u.
  */
 void sn_difference_apply(const sn_difference *form, ptrdiff_t count, double scale, const double *u, double *y,
                          double *work);

@@ -67,17 +67,9 @@ static void subtract(ptrdiff_t count, double factor, const double *restrict x, d
   for (ptrdiff_t k = 0; k < count; k++) y[k] -= factor * x[k];
 }
 
-static void sum_over_space(const sn_gmres *g, double *values, ptrdiff_t count) {
-  if (sn_grid_space_size(g->grid) == 1) return;
-  sn_timer *timer = sn_grid_timer(g->grid);
-  sn_timer_start(timer, SN_TIME_REDUCE);
-  MPI_Allreduce(MPI_IN_PLACE, values, (int)count, MPI_DOUBLE, MPI_SUM, sn_grid_space(g->grid));
-  sn_timer_stop(timer, SN_TIME_REDUCE);
-}
-
 static void norms(const sn_gmres *g, ptrdiff_t samples, const double *x, double *norm) {
   for (ptrdiff_t s = 0; s < samples; s++) norm[s] = dot(g->points, x + s * g->points, x + s * g->points);
-  sum_over_space(g, norm, samples);
+  sn_grid_sum_over_space(g->grid, samples, norm);
   for (ptrdiff_t s = 0; s < samples; s++) norm[s] = sqrt(norm[s]);
 }
 
@@ -85,13 +77,13 @@ static double *column(const sn_gmres *g, ptrdiff_t sample, int j) {
   return g->hessenberg + (sample * g->restart + j) * (g->restart + 1);
 }
 
-/* Takes the components along v_0 .. v_j out of work and adds them to column j: one pass of classical Gram-Schmidt. */
+/* Subtracts the components along v_0 .. v_j from work and adds them to column j: one pass of classical Gram-Schmidt. */
 static void orthogonalize(sn_gmres *g, ptrdiff_t samples, int j) {
   const ptrdiff_t n = g->points;
   for (int i = 0; i <= j; i++)
     for (ptrdiff_t s = 0; s < samples; s++)
       g->sums[i * samples + s] = dot(n, g->basis + (i * samples + s) * n, g->work + s * n);
-  sum_over_space(g, g->sums, (j + 1) * samples);
+  sn_grid_sum_over_space(g->grid, (j + 1) * samples, g->sums);
   for (int i = 0; i <= j; i++)
     for (ptrdiff_t s = 0; s < samples; s++) {
       subtract(n, g->sums[i * samples + s], g->basis + (i * samples + s) * n, g->work + s * n);

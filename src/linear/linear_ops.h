@@ -1,4 +1,4 @@
-/* What the linear operators share: the table of functions of a kind, and the object. Private to this folder. */
+/* The family of linear operators: the table of functions of a kind, and the object. Private to this folder. */
 #ifndef SINODE_LINEAR_LINEAR_OPS_H
 #define SINODE_LINEAR_LINEAR_OPS_H
 

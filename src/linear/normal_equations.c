@@ -29,7 +29,7 @@ static int block_width(const sn_normal_equations *n, int first) {
   return n->order - first < BLOCK ? n->order - first : BLOCK;
 }
 
-/* Calls for every block of columns: the first of them, its owner, and where it stands in the owner's panel. */
+/* For every block of columns: the first of them, its owner, and its place in the owner's panel. */
 /* NOLINTBEGIN(bugprone-macro-parentheses): the names are declared here */
 #define FOR_EACH_BLOCK(n, first, owner, place)                  \
   for (int first = 0, owner = 0, place = 0; first < (n)->order; \

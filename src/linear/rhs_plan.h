@@ -1,6 +1,6 @@
 /*
- * Right-hand sides of a direct solver: the numbers of samples it was announced, and for each the way between our blocks
- * of the grid and the solver's layout, planned once. Private to this folder.
+ * Right-hand sides of a direct solver: for each number of samples reserved, the redistribution between the grid's
+ * blocks and the solver's layout, planned once. Private to this folder.
  */
 #ifndef SINODE_LINEAR_RHS_PLAN_H
 #define SINODE_LINEAR_RHS_PLAN_H
@@ -12,7 +12,7 @@ enum { SN_RHS_PLAN_DESCRIPTOR = 9 };
 
 typedef struct sn_rhs_plan {
   ptrdiff_t samples;
-  int descriptor[SN_RHS_PLAN_DESCRIPTOR]; /* ScaLAPACK's, the solver's to fill */
+  int descriptor[SN_RHS_PLAN_DESCRIPTOR]; /* ScaLAPACK's; filled by the solver */
   sn_redistribution *redistribution;      /* NULL: the layouts are the same */
   struct sn_rhs_plan *next;
 } sn_rhs_plan;
@@ -31,7 +31,7 @@ sn_status sn_rhs_plan_add(const sn_solver *solver, ptrdiff_t samples, sn_rhs_pla
 sn_rhs_plan *sn_rhs_plan_find(sn_rhs_plan *list, ptrdiff_t samples);
 void sn_rhs_plan_destroy(sn_rhs_plan **list);
 
-/* Plans the entry's way from our blocks to the solver's layout. Collective over space. */
+/* Plans the entry's redistribution from the grid's blocks to the solver's layout. Collective over space. */
 sn_status sn_rhs_plan_create_redistribution(const sn_solver *solver, sn_rhs_plan *one,
                                             const sn_rhs_plan_layout *layout);
 

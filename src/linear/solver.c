@@ -20,7 +20,7 @@ static sn_status prepare(sn_solver *solver, int gammas, const double *gamma) {
   return SN_OK;
 }
 
-/* What decides between the solvers. */
+/* What the choice of a solver depends on. */
 typedef struct {
   const sn_linear *linear;
   ptrdiff_t points;
@@ -30,7 +30,7 @@ typedef struct {
   const double *gamma;
 } situation;
 
-/* Whether LU factors of all gammas, and A beside them, take no more than half of the memory. */
+/* Whether LU factors of all gammas, with A, fit into half of the memory. */
 static bool dense_fits(const situation *s) {
   const double points = (double)s->points;
   return sizeof(double) * points * points * (s->gammas + 2) / s->ranks <= s->memory;
@@ -135,11 +135,7 @@ sn_status sn_solver_refuse_lossy(const sn_solver *solver, double gamma, double n
 
 sn_status sn_solver_factor(sn_solver *solver, int which) {
   if (solver->version[which] == sn_linear_version(solver->linear)) return SN_OK;
-  sn_timer *timer = sn_grid_timer(solver->grid);
-  sn_timer_start(timer, SN_TIME_FACTOR);
-  sn_status status = solver->ops->factor(solver, which);
-  sn_timer_stop(timer, SN_TIME_FACTOR);
-  SN_TRY(status);
+  SN_TRY_TIMED(sn_grid_timer(solver->grid), SN_TIME_FACTOR, solver->ops->factor(solver, which));
   solver->version[which] = sn_linear_version(solver->linear);
   solver->factorizations++;
   return SN_OK;
@@ -147,11 +143,8 @@ sn_status sn_solver_factor(sn_solver *solver, int which) {
 
 static sn_status solve(sn_solver *solver, int which, bool transpose, ptrdiff_t samples, double *x) {
   SN_TRY(sn_solver_factor(solver, which));
-  sn_timer *timer = sn_grid_timer(solver->grid);
-  sn_timer_start(timer, SN_TIME_SOLVE);
-  sn_status status = solver->ops->solve(solver, which, transpose, samples, x);
-  sn_timer_stop(timer, SN_TIME_SOLVE);
-  return status;
+  SN_TRY_TIMED(sn_grid_timer(solver->grid), SN_TIME_SOLVE, solver->ops->solve(solver, which, transpose, samples, x));
+  return SN_OK;
 }
 
 sn_status sn_solver_solve(sn_solver *solver, int which, ptrdiff_t samples, double *x) {

@@ -6,7 +6,7 @@
  *   x = y - Z (I + K P^T Z)^-1 K P^T y,   B y = r,   B Z = P.
  *
  * LAPACK on one rank, ScaLAPACK over several, by Cholesky where the stencil is symmetric and its symbol positive, else
- * by LU. ScaLAPACK's pdgbtrs with TRANS = 'T' returns wrong answers (2.2.1), so the transpose is factored by itself.
+ * by LU. ScaLAPACK's pdgbtrs with TRANS = 'T' returns wrong answers (2.2.1), so the transpose is factored separately.
  */
 #include <math.h>
 #include <stdio.h>
@@ -40,7 +40,7 @@ typedef struct {
   int fill_size, work_size;
   int descriptor[7], right_descriptor[7];
   factor *factors;              /* (gammas, 2) */
-  double *work, *ends, *update; /* ends, update: (samples, 2 h): P^T y and what it is turned into */
+  double *work, *ends, *update; /* ends, update: (samples, 2 h): P^T y and (I + K P^T Z)^-1 K P^T y */
   double *right;                /* (samples, block): where the layouts differ */
   ptrdiff_t right_columns, end_columns;
   sn_rhs_plan *reserved;
@@ -55,7 +55,7 @@ static int half_of(const sn_linear *linear) { return linear->shape.taps > 1 ? li
 static bool is_definite(const sn_linear *linear, int gammas, const double *gamma) {
   const double *taps = sn_linear_coefficients(linear);
   const int half = linear->shape.taps / 2;
-  /* A symmetric one need not stay so, and one without coefficients is not known yet. */
+  /* A trained stencil need not stay symmetric, and coefficients may not be there yet. */
   if (linear->shape.trainable || sn_linear_version(linear) == 0) return false;
   for (int k = 1; k <= half; k++)
     if (taps[half - k] != taps[half + k]) return false;
@@ -284,11 +284,7 @@ static void gather_ends(const sn_solver *solver, ptrdiff_t columns, const double
       const ptrdiff_t row = end_point(state, q) - state->start;
       ends[s * state->corner + q] = row >= 0 && row < state->own ? y[s * state->block + row] : 0;
     }
-  if (is_local(solver)) return;
-  sn_timer *timer = sn_grid_timer(solver->grid);
-  sn_timer_start(timer, SN_TIME_REDUCE);
-  MPI_Allreduce(MPI_IN_PLACE, ends, (int)(columns * state->corner), MPI_DOUBLE, MPI_SUM, sn_grid_space(solver->grid));
-  sn_timer_stop(timer, SN_TIME_REDUCE);
+  sn_grid_sum_over_space(solver->grid, columns * state->corner, ends);
 }
 
 /* Z and (I + K P^T Z)^-1 K. */
@@ -301,7 +297,7 @@ static int prepare_update(const sn_solver *solver, int which, bool transpose, fa
     if (row >= 0 && row < state->own) one->z[q * state->block + row] = 1;
   }
   solve_band(solver, which, transpose, corner, one->z);
-  double *ends = state->ends, *capacitance = state->update; /* room for 2 h columns is there */
+  double *ends = state->ends, *capacitance = state->update; /* both have at least 2 h columns */
   int *pivots = (int *)(void *)(capacitance + corner * corner), info;
   gather_ends(solver, corner, one->z, ends);
   write_corners(solver, which, transpose, one->correction);
@@ -313,8 +309,8 @@ static int prepare_update(const sn_solver *solver, int which, bool transpose, fa
   return info;
 }
 
-/* Room for `columns` right-hand sides; 2 h of them, and the pivots of the update, at least. Local. */
-static sn_status make_room(banded *state, bool local, ptrdiff_t columns) {
+/* Buffers for `columns` right-hand sides, at least 2 h, and for the pivots of the update. Local. */
+static sn_status reserve_buffers(banded *state, bool local, ptrdiff_t columns) {
   const ptrdiff_t corner = state->corner, most = columns > corner + 1 ? columns : corner + 1;
   const ptrdiff_t per_column = state->definite ? state->half : state->block + 6 * (ptrdiff_t)state->half;
   if (most <= state->end_columns) return SN_OK;
@@ -336,7 +332,7 @@ static sn_status factor_matrix(sn_solver *solver, int which) {
   banded *state = solver->state;
   MPI_Comm space = sn_grid_space(solver->grid);
   SN_TRY(refuse_lossy(solver, which, SN_ERROR_RUN));
-  SN_TRY(sn_collective_status(space, make_room(state, is_local(solver), state->corner)));
+  SN_TRY(sn_collective_status(space, reserve_buffers(state, is_local(solver), state->corner)));
   for (int transpose = 0; transpose < (state->definite ? 1 : 2); transpose++) {
     factor *one = &state->factors[2 * which + transpose];
     int info = 0;
@@ -355,7 +351,7 @@ static sn_status factor_matrix(sn_solver *solver, int which) {
   return SN_OK;
 }
 
-/* Whether every rank's block is the one ScaLAPACK wants. */
+/* Whether every rank's block of the grid is that of ScaLAPACK's layout. */
 static bool same_layout(const sn_solver *solver) {
   const banded *state = solver->state;
   return (ptrdiff_t)state->block * sn_grid_space_size(solver->grid) == state->order;
@@ -395,7 +391,7 @@ static sn_status reserve(sn_solver *solver, ptrdiff_t samples) {
   const ptrdiff_t most = samples * (state->block > state->corner ? state->block : state->corner);
   SN_TRY(sn_error_collective(sn_count_to_int(most, "the number of elements of right-hand sides on a rank", &count)));
   SN_TRY(sn_rhs_plan_add(solver, samples, &state->reserved));
-  SN_TRY(sn_collective_status(sn_grid_space(solver->grid), make_room(state, is_local(solver), samples)));
+  SN_TRY(sn_collective_status(sn_grid_space(solver->grid), reserve_buffers(state, is_local(solver), samples)));
   return same_layout(solver) ? SN_OK : plan(solver, samples);
 }
 
@@ -419,7 +415,7 @@ static sn_status solve(sn_solver *solver, int which, bool transpose, ptrdiff_t s
 }
 
 /* Right-hand sides that our blocks have elsewhere than ScaLAPACK's, of N. */
-static ptrdiff_t misplaced(ptrdiff_t points, int ranks) {
+static ptrdiff_t moved_values(ptrdiff_t points, int ranks) {
   const ptrdiff_t block = sn_partition_most(points, ranks);
   ptrdiff_t count = points;
   for (int rank = 0; rank < ranks; rank++) {
@@ -443,7 +439,7 @@ static void estimate_cost(const sn_linear *linear, int ranks, int gammas, const 
   out->held = 8 * gammas * block * (double)(bands * band + updates * 2 * half);
   if (local) return;
   const double levels = ceil(log2(ranks));
-  const double moved = 2 * 8 * (double)misplaced(points, ranks) / ranks * (double)samples;
+  const double moved = 2 * 8 * (double)moved_values(points, ranks) / ranks * (double)samples;
   out->messages = 2 * levels + 4 + (moved > 0 ? 4 : 0); /* a neighbour or two each way where blocks differ */
   out->sent = 8 * columns * 2 * levels + 16 * columns + 12 + moved;
 }

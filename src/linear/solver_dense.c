@@ -15,29 +15,29 @@
 
 enum { BLOCK_MOST = 64, DESCRIPTOR = SN_RHS_PLAN_DESCRIPTOR };
 
-/* What this rank has of one dimension dealt out in blocks to the rows or columns of the process grid. */
+/* This rank's indices of one dimension, distributed block-cyclically over the rows or columns of the process grid. */
 typedef struct {
   ptrdiff_t count, *index;
-} dealt;
+} cyclic;
 
 typedef struct {
   int handle, context; /* of BLACS, on several ranks */
   int process_rows, process_columns, process_row, process_column;
   int order, block, leading;
   int descriptor[DESCRIPTOR];
-  dealt rows, columns;
+  cyclic rows, columns;
   ptrdiff_t factor_size;
   double *factors; /* (gammas, factor_size): of the transpose, since our rows are Fortran's columns */
   int *pivots;     /* (gammas, rows.count + block) */
-  double *matrix;  /* local rows of I - gamma A, and the way from there to a factor */
+  double *matrix;  /* local rows of I - gamma A, and their redistribution into a factor */
   sn_redistribution *fill;
-  sn_rhs_plan *reserved; /* rows dealt like those of A, columns in one block for each process column */
+  sn_rhs_plan *reserved; /* rows distributed like those of A, columns in one block for each process column */
   double *right;
   ptrdiff_t right_size;
 } lu;
 
 /* Item l of process p of P: item l % block of block (l / block) P + p. */
-static sn_status deal(ptrdiff_t items, ptrdiff_t block, int process, int processes, dealt *out) {
+static sn_status distribute(ptrdiff_t items, ptrdiff_t block, int process, int processes, cyclic *out) {
   ptrdiff_t count = 0;
   for (ptrdiff_t first = process * block; first < items; first += processes * block)
     count += items - first < block ? items - first : block;
@@ -54,9 +54,8 @@ static void describe(const lu *state, int columns, int column_block, int *descri
 }
 
 /*
- * On one process the matrix is whole, the right-hand sides are already where they should be, and LAPACK itself does the
- * work: it takes what ScaLAPACK takes for dozens of right-hand sides, and two to four times less for a single one (N =
- * 64 to 1024).
+ * On one process matrix and right-hand sides need no redistribution, and LAPACK is called directly: as fast as
+ * ScaLAPACK for dozens of right-hand sides, two to four times faster for a single one (N = 64 to 1024).
  */
 static bool is_local(const lu *state) { return state->process_columns == 1; }
 
@@ -78,8 +77,8 @@ static void shape_grid(const sn_grid *grid, lu *state) {
 
 static sn_status allocate_arrays(sn_solver *solver) {
   lu *state = solver->state;
-  SN_TRY(deal(state->order, state->block, state->process_row, state->process_rows, &state->rows));
-  SN_TRY(deal(state->order, state->block, state->process_column, state->process_columns, &state->columns));
+  SN_TRY(distribute(state->order, state->block, state->process_row, state->process_rows, &state->rows));
+  SN_TRY(distribute(state->order, state->block, state->process_column, state->process_columns, &state->columns));
   state->leading = state->rows.count > 1 ? (int)state->rows.count : 1;
   state->factor_size = state->leading * state->columns.count;
   ptrdiff_t size, pivots = state->rows.count + state->block;
@@ -93,8 +92,9 @@ static sn_status allocate_arrays(sn_solver *solver) {
   return SN_OK;
 }
 
-/* Room for the rows of the matrix and their way into a factor; collective. A fixed A gives it back after each use. */
-static sn_status open_matrix(const sn_solver *solver) {
+/* Memory for the rows of the matrix and their redistribution into a factor; a fixed A frees it after each use.
+ * Collective. */
+static sn_status allocate_matrix(const sn_solver *solver) {
   lu *state = solver->state;
   if (state->matrix) return SN_OK;
   MPI_Comm space = sn_grid_space(solver->grid);
@@ -124,7 +124,7 @@ static sn_status open_matrix(const sn_solver *solver) {
   return status;
 }
 
-static void close_matrix(const sn_solver *solver) {
+static void free_matrix(const sn_solver *solver) {
   lu *state = solver->state;
   if (sn_linear_is_trainable(solver->linear)) return;
   SN_FREE(state->matrix);
@@ -151,9 +151,9 @@ static sn_status refuse_lossy(const sn_solver *solver) {
   for (int i = 0; i < solver->gammas; i++) largest = fmax(largest, fabs(solver->gamma[i]));
   if (sn_linear_get_kind(solver->linear) == SN_LINEAR_STENCIL) /* no matrix is needed to see it */
     return sn_solver_refuse_lossy(solver, largest, sn_linear_row_sum(solver->linear), SN_ERROR_USAGE);
-  SN_TRY(open_matrix(solver));
+  SN_TRY(allocate_matrix(solver));
   SN_TRY(write_matrix(solver, largest, SN_ERROR_USAGE));
-  close_matrix(solver);
+  free_matrix(solver);
   return SN_OK;
 }
 
@@ -167,7 +167,7 @@ static sn_status create(sn_solver *solver) {
   state->order = order;
   shape_grid(grid, state);
   const bool is_stencil = sn_linear_get_kind(solver->linear) == SN_LINEAR_STENCIL;
-  if (is_stencil) SN_TRY(refuse_lossy(solver)); /* before memory is taken in vain */
+  if (is_stencil) SN_TRY(refuse_lossy(solver)); /* before memory is allocated for nothing */
   SN_TRY(sn_collective_status(sn_grid_space(grid), allocate_arrays(solver)));
   snprintf(solver->reason, sizeof solver->reason,
            "dense: LU of a %d x %d matrix on %d x %d processes in blocks of %d, %s", order, order, state->process_rows,
@@ -197,7 +197,7 @@ static void destroy(sn_solver *solver) {
 static int *pivots_of(const lu *state, int which) { return state->pivots + which * (state->rows.count + state->block); }
 
 static sn_status factor(sn_solver *solver, int which) {
-  SN_TRY(open_matrix(solver));
+  SN_TRY(allocate_matrix(solver));
   lu *state = solver->state;
   double gamma = solver->gamma[which];
   SN_TRY(write_matrix(solver, fabs(gamma), SN_ERROR_RUN));
@@ -206,7 +206,7 @@ static sn_status factor(sn_solver *solver, int which) {
   for (ptrdiff_t i = 0; i < range.count; i++) state->matrix[i * state->order + range.start + i] += 1;
   double *factors = state->factors + which * state->factor_size;
   SN_TRY(sn_redistribution_forward(state->fill, state->matrix, factors));
-  close_matrix(solver);
+  free_matrix(solver);
   int first = 1, info, *pivots = pivots_of(state, which);
   if (is_local(state))
     dgetrf_(&state->order, &state->order, factors, &state->leading, pivots, &info);
@@ -217,9 +217,9 @@ static sn_status factor(sn_solver *solver, int which) {
   return SN_OK;
 }
 
-static sn_status prepare_rhs(lu *state, int samples, sn_rhs_plan *one, dealt *columns) {
+static sn_status prepare_rhs(lu *state, int samples, sn_rhs_plan *one, cyclic *columns) {
   int block = (int)sn_partition_most(samples, state->process_columns);
-  SN_TRY(deal(samples, block, state->process_column, state->process_columns, columns));
+  SN_TRY(distribute(samples, block, state->process_column, state->process_columns, columns));
   describe(state, samples, block, one->descriptor);
   ptrdiff_t size = state->leading * (columns->count ? columns->count : 1);
   if (size <= state->right_size) return SN_OK;
@@ -237,7 +237,7 @@ static sn_status reserve(sn_solver *solver, ptrdiff_t samples) {
   SN_TRY(sn_error_collective(sn_count_to_int(samples, "the number of samples", &count)));
   SN_TRY(sn_rhs_plan_add(solver, samples, &state->reserved));
   if (is_local(state)) return SN_OK;
-  dealt columns = {0};
+  cyclic columns = {0};
   sn_status status =
       sn_collective_status(sn_grid_space(solver->grid), prepare_rhs(state, count, state->reserved, &columns));
   if (!status) {

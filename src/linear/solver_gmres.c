@@ -16,14 +16,14 @@ enum { RESTART = 30 };
 
 typedef struct {
   sn_gmres *gmres;
-  ptrdiff_t samples;         /* room for */
+  ptrdiff_t samples;         /* reserved */
   sn_transforms *transforms; /* of the preconditioner; NULL without one */
   double *diagonals;         /* (points) means of A's diagonals, j - i = 0, 1, ...; NULL where A is circulant */
   double *rows;              /* (own points, points) of A, to take them from */
   double *right, *solution, *image;
 } krylov;
 
-/* What one solve is about. */
+/* The context of one solve. */
 typedef struct {
   sn_solver *solver;
   int which;
@@ -49,7 +49,7 @@ static sn_status invert(const void *context, int which, ptrdiff_t m, double comp
   return SN_OK;
 }
 
-static sn_status take_diagonals(sn_solver *solver) {
+static sn_status allocate_diagonals(sn_solver *solver) {
   krylov *state = solver->state;
   if (sn_linear_is_circulant(solver->linear)) return SN_OK;
   const ptrdiff_t points = sn_grid_points(solver->grid);
@@ -64,7 +64,7 @@ static sn_status create(sn_solver *solver) {
   solver->state = state;
   const sn_solver_options *options = &solver->options;
   if (options->precondition) {
-    SN_TRY(sn_collective_status(space, take_diagonals(solver)));
+    SN_TRY(sn_collective_status(space, allocate_diagonals(solver)));
     SN_TRY(sn_transforms_create(solver->grid, options->rigor, solver->gammas, invert, solver, &state->transforms));
   }
   snprintf(solver->reason, sizeof solver->reason, "gmres: matrix-free, to %g in at most %d iterations, %s, %s",
@@ -86,7 +86,7 @@ static void destroy(sn_solver *solver) {
   SN_FREE(solver->state);
 }
 
-static sn_status make_room(sn_solver *solver, ptrdiff_t samples) {
+static sn_status reserve_buffers(sn_solver *solver, ptrdiff_t samples) {
   krylov *state = solver->state;
   const ptrdiff_t size = samples * sn_grid_range(solver->grid).count;
   sn_gmres_destroy(&state->gmres);
@@ -105,11 +105,12 @@ static sn_status make_room(sn_solver *solver, ptrdiff_t samples) {
 
 static sn_status reserve(sn_solver *solver, ptrdiff_t samples) {
   krylov *state = solver->state;
-  if (samples > state->samples) SN_TRY(sn_collective_status(sn_grid_space(solver->grid), make_room(solver, samples)));
+  if (samples > state->samples)
+    SN_TRY(sn_collective_status(sn_grid_space(solver->grid), reserve_buffers(solver, samples)));
   return state->transforms ? sn_transforms_plan(state->transforms, samples) : SN_OK;
 }
 
-/* The preconditioner: all there is to factor. */
+/* Evaluates the preconditioner; nothing else is factored. */
 static sn_status factor(sn_solver *solver, int which) {
   krylov *state = solver->state;
   if (!state->transforms) return SN_OK;
@@ -121,12 +122,12 @@ static sn_status factor(sn_solver *solver, int which) {
     for (ptrdiff_t i = 0; i < range.count; i++)
       for (ptrdiff_t j = 0; j < points; j++)
         state->diagonals[(points + j - range.start - i) % points] += state->rows[i * points + j] / (double)points;
-    MPI_Allreduce(MPI_IN_PLACE, state->diagonals, (int)points, MPI_DOUBLE, MPI_SUM, sn_grid_space(solver->grid));
+    sn_grid_sum_over_space(solver->grid, points, state->diagonals);
   }
   return sn_transforms_evaluate(state->transforms, which);
 }
 
-/* y = (I - gamma A) P^-1 x, or the like of the transposes. */
+/* y = (I - gamma A) P^-1 x, or the same of the transposes. */
 static sn_status apply(void *context, ptrdiff_t samples, const double *x, double *y) {
   const system_of *system = context;
   sn_solver *solver = system->solver;
@@ -154,7 +155,7 @@ static sn_status solve(sn_solver *solver, int which, bool transpose, ptrdiff_t s
   sn_gmres_result result;
   memcpy(state->right, x, bytes);
   SN_TRY(sn_gmres_solve(state->gmres, samples, apply, &system, state->right, state->solution, &limits, &result));
-  if (isnan(result.residual)) return SN_OK; /* x is left as it came, not finite: who looks at states says where */
+  if (isnan(result.residual)) return SN_OK; /* x is left as it is, not finite: the check of the states says where */
   if (!(result.residual <= 10 * limits.tolerance))
     return SN_ERROR(SN_ERROR_RUN,
                     "gmres did not converge for gamma = %g: residual %.2e after %d iterations, %.0e wanted; raise "

@@ -1,4 +1,4 @@
-/* What the solvers share: the table of functions of a kind, and the object. Private to this folder. */
+/* The family of solvers: the table of functions of a kind, and the object. Private to this folder. */
 #ifndef SINODE_LINEAR_SOLVER_OPS_H
 #define SINODE_LINEAR_SOLVER_OPS_H
 

@@ -107,12 +107,12 @@ static double complex symbol(const sn_linear *linear, ptrdiff_t m) {
 }
 
 /*
- * What is done on a piece of a row: `count` points that begin at `position` of the local array, where u points at the
+ * The operation on a piece of a row: `count` points that begin at `position` of the local array, where u points at the
  * first and may be read `half` points to either side.
  */
 typedef void (*visitor)(stencil *state, ptrdiff_t position, ptrdiff_t count, const double *u, void *context);
 
-/* A piece that reaches past an end of the block: put together from the block and its halo. */
+/* A piece that reaches past an end of the block: assembled from the block and its halo. */
 static void visit_end(stencil *state, ptrdiff_t row, ptrdiff_t n, ptrdiff_t first, ptrdiff_t count, const double *u,
                       visitor visit, void *context) {
   ptrdiff_t half = state->half;
@@ -122,7 +122,7 @@ static void visit_end(stencil *state, ptrdiff_t row, ptrdiff_t n, ptrdiff_t firs
   visit(state, row * n + first, count, state->piece + half, context);
 }
 
-/* Goes over all points, the interior while the halo travels. */
+/* Visits all points, the interior while the halo exchange is in progress. */
 static sn_status visit_pieces(const sn_linear *linear, ptrdiff_t samples, const double *u, visitor visit,
                               void *context) {
   stencil *state = linear->state;

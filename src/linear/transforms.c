@@ -4,7 +4,7 @@
 
 /*
  * Bytes of fields and coefficients that are transformed, scaled and transformed back while they are in the cache; more
- * over several ranks, where they make a message that is worth its latency.
+ * over several ranks, where a message should be worth its latency.
  */
 enum { PACKET_BYTES = 512 * 1024, PACKET_BYTES_SENT = 2048 * 1024 };
 
@@ -33,7 +33,7 @@ struct sn_transforms {
   layout *layouts;
   plan *plans;
   double complex *coefficients;
-  ptrdiff_t room, bytes;
+  ptrdiff_t capacity, bytes;
 };
 
 ptrdiff_t sn_transforms_packet(ptrdiff_t points, int ranks) {
@@ -98,7 +98,7 @@ static const plan *find(const sn_transforms *transforms, ptrdiff_t fields) {
   return one;
 }
 
-/* Gives a plan the layout of its wave numbers, an earlier one if it is the same. Local. */
+/* Sets the layout of a plan's wave numbers, an earlier one if it is the same. Local. */
 static sn_status lay_out(sn_transforms *transforms, plan *one) {
   ptrdiff_t modes = sn_fourier_modes(one->fourier);
   ptrdiff_t first = modes ? sn_fourier_wave_number(one->fourier, 0) : 0;
@@ -120,12 +120,12 @@ static sn_status lay_out(sn_transforms *transforms, plan *one) {
   return SN_OK;
 }
 
-static sn_status make_room(sn_transforms *transforms, ptrdiff_t size) {
-  if (size <= transforms->room) return SN_OK;
+static sn_status reserve_buffers(sn_transforms *transforms, ptrdiff_t size) {
+  if (size <= transforms->capacity) return SN_OK;
   SN_FREE(transforms->coefficients);
-  transforms->room = 0;
+  transforms->capacity = 0;
   SN_TRY(SN_NEW(size, &transforms->coefficients));
-  transforms->room = size;
+  transforms->capacity = size;
   return SN_OK;
 }
 
@@ -138,7 +138,7 @@ static sn_status add(sn_transforms *transforms, ptrdiff_t fields) {
   transforms->plans = one;
   SN_TRY(sn_fourier_create(transforms->grid, fields, transforms->rigor, &one->fourier));
   sn_status status = lay_out(transforms, one);
-  if (!status) status = make_room(transforms, sn_fourier_size(one->fourier));
+  if (!status) status = reserve_buffers(transforms, sn_fourier_size(one->fourier));
   return sn_collective_status(space, status);
 }
 

@@ -1,13 +1,13 @@
 /*
- * The product network: sums of products of convolutions, beside a linear one,
+ * The bilinear convolution, sums of products of convolutions and a linear one (the kind `product`),
  *
  *   F(u) = r * ((p * u) (q * u)) + l * u
  *
- * over C channels, * the cross-correlation of convolution.h. p and q are one weight (2 C, 1, kernel), layer_0: p its
+ * over C channels, * the cross-correlation of conv_kernel.h. p and q are one weight (2 C, 1, kernel), layer_0: p its
  * first C channels, q the others; r is layer_1 (1, C, kernel), l is linear (1, 1, kernel). No biases, for F(0) = 0.
  *
- * The tape holds u with its halo, the factors p * u and q * u, and their products with halo. Weights are replicated,
- * and a rank's backward pass gives its own share of their gradient only.
+ * The tape holds u with its halo, the factors p * u and q * u, and their products with halo. Weights are replicated;
+ * a rank's backward pass computes its own share of their gradient only.
  */
 #include <string.h>
 
@@ -23,7 +23,7 @@ typedef struct {
   double *own_tape, *padded_input; /* padded_input: (samples, span) */
   double *padded;                  /* (samples, 2 C, span) */
   double *value, *factor;          /* (samples, C, points), (samples, 2 C, points) */
-} product;
+} bilinear;
 
 /* A tape of `samples` samples. */
 typedef struct {
@@ -32,7 +32,7 @@ typedef struct {
   double *factors;  /* (samples, 2 C, points) */
 } parts;
 
-static parts parts_of(const product *p, ptrdiff_t samples, const double *tape) {
+static parts parts_of(const bilinear *p, ptrdiff_t samples, const double *tape) {
   const ptrdiff_t span = p->convolution.span;
   double *base = (double *)tape;
   return (parts){
@@ -40,29 +40,30 @@ static parts parts_of(const product *p, ptrdiff_t samples, const double *tape) {
 }
 
 static ptrdiff_t tape_size(const sn_network *network, ptrdiff_t samples) {
-  const product *p = (const product *)network;
+  const bilinear *p = (const bilinear *)network;
   return samples * ((1 + p->channels) * p->convolution.span + 2 * p->channels * network->points);
 }
 
-static void clear(const product *p, ptrdiff_t rows, double *values) {
+static void clear(const bilinear *p, ptrdiff_t rows, double *values) {
   memset(values, 0, (size_t)(rows * p->base.points) * sizeof *values);
 }
 
-/* out (samples, C, points) = x's first channels times y's second ones + x's second times y's first; both (2 C). */
-static void multiply_across(const product *p, ptrdiff_t samples, const double *x, const double *y, double *out) {
+/* out (samples, C, points) = x_p y_q + x_q y_p, the channels p before those of q in x and y (samples, 2 C, points). */
+static void multiply_across(const bilinear *p, ptrdiff_t samples, const double *x, const double *y, double *out) {
   const ptrdiff_t size = p->channels * p->base.points;
   for (ptrdiff_t s = 0; s < samples; s++, x += 2 * size, y += 2 * size, out += size)
     for (ptrdiff_t j = 0; j < size; j++) out[j] = x[j] * y[size + j] + x[size + j] * y[j];
 }
 
-static void multiply_factors(const product *p, ptrdiff_t samples, const double *factors, double *out) {
+static void multiply_factors(const bilinear *p, ptrdiff_t samples, const double *factors, double *out) {
   const ptrdiff_t size = p->channels * p->base.points;
   for (ptrdiff_t s = 0; s < samples; s++, factors += 2 * size, out += size)
     for (ptrdiff_t j = 0; j < size; j++) out[j] = factors[j] * factors[size + j];
 }
 
-/* Derivatives by the factors: that by their product times the other factor. */
-static void pull_factors(const product *p, ptrdiff_t samples, const double *factors, const double *bar, double *out) {
+/* out = the derivative by the factors from `bar`, that by their product. */
+static void factors_backward(const bilinear *p, ptrdiff_t samples, const double *factors, const double *bar,
+                             double *out) {
   const ptrdiff_t size = p->channels * p->base.points;
   for (ptrdiff_t s = 0; s < samples; s++, factors += 2 * size, out += 2 * size, bar += size)
     for (ptrdiff_t j = 0; j < size; j++) {
@@ -72,7 +73,7 @@ static void pull_factors(const product *p, ptrdiff_t samples, const double *fact
 }
 
 static sn_status forward(sn_network *network, ptrdiff_t samples, const double *u, double *f, double *tape) {
-  product *p = (product *)network;
+  bilinear *p = (bilinear *)network;
   sn_convolution *c = &p->convolution;
   const double *theta = sn_parameters_values(network->parameters);
   const ptrdiff_t channels = p->channels;
@@ -90,16 +91,16 @@ static sn_status forward(sn_network *network, ptrdiff_t samples, const double *u
 
 static sn_status backward(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
                           const double *f_bar, double *u_bar, const sn_gradient *gradient) {
-  product *p = (product *)network;
+  bilinear *p = (bilinear *)network;
   sn_convolution *c = &p->convolution;
   const double *theta = sn_parameters_values(network->parameters);
   const ptrdiff_t channels = p->channels;
   const parts at = parts_of(p, samples, tape);
-  (void)u; /* stands on the tape, padded */
+  (void)u; /* on the tape, padded */
   SN_TRY(sn_convolution_pad(c, samples, f_bar, p->padded_input));
   clear(p, samples * channels, p->value);
   sn_convolution_add_transposed(c, samples, 1, channels, theta + p->out, p->padded_input, p->value);
-  pull_factors(p, samples, at.factors, p->value, p->factor);
+  factors_backward(p, samples, at.factors, p->value, p->factor);
   if (gradient) {
     sn_convolution_add_gradient(c, samples, 1, channels, f_bar, at.products, gradient->values + p->out);
     sn_convolution_add_gradient(c, samples, 1, 1, f_bar, at.input, gradient->values + p->linear);
@@ -116,7 +117,7 @@ static sn_status backward(sn_network *network, ptrdiff_t samples, const double *
 
 static sn_status tangent(sn_network *network, ptrdiff_t samples, const double *u, const double *tape, const double *du,
                          const double *dtheta, double *df) {
-  product *p = (product *)network;
+  bilinear *p = (bilinear *)network;
   sn_convolution *c = &p->convolution;
   const double *theta = sn_parameters_values(network->parameters);
   const ptrdiff_t channels = p->channels;
@@ -141,7 +142,7 @@ static sn_status tangent(sn_network *network, ptrdiff_t samples, const double *u
 }
 
 static void destroy(sn_network *network) {
-  product *p = (product *)network;
+  bilinear *p = (bilinear *)network;
   sn_convolution_destroy(&p->convolution);
   SN_FREE(p->own_tape);
   SN_FREE(p->padded_input);
@@ -153,7 +154,7 @@ static void destroy(sn_network *network) {
 static const sn_network_ops ops = {
     .destroy = destroy, .tape_size = tape_size, .forward = forward, .backward = backward, .tangent = tangent};
 
-static sn_status add_weight(const product *p, const char *name, ptrdiff_t out, ptrdiff_t in, ptrdiff_t *offset) {
+static sn_status add_weight(const bilinear *p, const char *name, ptrdiff_t out, ptrdiff_t in, ptrdiff_t *offset) {
   sn_parameter_block block = {.dimensions = 3,
                               .shape = {out, in, p->convolution.kernel},
                               .count = {out, in, p->convolution.kernel},
@@ -165,13 +166,13 @@ static sn_status add_weight(const product *p, const char *name, ptrdiff_t out, p
   return SN_OK;
 }
 
-static sn_status add_weights(product *p) {
+static sn_status add_weights(bilinear *p) {
   SN_TRY(add_weight(p, "nonlinear/layer_0/weight", 2 * p->channels, 1, &p->factors));
   SN_TRY(add_weight(p, "nonlinear/layer_1/weight", 1, p->channels, &p->out));
   return add_weight(p, "nonlinear/linear/weight", 1, 1, &p->linear);
 }
 
-static sn_status build(product *p) {
+static sn_status build(bilinear *p) {
   const ptrdiff_t samples = p->base.samples, points = p->base.points, channels = p->channels;
   SN_TRY(sn_convolution_create(p->base.grid, p->base.shape.kernel, samples * 2 * channels, &p->convolution));
   SN_TRY(sn_collective_status(sn_grid_space(p->base.grid), add_weights(p)));
@@ -185,7 +186,7 @@ static sn_status build(product *p) {
 static sn_status create(const sn_network *base, sn_network **out) {
   *out = NULL;
   SN_TRY(sn_convolution_check(base->grid, base->shape.kernel));
-  product *p;
+  bilinear *p;
   SN_TRY(sn_collective_status(sn_grid_space(base->grid), SN_NEW(1, &p)));
   p->base = *base;
   p->base.ops = &ops;

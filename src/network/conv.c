@@ -4,8 +4,8 @@
  *   z[o, j] = b[o] + sum_{i, k} W[o, i, k] a[i, j + k - kernel/2]
  *
  * Everything is local but a halo of kernel/2 points a layer and direction. Arrays are (samples, channels, local
- * points); a layer's input stands on the tape with its halo ("padded"), for the weights' gradient. Weights are
- * replicated, and a rank's backward pass gives its own share of their gradient only.
+ * points); a layer's input is on the tape with its halo ("padded"), for the weights' gradient. Weights are
+ * replicated, and a rank's backward pass computes its own share of their gradient only.
  */
 #include <stdio.h>
 #include <string.h>
@@ -92,7 +92,7 @@ static sn_status conv_backward(sn_network *network, ptrdiff_t samples, const dou
                                const double *f_bar, double *u_bar, const sn_gradient *gradient) {
   conv *c = (conv *)network;
   const double *delta = f_bar, *parameters = sn_parameters_values(network->parameters);
-  (void)u; /* stands on the tape, padded */
+  (void)u; /* on the tape, padded */
   for (int k = c->layers - 1; k >= 0; k--) {
     const layer *l = &c->layer[k];
     double *in_bar = k ? c->value[k % 2] : u_bar;

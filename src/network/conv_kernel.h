@@ -26,10 +26,10 @@ sn_status sn_convolution_check(const sn_grid *grid, int kernel);
 sn_status sn_convolution_create(const sn_grid *grid, int kernel, ptrdiff_t rows, sn_convolution *convolution);
 void sn_convolution_destroy(sn_convolution *convolution);
 
-/* Rows with their halos; the interior is copied while the halos travel. Collective over space. */
+/* Rows with their halos; the interior is copied while the halo exchange is in progress. Collective over space. */
 sn_status sn_convolution_pad(sn_convolution *convolution, ptrdiff_t rows, const double *values, double *padded);
 
-/* z += W * padded. Weights that are 0 cost nothing: a direction of a tangent is mostly that. */
+/* z += W * padded. Weights that are 0 cost nothing: most of a tangent's direction is 0. */
 void sn_convolution_add(const sn_convolution *convolution, ptrdiff_t samples, ptrdiff_t out, ptrdiff_t in,
                         const double *weight, const double *padded, double *z);
 

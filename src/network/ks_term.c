@@ -1,7 +1,7 @@
 /*
  * F(u) = (u^2 / 2)_x, dealiased: with P the cut of high wave numbers and D the derivative, F(u) = D P (P u)^2 / 2.
  *
- * Round-off in the high wave numbers of u is left out of the square: on fine grids D carries it by dt k |u| >> 1 into
+ * Round-off in the high wave numbers of u is left out of the square: on fine grids D amplifies it by dt k |u| >> 1 in
  * the next step, where schemes with an explicit first stage (2c 3 4 5) do not damp it, and it grows by mixing with u.
  * Derivatives are those of F all the same.
  */
@@ -20,7 +20,7 @@ typedef struct {
   double complex *slope;  /* (modes): of D P */
   double complex *minus;  /* (modes): of -D P */
   double complex *work;   /* coefficients */
-  double *values, *other; /* of a group, where the transforms have them */
+  double *values, *other; /* of a group, in the transforms' layout */
   double *fields;         /* (group, points): of an incomplete group */
 } ks_term;
 
@@ -46,7 +46,7 @@ static ptrdiff_t in_group(const ks_term *ks, ptrdiff_t samples, ptrdiff_t first)
   return samples - first < ks->group ? samples - first : ks->group;
 }
 
-/* Values, where the transforms have them, of the fields multiplied by a symbol. */
+/* The fields times a symbol, as values in the transforms' own layout. */
 static sn_status to_values(ks_term *ks, ptrdiff_t count, const double *fields, const double complex *symbol,
                            bool denoise, double *values) {
   if (count < ks->group) {
@@ -59,18 +59,18 @@ static sn_status to_values(ks_term *ks, ptrdiff_t count, const double *fields, c
   return sn_fourier_to_values(ks->fourier, ks->work, values);
 }
 
-/* The way back. */
+/* Back from values in that layout, times a symbol. */
 static sn_status from_values(ks_term *ks, ptrdiff_t count, const double *values, const double complex *symbol,
                              bool denoise, double *fields) {
-  double *whole = count < ks->group ? ks->fields : fields;
+  double *group = count < ks->group ? ks->fields : fields;
   SN_TRY(sn_fourier_from_values(ks->fourier, values, ks->work));
   if (denoise) sn_fourier_denoise(ks->fourier, ks->work);
   sn_fourier_scale(ks->fourier, symbol, ks->work);
-  SN_TRY(sn_fourier_inverse(ks->fourier, ks->work, whole));
-  if (whole == fields) return SN_OK;
+  SN_TRY(sn_fourier_inverse(ks->fourier, ks->work, group));
+  if (group == fields) return SN_OK;
   const size_t bytes = (size_t)(count * ks->base.points) * sizeof *fields;
-  memcpy(fields, whole, bytes);
-  memset(whole, 0, (size_t)(ks->group * ks->base.points) * sizeof *whole);
+  memcpy(fields, group, bytes);
+  memset(group, 0, (size_t)(ks->group * ks->base.points) * sizeof *group);
   return SN_OK;
 }
 

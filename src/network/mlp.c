@@ -1,6 +1,6 @@
 /*
- * The multilayer perceptron with weights split over the S space ranks of a replica, none held twice: which rank holds
- * what. The passes are in mlp_passes.h.
+ * The multilayer perceptron with weights split over the S space ranks of a replica, none held twice: the
+ * layout. The passes are in mlp_passes.h.
  */
 #include <stdio.h>
 
@@ -23,7 +23,7 @@ void sn_mlp_destroy(sn_network *network) {
   for (int k = 0; k < 3; k++) SN_FREE(m->states[k]);
 }
 
-/* Splits one layer over the ranks. What a layer keeps is what the next is given. */
+/* Splits one layer over the ranks. The outputs a layer keeps on a rank are the inputs of the next one. */
 static void lay_out_layer(sn_mlp *m, int k) {
   sn_mlp_layer *l = &m->layer[k];
   const sn_network *base = &m->base;

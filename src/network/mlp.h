@@ -21,17 +21,17 @@ typedef struct {
   sn_mlp_layer layer[SN_NETWORK_HIDDEN_MOST + 1];
   ptrdiff_t tape_width;        /* numbers a sample */
   ptrdiff_t widest;            /* of all layers */
-  void *own_tape;              /* for passes whose caller keeps none */
+  void *own_tape;              /* for passes whose caller provides none */
   void *delta[3];              /* (samples, widest) */
   void *blocks;                /* (samples, points in all): the last layer's sum, rank after rank */
   int *counts, *displacements; /* (S): of the blocks, filled for the samples of a call */
   /* Of single precision: */
   float *weights, *direction; /* the parameters, and a direction of theirs */
   float *product;             /* of a weight's gradient, which is summed in double precision */
-  float *states[3];           /* (samples, points): what goes in and out */
+  float *states[3];           /* (samples, points): input and output */
 } sn_mlp;
 
-/* The passes, and sizeof of their numbers. */
+/* The passes, and the size of their numbers. */
 extern const sn_network_ops sn_mlp_double, sn_mlp_single;
 
 /* What both tables have in common (mlp.c). */

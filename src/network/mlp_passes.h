@@ -7,12 +7,12 @@
  *   values_of(m)       the parameters
  *   add_product(m, rows, columns, k, a, b, c)   double c (rows, columns) += a (k, rows)^T b (k, columns)
  *
- * Layers 0, 2, ... split the sum over their input: a rank holds the columns of W that meet its part of the input, and
- * the partial products are summed over the ranks, whole (MPI_Allreduce) or, in the last layer, each rank its own grid
- * points (MPI_Reduce_scatter). Layers 1, 3, ... split their output: every rank has the whole input, holds some rows of
- * W and computes its part of the output alone. Backward it is the other way round, so a pair of layers costs one
- * reduction forward and one backward. Blocks of several ranks are kept apart (rank after rank, not column after
- * column), which saves reordering and costs one matrix product a rank.
+ * Layers 0, 2, ... split the sum over their input: a rank holds the columns of W for its part of the input, and
+ * the partial products are summed over the ranks, complete on each (MPI_Allreduce) or, in the last layer, each rank its
+ * own grid points (MPI_Reduce_scatter). Layers 1, 3, ... split their output: every rank has all of the input, holds
+ * some rows of W and computes its part of the output alone. Backward it is the other way round, so a pair of layers
+ * costs one reduction forward and one backward. Blocks of several ranks are kept apart (rank after rank, not column
+ * after column), which saves reordering and costs one matrix product a rank.
  */
 
 static int ranks_of(const sn_mlp *m) { return sn_grid_space_size(m->base.grid); }
@@ -20,8 +20,8 @@ static int ranks_of(const sn_mlp *m) { return sn_grid_space_size(m->base.grid); 
 static int leading(ptrdiff_t columns) { return columns > 0 ? (int)columns : 1; }
 
 /*
- * Products of row-major matrices with close rows. One row is a product of a matrix and a vector, of which the BLAS
- * makes less; but where there is nothing to sum (a rank without part of a narrow layer) it leaves C as it is.
+ * Products of row-major matrices with close rows. One row is a product of a matrix and a vector, with less overhead
+ * in the BLAS; but where there is nothing to sum (a rank without part of a narrow layer) it leaves C as it is.
  *
  * C (m, n) = beta C + A (m, k) B (n, k)^T.
  */
@@ -60,7 +60,7 @@ static real begin_with(ptrdiff_t rows, ptrdiff_t columns, const real *bias, real
   return 1;
 }
 
-static void sum_over_space(const sn_mlp *m, real *values, ptrdiff_t count) {
+static void sum_reals_over_space(const sn_mlp *m, real *values, ptrdiff_t count) {
   if (ranks_of(m) == 1) return;
   sn_timer *timer = sn_grid_timer(m->base.grid);
   sn_timer_start(timer, SN_TIME_REDUCE);
@@ -108,14 +108,14 @@ static void apply_layer(sn_mlp *m, const sn_mlp_layer *l, ptrdiff_t samples, con
     sum_last(m, l, samples, weight, in, bias, z);
     return;
   }
-  /* Where the ranks' products are summed, one of them has the bias. */
+  /* Where the ranks' products are summed, one rank adds the bias. */
   if (l->sums && sn_grid_space_rank(m->base.grid) > 0) bias = NULL;
   const real beta = begin_with(samples, l->sums ? l->out : l->part.count, bias, z);
   multiply_transposed(samples, l->sums ? l->out : l->part.count, l->given, in, weight, beta, z);
-  if (l->sums) sum_over_space(m, z, samples * l->out);
+  if (l->sums) sum_reals_over_space(m, z, samples * l->out);
 }
 
-/* Where a hidden layer's values stand on a tape of `samples` samples, and the slopes behind them. */
+/* A hidden layer's values on a tape of `samples` samples, followed by the slopes. */
 static real *values_on(const sn_mlp_layer *l, real *tape, ptrdiff_t samples) { return tape + samples * l->tape; }
 
 static real *slopes_on(const sn_mlp *m, const sn_mlp_layer *l, real *tape, ptrdiff_t samples) {
@@ -159,7 +159,7 @@ static void backward_last_sum(sn_mlp *m, const sn_mlp_layer *l, ptrdiff_t sample
 
 /*
  * From delta = derivative by z of this layer to the derivative by its input, as this rank holds that (NULL: not
- * wanted). Where it is summed over the ranks, that goes on beside the product of the weight's gradient.
+ * wanted). Its sum over the ranks overlaps with the product for the weight's gradient.
  */
 static void backward_layer(sn_mlp *m, const sn_mlp_layer *l, ptrdiff_t samples, const real *in, const real *delta,
                            real *in_bar, double *gradient) {
@@ -183,7 +183,7 @@ static void backward_layer(sn_mlp *m, const sn_mlp_layer *l, ptrdiff_t samples, 
   sn_timer_stop(timer, SN_TIME_REDUCE);
 }
 
-/* delta (samples, kept) *= f'(z), row by row, each added to the bias's gradient while it is at hand. */
+/* delta (samples, kept) *= f'(z), row by row, each added to the bias's gradient while it is in the cache. */
 static void backward_activation(const sn_mlp *m, const sn_mlp_layer *l, ptrdiff_t samples, const real *tape,
                                 real *delta, double *gradient) {
   const real *values = values_on(l, (real *)tape, samples), *slopes = slopes_on(m, l, (real *)tape, samples);

@@ -1,5 +1,5 @@
 /*
- * The multilayer perceptron in single precision: its products, values and slopes. What goes in and out, the parameters
+ * The multilayer perceptron in single precision: its products, values and slopes. Input and output, the parameters
  * and the sums of their gradient stay double; with SN_PRECISION_SINGLE the parameters are rounded to single as well.
  */
 #include <cblas.h>
@@ -35,7 +35,7 @@ static void to_double(ptrdiff_t count, const float *restrict from, double *restr
   for (ptrdiff_t i = 0; i < count; i++) to[i] = from[i];
 }
 
-/* The tape is memory for what this puts there: two numbers in a double. */
+/* The tape's doubles are only its memory: two numbers each. */
 static void *taped(double *tape) { return tape; }
 static const void *taped_before(const double *tape) { return tape; }
 
@@ -48,7 +48,7 @@ static void update(sn_network *network) {
   const ptrdiff_t count = sn_parameters_size(network->parameters);
   double *values = sn_parameters_values(network->parameters);
   to_single(count, values, m->weights);
-  const ptrdiff_t first = m->layer[0].weight; /* what stands before is of the linear part */
+  const ptrdiff_t first = m->layer[0].weight; /* what comes before belongs to the linear part */
   if (network->shape.precision == SN_PRECISION_SINGLE) to_double(count - first, m->weights + first, values + first);
 }
 

@@ -113,14 +113,14 @@ void sn_network_update(sn_network *network) {
 
 const sn_network_shape *sn_network_get_shape(const sn_network *network) { return &network->shape; }
 
-/* Inputs that one output of a layer sums over: what its initial size goes by. */
+/* Inputs that one output of a layer sums over: its fan in. */
 static double fan_in(const sn_parameter_block *weight) {
   double fan = 1;
   for (int d = 1; d < weight->dimensions; d++) fan *= (double)weight->shape[d];
   return fan;
 }
 
-/* Xavier's fan out counts a kernel's taps as well. */
+/* Xavier's fan out also counts a kernel's taps. */
 static double fan_out(const sn_parameter_block *weight) {
   return weight->dimensions == 3 ? (double)(weight->shape[0] * weight->shape[2]) : (double)weight->shape[0];
 }
@@ -137,7 +137,8 @@ static double draw(const sn_init *init, const sn_random *random, uint64_t index,
   return 0;
 }
 
-/* This rank's part of a block; numbers go by the element's place in the global array, so they do not depend on it. */
+/* This rank's part of a block. Numbers are keyed by the index in the global array, so they do not depend on the part.
+ */
 static void fill(const sn_parameter_block *block, const sn_init *init, const sn_random *random, double in, double out,
                  double *values) {
   const ptrdiff_t rows = block->count[0], start = block->start[0];
@@ -151,7 +152,7 @@ static void fill(const sn_parameter_block *block, const sn_init *init, const sn_
         *values++ = draw(init, random, (uint64_t)(((start + i) * width + first + j) * taps + k), in, out);
 }
 
-/* Each weight and bias has a stream of its own, by its place among those of its kind. */
+/* Each weight and bias has a stream of its own, numbered among those of its kind. */
 sn_status sn_network_initialize(sn_network *network, const sn_init *init, uint64_t seed) {
   double *values = sn_parameters_values(network->parameters), in = 1, out = 1;
   uint64_t weights = 0, biases = 0;
@@ -159,7 +160,7 @@ sn_status sn_network_initialize(sn_network *network, const sn_init *init, uint64
     const sn_parameter_block *block = sn_parameters_block(network->parameters, i);
     double *own = values + block->offset;
     if (strncmp(block->name, "nonlinear/", 10) != 0) continue;
-    if (block->dimensions > 1) { /* a bias follows its weight, and goes by its fans */
+    if (block->dimensions > 1) { /* a bias follows its weight and uses its fans */
       const sn_random random = {.seed = seed, .purpose = SN_RANDOM_WEIGHT, .stream = weights++};
       fill(block, init, &random, in = fan_in(block), out = fan_out(block), own);
     } else if (init->kind == SN_INIT_PYTORCH) {
@@ -177,27 +178,20 @@ ptrdiff_t sn_network_tape_size(const sn_network *network, ptrdiff_t samples) {
 }
 
 sn_status sn_network_forward(sn_network *network, ptrdiff_t samples, const double *u, double *f, double *tape) {
-  sn_timer *timer = sn_grid_timer(network->grid);
-  sn_timer_start(timer, SN_TIME_NETWORK);
-  SN_TRY(network->ops->forward(network, samples, u, f, tape));
-  sn_timer_stop(timer, SN_TIME_NETWORK);
+  SN_TRY_TIMED(sn_grid_timer(network->grid), SN_TIME_NETWORK, network->ops->forward(network, samples, u, f, tape));
   return SN_OK;
 }
 
 sn_status sn_network_backward(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
                               const double *f_bar, double *u_bar, const sn_gradient *gradient) {
-  sn_timer *timer = sn_grid_timer(network->grid);
-  sn_timer_start(timer, SN_TIME_NETWORK);
-  SN_TRY(network->ops->backward(network, samples, u, tape, f_bar, u_bar, gradient));
-  sn_timer_stop(timer, SN_TIME_NETWORK);
+  SN_TRY_TIMED(sn_grid_timer(network->grid), SN_TIME_NETWORK,
+               network->ops->backward(network, samples, u, tape, f_bar, u_bar, gradient));
   return SN_OK;
 }
 
 sn_status sn_network_tangent(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
                              const double *du, const double *dtheta, double *df) {
-  sn_timer *timer = sn_grid_timer(network->grid);
-  sn_timer_start(timer, SN_TIME_NETWORK);
-  SN_TRY(network->ops->tangent(network, samples, u, tape, du, dtheta, df));
-  sn_timer_stop(timer, SN_TIME_NETWORK);
+  SN_TRY_TIMED(sn_grid_timer(network->grid), SN_TIME_NETWORK,
+               network->ops->tangent(network, samples, u, tape, du, dtheta, df));
   return SN_OK;
 }

@@ -5,7 +5,8 @@
 #include "sinode/network.h"
 
 typedef struct {
-  void (*destroy)(sn_network *network); /* what `create` took; the struct itself is network.c's */
+  void (*destroy)(
+      sn_network *network); /* frees what the kind's create allocated; the struct itself is freed by network.c */
   ptrdiff_t (*tape_size)(const sn_network *network, ptrdiff_t samples);
   /* The parameters' values have changed; NULL: nothing to do. */
   void (*update)(sn_network *network);

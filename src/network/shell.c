@@ -1,4 +1,4 @@
-/* A network whose functions the user of the library gives (sinode/network_shell.h). */
+/* A network whose functions the user of the library provides (sinode/network_shell.h). */
 #include "sinode/network_shell.h"
 
 #include "network_ops.h"
@@ -31,8 +31,8 @@ static sn_status shell_tangent(sn_network *network, ptrdiff_t samples, const dou
   const sn_network_shell *shell = shell_of(network);
   if (!shell->tangent)
     return SN_ERROR_ALL(SN_ERROR_USAGE,
-                        "this scheme or optimizer needs the network's tangent, and the shell has none; give it one, "
-                        "or take an IMEX or explicit scheme and an optimizer of gradients");
+                        "this scheme or optimizer needs the network's tangent, and the shell has none; provide one, "
+                        "or use an IMEX or explicit scheme and an optimizer of gradients");
   return shell->tangent(shell->context, samples, u, tape, du, dtheta, df);
 }
 

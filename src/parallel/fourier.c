@@ -99,7 +99,7 @@ ptrdiff_t sn_fourier_size(const sn_fourier *fourier) { return fourier->size; }
 ptrdiff_t sn_fourier_values(const sn_fourier *fourier) { return fourier->values; }
 
 ptrdiff_t sn_fourier_wave_number(const sn_fourier *fourier, ptrdiff_t mode) {
-  const ptrdiff_t points = sn_grid_points(fourier->grid), m = fourier->ops->wave(fourier, mode);
+  const ptrdiff_t points = sn_grid_points(fourier->grid), m = fourier->ops->wave_number(fourier, mode);
   return m <= points / 2 ? m : m - points;
 }
 
@@ -132,7 +132,7 @@ sn_status sn_fourier_from_values(sn_fourier *fourier, const double *values, doub
   return fourier->ops->from_values(fourier, values, coefficients);
 }
 
-/* In real arithmetic: C's complex product looks after infinities that do not occur. */
+/* In real arithmetic: C's complex product also handles infinities, which do not occur here. */
 void sn_fourier_multiply(ptrdiff_t count, const double complex *symbol, ptrdiff_t step, double complex *values) {
   const double *restrict s = (const double *)symbol;
   double *restrict v = (double *)values;
@@ -185,10 +185,7 @@ double sn_fourier_energy(const sn_fourier *fourier, const double complex *coeffi
     }
   }
   sum /= (double)points * (double)points;
-  sn_timer *timer = sn_grid_timer(fourier->grid);
-  sn_timer_start(timer, SN_TIME_REDUCE);
-  MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_DOUBLE, MPI_SUM, sn_grid_space(fourier->grid));
-  sn_timer_stop(timer, SN_TIME_REDUCE);
+  sn_grid_sum_over_space(fourier->grid, 1, &sum);
   return sum;
 }
 

@@ -1,6 +1,6 @@
 /*
  * Transforms of a number of points without factors over several space ranks: FFTW-MPI's one-dimensional transform,
- * which is complex, so two real fields travel in one (z = f + i g; an odd one out travels with g = 0). It has a layout
+ * which is complex, so two real fields are combined in one (z = f + i g; an odd last one has g = 0). It has a layout
  * of its own, (points, spectra) both sides, where a rank may have nothing, and a prime number is on one rank as a
  * whole.
  */
@@ -44,14 +44,14 @@ static sn_status plan_redistribution(const sn_fourier *fourier, fftw_mpi *w) {
   return status;
 }
 
-/* The layouts that FFTW likes. */
+/* FFTW's own layouts. */
 static void set_shape(sn_fourier *fourier, fftw_mpi *w, unsigned flags) {
   MPI_Comm comm = sn_grid_space(fourier->grid);
   const ptrdiff_t points = sn_grid_points(fourier->grid), spectra = (fourier->fields + 1) / 2;
   ptrdiff_t back_points, back_first, back_modes, back_first_mode;
   ptrdiff_t there = fftw_mpi_local_size_many_1d(points, spectra, comm, FFTW_FORWARD, flags, &w->points, &w->first,
                                                 &fourier->modes, &w->first_mode);
-  /* The inverse starts from where the forward transform ends; only the room it needs may differ. */
+  /* The inverse starts from the layout in which the forward transform ends; only the memory it needs may differ. */
   ptrdiff_t back = fftw_mpi_local_size_many_1d(points, spectra, comm, FFTW_BACKWARD, flags, &back_modes,
                                                &back_first_mode, &back_points, &back_first);
   fourier->spectra = fourier->mode_stride = spectra;
@@ -74,7 +74,7 @@ static sn_status create(sn_fourier *fourier, unsigned flags) {
   fftw_mpi *w;
   SN_TRY(sn_collective_status(comm, SN_NEW(1, &w)));
   fourier->state = w;
-  /* A prime number is on one rank as a whole. */
+  /* With a prime number of points all of them are on one rank. */
   const ptrdiff_t whole = sn_grid_points(fourier->grid) * (fourier->fields + 1);
   if (whole > INT_MAX)
     return SN_ERROR_ALL(SN_ERROR_RUN,
@@ -104,7 +104,7 @@ static void destroy(sn_fourier *fourier) {
   SN_FREE(fourier->state);
 }
 
-static ptrdiff_t wave(const sn_fourier *fourier, ptrdiff_t mode) {
+static ptrdiff_t wave_number(const sn_fourier *fourier, ptrdiff_t mode) {
   return ((const fftw_mpi *)fourier->state)->first_mode + mode;
 }
 
@@ -130,7 +130,7 @@ static sn_status forward(sn_fourier *fourier, const double *real, double complex
   const fftw_mpi *w = fourier->state;
   const ptrdiff_t width = 2 * fourier->spectra;
   SN_TRY(sn_redistribution_forward(w->redistribution, real, w->work));
-  if (fourier->fields % 2) /* the partner of an odd one out */
+  if (fourier->fields % 2) /* the partner of an odd last field */
     for (ptrdiff_t j = 1; j <= w->points; j++) w->work[j * width - 1] = 0;
   transform(fourier, w->work, coefficients);
   return SN_OK;
@@ -145,9 +145,9 @@ static sn_status inverse(sn_fourier *fourier, double complex *coefficients, doub
   return SN_OK;
 }
 
-/* Of a complex number the two parts are squared, each a field of its own. */
-static sn_status squares(sn_fourier *fourier, double complex *coefficients, ptrdiff_t stages,
-                         sn_fourier_callback callback, void *context) {
+/* The two parts of a complex number, each of a field of its own, are squared separately. */
+static sn_status pseudospectral_squares(sn_fourier *fourier, double complex *coefficients, ptrdiff_t stages,
+                                        sn_fourier_callback callback, void *context) {
   const fftw_mpi *w = fourier->state;
   const double points = (double)sn_grid_points(fourier->grid), scale = 1.0 / (points * points);
   double *restrict work = w->work;
@@ -177,11 +177,11 @@ static sn_status from_values(sn_fourier *fourier, const double *values, double c
 const sn_fourier_ops sn_fourier_fftw_mpi = {
     .create = create,
     .destroy = destroy,
-    .wave = wave,
+    .wave_number = wave_number,
     .multiplicity = multiplicity,
     .forward = forward,
     .inverse = inverse,
-    .pseudospectral_squares = squares,
+    .pseudospectral_squares = pseudospectral_squares,
     .to_values = to_values,
     .from_values = from_values,
 };

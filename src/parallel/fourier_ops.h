@@ -1,9 +1,9 @@
 /*
- * The ways to transform, one for each situation, behind sinode/fourier.h. Private to this folder.
+ * The family of transforms behind sinode/fourier.h. Private to this folder.
  *
- *   whole       one space rank: FFTW's real transforms
- *   factored    several, points = n1 n2: real transforms of length n1, complex ones of length n2, one transpose
- *   indivisible several, and no such factors (a prime number of points): FFTW-MPI's complex transform of pairs
+ *   serial      one space rank: FFTW's real transforms
+ *   transposed  several, points = n1 n2: real transforms of length n1, complex ones of length n2, one transpose
+ *   fftw_mpi    several, and no such factors (a prime number of points): FFTW-MPI's complex transform of pairs
  */
 #ifndef SINODE_PARALLEL_FOURIER_OPS_H
 #define SINODE_PARALLEL_FOURIER_OPS_H
@@ -14,11 +14,11 @@
 #include "sinode/fourier.h"
 
 typedef struct {
-  /* Plans, and sets state and shape. FFTW's flags; what fails on one rank may fail on that rank alone. */
+  /* Plans, and sets state and shape. flags: FFTW's. Local errors are possible. */
   sn_status (*create)(sn_fourier *fourier, unsigned flags);
   void (*destroy)(sn_fourier *fourier);
   /* The wave number, 0 .. points-1, of a local mode, and how many modes it stands for. */
-  ptrdiff_t (*wave)(const sn_fourier *fourier, ptrdiff_t mode);
+  ptrdiff_t (*wave_number)(const sn_fourier *fourier, ptrdiff_t mode);
   int (*multiplicity)(const sn_fourier *fourier, ptrdiff_t mode);
   /* NULL: coefficients cannot be those of anything but real fields. */
   void (*make_real)(const sn_fourier *fourier, double complex *coefficients);
@@ -47,7 +47,7 @@ struct sn_fourier {
 
 extern const sn_fourier_ops sn_fourier_serial, sn_fourier_transposed, sn_fourier_fftw_mpi;
 
-/* FFTW has no plan: an error that says for what; SN_OK if it has. */
+/* The error that FFTW has no plan for `what`; SN_OK if it has one. */
 sn_status sn_fourier_planned(const sn_fourier *fourier, fftw_plan forward, fftw_plan inverse);
 
 /* values *= symbol, whose numbers are `step` apart. */

@@ -49,7 +49,7 @@ static void destroy(sn_fourier *fourier) {
   SN_FREE(fourier->state);
 }
 
-static ptrdiff_t wave(const sn_fourier *fourier, ptrdiff_t mode) {
+static ptrdiff_t wave_number(const sn_fourier *fourier, ptrdiff_t mode) {
   (void)fourier;
   return mode;
 }
@@ -72,7 +72,8 @@ static void transform_back(const sn_fourier *fourier, double complex *coefficien
   sn_timer_stop(fourier->timer, SN_TIME_FFT);
 }
 
-/* FFTW's vector instructions want what they were planned for; the same plan then gives the same bits at any address. */
+/* FFTW's vector instructions need the alignment they were planned for; the same plan then gives the same bits at any
+   address. */
 static bool is_aligned(const double *real) { return fftw_alignment_of((double *)real) == 0; }
 
 static sn_status forward(sn_fourier *fourier, const double *real, double complex *coefficients) {
@@ -91,8 +92,8 @@ static sn_status inverse(sn_fourier *fourier, double complex *coefficients, doub
   return SN_OK;
 }
 
-static sn_status squares(sn_fourier *fourier, double complex *coefficients, ptrdiff_t stages,
-                         sn_fourier_callback callback, void *context) {
+static sn_status pseudospectral_squares(sn_fourier *fourier, double complex *coefficients, ptrdiff_t stages,
+                                        sn_fourier_callback callback, void *context) {
   const serial *w = fourier->state;
   const double points = (double)fourier->points, scale = 1.0 / (points * points);
   double *restrict work = w->work;
@@ -108,11 +109,11 @@ static sn_status squares(sn_fourier *fourier, double complex *coefficients, ptrd
 const sn_fourier_ops sn_fourier_serial = {
     .create = create,
     .destroy = destroy,
-    .wave = wave,
+    .wave_number = wave_number,
     .multiplicity = multiplicity,
     .forward = forward,
     .inverse = inverse,
-    .pseudospectral_squares = squares,
+    .pseudospectral_squares = pseudospectral_squares,
     .to_values = inverse,
     .from_values = forward,
 };

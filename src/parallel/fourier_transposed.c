@@ -1,5 +1,5 @@
 /*
- * Transforms over several space ranks with one transpose. With points = n1 n2, a point j = j1 n2 + j2 and a wave
+ * Transforms over several space ranks with one transpose. With points = n1 n2, a point j = j1 n2 + j2 and a wave_number
  * number k = k1 + n1 k2,
  *
  *   c(k) = sum_j2 exp(-2 pi i j2 k2 / n2)  exp(-2 pi i j2 k1 / points)  sum_j1 u(j) exp(-2 pi i j1 k1 / n1):
@@ -9,7 +9,7 @@
  * coefficients, and in between both pieces, ordered by the rank they come from or go to (D. H. Bailey, FFTs in external
  * or hierarchical memory, J. Supercomputing 4, 1990).
  *
- * Values lie as the messages from blocks of points bring them, coefficients (fields, own rows, n2).
+ * Values are in the order of the messages from blocks of points, coefficients (fields, own rows, n2).
  */
 #include <math.h>
 #include <string.h>
@@ -26,7 +26,7 @@ typedef struct {
   sn_transpose t;
   double complex *twiddle;  /* (strips, heights, columns of a strip) */
   double *grid;             /* (SN_STRIP, grid_stride): columns of points */
-  double complex *spectrum; /* (SN_STRIP, spectrum_stride): of wave numbers k1 */
+  double complex *spectrum; /* (SN_STRIP, spectrum_stride): of wave_number numbers k1 */
   double complex *line;     /* (ROWS, line_stride): rows */
   ptrdiff_t grid_stride, spectrum_stride, line_stride;
   fftw_plan column_forward, column_inverse, row_forward, row_inverse;
@@ -99,7 +99,7 @@ static void destroy(sn_fourier *fourier) {
   SN_FREE(fourier->state);
 }
 
-static ptrdiff_t wave(const sn_fourier *fourier, ptrdiff_t mode) {
+static ptrdiff_t wave_number(const sn_fourier *fourier, ptrdiff_t mode) {
   const transposed *w = fourier->state;
   return w->t.row.start + mode / w->t.n2 + w->t.n1 * (mode % w->t.n2);
 }
@@ -134,10 +134,10 @@ static void make_real(const sn_fourier *fourier, double complex *coefficients) {
 static void copy_lines(const transposed *w, ptrdiff_t field, ptrdiff_t first, ptrdiff_t count, bool to_lines) {
   for (int peer = 0; peer < w->t.ranks; peer++) {
     const sn_range column = sn_transpose_columns(&w->t, peer);
-    double complex *whole = sn_transpose_part(&w->t, peer) + field * w->t.row.count * column.count;
+    double complex *part = sn_transpose_part(&w->t, peer) + field * w->t.row.count * column.count;
     for (ptrdiff_t d = 0; d < column.count; d += SN_STRIP) {
       const ptrdiff_t width = sn_transpose_strip(column, d).count;
-      double complex *restrict piece = whole + d * w->t.row.count + first * width;
+      double complex *restrict piece = part + d * w->t.row.count + first * width;
       double complex *restrict line = w->line + column.start + d;
       for (ptrdiff_t i = 0; i < count; i++, piece += width, line += w->line_stride)
         if (to_lines)
@@ -186,7 +186,7 @@ typedef struct {
   sn_range column; /* of the rank's own, from 0 on */
 } strip;
 
-/* What of a strip shares a message with a peer: (rows, columns). */
+/* The part of a strip that is in one peer's message: (rows, columns). */
 static double *piece_of(const transposed *w, strip s, sn_range row, int peer) {
   return (double *)(w->t.column_buffer + w->t.columns.start[peer] +
                     row.count * (s.field * w->t.column.count + s.column.start));
@@ -264,9 +264,9 @@ static void square_columns(const sn_fourier *fourier) {
   }
 }
 
-/* Rows are swept, and on their way back already, while they are in the cache. */
-static sn_status squares(sn_fourier *fourier, double complex *coefficients, ptrdiff_t stages,
-                         sn_fourier_callback callback, void *context) {
+/* Each group of rows is transformed, handed to the callback and transformed back while it is in the cache. */
+static sn_status pseudospectral_squares(sn_fourier *fourier, double complex *coefficients, ptrdiff_t stages,
+                                        sn_fourier_callback callback, void *context) {
   const transposed *w = fourier->state;
   sn_timer_start(fourier->timer, SN_TIME_FFT);
   if (stages) FOR_ROWS(fourier, r) transform_rows_back(w, r, coefficients + origin(w, r));
@@ -351,7 +351,7 @@ static sn_status from_values(sn_fourier *fourier, const double *values, double c
   return SN_OK;
 }
 
-/* Rows are there and on their way back while they are in the cache. */
+/* Each group of rows is transformed, scaled and transformed back while it is in the cache. */
 static sn_status filter(sn_fourier *fourier, const double complex *symbol, const double *from,
                         double complex *coefficients, double *to) {
   const transposed *w = fourier->state;
@@ -387,13 +387,13 @@ static sn_status inverse(sn_fourier *fourier, double complex *coefficients, doub
 const sn_fourier_ops sn_fourier_transposed = {
     .create = create,
     .destroy = destroy,
-    .wave = wave,
+    .wave_number = wave_number,
     .multiplicity = multiplicity,
     .make_real = make_real,
     .forward = forward,
     .inverse = inverse,
     .filter = filter,
-    .pseudospectral_squares = squares,
+    .pseudospectral_squares = pseudospectral_squares,
     .to_values = to_values,
     .from_values = from_values,
 };

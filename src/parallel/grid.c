@@ -75,3 +75,10 @@ sn_range sn_grid_range(const sn_grid *grid) { return sn_partition_range(sn_grid_
 sn_range sn_grid_share(const sn_grid *grid, ptrdiff_t count) {
   return sn_partition_range((sn_partition){.points = count, .ranks = grid->replica_count}, grid->replica);
 }
+
+void sn_grid_sum_over_space(const sn_grid *grid, ptrdiff_t count, double *values) {
+  if (grid->space_size == 1) return;
+  sn_timer_start(grid->timer, SN_TIME_REDUCE);
+  MPI_Allreduce(MPI_IN_PLACE, values, (int)count, MPI_DOUBLE, MPI_SUM, grid->space);
+  sn_timer_stop(grid->timer, SN_TIME_REDUCE);
+}

@@ -7,7 +7,7 @@
 
 enum { SIDES = 2, TAG = 1 };
 
-/* Points of one rank's block that lie next to each other in one side of another rank's halo. */
+/* Points of one rank's block that are adjacent in one side of another rank's halo. */
 typedef struct {
   int side;        /* of the receiver: 0 left, 1 right */
   ptrdiff_t block; /* first point in the sender's block */
@@ -15,7 +15,7 @@ typedef struct {
   ptrdiff_t points;
 } segment;
 
-/* What goes to or comes from one rank: its segments, row by row within each. */
+/* A message to or from one rank: its segments, row by row within each. */
 typedef struct {
   int rank, count;
   segment segments[SIDES * 3];
@@ -33,7 +33,7 @@ struct sn_halo {
   MPI_Request *requests;
 };
 
-/* The part of `from`'s block in the halo of `to`. The halo may reach round the period on either side. */
+/* The part of `from`'s block in the halo of `to`. The halo may wrap round the period on either side. */
 static message plan(const sn_grid *grid, ptrdiff_t width, int from, int to) {
   sn_range owned = sn_partition_range(sn_grid_partition(grid), from);
   sn_range block = sn_partition_range(sn_grid_partition(grid), to);

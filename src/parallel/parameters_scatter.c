@@ -2,8 +2,8 @@
 
 #include "sinode/parameters.h"
 
-/* This rank's part of a block from the whole global array; absent dimensions have one element. */
-static void spread_block(const sn_parameter_block *block, const double *whole, double *part) {
+/* This rank's part of a block from the global array; absent dimensions have one element. */
+static void scatter_block(const sn_parameter_block *block, const double *global, double *part) {
   ptrdiff_t shape[SN_PARAMETER_RANKS], start[SN_PARAMETER_RANKS], count[SN_PARAMETER_RANKS];
   for (int d = 0; d < SN_PARAMETER_RANKS; d++) {
     const bool there = d < block->dimensions;
@@ -13,7 +13,7 @@ static void spread_block(const sn_parameter_block *block, const double *whole, d
   }
   for (ptrdiff_t i = 0; i < count[0]; i++)
     for (ptrdiff_t j = 0; j < count[1]; j++, part += count[2])
-      memcpy(part, whole + ((start[0] + i) * shape[1] + start[1] + j) * shape[2] + start[2],
+      memcpy(part, global + ((start[0] + i) * shape[1] + start[1] + j) * shape[2] + start[2],
              (size_t)count[2] * sizeof *part);
 }
 
@@ -22,7 +22,7 @@ void sn_parameters_spread(const sn_parameters *parameters, const double *all, do
   for (int i = 0; i < sn_parameters_blocks(parameters); i++) {
     const sn_parameter_block *block = sn_parameters_block(parameters, i);
     if (!block->trainable) continue;
-    spread_block(block, all, local + block->offset);
+    scatter_block(block, all, local + block->offset);
     ptrdiff_t size = 1;
     for (int d = 0; d < block->dimensions; d++) size *= block->shape[d];
     all += size;

@@ -5,13 +5,14 @@
 #include "sinode/count.h"
 #include "sinode/memory.h"
 
-/* The index lists of all ranks behind each other. */
+/* The index lists of all ranks, concatenated. */
 typedef struct {
   ptrdiff_t *index;
   int *count, *start; /* of each rank */
 } lists;
 
-/* One layout on this rank: what of it belongs to each peer's part of the other layout, and the messages' places. */
+/* One layout on this rank: what it has in common with each peer's part of the other layout, and the messages' places.
+ */
 typedef struct {
   ptrdiff_t *row, *column;             /* offsets in memory, peer by peer */
   ptrdiff_t *row_start, *column_start; /* (ranks + 1) of each peer in them */
@@ -170,7 +171,7 @@ static void unpack(const side *mine, int peer, double *values) {
       values[mine->row[i] + mine->column[j]] = *message++;
 }
 
-/* What stays on this rank goes straight across. */
+/* What stays on this rank is copied directly. */
 static void copy(const side *a, const side *b, int self, const double *source, double *target) {
   const ptrdiff_t *a_row = a->row + a->row_start[self], *a_column = a->column + a->column_start[self];
   const ptrdiff_t *b_row = b->row + b->row_start[self], *b_column = b->column + b->column_start[self];

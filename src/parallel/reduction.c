@@ -3,6 +3,7 @@
 #include <float.h>
 #include <math.h>
 
+#include "sinode/finite.h"
 #include "sinode/memory.h"
 
 /*

@@ -86,15 +86,15 @@ static void free_messages(sn_messages *m) {
 
 static ptrdiff_t most(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
 
-/* The values of a peer's block in line j1 and some columns; of none where they do not meet. */
+/* The values of a peer's block in line j1 and some columns; empty where they do not intersect. */
 static sn_range in_line(const sn_transpose *t, sn_range block, ptrdiff_t j1, sn_range column) {
   return sn_range_intersect(block, (sn_range){j1 * t->n2 + column.start, column.count});
 }
 
-/* Finds the lines in the messages, and sets aside room for those that two messages share. */
+/* Finds the lines in the messages, and reserves memory for those that two messages share. */
 static sn_status plan_lines(sn_transpose *t) {
   const ptrdiff_t columns = t->column.count;
-  ptrdiff_t joined = -1; /* the line put together last */
+  ptrdiff_t joined = -1; /* the line assembled last */
   t->size = t->fields * t->n1 * columns;
   SN_TRY(SN_NEW(t->n1 + SN_LINES_AHEAD, &t->line));
   SN_TRY(SN_NEW(2 * t->ranks, &t->piece)); /* a block begins and ends within a line */
@@ -110,8 +110,8 @@ static sn_status plan_lines(sn_transpose *t) {
           t->line[joined = j1] = (sn_line){t->size, columns};
           t->size += t->fields * columns;
         }
-        const sn_line whole = {t->line[j1].start + values.start - j1 * t->n2 - t->column.start, columns};
-        t->piece[t->pieces++] = (sn_line_piece){here, whole, values.count};
+        const sn_line assembled = {t->line[j1].start + values.start - j1 * t->n2 - t->column.start, columns};
+        t->piece[t->pieces++] = (sn_line_piece){here, assembled, values.count};
       }
       here.start += values.count;
     }
@@ -134,7 +134,7 @@ sn_status sn_transpose_plan(const sn_grid *grid, ptrdiff_t fields, sn_transpose 
   SN_TRY(plan_messages(t, in_columns, &t->columns));
   SN_TRY(plan_messages(t, in_blocks, &t->blocks));
   SN_TRY(plan_messages(t, in_lines, &t->lines));
-  /* Blocks of points travel in the rows' buffer too. */
+  /* Blocks of points are sent from the rows' buffer too. */
   SN_TRY(SN_NEW(fields * most(t->row.count * t->n2, (own + 1) / 2), &t->row_buffer));
   SN_TRY(SN_NEW(fields * t->heights * t->column.count, &t->column_buffer));
   SN_TRY(plan_lines(t));
@@ -190,13 +190,13 @@ static void copy_blocks(const sn_transpose *t, double *real, bool to_message) {
   }
 }
 
-/* Puts lines together that two messages share, or takes them apart. */
+/* Assembles the lines that two messages share, or splits them again. */
 static void copy_shared_lines(const sn_transpose *t, bool to_message) {
   for (const sn_line_piece *p = t->piece; p < t->piece + t->pieces; p++)
     for (ptrdiff_t f = 0; f < t->fields; f++) {
       double *message = t->values + p->message.start + f * p->message.field_stride;
-      double *whole = t->values + p->whole.start + f * p->whole.field_stride;
-      memcpy(to_message ? message : whole, to_message ? whole : message, (size_t)p->count * sizeof *whole);
+      double *assembled = t->values + p->assembled.start + f * p->assembled.field_stride;
+      memcpy(to_message ? message : assembled, to_message ? assembled : message, (size_t)p->count * sizeof *assembled);
     }
 }
 

@@ -1,8 +1,8 @@
 /*
- * What the ranks send in a factored transform (fourier_factored.c), points = n1 n2: point j = j1 n2 + j2 is in line j1
+ * Communication of the transposed transform (fourier_transposed.c), points = n1 n2: point j = j1 n2 + j2 is in line j1
  * and column j2. A rank has a block of points, as everywhere in the program; of the transforms' values some columns; of
- * the coefficients some of the rows k1 = 0 .. n1 / 2. One redistribution joins blocks and columns, one transpose
- * columns and rows. Not installed.
+ * the coefficients some of the rows k1 = 0 .. n1 / 2. A redistribution leads from blocks to columns, the transpose from
+ * columns to rows. Not installed.
  */
 #ifndef SINODE_PARALLEL_TRANSPOSE_H
 #define SINODE_PARALLEL_TRANSPOSE_H
@@ -17,7 +17,7 @@
  */
 enum { SN_CACHE_LINE = 8, SN_STRIP = 2 * SN_CACHE_LINE };
 
-/* How many lines ahead values are fetched: a line apart, no prefetcher of the processor's foresees them. */
+/* How many lines ahead values are prefetched: at a stride of a line the hardware's prefetchers do not. */
 enum { SN_LINES_AHEAD = 16 };
 
 /* How many numbers go to or come from each peer, and where they are. A rank sends itself none. */
@@ -30,9 +30,9 @@ typedef struct {
   ptrdiff_t start, field_stride;
 } sn_line;
 
-/* A piece of a line that two messages share, in its message and in the line put together. */
+/* A piece of a line that two messages share, in its message and in the assembled line. */
 typedef struct {
-  sn_line message, whole;
+  sn_line message, assembled;
   ptrdiff_t count;
 } sn_line_piece;
 
@@ -45,7 +45,7 @@ typedef struct {
   sn_messages blocks, lines;         /* of points of own block in a peer's columns, of a peer's block in own columns */
   double complex *row_buffer, *column_buffer;
   /*
-   * Values in columns lie as the messages bring them, (peer, field, line, column), behind them the lines that two
+   * Values in columns are in the order of the messages, (peer, field, line, column), followed by the lines that two
    * messages share. `line` has n1 + SN_LINES_AHEAD of them, the last again and again.
    */
   double *values;

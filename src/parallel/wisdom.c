@@ -20,7 +20,7 @@ static sn_status read_file(const char *path) {
 sn_status sn_wisdom_read(MPI_Comm comm, const char *path) {
   int rank;
   MPI_Comm_rank(comm, &rank);
-  fftw_mpi_init(); /* else what it knows of distributed transforms is not understood */
+  fftw_mpi_init(); /* before FFTW reads wisdom about distributed transforms */
   SN_TRY(sn_collective_status(comm, rank == 0 ? read_file(path) : SN_OK));
   fftw_mpi_broadcast_wisdom(comm);
   return SN_OK;

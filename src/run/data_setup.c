@@ -44,8 +44,6 @@ sn_status sn_setup_read(const sn_app *app, const sn_grid *grid, sn_trajectory_re
   const sn_range points = sn_grid_range(grid);
   const ptrdiff_t count = members.count * snapshots.count * points.count;
   SN_TRY(sn_collective_status(app->world, SN_NEW(count, values)));
-  sn_timer_start(app->timer, SN_TIME_READ);
-  SN_TRY(sn_trajectory_read(reader, members, snapshots, points, *values));
-  sn_timer_stop(app->timer, SN_TIME_READ);
+  SN_TRY_TIMED(app->timer, SN_TIME_READ, sn_trajectory_read(reader, members, snapshots, points, *values));
   return sn_trajectory_verify(reader, members, snapshots, points, *values);
 }

@@ -1,7 +1,7 @@
 /*
- * Explicit embedded pairs that choose their own steps (dopri5, bosh3). To the integrator one interval of the data is
- * one step; inside it every sample goes at its own pace, so that its result does not depend on which others share the
- * batch or the ranks: an attempt advances all samples, each by its own dt, and each is accepted or rejected by itself.
+ * Explicit embedded pairs with adaptive steps (dopri5, bosh3). To the integrator one interval of the data is one step;
+ * inside it every sample has its own step size, so that its result does not depend on which others share the batch or
+ * the ranks: an attempt advances all samples, each by its own dt, and each is accepted or rejected by itself.
  *
  * Error of a sample: rms over the points of err / (atol + rtol max(|u|, |u_new|)). PI controller (Hairer, Wanner,
  * Solving ODEs II, IV.2): dt := dt * 0.9 err^(-0.7/k) err_before^(0.4/k), k the order, within [0.2, 5].
@@ -10,8 +10,8 @@
  *
  * The discrete adjoint takes the steps as they came, step sizes held constant. Every attempt in which some sample
  * advanced is recorded as its state and its steps, 0 for samples that stayed; going back, its stages are recomputed.
- * How many records an interval makes is not known beforehand. On a stiff model it is stability that holds the step, so
- * the largest stable one tells how much room to take; more is taken as it is needed.
+ * How many records an interval makes is not known beforehand. On a stiff model stability limits the step, so memory is
+ * reserved for as many as the largest stable step makes; it grows where more are needed.
  */
 #include <math.h>
 #include <stdio.h>
@@ -23,7 +23,7 @@
 
 enum { STAGES = SN_TABLEAU_STAGES };
 
-/* Before the first step of an interval there is no error to go by; a small one makes the controller careful. */
+/* The first step of an interval has no error before it; a small one keeps the controller from growing the step fast. */
 static const double first_error = 1e-4, safety = 0.9, shrink_most = 0.2, grow_most = 5;
 
 typedef struct {
@@ -36,12 +36,12 @@ typedef struct {
   double *time, *step, *taken, *error, *error_before; /* (samples) */
   /* Records: (samples) steps, then (samples, points) state, one after the other. */
   double *records;
-  ptrdiff_t record_count, record_room, expected;       /* expected: records of an interval */
+  ptrdiff_t record_count, record_capacity, expected;   /* expected: records of an interval */
   long accepted, rejected;                             /* steps of samples so far */
   double *step_tape, *r_bar[STAGES], *k_bar, *scratch; /* of a backward pass */
 } adaptive;
 
-/* Slope of the model: k = A u - F(u). tape may be NULL. */
+/* The right-hand side k = G(u) + A u, G = -F. tape may be NULL. */
 static sn_status evaluate_slope(adaptive *a, ptrdiff_t samples, const double *u, double *k, double *tape) {
   SN_TRY(sn_linear_apply(sn_model_linear(a->model), samples, u, k));
   SN_TRY(sn_network_forward(sn_model_network(a->model), samples, u, a->f, tape));
@@ -80,7 +80,7 @@ static void estimate(adaptive *a, ptrdiff_t samples) {
     }
     a->error[s] = sum;
   }
-  MPI_Allreduce(MPI_IN_PLACE, a->error, (int)samples, MPI_DOUBLE, MPI_SUM, sn_grid_space(grid));
+  sn_grid_sum_over_space(grid, samples, a->error);
   for (ptrdiff_t s = 0; s < samples; s++) a->error[s] = sqrt(a->error[s] / (double)sn_grid_points(grid));
 }
 
@@ -94,26 +94,27 @@ static double control(const adaptive *a, double step, double error, double befor
 
 static ptrdiff_t record_size(const adaptive *a) { return a->samples * (1 + a->points); }
 
-static sn_status make_room(adaptive *a, ptrdiff_t room) {
+static sn_status reserve_records(adaptive *a, ptrdiff_t capacity) {
   double *more;
-  SN_TRY(SN_NEW(room * record_size(a), &more));
+  SN_TRY(SN_NEW(capacity * record_size(a), &more));
   if (a->record_count) memcpy(more, a->records, (size_t)(a->record_count * record_size(a)) * sizeof *more);
   SN_FREE(a->records);
   a->records = more;
-  a->record_room = room;
+  a->record_capacity = capacity;
   return SN_OK;
 }
 
-/* Room grows by half when it is full, so that training soon takes no more memory. */
+/* The array grows by half when it is full, so that training soon allocates no more. */
 static sn_status add_record(adaptive *a, ptrdiff_t samples) {
-  if (a->record_count == a->record_room) SN_TRY(make_room(a, a->record_room + a->record_room / 2 + 8));
+  if (a->record_count == a->record_capacity)
+    SN_TRY(reserve_records(a, a->record_capacity + a->record_capacity / 2 + 8));
   double *record = a->records + a->record_count++ * record_size(a);
   memcpy(record, a->taken, (size_t)samples * sizeof *record);
   memcpy(record + a->samples, a->state, (size_t)(samples * a->points) * sizeof *record);
   return SN_OK;
 }
 
-static sn_status stiff(const adaptive *a, ptrdiff_t sample) {
+static sn_status stiff_error(const adaptive *a, ptrdiff_t sample) {
   return SN_ERROR(
       SN_ERROR_RUN,
       "stiff: the step of %s fell below %g at t = %g; an IMEX scheme would do, such as integrator.scheme l2 (or lower "
@@ -121,8 +122,8 @@ static sn_status stiff(const adaptive *a, ptrdiff_t sample) {
       a->tableau->name, a->least_step, a->base.time + a->time[sample]);
 }
 
-/* Accepts or rejects each sample. Returns how many have not arrived; *advanced: whether any moved. */
-static sn_status decide(adaptive *a, ptrdiff_t samples, ptrdiff_t *left, bool *advanced) {
+/* Accepts or rejects each sample's step. *left: samples not at the end yet; *advanced: whether any step was taken. */
+static sn_status accept_or_reject(adaptive *a, ptrdiff_t samples, ptrdiff_t *left, bool *advanced) {
   *left = 0;
   *advanced = false;
   for (ptrdiff_t s = 0; s < samples; s++) {
@@ -135,7 +136,7 @@ static sn_status decide(adaptive *a, ptrdiff_t samples, ptrdiff_t *left, bool *a
       *advanced = true;
       a->time[s] = last ? a->interval : a->time[s] + a->taken[s];
       a->error_before[s] = fmax(a->error[s], first_error);
-      if (!last || proposal < a->step[s]) a->step[s] = proposal; /* a step cut short says little of the next */
+      if (!last || proposal < a->step[s]) a->step[s] = proposal; /* a step cut to end at the interval is no proposal */
     } else {
       a->rejected++;
       a->step[s] = proposal;
@@ -143,12 +144,12 @@ static sn_status decide(adaptive *a, ptrdiff_t samples, ptrdiff_t *left, bool *a
     }
     if (a->time[s] >= a->interval) continue;
     (*left)++;
-    if (a->step[s] < a->least_step) return stiff(a, s);
+    if (a->step[s] < a->least_step) return stiff_error(a, s);
   }
   return SN_OK;
 }
 
-/* One attempt from state to next, for the samples on the way. */
+/* One attempt from state to next, for the samples that are not at the end. */
 static sn_status attempt(adaptive *a, ptrdiff_t samples) {
   const int stages = a->tableau->stages;
   for (ptrdiff_t s = 0; s < samples; s++) {
@@ -163,7 +164,7 @@ static sn_status attempt(adaptive *a, ptrdiff_t samples) {
   return SN_OK;
 }
 
-/* Moves the samples that advanced, and their first slope. */
+/* Updates state and first slope of the samples whose step was accepted. */
 static void advance(adaptive *a, ptrdiff_t samples) {
   const double *last = a->slope[a->tableau->stages - 1];
   const size_t bytes = (size_t)a->points * sizeof *last;
@@ -174,7 +175,16 @@ static void advance(adaptive *a, ptrdiff_t samples) {
   }
 }
 
-/* tape: where the interval's records begin and how many there are. */
+/* The tape of an interval: which of the records are its own. The tape's doubles are only its memory. */
+typedef struct {
+  ptrdiff_t first, count;
+} interval_records;
+
+static ptrdiff_t tape_size(const sn_stepper *stepper, ptrdiff_t samples) {
+  (void)stepper, (void)samples;
+  return (ptrdiff_t)((sizeof(interval_records) + sizeof(double) - 1) / sizeof(double));
+}
+
 static sn_status forward(sn_stepper *stepper, ptrdiff_t samples, const double *u, double *next, double *tape) {
   adaptive *a = (adaptive *)stepper;
   const size_t bytes = (size_t)(samples * a->points) * sizeof *u;
@@ -190,19 +200,17 @@ static sn_status forward(sn_stepper *stepper, ptrdiff_t samples, const double *u
   while (left) {
     bool advanced;
     SN_TRY(attempt(a, samples));
-    SN_TRY(decide(a, samples, &left, &advanced));
+    SN_TRY(accept_or_reject(a, samples, &left, &advanced));
     if (advanced && tape) SN_TRY(add_record(a, samples));
     advance(a, samples);
   }
   memcpy(next, a->state, bytes);
-  if (tape) {
-    tape[0] = (double)first;
-    tape[1] = (double)(a->record_count - first);
-  }
+  const interval_records own = {first, a->record_count - first};
+  if (tape) memcpy(tape, &own, sizeof own);
   return SN_OK;
 }
 
-/* For a stage's value, then the network's tape. */
+/* A stage's value, then the network's tape. */
 static ptrdiff_t stage_tape_size(const adaptive *a) {
   return sn_stepper_aligned(a->samples * a->points) +
          sn_stepper_aligned(sn_network_tape_size(sn_model_network(a->model), a->samples));
@@ -261,11 +269,6 @@ static sn_status backward(sn_stepper *stepper, ptrdiff_t samples, const double *
 
 static void begin_pass(sn_stepper *stepper) { ((adaptive *)stepper)->record_count = 0; }
 
-static ptrdiff_t tape_size(const sn_stepper *stepper, ptrdiff_t samples) {
-  (void)stepper, (void)samples;
-  return 2;
-}
-
 static ptrdiff_t expected_size(const sn_stepper *stepper) {
   const adaptive *a = (const adaptive *)stepper;
   return a->expected * record_size(a);
@@ -273,7 +276,7 @@ static ptrdiff_t expected_size(const sn_stepper *stepper) {
 
 static sn_status reserve(sn_stepper *stepper, ptrdiff_t steps) {
   adaptive *a = (adaptive *)stepper;
-  return make_room(a, steps * a->expected);
+  return reserve_records(a, steps * a->expected);
 }
 
 static void statistics(const sn_stepper *stepper, char *text, size_t size) {
@@ -304,10 +307,10 @@ static const sn_stepper_ops ops = {.destroy = destroy,
                                    .statistics = statistics};
 
 /*
- * Records of an interval at the largest stable step, and some for rejections and for samples out of pace. None where
- * that step is below the least: such a run ends before it has any use for them.
+ * Records of an interval at the largest stable step, and some for rejections and for samples whose steps differ. A
+ * minimum where that step is below the least: such a run ends before it needs them.
  */
-static sn_status expect(adaptive *a) {
+static sn_status estimate_records(adaptive *a) {
   double limit;
   SN_TRY(sn_stability_limit(sn_model_linear(a->model), sn_model_grid(a->model), a->tableau, &limit));
   const double steps = limit < a->least_step ? 0 : 1.1 * a->interval / fmin(limit, a->interval);
@@ -344,7 +347,7 @@ sn_status sn_adaptive_create(sn_model *model, const sn_integrator_options *optio
   a->least_step = options->control.minimum_step;
   a->rtol = options->control.rtol;
   a->atol = options->control.atol;
-  sn_status status = expect(a);
+  sn_status status = estimate_records(a);
   if (!status) status = allocate_arrays(a, options->adjoint);
   if (status) destroy(out);
   return status;

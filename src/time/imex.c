@@ -1,13 +1,17 @@
 /*
- * IMEX Runge-Kutta by a tableau, and its discrete adjoint; the formulas are in docs/method.md.
+ * IMEX Runge-Kutta by a tableau, its discrete adjoint and its tangents, in the notation of docs/method.md.
  *
- * With F the network (G = -F), gamma_i = dt at_ii and S_i = (I - gamma_i A)^-1:
+ * With G = -F, gamma_i = dt at_ii and S_i = (I - gamma_i A)^-1, stage i = 1 .. s of a step is
  *
- *   r_i = u + dt sum_{j<i} (-a_ij F_j + at_ij H_j),  U_i = S_i r_i,  H_i = A U_i = (U_i - r_i) / gamma_i,  F_i = F(U_i)
+ *   r_i = u_n + dt sum_{j<i} (a_ij G_j + at_ij H_j)     U_i = S_i r_i
+ *   H_i = A U_i = (U_i - r_i) / gamma_i                 G_i = G(U_i)
  *
- * The stage derivative comes from the solve: applying A would lose eps / dx^4. Where gamma_i = 0, U_i = r_i and H_i =
- * A r_i. Where the last stage s has the weights of the solution for A (at_sj = bt_j), the solution is
- * U_s - dt sum_j (b_j - a_sj) F_j: summing up the H_j, large on fine grids, would bring back their round-off.
+ * The stage derivative H_i comes from the solve: applying A would lose eps / dx^4. Where gamma_i = 0, U_i = r_i and H_i
+ * = A r_i. Where the last stage has the weights of the solution for A (at_sj = bt_j), the solution is
+ * U_s + dt sum_j (b_j - a_sj) G_j: summing up the H_j, large on fine grids, would bring back their round-off.
+ *
+ * Networks evaluate F: the arrays f hold F_i = -G_i, f_bar holds the derivative of the loss by F_i, that is -dt times
+ * the weighted sum which makes the bar of G_i.
  */
 #include <string.h>
 
@@ -22,16 +26,19 @@ typedef struct {
   sn_model *model;
   ptrdiff_t points; /* local */
   double dt;
-  bool from_last; /* the solution comes from the last stage, not from u */
+  bool from_last; /* the solution is based on the last stage, not on u */
   bool estimates; /* the embedded method's difference is wanted */
   bool needs_f[STAGES], needs_h[STAGES], used[STAGES];
   int first;            /* of the stages in use */
-  double gamma[STAGES]; /* 0: explicit stage */
-  int solve[STAGES];    /* which of the solver's gammas */
+  double gamma[STAGES]; /* the distinct ones, as the solver has them */
+  int solve[STAGES];    /* which of them a stage is solved with; -1: an explicit stage */
   double *f[STAGES], *h[STAGES];
   double *stage;                         /* U_i when no tape is kept */
   double *r_bar[STAGES], *f_bar, *h_bar; /* adjoint */
 } imex;
+
+/* 0 for an explicit stage. */
+static double gamma_of(const imex *scheme, int i) { return scheme->solve[i] < 0 ? 0 : scheme->gamma[scheme->solve[i]]; }
 
 /* A linear combination under construction. */
 typedef struct {
@@ -61,7 +68,7 @@ static void evaluate(const combination *sum, ptrdiff_t count, double *out) {
   }
 }
 
-/* Weights of -F_j and H_j in stage i, or in the solution (i = stages) beside what that comes from. */
+/* Weights of G_j and H_j in stage i, or in the solution (i = stages) beside U_s where that is the base. */
 static double nonlinear_weight(const imex *scheme, int i, int j) {
   const sn_tableau *tableau = scheme->tableau;
   const double weight = sn_tableau_nonlinear(tableau, i, j);
@@ -81,7 +88,7 @@ static void add_row(const imex *scheme, int i, combination *sum) {
 }
 
 /* h := (stage - h) * factor: A U_i from the right-hand side in h. */
-static void take_derivative(ptrdiff_t count, double factor, const double *restrict stage, double *restrict h) {
+static void stage_derivative(ptrdiff_t count, double factor, const double *restrict stage, double *restrict h) {
   for (ptrdiff_t k = 0; k < count; k++) h[k] = (stage[k] - h[k]) * factor;
 }
 
@@ -91,12 +98,12 @@ static sn_status stage_forward(imex *scheme, int i, ptrdiff_t samples, const dou
   add(&sum, 1, u);
   add_row(scheme, i, &sum);
   evaluate(&sum, count, stage);
-  const double gamma = scheme->gamma[i];
+  const double gamma = gamma_of(scheme, i);
   double *h = scheme->h[i];
   if (gamma != 0) {
     if (scheme->needs_h[i]) memcpy(h, stage, (size_t)count * sizeof *h);
     SN_TRY(sn_solver_solve(scheme->base.solver, scheme->solve[i], samples, stage));
-    if (scheme->needs_h[i]) take_derivative(count, 1 / gamma, stage, h);
+    if (scheme->needs_h[i]) stage_derivative(count, 1 / gamma, stage, h);
   } else if (scheme->needs_h[i]) {
     SN_TRY(sn_linear_apply(sn_model_linear(scheme->model), samples, stage, h));
   }
@@ -116,7 +123,7 @@ static ptrdiff_t tape_size(const sn_stepper *stepper, ptrdiff_t samples) {
   return scheme->tableau->stages * stage_tape_size(scheme, samples);
 }
 
-/* Sums of squares, sample by sample, of what the embedded method makes different in this step. */
+/* Sums of squares, sample by sample, of the difference between the solution and that of the embedded method. */
 static void estimate(imex *scheme, ptrdiff_t samples, const double *u, const double *next) {
   const double *weight = scheme->tableau->embedded;
   const ptrdiff_t n = scheme->points;
@@ -156,7 +163,7 @@ static sn_status forward(sn_stepper *stepper, ptrdiff_t samples, const double *u
   return SN_OK;
 }
 
-/* Adds what the solution and the rows behind stage i pass back to F_i or H_i. */
+/* Adds weight (b_i lambda + sum_{j>i} a_ji r_bar_j), with the coefficients of G or of H. */
 static void add_column(const imex *scheme, int i, double weight, double (*coefficient)(const imex *, int, int),
                        const double *lambda, combination *sum) {
   const int stages = scheme->tableau->stages;
@@ -200,7 +207,7 @@ static sn_status stage_backward(imex *scheme, int i, ptrdiff_t samples, const do
                                 const sn_gradient *gradient) {
   const ptrdiff_t count = samples * scheme->points;
   const double *stage = tape;
-  const double gamma = scheme->gamma[i];
+  const double gamma = gamma_of(scheme, i);
   double *r_bar = scheme->r_bar[i], *h_bar = scheme->h_bar;
   sn_linear *linear = sn_model_linear(scheme->model);
 
@@ -242,11 +249,11 @@ static sn_status backward(sn_stepper *stepper, ptrdiff_t samples, const double *
   return SN_OK;
 }
 
-/* The derivative of stage i: dU_i into `stage`, dF_i and dH_i in the places of F_i and H_i. */
+/* The tangent of stage i: dU_i into `stage`, dF_i = -dG_i and dH_i in the arrays of F_i and H_i. */
 static sn_status stage_tangent(imex *scheme, int i, ptrdiff_t samples, const double *tape, const double *du,
                                const double *dtheta) {
   const ptrdiff_t count = samples * scheme->points;
-  const double gamma = scheme->gamma[i], *value = tape, *network_tape = tape + sn_stepper_aligned(count);
+  const double gamma = gamma_of(scheme, i), *value = tape, *network_tape = tape + sn_stepper_aligned(count);
   double *h = scheme->h[i], *stage = scheme->stage;
   sn_linear *linear = sn_model_linear(scheme->model);
   combination sum = {0};
@@ -257,7 +264,7 @@ static sn_status stage_tangent(imex *scheme, int i, ptrdiff_t samples, const dou
     if (scheme->needs_h[i]) memcpy(h, stage, (size_t)count * sizeof *h);
     if (dtheta) SN_TRY(sn_linear_tangent(linear, samples, gamma, dtheta, value, stage));
     SN_TRY(sn_solver_solve(scheme->base.solver, scheme->solve[i], samples, stage));
-    if (scheme->needs_h[i]) take_derivative(count, 1 / gamma, stage, h);
+    if (scheme->needs_h[i]) stage_derivative(count, 1 / gamma, stage, h);
   } else if (scheme->needs_h[i]) {
     SN_TRY(sn_linear_apply(linear, samples, stage, h));
     if (dtheta) SN_TRY(sn_linear_tangent(linear, samples, 1, dtheta, value, h));
@@ -317,21 +324,6 @@ static void find_needs(imex *scheme, bool has_network) {
   }
 }
 
-/* The distinct gammas of the stages in use; returns how many. */
-static int find_gammas(imex *scheme, double *distinct) {
-  int count = 0;
-  for (int i = 0; i < scheme->tableau->stages; i++) {
-    const double diagonal = sn_tableau_linear(scheme->tableau, i, i);
-    if (!scheme->used[i] || diagonal == 0) continue;
-    scheme->gamma[i] = scheme->dt * diagonal;
-    int which = 0;
-    while (which < count && distinct[which] != scheme->gamma[i]) which++;
-    if (which == count) distinct[count++] = scheme->gamma[i];
-    scheme->solve[i] = which;
-  }
-  return count;
-}
-
 static sn_status allocate_arrays(imex *scheme, bool adjoint) {
   const ptrdiff_t count = sn_model_samples(scheme->model) * scheme->points;
   for (int i = 0; i < scheme->tableau->stages; i++) {
@@ -359,11 +351,11 @@ sn_status sn_imex_create(sn_model *model, const sn_integrator_options *options, 
   scheme->from_last = sn_tableau_is_stiffly_accurate(options->tableau);
   scheme->estimates = options->estimate && sn_tableau_is_embedded(options->tableau);
   find_needs(scheme, sn_network_get_shape(sn_model_network(model))->kind != SN_NETWORK_NONE);
-  double gammas[STAGES];
-  int count = find_gammas(scheme, gammas);
+  const int count = sn_tableau_gammas(options->tableau, options->dt, scheme->used, scheme->gamma, scheme->solve);
   sn_status status = sn_collective_status(sn_grid_world(grid), allocate_arrays(scheme, options->adjoint));
   if (!status && count)
-    status = sn_solver_create(grid, sn_model_linear(model), &options->solver, count, gammas, &scheme->base.solver);
+    status =
+        sn_solver_create(grid, sn_model_linear(model), &options->solver, count, scheme->gamma, &scheme->base.solver);
   if (status) destroy(out);
   return status;
 }

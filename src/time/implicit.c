@@ -7,10 +7,10 @@
  *
  *   (I + gamma S F'(U)) delta = S (r - gamma F(U)) - U
  *
- * Each Newton step is solved by GMRES, as exactly as the outer residual deserves (Dembo, Eisenstat, Steihaug 1982).
- * S bounds the operator whatever the grid, and A itself is never applied to U. (It can be left out, to measure what it
- * buys.) The first guess is a semi-implicit Euler step. The adjoint is one transposed solve a step with the same
- * preconditioner, as exact as Newton's method: (I + gamma S^T F'(U)^T) w = S^T lambda.
+ * Each Newton step is solved by GMRES, inexactly: to a tolerance that follows the outer residual (Dembo, Eisenstat,
+ * Steihaug 1982). S bounds the operator whatever the grid, and A itself is never applied to U. (S can be left out, to
+ * measure what it saves.) The first guess is a semi-implicit Euler step. The adjoint is one transposed solve a step
+ * with the same preconditioner, as exact as Newton's method: (I + gamma S^T F'(U)^T) w = S^T lambda.
  */
 #include <math.h>
 #include <stdio.h>
@@ -70,8 +70,7 @@ static double relative_norm(implicit *scheme, ptrdiff_t samples, const double *x
       sums[2 * s] += x[k] * x[k];
       sums[2 * s + 1] += reference[k] * reference[k];
     }
-  MPI_Allreduce(MPI_IN_PLACE, sums, (int)(2 * samples), MPI_DOUBLE, MPI_SUM,
-                sn_grid_space(sn_model_grid(scheme->model)));
+  sn_grid_sum_over_space(sn_model_grid(scheme->model), 2 * samples, sums);
   double most = 0, largest = 0;
   for (ptrdiff_t s = 0; s < samples; s++) largest = fmax(largest, sums[2 * s + 1]);
   for (ptrdiff_t s = 0; s < samples; s++) {
@@ -165,7 +164,7 @@ static void statistics(const sn_stepper *stepper, char *text, size_t size) {
            scheme->newtons, scheme->krylovs, history);
 }
 
-/* Newton from the guess in tape->end; leaves U and its network tape there. */
+/* Newton's method from the guess in tape->end, where it leaves U and its network tape. */
 static sn_status newton(implicit *scheme, ptrdiff_t samples, const step_tape *tape) {
   const ptrdiff_t count = samples * scheme->points;
   sn_network *network = sn_model_network(scheme->model);

@@ -18,7 +18,7 @@ struct sn_integrator {
   sn_stepper *stepper;
   sn_storage storage;
   ptrdiff_t points;   /* local */
-  double *buffer[3];  /* states on the way; the third is the adjoint */
+  double *buffer[3];  /* intermediate states; the third is the adjoint */
   double *tape;       /* of the step whose tangents are taken */
   double *square;     /* (capacity) local sum of squares after every step of the last pass */
   double *estimate;   /* (capacity, samples) of the last forward pass; NULL: none */
@@ -28,9 +28,9 @@ struct sn_integrator {
   ptrdiff_t made;     /* forward steps of the last pair of passes */
   double start;       /* time at which the last pass began, and steps before it */
   ptrdiff_t before;
-  bool backward;      /* whether the last was a backward pass */
+  bool backward;      /* whether the last pass was a backward one */
   bool skips_initial; /* backward passes need not give the derivative by the initial state */
-  double given;       /* local sum of squares of the derivatives that the last backward pass was given */
+  double given;       /* local sum of squares of the derivatives given to the last backward pass */
   bool within_bounds; /* whether the last pass, or pair of them, stayed within bounds on this rank */
 };
 
@@ -127,7 +127,7 @@ static sn_status step_forward(sn_integrator *it, ptrdiff_t step, ptrdiff_t sampl
   return it->stepper->ops->forward(it->stepper, samples, u, next, tape);
 }
 
-/* A pass over so many intervals, for which the integrator must have been made. */
+/* Begins a pass over so many intervals; error if the integrator was not created for it. */
 static sn_status begin_forward(sn_integrator *it, ptrdiff_t intervals, bool prepared, const char *what) {
   it->steps = intervals * it->substeps;
   if (it->steps > it->capacity || !prepared)
@@ -141,17 +141,16 @@ static sn_status begin_forward(sn_integrator *it, ptrdiff_t intervals, bool prep
   return SN_OK;
 }
 
-static void take_norm(sn_integrator *it, ptrdiff_t step, ptrdiff_t count, const double *u) {
+static void record_norm(sn_integrator *it, ptrdiff_t step, ptrdiff_t count, const double *u) {
   it->square[step] = sum_of_squares(count, u);
   it->within_bounds &= it->square[step] < rms_limit * rms_limit * (double)count;
 }
 
-sn_status sn_integrator_forward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t intervals, double *states, bool tape) {
+static sn_timer *timer_of(const sn_integrator *it) { return sn_grid_timer(sn_model_grid(it->model)); }
+
+static sn_status forward_pass(sn_integrator *it, ptrdiff_t samples, double *states, bool tape) {
   const ptrdiff_t count = samples * it->points, substeps = it->substeps;
   sn_storage *storage = &it->storage;
-  sn_timer *timer = sn_grid_timer(sn_model_grid(it->model));
-  SN_TRY(begin_forward(it, intervals, !tape || it->options.adjoint, tape ? "adjoint" : ""));
-  sn_timer_start(timer, SN_TIME_FORWARD);
   const bool takes_snapshots = tape && !storage->keeps_all;
   const double *u = states;
   for (ptrdiff_t step = 0; step < it->steps && samples; step++) {
@@ -161,12 +160,17 @@ sn_status sn_integrator_forward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t 
       memcpy(sn_storage_push(storage, step), u, (size_t)count * sizeof *u);
     const bool tapes = tape && (storage->keeps_all || step == it->steps - 1);
     SN_TRY(step_forward(it, step, samples, u, next, tapes ? sn_storage_tape(storage, step) : NULL));
-    take_norm(it, step, count, next);
+    record_norm(it, step, count, next);
     if (it->estimate)
       memcpy(it->estimate + step * samples, it->stepper->estimate, (size_t)samples * sizeof *it->estimate);
     u = next;
   }
-  sn_timer_stop(timer, SN_TIME_FORWARD);
+  return SN_OK;
+}
+
+sn_status sn_integrator_forward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t intervals, double *states, bool tape) {
+  SN_TRY(begin_forward(it, intervals, !tape || it->options.adjoint, tape ? "adjoint" : ""));
+  SN_TRY_TIMED(timer_of(it), SN_TIME_FORWARD, forward_pass(it, samples, states, tape));
   return SN_OK;
 }
 
@@ -181,12 +185,9 @@ static sn_status step_tangents(sn_integrator *it, ptrdiff_t step, ptrdiff_t samp
   return SN_OK;
 }
 
-sn_status sn_integrator_tangent(sn_integrator *it, ptrdiff_t samples, ptrdiff_t intervals, double *states,
-                                ptrdiff_t directions, const double *parameters, double *tangents) {
+static sn_status tangent_pass(sn_integrator *it, ptrdiff_t samples, double *states, ptrdiff_t directions,
+                              const double *parameters, double *tangents) {
   const ptrdiff_t count = samples * it->points, substeps = it->substeps;
-  sn_timer *timer = sn_grid_timer(sn_model_grid(it->model));
-  SN_TRY(begin_forward(it, intervals, it->options.tangent, "tangents"));
-  sn_timer_start(timer, SN_TIME_FORWARD);
   const double *u = states;
   for (ptrdiff_t step = 0; step < it->steps && samples; step++) {
     double *own = tangents + step / substeps * directions * count;
@@ -194,15 +195,21 @@ sn_status sn_integrator_tangent(sn_integrator *it, ptrdiff_t samples, ptrdiff_t 
     double *next = ends_interval ? states + (step + 1) / substeps * count : it->buffer[step % 2];
     if (step % substeps == 0) memcpy(own + directions * count, own, (size_t)(directions * count) * sizeof *own);
     SN_TRY(step_tangents(it, step, samples, u, next, directions, parameters, own + directions * count));
-    take_norm(it, step, count, next);
+    record_norm(it, step, count, next);
     u = next;
   }
-  sn_timer_stop(timer, SN_TIME_FORWARD);
   return SN_OK;
 }
 
-/* Goes from the top snapshot to step `end` - 1, taking snapshots where they belong, and repeats that step with tape. */
-static sn_status repeat(sn_integrator *it, ptrdiff_t samples, ptrdiff_t end) {
+sn_status sn_integrator_tangent(sn_integrator *it, ptrdiff_t samples, ptrdiff_t intervals, double *states,
+                                ptrdiff_t directions, const double *parameters, double *tangents) {
+  SN_TRY(begin_forward(it, intervals, it->options.tangent, "tangents"));
+  SN_TRY_TIMED(timer_of(it), SN_TIME_FORWARD, tangent_pass(it, samples, states, directions, parameters, tangents));
+  return SN_OK;
+}
+
+/* Repeats the steps from the top snapshot to `end` - 1, taking snapshots where they are due, the last one with tape. */
+static sn_status recompute(sn_integrator *it, ptrdiff_t samples, ptrdiff_t end) {
   sn_storage *storage = &it->storage;
   const double *u = sn_storage_top(storage);
   for (ptrdiff_t step = sn_storage_top_position(storage); step < end - 1; step++) {
@@ -215,19 +222,17 @@ static sn_status repeat(sn_integrator *it, ptrdiff_t samples, ptrdiff_t end) {
   return step_forward(it, end - 1, samples, u, it->buffer[(end - 1) % 2], sn_storage_tape(storage, end - 1));
 }
 
-sn_status sn_integrator_backward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t intervals, double *state_bars,
-                                 const sn_gradient *gradient) {
+static sn_status backward_pass(sn_integrator *it, ptrdiff_t samples, ptrdiff_t intervals, double *state_bars,
+                               const sn_gradient *gradient) {
   const ptrdiff_t count = samples * it->points, substeps = it->substeps, steps = intervals * substeps;
   sn_storage *storage = &it->storage;
-  sn_timer *timer = sn_grid_timer(sn_model_grid(it->model));
-  sn_timer_start(timer, SN_TIME_BACKWARD);
   it->backward = true;
   it->given = sum_of_squares((intervals + 1) * count, state_bars);
   double *lambda = it->buffer[2];
   sn_gradient own;
   memcpy(lambda, state_bars + intervals * count, (size_t)count * sizeof *lambda);
   for (ptrdiff_t step = steps - 1; step >= 0 && samples; step--) {
-    if (!storage->keeps_all && step < steps - 1) SN_TRY(repeat(it, samples, step + 1));
+    if (!storage->keeps_all && step < steps - 1) SN_TRY(recompute(it, samples, step + 1));
     it->stepper->skips_lambda = step == 0 && it->skips_initial;
     SN_TRY(it->stepper->ops->backward(it->stepper, samples, sn_storage_tape(storage, step), lambda,
                                       sn_gradient_in_turn(gradient, step == 0, &own)));
@@ -240,7 +245,12 @@ sn_status sn_integrator_backward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t
     it->within_bounds &= it->square[step] <= adjoint_growth_limit * adjoint_growth_limit * it->given;
   }
   memcpy(state_bars, lambda, (size_t)count * sizeof *lambda);
-  sn_timer_stop(timer, SN_TIME_BACKWARD);
+  return SN_OK;
+}
+
+sn_status sn_integrator_backward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t intervals, double *state_bars,
+                                 const sn_gradient *gradient) {
+  SN_TRY_TIMED(timer_of(it), SN_TIME_BACKWARD, backward_pass(it, samples, intervals, state_bars, gradient));
   return SN_OK;
 }
 
@@ -269,7 +279,7 @@ sn_status sn_integrator_stable_step(const sn_integrator *it, double *limit) {
 }
 
 /* What to do about a state that blew up. */
-static sn_status advise(const sn_integrator *it, char *text, size_t size) {
+static sn_status advice_for(const sn_integrator *it, char *text, size_t size) {
   double limit;
   SN_TRY(sn_integrator_stable_step(it, &limit));
   if (limit < it->dt && !it->options.tableau->adaptive)
@@ -297,7 +307,7 @@ static sn_status blew_up(const sn_integrator *it, ptrdiff_t step, double rms) {
         "the adjoint of %s blew up going back through step %td (t = %g): its norm (root mean square) is %g; shorten "
         "train.window or lower integrator.dt (now %g)",
         it->options.tableau->name, number, before, fabs(rms), dt);
-  SN_TRY(advise(it, advice, sizeof advice));
+  SN_TRY(advice_for(it, advice, sizeof advice));
   return SN_ERROR_ALL(SN_ERROR_RUN,
                       "%s blew up in step %td, at t = %g: the norm (root mean square) of the state is %g; %s",
                       it->options.tableau->name, number, before + dt, fabs(rms), advice);
@@ -307,7 +317,7 @@ sn_status sn_integrator_check(sn_integrator *it, ptrdiff_t samples) {
   double sums[2] = {(double)(samples * it->points), it->given};
   sum_over_ranks(it);
   MPI_Allreduce(MPI_IN_PLACE, sums, 2, MPI_DOUBLE, MPI_SUM, sn_grid_world(sn_model_grid(it->model)));
-  /* The size of an adjoint means nothing by itself; its growth does. */
+  /* An adjoint has no scale of its own: only its growth tells. */
   const double limit = it->backward ? adjoint_growth_limit * sqrt(sums[1] / sums[0]) : rms_limit;
   for (ptrdiff_t k = 0; k < it->steps; k++) {
     const ptrdiff_t step = it->backward ? it->steps - 1 - k : k;

@@ -11,7 +11,7 @@
 ptrdiff_t sn_revolve_split(ptrdiff_t steps, ptrdiff_t snapshots);
 
 /*
- * The optimal number of forward steps without tape, the first sweep included: r steps - C(s + r, s + 1), where s =
+ * The optimal number of forward steps without tape, the first pass included: r steps - C(s + r, s + 1), where s =
  * snapshots and r is the least number with steps <= C(s + r, s).
  */
 ptrdiff_t sn_revolve_advances(ptrdiff_t steps, ptrdiff_t snapshots);

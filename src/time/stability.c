@@ -7,7 +7,7 @@
 
 enum { MODES_MOST = 4096 };
 
-/* R(z) of an explicit scheme: what it makes of u' = a u in one step, z = dt a. */
+/* The stability function R(z) of an explicit scheme: u_{n+1} = R(z) u_n for u' = a u, z = dt a. */
 static double complex amplification(const sn_tableau *tableau, double complex z) {
   double complex stage[SN_TABLEAU_STAGES], sum = 1;
   for (int i = 0; i < tableau->stages; i++) {
@@ -79,7 +79,7 @@ sn_status sn_stability_limit(const sn_linear *linear, const sn_grid *grid, const
   return status;
 }
 
-/* R of an IMEX scheme for u' = explicit u + implicit u, both times dt; the solution comes as imex.c makes it. */
+/* R of an IMEX scheme for u' = explicit u + implicit u, both times dt, with the solution formed as in imex.c. */
 static double complex imex_amplification(const sn_tableau *tableau, double complex w, double complex z) {
   const int stages = tableau->stages, last = stages - 1;
   const bool from_last = sn_tableau_is_stiffly_accurate(tableau);

@@ -16,10 +16,10 @@ typedef struct {
   void (*destroy)(sn_stepper **stepper);
   /* Doubles of tape a step keeps for its backward pass. */
   ptrdiff_t (*tape_size)(const sn_stepper *stepper, ptrdiff_t samples);
-  /* Doubles a taped step is expected to keep beside its tape, and room for so many taped steps. NULL: nothing. */
+  /* Doubles a taped step is expected to keep beside its tape; reserves them for so many taped steps. NULL: nothing. */
   ptrdiff_t (*record_size)(const sn_stepper *stepper);
   sn_status (*reserve)(sn_stepper *stepper, ptrdiff_t steps);
-  /* A forward pass begins: what an earlier one recorded is void. NULL: nothing to do. */
+  /* A forward pass begins: the records of an earlier one are discarded. NULL: nothing to do. */
   void (*begin_pass)(sn_stepper *stepper);
   /* next = step(u); tape may be NULL. u and next do not overlap. */
   sn_status (*forward)(sn_stepper *stepper, ptrdiff_t samples, const double *u, double *next, double *tape);
@@ -40,7 +40,7 @@ struct sn_stepper {
   const sn_stepper_ops *ops;
   sn_solver *solver; /* of the implicit stages; NULL if there are none */
   double *estimate;  /* (samples) local sums of squares of the last step's error estimate; NULL: there is none */
-  double time;       /* where the forward step under way begins, and its number from 1: for messages */
+  double time;       /* start of the current forward step, and its number from 1: for messages */
   ptrdiff_t step;
   bool skips_lambda; /* of the next backward step: its lambda is not wanted */
 };

@@ -1,6 +1,6 @@
 /*
  * What a backward pass needs of the forward pass: the tape of every step, or the tape of one step and snapshots of the
- * state from which the others are recomputed. Snapshots stand in a stack, in the order of their steps. All local.
+ * state from which the others are recomputed. Snapshots form a stack, in the order of their steps. All local.
  */
 #ifndef SINODE_TIME_STORAGE_H
 #define SINODE_TIME_STORAGE_H
@@ -18,16 +18,16 @@ typedef struct {
 typedef struct {
   bool keeps_all;
   ptrdiff_t steps;      /* the most of a pass */
-  ptrdiff_t most, held; /* snapshots there is room for, and those in the stack */
+  ptrdiff_t most, held; /* capacity in snapshots, and those in the stack */
   sn_storage_sizes sizes;
   ptrdiff_t bytes;     /* with the steppers' records */
-  ptrdiff_t *position; /* (most) the step each stands before */
+  ptrdiff_t *position; /* (most) the step whose initial state each is */
   double *states, *tape;
   char reason[160];
 } sn_storage;
 
 /*
- * Takes the memory for passes of up to `steps` steps, but not that of records. Error: no memory. Collective over comm,
+ * Allocates for passes of up to `steps` steps, records excepted. Error: no memory. Collective over comm,
  * so that auto chooses the same everywhere.
  */
 sn_status sn_storage_create(const sn_integrator_options *options, MPI_Comm comm, ptrdiff_t steps,
@@ -44,10 +44,10 @@ double *sn_storage_tape(const sn_storage *storage, ptrdiff_t step);
 double *sn_storage_top(const sn_storage *storage);
 ptrdiff_t sn_storage_top_position(const sn_storage *storage);
 
-/* Opens the place for a snapshot before `step` on top of the stack. */
+/* The memory for a new snapshot, the state before `step`, on top of the stack. */
 double *sn_storage_push(sn_storage *storage, ptrdiff_t step);
 
-/* The step before which the next snapshot on the way to `end` belongs, or -1: none, or no room. */
+/* The step before which the next snapshot on the way to `end` is due, or -1: none, or the stack is full. */
 ptrdiff_t sn_storage_next(const sn_storage *storage, ptrdiff_t end);
 
 #endif

@@ -311,6 +311,20 @@ double sn_tableau_linear(const sn_tableau *tableau, int i, int j) {
   return i < tableau->stages ? tableau->at[i][j] : tableau->bt[j];
 }
 
+int sn_tableau_gammas(const sn_tableau *tableau, double dt, const bool *used, double gamma[SN_TABLEAU_STAGES],
+                      int which[SN_TABLEAU_STAGES]) {
+  int count = 0;
+  for (int i = 0; i < tableau->stages; i++) {
+    const double own = dt * sn_tableau_linear(tableau, i, i);
+    which[i] = -1;
+    if (own == 0 || (used && !used[i])) continue;
+    which[i] = 0;
+    while (which[i] < count && gamma[which[i]] != own) which[i]++;
+    if (which[i] == count) gamma[count++] = own;
+  }
+  return count;
+}
+
 bool sn_tableau_is_stiffly_accurate(const sn_tableau *tableau) {
   const int last = tableau->stages - 1;
   for (int j = 0; j <= last; j++)

@@ -1,7 +1,10 @@
 /* base/ and the block partition: checked counts, memory, random numbers, errors and their agreement. */
 #include "unit.h"
 
+#include <float.h>
+
 #include "sinode/count.h"
+#include "sinode/finite.h"
 #include "sinode/grid.h"
 #include "sinode/memory.h"
 #include "sinode/name.h"
@@ -37,6 +40,22 @@ static void memory_is_aligned_zeroed_and_counted(void **state) {
   sn_status status = SN_NEW(PTRDIFF_MAX / 4, &values);
   assert_that(status && !values);
   sn_error_destroy(&status);
+}
+
+static void what_is_not_finite_is_found(void **state) {
+  (void)state;
+  enum { COUNT = 37 };
+  const double beyond[] = {NAN, INFINITY, -INFINITY};
+  double values[COUNT];
+  for (int i = 0; i < COUNT; i++) values[i] = i % 2 ? -DBL_MAX : DBL_MIN;
+  assert_that(sn_all_finite(COUNT, values) && sn_all_finite(0, values));
+  for (int i = 0; i < COUNT; i++)
+    for (int k = 0; k < 3; k++) {
+      const double kept = values[i];
+      values[i] = beyond[k];
+      assert_that(!sn_all_finite(COUNT, values));
+      values[i] = kept;
+    }
 }
 
 static void random_numbers_have_their_moments(void **state) {
@@ -164,6 +183,7 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(counts_are_checked),
       cmocka_unit_test(memory_is_aligned_zeroed_and_counted),
+      cmocka_unit_test(what_is_not_finite_is_found),
       cmocka_unit_test(random_numbers_have_their_moments),
       cmocka_unit_test(permutations_hold_everything_once),
       cmocka_unit_test(blocks_cover_the_grid),

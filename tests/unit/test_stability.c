@@ -99,12 +99,34 @@ static void explicit_steps_are_bounded(void **state) {
   tear_down(&s);
 }
 
+/* Every stage finds its own gamma, and none is listed twice. */
+static void gammas_are_distinct(void **state) {
+  (void)state;
+  const double dt = 0.3;
+  for (int k = 0; k < sn_tableau_count(); k++) {
+    const sn_tableau *tableau = sn_tableau_at(k);
+    double gamma[SN_TABLEAU_STAGES];
+    int which[SN_TABLEAU_STAGES];
+    const int count = sn_tableau_gammas(tableau, dt, NULL, gamma, which);
+    for (int i = 0; i < tableau->stages; i++) {
+      const double diagonal = sn_tableau_linear(tableau, i, i);
+      assert_that(which[i] < count && (which[i] < 0) == (diagonal == 0));
+      if (which[i] >= 0) assert_that(gamma[which[i]] == dt * diagonal);
+    }
+    for (int i = 0; i < count; i++)
+      for (int j = 0; j < i; j++) assert_that(gamma[i] != gamma[j]);
+    const bool none[SN_TABLEAU_STAGES] = {false};
+    assert_int_equal(sn_tableau_gammas(tableau, dt, none, gamma, which), 0);
+  }
+}
+
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(fine_grids_part_the_schemes),
       cmocka_unit_test(long_domains_do_not),
       cmocka_unit_test(amplification_is_that_of_the_formula),
       cmocka_unit_test(explicit_steps_are_bounded),
+      cmocka_unit_test(gammas_are_distinct),
   };
   return unit_run(argc, argv, tests);
 }
