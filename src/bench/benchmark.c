@@ -185,7 +185,7 @@ static sn_status write_regions(const sn_benchmark *b, const char *path) {
   return sn_text_replace(&text, path);
 }
 
-/* The parameters in force. For rank 0. */
+/* The parameters, defaults included. For rank 0. */
 static sn_status write_parameters(const sn_benchmark *b, const char *path) {
   sn_text text;
   SN_TRY(sn_text_begin(&text));

@@ -43,7 +43,7 @@ static sn_status reduce_gradient(void *context) {
   return SN_OK;
 }
 
-/* The whole gradient to another replica and back from there: what two ranks cannot do with less. */
+/* The gradient to another replica and back: the least that two ranks must send. */
 static sn_status reduction_baseline(void *context) {
   const exchange *e = context;
   const int replica = sn_grid_replica(e->grid), other = replica ^ 1;

@@ -1,7 +1,7 @@
 /*
  * What the machine can do, for the model in docs/scaling.md: products of matrices, sweeps through memory, transforms,
- * messages, on all ranks at the same time. They meet after every call, as they do within a step: whichever is slower at
- * that moment counts. `batch` is the work of a call: multiply-adds, bytes, points, messages.
+ * messages, on all ranks at the same time. They barrier after every call, as they do within a step: whichever is slower
+ * at that moment counts. `batch` is the work of a call: multiply-adds, bytes, points, messages.
  */
 #include <complex.h>
 #include <string.h>
@@ -29,7 +29,7 @@ typedef struct {
   fftw_plan there, back, row, column;
 } machine;
 
-static sn_status meet(const machine *m) {
+static sn_status barrier(const machine *m) {
   MPI_Barrier(sn_grid_world(m->grid));
   return SN_OK;
 }
@@ -38,7 +38,7 @@ static sn_status product(void *context) {
   const machine *m = context;
   cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, m->rows, m->width, m->width, 1, m->a, m->width, m->b, m->width,
               0, m->c, m->width);
-  return meet(m);
+  return barrier(m);
 }
 
 static sn_status triad(void *context) {
@@ -46,7 +46,7 @@ static sn_status triad(void *context) {
   double *restrict a = m->a;
   const double *restrict b = m->b, *restrict c = m->c;
   for (ptrdiff_t i = 0; i < TRIAD; i++) a[i] = b[i] + 0.5 * c[i];
-  return meet(m);
+  return barrier(m);
 }
 
 /* Columns from an array by lines, as a transform over several ranks takes them. */
@@ -62,7 +62,7 @@ static sn_status strips(void *context) {
         for (ptrdiff_t d = 0; d < SN_STRIP; d++) m->a[d * (SHORT + SN_STRIP) + j] = from[j * APART + d];
       }
   }
-  return meet(m);
+  return barrier(m);
 }
 
 /* The inner loop of convolutions. */
@@ -71,14 +71,14 @@ static sn_status row(void *context) {
   double *restrict a = m->a;
   const double *restrict b = m->b;
   for (ptrdiff_t i = 0; i < m->points; i++) a[i] += 1e-9 * b[i];
-  return meet(m);
+  return barrier(m);
 }
 
 static sn_status transform(void *context) {
   const machine *m = context;
   fftw_execute(m->there);
   fftw_execute(m->back);
-  return meet(m);
+  return barrier(m);
 }
 
 /* What a transform over several ranks is made of: as many numbers in complex rows as, in pairs, in real columns. */
@@ -91,7 +91,7 @@ static sn_status lines(void *context) {
       for (int half = 0; half < 2; half++)
         fftw_execute_dft_r2c(m->column, m->a + (2 * i + half) * SHORT, made + i * SHORT);
     }
-  return meet(m);
+  return barrier(m);
 }
 
 static sn_status exchange(const machine *m, ptrdiff_t first, int count) {

@@ -96,7 +96,7 @@ static sn_status training_baseline(void *context) {
   return SN_OK;
 }
 
-/* The baseline of ranks that meet once an iteration, as the sum of gradients makes them. */
+/* The baseline with a barrier an iteration, as the sum of gradients implies one. */
 static sn_status meeting(void *context) {
   const bench *t = context;
   SN_TRY(training_baseline(context));

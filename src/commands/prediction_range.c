@@ -13,7 +13,7 @@ static sn_status count_intervals(const sn_config *c, sn_prediction_range *r) {
   return SN_OK;
 }
 
-/* Several starts are spread over the snapshots that have a reference for the whole span behind them. */
+/* Several starts are distributed evenly over the snapshots with a reference for the whole span after them. */
 static sn_status spread_starts(const sn_config *c, ptrdiff_t snapshots, sn_prediction_range *r) {
   const ptrdiff_t room = snapshots - 1 - c->predict.start - r->intervals;
   r->starts = c->predict.starts;

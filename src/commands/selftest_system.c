@@ -39,7 +39,7 @@ static sn_status write_trajectory(const sn_grid *grid, double *u) {
   return status;
 }
 
-/* Read back with the points dealt out otherwise: all on every rank. */
+/* Read back in another distribution of the points: all on every rank. */
 static sn_status read_trajectory(const sn_grid *grid, double *u, double *error) {
   sn_trajectory_reader *reader;
   SN_TRY(sn_trajectory_open(sn_grid_world(grid), trajectory, &reader));

@@ -1,4 +1,4 @@
-/* sinode status: where a run stands, in two words that a job script can read. */
+/* sinode status: state and step of a run, for job scripts. */
 #include <stdio.h>
 #include <unistd.h>
 

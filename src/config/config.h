@@ -141,7 +141,7 @@ sn_status sn_config_parse(const char *path, const char *text, size_t length, con
  */
 sn_status sn_config_parse_kept(const char *path, const char *text, size_t length, sn_config *config);
 
-/* The parameters in force as YAML, every default spelt out. The caller frees *text with free(). Local. */
+/* The run's parameters as YAML, defaults included. The caller frees *text with free(). Local. */
 sn_status sn_config_echo(const sn_config *config, char **text);
 
 /*

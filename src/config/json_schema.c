@@ -85,7 +85,7 @@ static void print_type(const sn_config_key *key) {
   }
 }
 
-/* Numbers, switches and lists stand in the table as JSON has them too. */
+/* Numbers, switches and lists are in the table as in JSON. */
 static void print_default(const sn_config_key *key) {
   if (!key->fallback) return;
   fputs(", \"default\": ", stdout);
@@ -113,7 +113,7 @@ static bool is_in(const sn_config_key *key, const char *path, size_t length) {
   return strncmp(key->path, path, length) == 0 && (length == 0 || key->path[length] == '.');
 }
 
-/* The names below a section that lead to a required key; each once, as keys of a section stand together. */
+/* The names below a section that lead to a required key; each once, as keys of a section are adjacent. */
 static void print_required(const char *path, size_t length, int commands) {
   const char *before = "";
   size_t before_length = 0;
@@ -141,7 +141,7 @@ static void print_section(const char *path, size_t length, int depth, int comman
     if (!is_in(key, path, length)) continue;
     const char *name = key->path + length + (length > 0);
     const size_t extent = strcspn(name, "."), whole = (size_t)(name - key->path) + extent;
-    /* A section is printed where its first key stands. */
+    /* A section is printed at its first key. */
     if (name[extent] == '.' && k > 0 && is_in(sn_config_key_at(k - 1), key->path, whole)) continue;
     printf("%s\n%*s\"%.*s\": {", first ? "" : ",", 2 * depth, "", (int)extent, name);
     first = false;

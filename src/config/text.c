@@ -1,4 +1,4 @@
-/* What the schema says in words: the echo of the parameters in force, template files, explanations. */
+/* Text from the schema: the echo of the parameters of a run, template files, explanations. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

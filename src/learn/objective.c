@@ -68,7 +68,8 @@ sn_status sn_objective_gradient(sn_objective *o, ptrdiff_t samples, double scale
 sn_status sn_objective_tangent(sn_objective *o, ptrdiff_t samples, ptrdiff_t directions, const double *parameters,
                                double *tangents, double *residuals, double *sum) {
   const ptrdiff_t count = samples * o->points, values = o->window * count;
-  memset(tangents, 0, (size_t)(directions * count) * sizeof *tangents); /* initial states stand still */
+  memset(tangents, 0,
+         (size_t)(directions * count) * sizeof *tangents); /* initial states do not depend on the parameters */
   SN_TRY(sn_integrator_tangent(o->integrator, samples, o->window, o->states, directions, parameters, tangents));
   for (ptrdiff_t k = 0; k < values; k++) residuals[k] = o->states[count + k] - o->targets[k];
   *sum = sn_loss_sum(SN_LOSS_MSE, values, o->states + count, o->targets, 0, NULL);

@@ -2,7 +2,7 @@
 
 #include "sinode/memory.h"
 
-/* The most numbers in one call of MPI, so that its counts stay far from 2^31. */
+/* What one call of MPI is given at most, so that its counts stay far from 2^31. */
 enum { MESSAGE_MOST = 1 << 28, TAG = 7 };
 
 /* A node of the tree that waits for its sibling: number `index` of its level, in one of the slots. */
@@ -17,9 +17,9 @@ struct sn_ordered_reduction {
   ptrdiff_t length, leaves;
   sn_range own;
   ptrdiff_t next; /* leaf */
-  int capacity, waiting;
-  node *nodes;    /* (capacity): the first `waiting` are nodes in the order of their leaves, the others free slots */
-  double *values; /* (capacity, length) */
+  int room, waiting;
+  node *nodes;    /* (room): the first `waiting` are nodes in the order of their leaves, the others free slots */
+  double *values; /* (room, length) */
   double *received;
 };
 
@@ -33,11 +33,11 @@ sn_status sn_ordered_reduction_create(const sn_grid *grid, ptrdiff_t length, ptr
                                       sn_ordered_reduction **out) {
   SN_TRY(SN_NEW(1, out));
   sn_ordered_reduction *sum = *out;
-  *sum = (sn_ordered_reduction){.grid = grid, .length = length, .capacity = 2 * levels_of(leaves_most) + 1};
-  sn_status status = SN_NEW(sum->capacity, &sum->nodes);
-  if (!status) status = SN_NEW(sum->capacity * length, &sum->values);
+  *sum = (sn_ordered_reduction){.grid = grid, .length = length, .room = 2 * levels_of(leaves_most) + 1};
+  sn_status status = SN_NEW(sum->room, &sum->nodes);
+  if (!status) status = SN_NEW(sum->room * length, &sum->values);
   if (!status) status = SN_NEW(length, &sum->received);
-  for (int k = 0; k < sum->capacity && !status; k++) sum->nodes[k].values = sum->values + k * length;
+  for (int k = 0; k < sum->room && !status; k++) sum->nodes[k].values = sum->values + k * length;
   if (status) sn_ordered_reduction_destroy(out);
   return status;
 }
@@ -62,14 +62,14 @@ static void add(ptrdiff_t count, double *restrict to, const double *restrict val
   for (ptrdiff_t k = 0; k < count; k++) to[k] += values[k];
 }
 
-/* Removes a node from those that wait; its slot becomes free. */
+/* Moves a node out of those that wait, its slot to the free ones. */
 static void drop(sn_ordered_reduction *sum, int which) {
   const node gone = sum->nodes[which];
   for (int k = which; k + 1 < sum->waiting; k++) sum->nodes[k] = sum->nodes[k + 1];
   sum->nodes[--sum->waiting] = gone;
 }
 
-/* Adds a waiting node to its sibling on the left, if that is on this rank, and so on up the tree. */
+/* Adds a node that waits to its sibling before it, if that is here, and so on up the tree. */
 static void merge(sn_ordered_reduction *sum, int which) {
   for (; which > 0; which--) {
     node *left = &sum->nodes[which - 1], *right = &sum->nodes[which];
@@ -90,7 +90,7 @@ void sn_ordered_reduction_add(sn_ordered_reduction *sum) {
   merge(sum, sum->waiting - 1);
 }
 
-/* A node is on the replica that has its first leaf. */
+/* The replica that has a node is the one that has its first leaf. */
 static int owner_of(const sn_ordered_reduction *sum, int level, ptrdiff_t index) {
   const sn_partition partition = {.points = sum->leaves, .ranks = sn_grid_replica_count(sum->grid)};
   return sn_partition_owner(partition, index << level);
@@ -113,9 +113,9 @@ static void receive(const sn_ordered_reduction *sum, double *values, int from) {
 }
 
 /*
- * One level: a right sibling whose left one is elsewhere is sent there, which can be the first node only; a left one is
- * added to its right one, or moves up without any, which can be the last node only. Sends come first and go to lower
- * replicas only, so there is no deadlock.
+ * One level: a right sibling whose left one is elsewhere is sent there, which can be the first node alone; a left one
+ * takes in its right one, or is passed on without any, which can be the last node alone. Sends come first, and go to
+ * lower replicas only, so nobody waits in a circle.
  */
 static void climb(sn_ordered_reduction *sum, int level, ptrdiff_t nodes) {
   if (sum->waiting && sum->nodes[0].level == level && sum->nodes[0].index % 2) {

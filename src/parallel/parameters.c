@@ -5,13 +5,13 @@
 #include "sinode/count.h"
 #include "sinode/memory.h"
 
-/* Doubles in 64 bytes; and the most numbers in one call of MPI, so that its counts stay far from 2^31. */
+/* Doubles in 64 bytes; and what one call of MPI is given at most, so that its counts stay far from 2^31. */
 enum { ALIGNMENT = 8, MESSAGE_MOST = 1 << 28 };
 
 struct sn_parameters {
   const sn_grid *grid;
   sn_parameter_block *blocks;
-  int count, capacity;
+  int count, room;
   ptrdiff_t size;
   double *values;
   double *packed; /* the replicated trainable blocks behind each other, and numbers that travel with them */
@@ -49,14 +49,14 @@ sn_status sn_parameters_add(sn_parameters *parameters, sn_parameter_block *block
   for (int i = 0; i < block->dimensions; i++) fits = fits && sn_count_multiply(size, block->shape[i], &size);
   if (!fits || !sn_count_add(parameters->size, size, &end) || !sn_count_add(end, ALIGNMENT, &end))
     return SN_ERROR(SN_ERROR_RUN, "the array %s has more elements than can be counted", block->name);
-  if (parameters->count == parameters->capacity) {
+  if (parameters->count == parameters->room) {
     sn_parameter_block *more;
-    int capacity = parameters->capacity ? 2 * parameters->capacity : 16;
-    SN_TRY(SN_NEW(capacity, &more));
+    int room = parameters->room ? 2 * parameters->room : 16;
+    SN_TRY(SN_NEW(room, &more));
     if (parameters->count) memcpy(more, parameters->blocks, (size_t)parameters->count * sizeof *more);
     SN_FREE(parameters->blocks);
     parameters->blocks = more;
-    parameters->capacity = capacity;
+    parameters->room = room;
   }
   block->offset = parameters->size;
   parameters->size += (sn_parameter_block_size(block) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
@@ -102,7 +102,7 @@ sn_status sn_parameters_allocate(sn_parameters *parameters) {
 
 double *sn_parameters_values(sn_parameters *parameters) { return parameters->values; }
 
-/* Of a block that every space rank has complete, space rank 0's counts. */
+/* Space ranks other than 0 have nothing to add to a block of which each has it all. */
 static void pack(const sn_parameters *parameters, const double *gradient) {
   bool owner = sn_grid_space_rank(parameters->grid) == 0;
   double *to = parameters->packed;

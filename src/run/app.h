@@ -1,5 +1,5 @@
 /*
- * What every command of the program starts from: the parameters in force, the ranks, the log and the timer.
+ * What every command of the program starts from: the parameters, the ranks, the log and the timer.
  */
 #ifndef SINODE_RUN_APP_H
 #define SINODE_RUN_APP_H
@@ -20,7 +20,7 @@ typedef struct {
   sn_log *log;
   sn_timer *timer;
   sn_config config;
-  char *echo;              /* the parameters in force as YAML */
+  char *echo;              /* the parameters as YAML, defaults included */
   char command_line[1024]; /* for the history of files */
   const char *argument;    /* the operand: parameter file, or what the command takes instead */
   bool overwrite;          /* --overwrite: replace files of other runs */

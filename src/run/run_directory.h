@@ -26,7 +26,7 @@ sn_status sn_run_lock(sn_app *app);
 /* One line an epoch. The history is an array of rows of these columns, which a checkpoint keeps too. */
 enum { SN_HISTORY_COLUMNS = 7 };
 void sn_history_row(const sn_trainer_record *record, double *row);
-/* Writes the whole of history.csv by rename, or appends the last row. For rank 0. Error SN_ERROR_FILE. */
+/* Writes all of history.csv by rename, or appends the last row. For rank 0. Error SN_ERROR_FILE. */
 sn_status sn_history_write(const char *path, ptrdiff_t rows, const double *history);
 sn_status sn_history_append(const char *path, const double *row);
 

@@ -1,6 +1,6 @@
 /*
  * Checkpoints as a series of files that differ in a number: PREFIX-NNNNNN.h5 in a folder. Listing and removing are done
- * by rank 0 and agreed upon.
+ * by rank 0 and broadcast.
  */
 #ifndef SINODE_RUN_SERIES_H
 #define SINODE_RUN_SERIES_H

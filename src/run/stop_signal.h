@@ -7,7 +7,7 @@
 /* Catches them from now on. Local. */
 void sn_stop_signal_install(void);
 
-/* The signal this rank has received, or 0. Local; ranks agree on it where they meet anyway. */
+/* The signal this rank has received, or 0. Local; reduced over the ranks with a sum that a step has anyway. */
 int sn_stop_signal(void);
 
 #endif

@@ -94,7 +94,7 @@ static inline void case_ks_term(const network_case *c, const double *u, double *
   case_project(c, true, v, f);
 }
 
-/* z_j += sum_k w_k a_{j + k - kernel/2}, w the row `row` of the weight of block b of a product network. */
+/* z_j += sum_k w_k a_{j + k - kernel/2}, w the row `row` of the weight of block b of a bilinear convolution. */
 static inline void case_correlate(const network_case *c, int block, ptrdiff_t row, const double *a, double *z) {
   const ptrdiff_t n = c->points, kernel = c->shape.kernel;
   for (ptrdiff_t j = 0; j < n; j++)
