@@ -28,7 +28,7 @@ typedef struct {
  * Reads what a variable's attributes, and the fill value that HDF5 has for rows never written, say of it. Collective.
  * Error: scale_factor, add_offset, _FillValue, missing_value or valid_* are no such numbers.
  */
-sn_status sn_cf_find(sn_file *file, const char *path, sn_cf_variable *variable);
+SN_MUST_CHECK sn_status sn_cf_find(sn_file *file, const char *path, sn_cf_variable *variable);
 
 /*
  * Makes values of raw numbers, in place. Returns the index of the first that is missing, which stays raw, as do those
@@ -40,7 +40,7 @@ ptrdiff_t sn_cf_decode(const sn_cf_variable *variable, ptrdiff_t count, double *
 void sn_cf_explain(const sn_cf_variable *variable, double raw, char *text, size_t size);
 
 /* Reads each rank's part of a variable of one dimension, and decodes it. Error also: a value is missing. */
-sn_status sn_cf_read(sn_file *file, const char *path, const sn_cf_variable *variable, const sn_file_part *part,
-                     double *values);
+SN_MUST_CHECK sn_status sn_cf_read(sn_file *file, const char *path, const sn_cf_variable *variable,
+                                   const sn_file_part *part, double *values);
 
 #endif

@@ -15,26 +15,26 @@
 typedef struct sn_file sn_file;
 
 /* Begins NAME.tmp for a file of a kind ("trajectory", ...), making the folders on the way to it. */
-sn_status sn_file_create(MPI_Comm comm, const char *path, const char *kind, const sn_provenance *provenance,
-                         sn_file **out);
+SN_MUST_CHECK sn_status sn_file_create(MPI_Comm comm, const char *path, const char *kind,
+                                       const sn_provenance *provenance, sn_file **out);
 
 /*
  * Syncs it to disk, reads back what sn_file_remember was given, and renames it to NAME. The file object is
  * gone afterwards, also on failure.
  */
-sn_status sn_file_commit(sn_file **file);
+SN_MUST_CHECK sn_status sn_file_commit(sn_file **file);
 
 /* Syncs all that was written so far to disk, still under the temporary name, and reads it back. */
-sn_status sn_file_flush(sn_file *file);
+SN_MUST_CHECK sn_status sn_file_flush(sn_file *file);
 
 /* Opens NAME.tmp, which an earlier run left, to write more into it. */
-sn_status sn_file_continue(MPI_Comm comm, const char *path, const char *kind, sn_file **out);
+SN_MUST_CHECK sn_status sn_file_continue(MPI_Comm comm, const char *path, const char *kind, sn_file **out);
 
 /* Closes a file that was being written and leaves it for sn_file_continue. NULL is allowed. */
 void sn_file_leave(sn_file **file);
 
 /* Opens an existing file for reading; kind NULL: any of ours. Error: missing, not HDF5, truncated, another kind. */
-sn_status sn_file_open(MPI_Comm comm, const char *path, const char *kind, sn_file **out);
+SN_MUST_CHECK sn_status sn_file_open(MPI_Comm comm, const char *path, const char *kind, sn_file **out);
 
 /* Closes a file; one that was being written is removed. NULL is allowed. */
 void sn_file_close(sn_file **file);
@@ -50,33 +50,33 @@ hid_t sn_file_links(const sn_file *file);
 bool sn_file_met_external_link(const sn_file *file);
 
 /* Opens a group of a file that is read. Error: there is none. */
-sn_status sn_file_open_group(const sn_file *file, const char *path, hid_t *group);
+SN_MUST_CHECK sn_status sn_file_open_group(const sn_file *file, const char *path, hid_t *group);
 
 /* The error for something that HDF5 refused: "PATH: what: HDF5's own reason". Local. */
-sn_status sn_file_error(const sn_file *file, const char *what);
+SN_MUST_CHECK sn_status sn_file_error(const sn_file *file, const char *what);
 
 /* Attributes of an object of the file. Reading: error if it is missing or of another type. */
-sn_status sn_file_set_string(sn_file *file, hid_t object, const char *name, const char *value);
-sn_status sn_file_set_int(sn_file *file, hid_t object, const char *name, long value);
-sn_status sn_file_set_double(sn_file *file, hid_t object, const char *name, double value);
+SN_MUST_CHECK sn_status sn_file_set_string(sn_file *file, hid_t object, const char *name, const char *value);
+SN_MUST_CHECK sn_status sn_file_set_int(sn_file *file, hid_t object, const char *name, long value);
+SN_MUST_CHECK sn_status sn_file_set_double(sn_file *file, hid_t object, const char *name, double value);
 bool sn_file_has(const sn_file *file, hid_t object, const char *name);
 
 /* The same of a checksum of what is in the object, "checksum". Comparing: error if it is missing or another. */
-sn_status sn_file_set_checksum(sn_file *file, hid_t object, uint64_t sum);
-sn_status sn_file_compare_checksum(sn_file *file, hid_t object, uint64_t sum);
-sn_status sn_file_get_string(sn_file *file, hid_t object, const char *name, char *value, size_t size);
-sn_status sn_file_get_int(sn_file *file, hid_t object, const char *name, long *value);
-sn_status sn_file_get_double(sn_file *file, hid_t object, const char *name, double *value);
+SN_MUST_CHECK sn_status sn_file_set_checksum(sn_file *file, hid_t object, uint64_t sum);
+SN_MUST_CHECK sn_status sn_file_compare_checksum(sn_file *file, hid_t object, uint64_t sum);
+SN_MUST_CHECK sn_status sn_file_get_string(sn_file *file, hid_t object, const char *name, char *value, size_t size);
+SN_MUST_CHECK sn_status sn_file_get_int(sn_file *file, hid_t object, const char *name, long *value);
+SN_MUST_CHECK sn_status sn_file_get_double(sn_file *file, hid_t object, const char *name, double *value);
 
 /* All numbers of an attribute, from one to `most`, read as the type `as` has them: what is rounded there is rounded. */
-sn_status sn_file_get_doubles(sn_file *file, hid_t object, const char *name, hid_t as, int most, double *values,
-                              int *count);
+SN_MUST_CHECK sn_status sn_file_get_doubles(sn_file *file, hid_t object, const char *name, hid_t as, int most,
+                                            double *values, int *count);
 
 /* Reads all attributes of all objects, to see whether that can be done. Local. */
-sn_status sn_file_read_attributes(const sn_file *file);
+SN_MUST_CHECK sn_status sn_file_read_attributes(const sn_file *file);
 
 /* Makes the groups on the way to a dataset: "/a/b/c" makes /a and /a/b. */
-sn_status sn_file_make_groups(sn_file *file, const char *path);
+SN_MUST_CHECK sn_status sn_file_make_groups(sn_file *file, const char *path);
 
 enum { SN_FILE_RANKS = 3 };
 
@@ -93,27 +93,28 @@ uint64_t sn_file_part_checksum(const sn_file_part *part, const void *values, uin
  * Has what this rank has written of a dataset compared with what comes back from the disk when the file is next flushed
  * or committed: 8-byte numbers, the first of memory of the shape `memory`. Local.
  */
-sn_status sn_file_remember(sn_file *file, hid_t dataset, hid_t type, int dimensions, const hsize_t *start,
-                           const hsize_t *count, const hsize_t *memory, const void *values);
+SN_MUST_CHECK sn_status sn_file_remember(sn_file *file, hid_t dataset, hid_t type, int dimensions, const hsize_t *start,
+                                         const hsize_t *count, const hsize_t *memory, const void *values);
 
 /* Creates a dataset and writes each rank's part of 8-byte numbers, which is remembered; types in memory and on disk. */
-sn_status sn_file_write(sn_file *file, const char *path, hid_t memory_type, hid_t disk_type, const sn_file_part *part,
-                        const void *values);
+SN_MUST_CHECK sn_status sn_file_write(sn_file *file, const char *path, hid_t memory_type, hid_t disk_type,
+                                      const sn_file_part *part, const void *values);
 
 /*
  * Shape of a dataset. Error: missing, in another file, not numbers, written with a filter that is not there, not of
  * `dimensions` dimensions, or of a size that the file cannot hold: more than 16 MiB and more than 1100 times the file's
  * own bytes (deflate shrinks at most 1032-fold).
  */
-sn_status sn_file_shape(sn_file *file, const char *path, int dimensions, hsize_t *shape);
+SN_MUST_CHECK sn_status sn_file_shape(sn_file *file, const char *path, int dimensions, hsize_t *shape);
 
 /* How many dimensions a dataset has. Errors as above, of those that can be met before its shape is looked at. */
-sn_status sn_file_dimensions(sn_file *file, const char *path, int *dimensions);
+SN_MUST_CHECK sn_status sn_file_dimensions(sn_file *file, const char *path, int *dimensions);
 
 /* Whether there is an object at a path. */
 bool sn_file_contains(const sn_file *file, const char *path);
 
 /* Reads each rank's part; error if the dataset's shape is not part->shape. */
-sn_status sn_file_read(sn_file *file, const char *path, hid_t memory_type, const sn_file_part *part, void *values);
+SN_MUST_CHECK sn_status sn_file_read(sn_file *file, const char *path, hid_t memory_type, const sn_file_part *part,
+                                     void *values);
 
 #endif

@@ -19,7 +19,7 @@ typedef struct {
  * Finds it by the names of the dimension scales or labels of u, and by position where there are none. Collective.
  * Error: names that are unknown or do not go together, coordinates that are missing, have no values or do not fit.
  */
-sn_status sn_trajectory_find_layout(sn_file *file, sn_trajectory_layout *layout);
+SN_MUST_CHECK sn_status sn_trajectory_find_layout(sn_file *file, sn_trajectory_layout *layout);
 
 /* "(x, time, member)": u as it is in the file, into text. Local. */
 void sn_trajectory_print_layout(const sn_trajectory_layout *layout, char *text, size_t size);
@@ -28,7 +28,7 @@ void sn_trajectory_print_layout(const sn_trajectory_layout *layout, char *text, 
  * Reads raw u of each rank's block into values (members, snapshots, points), row-major. Where the file has another
  * order it comes in pieces of at most some MiB. mirrored: the points are counted from the other end.
  */
-sn_status sn_trajectory_read_block(sn_file *file, const sn_trajectory_layout *layout, bool mirrored, sn_range members,
-                                   sn_range snapshots, sn_range points, double *values);
+SN_MUST_CHECK sn_status sn_trajectory_read_block(sn_file *file, const sn_trajectory_layout *layout, bool mirrored,
+                                                 sn_range members, sn_range snapshots, sn_range points, double *values);
 
 #endif

@@ -12,7 +12,7 @@ typedef struct {
 } sn_trajectory_x;
 
 /* Looks at x, a part on each rank, and where the end point may be there twice at u. Collective. */
-sn_status sn_trajectory_look_at_x(sn_file *file, const sn_trajectory_layout *layout, const sn_cf_variable *u,
-                                  double length, sn_trajectory_x *found);
+SN_MUST_CHECK sn_status sn_trajectory_look_at_x(sn_file *file, const sn_trajectory_layout *layout,
+                                                const sn_cf_variable *u, double length, sn_trajectory_x *found);
 
 #endif

@@ -11,7 +11,7 @@
  * on its nodes, each the complete dataset of that name. Local, for one rank; the page appears complete or not at all.
  * Error SN_ERROR_FILE.
  */
-sn_status sn_xdmf_write(const char *path, ptrdiff_t members, ptrdiff_t snapshots, ptrdiff_t points, int count,
-                        const char *const *names);
+SN_MUST_CHECK sn_status sn_xdmf_write(const char *path, ptrdiff_t members, ptrdiff_t snapshots, ptrdiff_t points,
+                                      int count, const char *const *names);
 
 #endif

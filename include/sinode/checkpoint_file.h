@@ -52,20 +52,22 @@ typedef struct {
 } sn_checkpoint;
 
 /* description may be NULL where there is no model. */
-sn_status sn_checkpoint_file_write(const sn_grid *grid, const char *path, const sn_model_description *description,
-                                   const sn_checkpoint *checkpoint, const sn_provenance *provenance);
+SN_MUST_CHECK sn_status sn_checkpoint_file_write(const sn_grid *grid, const char *path,
+                                                 const sn_model_description *description,
+                                                 const sn_checkpoint *checkpoint, const sn_provenance *provenance);
 
 /* Reads everything into the places given. Error: something is missing or of another size, or the checksum is wrong. */
-sn_status sn_checkpoint_file_read(const sn_grid *grid, const char *path, const sn_checkpoint *checkpoint);
+SN_MUST_CHECK sn_status sn_checkpoint_file_read(const sn_grid *grid, const char *path, const sn_checkpoint *checkpoint);
 
 /*
  * Reads some numbers alone, without a checksum: for what must be known before the rest is read. Error: one of them has
  * another count.
  */
-sn_status sn_checkpoint_file_read_numbers(const sn_grid *grid, const char *path, int numbers,
-                                          const sn_checkpoint_number *number);
+SN_MUST_CHECK sn_status sn_checkpoint_file_read_numbers(const sn_grid *grid, const char *path, int numbers,
+                                                        const sn_checkpoint_number *number);
 
 /* Length of a dataset of one dimension, such as "/progress/history". */
-sn_status sn_checkpoint_file_count(const sn_grid *grid, const char *path, const char *dataset, ptrdiff_t *count);
+SN_MUST_CHECK sn_status sn_checkpoint_file_count(const sn_grid *grid, const char *path, const char *dataset,
+                                                 ptrdiff_t *count);
 
 #endif

@@ -12,6 +12,6 @@ bool sn_count_multiply(ptrdiff_t a, ptrdiff_t b, ptrdiff_t *result);
 bool sn_count_add(ptrdiff_t a, ptrdiff_t b, ptrdiff_t *result);
 
 /* value as the int a library takes; SN_ERROR_RUN naming `what` if it does not fit. */
-sn_status sn_count_to_int(ptrdiff_t value, const char *what, int *result) __attribute__((warn_unused_result));
+SN_MUST_CHECK sn_status sn_count_to_int(ptrdiff_t value, const char *what, int *result);
 
 #endif

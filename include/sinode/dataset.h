@@ -25,8 +25,9 @@ typedef struct sn_dataset sn_dataset;
  * (rounded to nearest, at least window + 1 when not 0) or of the members (at least one). Local. Error SN_ERROR_USAGE:
  * no training window is left.
  */
-sn_status sn_dataset_create(ptrdiff_t members, ptrdiff_t snapshots, ptrdiff_t points, const double *values,
-                            ptrdiff_t window, sn_split_kind split, double validation, sn_dataset **out);
+SN_MUST_CHECK sn_status sn_dataset_create(ptrdiff_t members, ptrdiff_t snapshots, ptrdiff_t points,
+                                          const double *values, ptrdiff_t window, sn_split_kind split,
+                                          double validation, sn_dataset **out);
 void sn_dataset_destroy(sn_dataset **dataset);
 
 /* Takes note that values begin with this member, where only a replica's own ones are gathered. Local. */

@@ -23,18 +23,24 @@ typedef enum {
 typedef struct sn_error *sn_status;
 #define SN_OK ((sn_status)0)
 
+/* Before every function that returns an sn_status: the compiler warns where it is ignored. */
+#if defined __GNUC__
+#define SN_MUST_CHECK __attribute__((warn_unused_result))
+#else
+#define SN_MUST_CHECK
+#endif
+
 /* A new error with a printf-like message that says what was found, what was expected and what to do. Local. */
-sn_status sn_error_create(sn_error_code code, const char *file, int line, const char *format, ...)
-    __attribute__((format(printf, 4, 5), warn_unused_result));
+SN_MUST_CHECK sn_status sn_error_create(sn_error_code code, const char *file, int line, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 #define SN_ERROR(code, ...) sn_error_create((code), __FILE__, __LINE__, __VA_ARGS__)
 
 /* Marks an error that every rank of the program raises alike, so that no reduction is needed. Returns it. Local. */
-sn_status sn_error_collective(sn_status error) __attribute__((warn_unused_result));
+SN_MUST_CHECK sn_status sn_error_collective(sn_status error);
 #define SN_ERROR_ALL(code, ...) sn_error_collective(SN_ERROR((code), __VA_ARGS__))
 
 /* Appends a place to the trace of an error. Returns it. Local. */
-sn_status sn_error_trace(sn_status error, const char *file, int line, const char *text)
-    __attribute__((warn_unused_result));
+SN_MUST_CHECK sn_status sn_error_trace(sn_status error, const char *file, int line, const char *text);
 
 sn_error_code sn_error_get_code(sn_status error);
 const char *sn_error_get_message(sn_status error);
@@ -48,7 +54,7 @@ void sn_error_destroy(sn_status *error);
  * message of the lowest rank that failed. It is collective over comm only: an error of one replica is still unknown to
  * the others. Collective over comm; one reduction without an error.
  */
-sn_status sn_collective_status(MPI_Comm comm, sn_status mine) __attribute__((warn_unused_result));
+SN_MUST_CHECK sn_status sn_collective_status(MPI_Comm comm, sn_status mine);
 
 /* Returns from the calling function with the error of the expression, if it has one. */
 #define SN_TRY(expression)                                                        \

@@ -33,7 +33,8 @@ typedef struct sn_etdrk4 sn_etdrk4;
  * For the `members` of this replica, which may be none. The grid is kept, not owned; the state is 0. Collective over
  * world.
  */
-sn_status sn_etdrk4_create(const sn_grid *grid, ptrdiff_t members, const sn_etdrk4_options *options, sn_etdrk4 **out);
+SN_MUST_CHECK sn_status sn_etdrk4_create(const sn_grid *grid, ptrdiff_t members, const sn_etdrk4_options *options,
+                                         sn_etdrk4 **out);
 void sn_etdrk4_destroy(sn_etdrk4 **etdrk4);
 
 /*
@@ -50,11 +51,11 @@ sn_etdrk4_cost sn_etdrk4_estimate_cost(ptrdiff_t points, int ranks, ptrdiff_t me
  * The state (members, local points). Setting it also sets the number of steps done, which is not 0 where a run is
  * continued. Collective over space.
  */
-sn_status sn_etdrk4_set_state(sn_etdrk4 *etdrk4, const double *state, ptrdiff_t steps_done);
-sn_status sn_etdrk4_get_state(sn_etdrk4 *etdrk4, double *state);
+SN_MUST_CHECK sn_status sn_etdrk4_set_state(sn_etdrk4 *etdrk4, const double *state, ptrdiff_t steps_done);
+SN_MUST_CHECK sn_status sn_etdrk4_get_state(sn_etdrk4 *etdrk4, double *state);
 
 /* Advances all members by so many steps. Collective over space. */
-sn_status sn_etdrk4_step(sn_etdrk4 *etdrk4, ptrdiff_t steps);
+SN_MUST_CHECK sn_status sn_etdrk4_step(sn_etdrk4 *etdrk4, ptrdiff_t steps);
 
 ptrdiff_t sn_etdrk4_steps_done(const sn_etdrk4 *etdrk4);
 double sn_etdrk4_time(const sn_etdrk4 *etdrk4); /* steps done * dt */
@@ -76,7 +77,7 @@ sn_ks_balance sn_etdrk4_balance(const sn_etdrk4 *etdrk4);
  * or beyond 1e4 (on the attractor it is about 1.3, whatever the domain). *request is this rank's and becomes what all
  * have, in the same reduction; NULL: none has one. Collective over world.
  */
-sn_status sn_etdrk4_check(const sn_etdrk4 *etdrk4, sn_stop_request *request);
+SN_MUST_CHECK sn_status sn_etdrk4_check(const sn_etdrk4 *etdrk4, sn_stop_request *request);
 
 /*
  * The coefficients themselves, `count` doubles of this rank: what a run that goes on to the bit must begin with, where

@@ -23,13 +23,13 @@ typedef struct {
 } sn_provenance;
 
 /* Makes a directory and those above it. Local. Error: it cannot be made, or is a file. */
-sn_status sn_file_make_directory(const char *path);
+SN_MUST_CHECK sn_status sn_file_make_directory(const char *path);
 
 /* The same for the folder that a file is in. */
-sn_status sn_file_make_folder_of(const char *path);
+SN_MUST_CHECK sn_status sn_file_make_folder_of(const char *path);
 
 /* Renames a file that is on disk, and has its new name on disk too. Local: for one rank. */
-sn_status sn_file_rename(const char *from, const char *to);
+SN_MUST_CHECK sn_status sn_file_rename(const char *from, const char *to);
 
 /*
  * Whether HDF5 could not close a file of this rank, as where the system refuses to set its size. HDF5's own end, in
@@ -38,12 +38,12 @@ sn_status sn_file_rename(const char *from, const char *to);
 bool sn_file_is_stuck(void);
 
 /* The parameters in force when a file of a kind ("checkpoint", ...) was written, as YAML, into text. */
-sn_status sn_file_read_config(MPI_Comm comm, const char *path, const char *kind, char *text, size_t size);
+SN_MUST_CHECK sn_status sn_file_read_config(MPI_Comm comm, const char *path, const char *kind, char *text, size_t size);
 
 /*
  * Prints what a file is: kind, provenance, every dataset with shape and attributes, how far a run had come. Rank 0 of
  * comm prints.
  */
-sn_status sn_file_describe(MPI_Comm comm, const char *path, FILE *stream);
+SN_MUST_CHECK sn_status sn_file_describe(MPI_Comm comm, const char *path, FILE *stream);
 
 #endif

@@ -39,7 +39,8 @@ extern const sn_name sn_fourier_rigors[];
  * plan, and so the same bits, in every run; MEASURE is faster and differs from run to run in the last bits but for what
  * is known from before (sinode/wisdom.h). The grid is kept, not owned. Collective over the space ranks.
  */
-sn_status sn_fourier_create(const sn_grid *grid, ptrdiff_t fields, sn_fourier_rigor rigor, sn_fourier **out);
+SN_MUST_CHECK sn_status sn_fourier_create(const sn_grid *grid, ptrdiff_t fields, sn_fourier_rigor rigor,
+                                          sn_fourier **out);
 void sn_fourier_destroy(sn_fourier **fourier);
 
 /* Shape of the coefficient array on this rank. */
@@ -67,10 +68,10 @@ void sn_fourier_make_real(const sn_fourier *fourier, double complex *coefficient
  * real (fields, local points), row-major, to coefficients, unnormalized: c_m = sum_j u_j exp(-2 pi i m j / points).
  * `real` is left as it is. Collective over the space ranks.
  */
-sn_status sn_fourier_forward(sn_fourier *fourier, const double *real, double complex *coefficients);
+SN_MUST_CHECK sn_status sn_fourier_forward(sn_fourier *fourier, const double *real, double complex *coefficients);
 
 /* Coefficients to real, divided by points. Destroys the coefficients. Collective over the space ranks. */
-sn_status sn_fourier_inverse(sn_fourier *fourier, double complex *coefficients, double *real);
+SN_MUST_CHECK sn_status sn_fourier_inverse(sn_fourier *fourier, double complex *coefficients, double *real);
 
 /*
  * `stages` times: coefficients of the fields to those of their pointwise squares, in place, then a callback, which may
@@ -80,8 +81,9 @@ sn_status sn_fourier_inverse(sn_fourier *fourier, double complex *coefficients, 
  * grid points stay where the transforms have them. Collective over the space ranks.
  */
 typedef void (*sn_fourier_callback)(void *context, ptrdiff_t stage, ptrdiff_t first, ptrdiff_t count);
-sn_status sn_fourier_pseudospectral_squares(sn_fourier *fourier, double complex *coefficients, ptrdiff_t stages,
-                                            sn_fourier_callback callback, void *context);
+SN_MUST_CHECK sn_status sn_fourier_pseudospectral_squares(sn_fourier *fourier, double complex *coefficients,
+                                                          ptrdiff_t stages, sn_fourier_callback callback,
+                                                          void *context);
 
 /*
  * A product in two steps: coefficients (destroyed) to the fields' values where the
@@ -89,8 +91,8 @@ sn_status sn_fourier_pseudospectral_squares(sn_fourier *fourier, double complex 
  * them in the transforms' order; what is not a field's stays 0 under products. Collective over the space ranks.
  */
 ptrdiff_t sn_fourier_values(const sn_fourier *fourier);
-sn_status sn_fourier_to_values(sn_fourier *fourier, double complex *coefficients, double *values);
-sn_status sn_fourier_from_values(sn_fourier *fourier, const double *values, double complex *coefficients);
+SN_MUST_CHECK sn_status sn_fourier_to_values(sn_fourier *fourier, double complex *coefficients, double *values);
+SN_MUST_CHECK sn_status sn_fourier_from_values(sn_fourier *fourier, const double *values, double complex *coefficients);
 
 /*
  * What transforms of `fields` fields of so many points cost on one of so many space ranks, by formula: means over the
@@ -115,8 +117,8 @@ void sn_fourier_scale(const sn_fourier *fourier, const double complex *symbol, d
  * Real fields to those whose coefficients are theirs times a symbol given on the local modes; `to` may be `from`.
  * The array of coefficients holds nothing of meaning afterwards. Collective over the space ranks.
  */
-sn_status sn_fourier_filter(sn_fourier *fourier, const double complex *symbol, const double *from,
-                            double complex *coefficients, double *to);
+SN_MUST_CHECK sn_status sn_fourier_filter(sn_fourier *fourier, const double complex *symbol, const double *from,
+                                          double complex *coefficients, double *to);
 
 /* |c|^2 */
 static inline double sn_fourier_power(double complex c) { return creal(c) * creal(c) + cimag(c) * cimag(c); }

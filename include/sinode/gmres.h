@@ -40,14 +40,15 @@ static inline bool sn_gmres_is_noise(double residual, double largest) {
 }
 
 /* Room for up to `samples` systems and Krylov spaces of up to `restart` vectors. Local. */
-sn_status sn_gmres_create(const sn_grid *grid, ptrdiff_t samples, int restart, sn_gmres **out);
+SN_MUST_CHECK sn_status sn_gmres_create(const sn_grid *grid, ptrdiff_t samples, int restart, sn_gmres **out);
 void sn_gmres_destroy(sn_gmres **gmres);
 
 /*
  * Solves M x = b from x = 0. Not converging is no error: see result->residual, in which noise does not count. b and x
  * do not overlap. Collective over space; the result is the same on its ranks.
  */
-sn_status sn_gmres_solve(sn_gmres *gmres, ptrdiff_t samples, sn_gmres_operator apply, void *context, const double *b,
-                         double *x, const sn_gmres_limits *limits, sn_gmres_result *result);
+SN_MUST_CHECK sn_status sn_gmres_solve(sn_gmres *gmres, ptrdiff_t samples, sn_gmres_operator apply, void *context,
+                                       const double *b, double *x, const sn_gmres_limits *limits,
+                                       sn_gmres_result *result);
 
 #endif

@@ -24,7 +24,7 @@ typedef struct {
 } sn_gradient_result;
 
 /* Collective over the grid's world; errors are those of sinode/file.h. */
-sn_status sn_gradient_file_write(const sn_grid *grid, const char *path, const sn_gradient_result *result,
-                                 const sn_provenance *provenance);
+SN_MUST_CHECK sn_status sn_gradient_file_write(const sn_grid *grid, const char *path, const sn_gradient_result *result,
+                                               const sn_provenance *provenance);
 
 #endif

@@ -19,10 +19,10 @@ typedef struct sn_grid sn_grid;
  * over world. Error SN_ERROR_USAGE (the same on all ranks) if space does not divide the world size or points / 2 <
  * space.
  */
-sn_status sn_grid_create(MPI_Comm world, int space, ptrdiff_t points, sn_timer *timer, sn_grid **out);
+SN_MUST_CHECK sn_status sn_grid_create(MPI_Comm world, int space, ptrdiff_t points, sn_timer *timer, sn_grid **out);
 
 /* The same error, or none, for any world size. Local, alike on all ranks. */
-sn_status sn_grid_allows(int ranks, int space, ptrdiff_t points);
+SN_MUST_CHECK sn_status sn_grid_allows(int ranks, int space, ptrdiff_t points);
 
 /* Collective over world. */
 void sn_grid_destroy(sn_grid **grid);

@@ -14,20 +14,20 @@
 typedef struct sn_halo sn_halo;
 
 /* Plans exchanges of up to `rows` rows with halos of `width` >= 1 points (width <= points). Collective over space. */
-sn_status sn_halo_create(const sn_grid *grid, ptrdiff_t width, ptrdiff_t rows, sn_halo **out);
+SN_MUST_CHECK sn_status sn_halo_create(const sn_grid *grid, ptrdiff_t width, ptrdiff_t rows, sn_halo **out);
 void sn_halo_destroy(sn_halo **halo);
 
 /*
  * Starts the exchange for `rows` rows; row i of this rank's block begins at values + i * stride. The values are packed
  * before this returns and may change afterwards. One exchange at a time. Collective over space.
  */
-sn_status sn_halo_begin(sn_halo *halo, ptrdiff_t rows, const double *values, ptrdiff_t stride);
+SN_MUST_CHECK sn_status sn_halo_begin(sn_halo *halo, ptrdiff_t rows, const double *values, ptrdiff_t stride);
 
 /*
  * Waits. Then row i has its left neighbours u[-width] .. u[-1] at sn_halo_left(halo) + i * width, and its right ones
  * u[n] .. u[n + width - 1] at sn_halo_right(halo) + i * width, valid until the next begin. Collective over space.
  */
-sn_status sn_halo_end(sn_halo *halo);
+SN_MUST_CHECK sn_status sn_halo_end(sn_halo *halo);
 const double *sn_halo_left(const sn_halo *halo);
 const double *sn_halo_right(const sn_halo *halo);
 

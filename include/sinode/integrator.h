@@ -67,11 +67,12 @@ typedef struct sn_integrator sn_integrator;
  * does not divide the interval to 1e-6; as of sn_solver_create; no memory for the tape; tangents of an adaptive or
  * fully implicit scheme, which has none.
  */
-sn_status sn_integrator_create(sn_model *model, const sn_integrator_options *options, sn_integrator **out);
+SN_MUST_CHECK sn_status sn_integrator_create(sn_model *model, const sn_integrator_options *options,
+                                             sn_integrator **out);
 void sn_integrator_destroy(sn_integrator **integrator);
 
 /* Prepares for batches of exactly `samples` samples; may be called for several counts. Collective over space. */
-sn_status sn_integrator_reserve(sn_integrator *integrator, ptrdiff_t samples);
+SN_MUST_CHECK sn_status sn_integrator_reserve(sn_integrator *integrator, ptrdiff_t samples);
 
 /*
  * samples may be 0 (a replica with no share of a small batch): nothing is done then.
@@ -80,8 +81,8 @@ sn_status sn_integrator_reserve(sn_integrator *integrator, ptrdiff_t samples);
  * not of others (meet in sn_collective_status): a solve failed, an adaptive step fell below the least. A state that is
  * not finite is no error here: see sn_integrator_check.
  */
-sn_status sn_integrator_forward(sn_integrator *integrator, ptrdiff_t samples, ptrdiff_t intervals, double *states,
-                                bool tape);
+SN_MUST_CHECK sn_status sn_integrator_forward(sn_integrator *integrator, ptrdiff_t samples, ptrdiff_t intervals,
+                                              double *states, bool tape);
 
 /*
  * state_bars (intervals + 1, samples, local points): derivatives of the loss by the states; it is used up, and its
@@ -89,8 +90,8 @@ sn_status sn_integrator_forward(sn_integrator *integrator, ptrdiff_t samples, pt
  * replicas not yet summed: sinode/reduction.h), of which it says what is final in the last step; NULL: not wanted.
  * After a forward pass with tape. Collective over space.
  */
-sn_status sn_integrator_backward(sn_integrator *integrator, ptrdiff_t samples, ptrdiff_t intervals, double *state_bars,
-                                 const sn_gradient *gradient);
+SN_MUST_CHECK sn_status sn_integrator_backward(sn_integrator *integrator, ptrdiff_t samples, ptrdiff_t intervals,
+                                               double *state_bars, const sn_gradient *gradient);
 
 /* From now on backward passes leave the derivative by the initial state undefined, which saves some work. Local. */
 void sn_integrator_skip_initial_bar(sn_integrator *integrator);
@@ -102,8 +103,9 @@ void sn_integrator_skip_initial_bar(sn_integrator *integrator);
  * ranks; NULL: they stand still. Exact for the recursion, as backward, whose transpose it is; a direction costs about
  * as much as the pass itself, and no adjoint storage is used. Needs options.tangent. Collective over space.
  */
-sn_status sn_integrator_tangent(sn_integrator *integrator, ptrdiff_t samples, ptrdiff_t intervals, double *states,
-                                ptrdiff_t directions, const double *parameters, double *tangents);
+SN_MUST_CHECK sn_status sn_integrator_tangent(sn_integrator *integrator, ptrdiff_t samples, ptrdiff_t intervals,
+                                              double *states, ptrdiff_t directions, const double *parameters,
+                                              double *tangents);
 
 /*
  * From where messages count times and steps: the next passes begin at `time`, after `steps` steps. 0 and 0 at first.
@@ -116,7 +118,7 @@ void sn_integrator_begin_at(sn_integrator *integrator, double time, ptrdiff_t st
  * pass finite and at most 1e8 times the derivatives that it was given. Otherwise an error, the same on all ranks, with
  * the first bad step, its time and its norm. Collective over world.
  */
-sn_status sn_integrator_check(sn_integrator *integrator, ptrdiff_t samples);
+SN_MUST_CHECK sn_status sn_integrator_check(sn_integrator *integrator, ptrdiff_t samples);
 
 /* The time step, which may differ from that of the options by round-off; of adaptive schemes the interval. Local. */
 double sn_integrator_dt(const sn_integrator *integrator);
@@ -138,7 +140,7 @@ const double *sn_integrator_estimates(const sn_integrator *integrator);
 
 /* The largest step that is stable on the linear part, for explicit schemes; INFINITY for others. Collective over space.
  */
-sn_status sn_integrator_stable_step(const sn_integrator *integrator, double *limit);
+SN_MUST_CHECK sn_status sn_integrator_stable_step(const sn_integrator *integrator, double *limit);
 
 /* Whether the last pass, or pair of passes, stayed within those bounds as far as this rank alone can tell. Local. */
 bool sn_integrator_within_bounds(const sn_integrator *integrator);

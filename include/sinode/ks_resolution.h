@@ -33,7 +33,7 @@ typedef struct {
 } sn_ks_resolution;
 
 /* Advances by so many steps (at least one) like sn_etdrk4_step and judges the last ones. Collective over world. */
-sn_status sn_ks_resolution_step(sn_ks_resolution *resolution, sn_etdrk4 *etdrk4, ptrdiff_t steps);
+SN_MUST_CHECK sn_status sn_ks_resolution_step(sn_ks_resolution *resolution, sn_etdrk4 *etdrk4, ptrdiff_t steps);
 
 /*
  * Whether both figures are within their limits, tail 1e-4 and budget 1e-3, and one line for the user in text (size

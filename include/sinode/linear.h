@@ -70,18 +70,18 @@ sn_linear_shape sn_linear_shape_of(const sn_linear_options *options, double leng
  * Adds the operator's block to `parameters` (kept, not owned) and allocates for up to `samples` samples. Collective
  * over space. Error: taps even or more than points.
  */
-sn_status sn_linear_create(const sn_grid *grid, const sn_linear_shape *shape, ptrdiff_t samples,
-                           sn_parameters *parameters, sn_linear **out);
+SN_MUST_CHECK sn_status sn_linear_create(const sn_grid *grid, const sn_linear_shape *shape, ptrdiff_t samples,
+                                         sn_parameters *parameters, sn_linear **out);
 void sn_linear_destroy(sn_linear **linear);
 
 /* Writes the first coefficients into the parameters, where there are any. Local. Error: those of another stencil. */
-sn_status sn_linear_initialize(sn_linear *linear, const sn_linear_init *init);
+SN_MUST_CHECK sn_status sn_linear_initialize(sn_linear *linear, const sn_linear_init *init);
 
 /* Writes the coefficients of Kuramoto-Sivashinsky into the parameters (5 taps or dense). Local. Error: other taps. */
-sn_status sn_linear_set_ks(sn_linear *linear);
+SN_MUST_CHECK sn_status sn_linear_set_ks(sn_linear *linear);
 
 /* After the coefficients changed: raises the version, recomputes the symbol. Collective over space. */
-sn_status sn_linear_update(sn_linear *linear);
+SN_MUST_CHECK sn_status sn_linear_update(sn_linear *linear);
 long sn_linear_version(const sn_linear *linear);
 
 sn_linear_kind sn_linear_get_kind(const sn_linear *linear);
@@ -100,25 +100,25 @@ double complex sn_linear_symbol(const sn_linear *linear, ptrdiff_t m);
  * halo exchange overlapped with the interior. x and y do not overlap. samples <= those of create. Collective over
  * space.
  */
-sn_status sn_linear_apply(sn_linear *linear, ptrdiff_t samples, const double *x, double *y);
-sn_status sn_linear_apply_transpose(sn_linear *linear, ptrdiff_t samples, const double *x, double *y);
+SN_MUST_CHECK sn_status sn_linear_apply(sn_linear *linear, ptrdiff_t samples, const double *x, double *y);
+SN_MUST_CHECK sn_status sn_linear_apply_transpose(sn_linear *linear, ptrdiff_t samples, const double *x, double *y);
 
 /*
  * gradient += weight * d(sum over samples of left^T A right) / d(coefficients), in the layout of the parameters; the
  * stencil's share of this rank only (a partial block). Collective over space; nothing if not trainable.
  */
-sn_status sn_linear_gradient(sn_linear *linear, ptrdiff_t samples, double weight, const double *left,
-                             const double *right, double *gradient);
+SN_MUST_CHECK sn_status sn_linear_gradient(sn_linear *linear, ptrdiff_t samples, double weight, const double *left,
+                                           const double *right, double *gradient);
 
 /*
  * y += weight * (dA) x, dA the change of A along a direction of the parameters (in their layout). Collective over
  * space; nothing if not trainable.
  */
-sn_status sn_linear_tangent(sn_linear *linear, ptrdiff_t samples, double weight, const double *direction,
-                            const double *x, double *y);
+SN_MUST_CHECK sn_status sn_linear_tangent(sn_linear *linear, ptrdiff_t samples, double weight, const double *direction,
+                                          const double *x, double *y);
 
 /* Local rows of A as a matrix: rows[i * points + j] = A(first + i, j) for this rank's range. Local. Stencil or dense.
  */
-sn_status sn_linear_rows(const sn_linear *linear, double *rows);
+SN_MUST_CHECK sn_status sn_linear_rows(const sn_linear *linear, double *rows);
 
 #endif

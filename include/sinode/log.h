@@ -16,7 +16,7 @@ typedef struct sn_log sn_log;
 bool sn_log_is_terminal(void);
 
 /* speaks: whether this rank prints at all (rank 0). quiet: only warnings are printed. terminal: see above. Local. */
-sn_status sn_log_create(bool speaks, bool quiet, bool terminal, sn_log **out);
+SN_MUST_CHECK sn_status sn_log_create(bool speaks, bool quiet, bool terminal, sn_log **out);
 void sn_log_destroy(sn_log **log);
 
 /* Ends a progress line that is open, before something else is printed. Local. */

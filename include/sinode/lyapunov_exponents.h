@@ -23,8 +23,9 @@ typedef struct sn_lyapunov sn_lyapunov;
  * points. The integrator must be made for tangents over one interval, after which perturbations are orthonormalized,
  * and reserved for `samples`. It is kept, not owned. First perturbations are random by seed. Collective over space.
  */
-sn_status sn_lyapunov_create(sn_model *model, sn_integrator *integrator, double interval, ptrdiff_t exponents,
-                             ptrdiff_t first, ptrdiff_t samples, uint64_t seed, sn_lyapunov **out);
+SN_MUST_CHECK sn_status sn_lyapunov_create(sn_model *model, sn_integrator *integrator, double interval,
+                                           ptrdiff_t exponents, ptrdiff_t first, ptrdiff_t samples, uint64_t seed,
+                                           sn_lyapunov **out);
 void sn_lyapunov_destroy(sn_lyapunov **lyapunov);
 
 /* The states, to be filled at first and carried along. */
@@ -35,7 +36,7 @@ double *sn_lyapunov_states(sn_lyapunov *lyapunov);
  * transient. Collective over world. Error SN_ERROR_RUN: a state blew up, or perturbations became dependent in an
  * interval.
  */
-sn_status sn_lyapunov_advance(sn_lyapunov *lyapunov, ptrdiff_t intervals, double *rates);
+SN_MUST_CHECK sn_status sn_lyapunov_advance(sn_lyapunov *lyapunov, ptrdiff_t intervals, double *rates);
 
 /*
  * The Kaplan-Yorke dimension of exponents in descending order: j + (l_1 + .. + l_j) / |l_j+1|, j the last for which the

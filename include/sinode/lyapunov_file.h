@@ -18,7 +18,7 @@ typedef struct {
 } sn_lyapunov_result;
 
 /* Collective over the grid's world; errors are those of sinode/file.h. */
-sn_status sn_lyapunov_file_write(const sn_grid *grid, const char *path, const sn_lyapunov_result *result,
-                                 const sn_provenance *provenance);
+SN_MUST_CHECK sn_status sn_lyapunov_file_write(const sn_grid *grid, const char *path, const sn_lyapunov_result *result,
+                                               const sn_provenance *provenance);
 
 #endif

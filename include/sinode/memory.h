@@ -14,7 +14,7 @@
  * Allocates count * size bytes, set to zero, into *out (a pointer to a pointer). count = 0 gives a valid pointer.
  * Error: SN_ERROR_RUN when the product overflows or there is no memory; *out is then NULL.
  */
-sn_status sn_memory_alloc(ptrdiff_t count, size_t size, void *out) __attribute__((warn_unused_result));
+SN_MUST_CHECK sn_status sn_memory_alloc(ptrdiff_t count, size_t size, void *out);
 #define SN_NEW(count, out) sn_memory_alloc((count), sizeof **(out), (out))
 
 /* Frees what sn_memory_alloc allocated; NULL is allowed. SN_FREE also sets the pointer, an lvalue, to NULL. */

@@ -25,8 +25,8 @@ typedef struct {
  * A model for up to `samples` samples at once; its parameters are 0. grid is kept, not owned. Collective over world.
  * Errors as of sn_linear_create and sn_network_create.
  */
-sn_status sn_model_create(const sn_grid *grid, const sn_linear_shape *linear, const sn_network_shape *network,
-                          ptrdiff_t samples, sn_model **out);
+SN_MUST_CHECK sn_status sn_model_create(const sn_grid *grid, const sn_linear_shape *linear,
+                                        const sn_network_shape *network, ptrdiff_t samples, sn_model **out);
 void sn_model_destroy(sn_model **model);
 
 const sn_grid *sn_model_grid(const sn_model *model);
@@ -36,11 +36,11 @@ sn_parameters *sn_model_parameters(const sn_model *model);
 ptrdiff_t sn_model_samples(const sn_model *model); /* the most at once */
 
 /* Writes the initial values that the options say into the parameters. Collective over space. */
-sn_status sn_model_initialize(sn_model *model, const sn_model_options *options, uint64_t seed);
+SN_MUST_CHECK sn_status sn_model_initialize(sn_model *model, const sn_model_options *options, uint64_t seed);
 
 /* Takes note of parameters newly read: A's symbol and factorizations follow. Collective over space. */
-sn_status sn_model_loaded(sn_model *model);
+SN_MUST_CHECK sn_status sn_model_loaded(sn_model *model);
 /* The same after a step of the optimizer, which leaves an untrained A alone. Collective over space. */
-sn_status sn_model_stepped(sn_model *model);
+SN_MUST_CHECK sn_status sn_model_stepped(sn_model *model);
 
 #endif

@@ -29,13 +29,15 @@ typedef struct {
 } sn_model_description;
 
 /* Writes /model with the values of the blocks. */
-sn_status sn_model_file_write(const sn_grid *grid, const char *path, const sn_model_description *description,
-                              const sn_parameters *parameters, const double *values, const sn_provenance *provenance);
+SN_MUST_CHECK sn_status sn_model_file_write(const sn_grid *grid, const char *path,
+                                            const sn_model_description *description, const sn_parameters *parameters,
+                                            const double *values, const sn_provenance *provenance);
 
 /* What the model in a model or checkpoint file is. Collective over comm. */
-sn_status sn_model_file_describe(MPI_Comm comm, const char *path, sn_model_description *description);
+SN_MUST_CHECK sn_status sn_model_file_describe(MPI_Comm comm, const char *path, sn_model_description *description);
 
 /* Reads every block; error if one is missing or of another shape. */
-sn_status sn_model_file_read(const sn_grid *grid, const char *path, const sn_parameters *parameters, double *values);
+SN_MUST_CHECK sn_status sn_model_file_read(const sn_grid *grid, const char *path, const sn_parameters *parameters,
+                                           double *values);
 
 #endif

@@ -124,8 +124,8 @@ const char *sn_network_set_layers(sn_network_shape *shape, int layers, const ptr
  * Errors: a kernel that is even or wider than the grid; other than double precision of anything but an mlp; a shell
  * without its functions. A hidden layer may be narrower than there are space ranks.
  */
-sn_status sn_network_create(const sn_grid *grid, const sn_network_shape *shape, ptrdiff_t samples,
-                            sn_parameters *parameters, sn_network **out);
+SN_MUST_CHECK sn_status sn_network_create(const sn_grid *grid, const sn_network_shape *shape, ptrdiff_t samples,
+                                          sn_parameters *parameters, sn_network **out);
 void sn_network_destroy(sn_network **network);
 /* Takes note that the parameters' values have changed. Local. */
 void sn_network_update(sn_network *network);
@@ -133,27 +133,28 @@ void sn_network_update(sn_network *network);
 const sn_network_shape *sn_network_get_shape(const sn_network *network);
 
 /* Initial weights into the parameters' values, from the counter-based generator: independent of the ranks. Local. */
-sn_status sn_network_initialize(sn_network *network, const sn_init *init, uint64_t seed);
+SN_MUST_CHECK sn_status sn_network_initialize(sn_network *network, const sn_init *init, uint64_t seed);
 
 /* Doubles of tape that a forward pass of `samples` samples needs for its backward pass. */
 ptrdiff_t sn_network_tape_size(const sn_network *network, ptrdiff_t samples);
 
 /* f = F(u). tape (tape_size doubles) keeps what backward wants; NULL if there will be none. Collective over space. */
-sn_status sn_network_forward(sn_network *network, ptrdiff_t samples, const double *u, double *f, double *tape);
+SN_MUST_CHECK sn_status sn_network_forward(sn_network *network, ptrdiff_t samples, const double *u, double *f,
+                                           double *tape);
 
 /*
  * u_bar = (dF/du)^T f_bar, and gradient += (dF/dtheta)^T f_bar (layout of the parameters), at the u and tape of a
  * forward pass with the same parameters; either may be NULL: not wanted. The gradient is told of every layer that is
  * done with. Collective over space.
  */
-sn_status sn_network_backward(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
-                              const double *f_bar, double *u_bar, const sn_gradient *gradient);
+SN_MUST_CHECK sn_status sn_network_backward(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
+                                            const double *f_bar, double *u_bar, const sn_gradient *gradient);
 
 /*
  * df = (dF/du) du + (dF/dtheta) dtheta at the u and tape of a forward pass; du and dtheta (layout of the parameters,
  * replicated blocks alike on all ranks) may be NULL for 0. Collective over space.
  */
-sn_status sn_network_tangent(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
-                             const double *du, const double *dtheta, double *df);
+SN_MUST_CHECK sn_status sn_network_tangent(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
+                                           const double *du, const double *dtheta, double *df);
 
 #endif

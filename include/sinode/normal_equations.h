@@ -16,7 +16,7 @@
 typedef struct sn_normal_equations sn_normal_equations;
 
 /* For `order` unknowns. Collective over comm. Error: more unknowns than ScaLAPACK can count. */
-sn_status sn_normal_equations_create(MPI_Comm comm, ptrdiff_t order, sn_normal_equations **out);
+SN_MUST_CHECK sn_status sn_normal_equations_create(MPI_Comm comm, ptrdiff_t order, sn_normal_equations **out);
 void sn_normal_equations_destroy(sn_normal_equations **normal);
 
 /* Begins anew with no rows. Local. */
@@ -28,7 +28,7 @@ void sn_normal_equations_add(sn_normal_equations *normal, ptrdiff_t rows, const 
                              const double *residual);
 
 /* Sums over the ranks and multiplies both sides by scale. Collective. */
-sn_status sn_normal_equations_sum(sn_normal_equations *normal, double scale);
+SN_MUST_CHECK sn_status sn_normal_equations_sum(sn_normal_equations *normal, double scale);
 
 /* After the sum, the same on all ranks: the diagonal of J^T J, and J^T r. Local. */
 const double *sn_normal_equations_diagonal(const sn_normal_equations *normal);
@@ -38,6 +38,7 @@ const double *sn_normal_equations_right(const sn_normal_equations *normal);
  * x = -(J^T J + diag(damping))^-1 J^T r, the same on all ranks; *definite tells whether the factorization succeeded, or
  * else x is not set. Collective.
  */
-sn_status sn_normal_equations_solve(sn_normal_equations *normal, const double *damping, double *x, bool *definite);
+SN_MUST_CHECK sn_status sn_normal_equations_solve(sn_normal_equations *normal, const double *damping, double *x,
+                                                  bool *definite);
 
 #endif

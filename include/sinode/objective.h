@@ -18,8 +18,8 @@
 typedef struct sn_objective sn_objective;
 
 /* For windows of `window` intervals and up to the model's samples; model and integrator are kept, not owned. Local. */
-sn_status sn_objective_create(sn_model *model, sn_integrator *integrator, sn_loss_kind loss, ptrdiff_t window,
-                              sn_objective **out);
+SN_MUST_CHECK sn_status sn_objective_create(sn_model *model, sn_integrator *integrator, sn_loss_kind loss,
+                                            ptrdiff_t window, sn_objective **out);
 void sn_objective_destroy(sn_objective **objective);
 
 /* Rolls out only so many intervals from now on, at most those of create; and how many that is. Local. */
@@ -32,22 +32,23 @@ double *sn_objective_initial(sn_objective *objective);
 double *sn_objective_targets(sn_objective *objective);
 
 /* The sum of the loss over this rank's values, and forward states only. Collective over space. */
-sn_status sn_objective_value(sn_objective *objective, ptrdiff_t samples, double *sum);
+SN_MUST_CHECK sn_status sn_objective_value(sn_objective *objective, ptrdiff_t samples, double *sum);
 
 /*
  * The same, and gradient += derivative of scale * (sum over all ranks) by the parameters: this rank's part, not yet
  * summed over the ranks (sinode/reduction.h). NULL: for the adjoint states alone. Collective over space.
  */
-sn_status sn_objective_gradient(sn_objective *objective, ptrdiff_t samples, double scale, double *sum,
-                                const sn_gradient *gradient);
+SN_MUST_CHECK sn_status sn_objective_gradient(sn_objective *objective, ptrdiff_t samples, double scale, double *sum,
+                                              const sn_gradient *gradient);
 
 /*
  * The residuals, states minus targets (window, samples, local points), and their derivatives by `directions` directions
  * of the parameters as of sn_integrator_tangent: tangents (window + 1, directions, samples, local points), the first of
  * which becomes 0. sum is that of the mse. Collective over space.
  */
-sn_status sn_objective_tangent(sn_objective *objective, ptrdiff_t samples, ptrdiff_t directions,
-                               const double *parameters, double *tangents, double *residuals, double *sum);
+SN_MUST_CHECK sn_status sn_objective_tangent(sn_objective *objective, ptrdiff_t samples, ptrdiff_t directions,
+                                             const double *parameters, double *tangents, double *residuals,
+                                             double *sum);
 
 /* From now on gradients come without the derivative by the initial states, which training does not want. Local. */
 void sn_objective_skip_initial_bar(sn_objective *objective);
@@ -64,6 +65,6 @@ const double *sn_objective_initial_bar(const sn_objective *objective);
  * Finds out why the last evaluation was not finite: repeats it and returns the error that names the step, or SN_OK if
  * every state and adjoint is finite. Collective over world.
  */
-sn_status sn_objective_diagnose(sn_objective *objective, ptrdiff_t samples, double scale);
+SN_MUST_CHECK sn_status sn_objective_diagnose(sn_objective *objective, ptrdiff_t samples, double scale);
 
 #endif

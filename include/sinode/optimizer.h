@@ -64,7 +64,8 @@ typedef struct {
 typedef struct sn_optimizer sn_optimizer;
 
 /* parameters is kept, not owned, and complete. Collective over world. */
-sn_status sn_optimizer_create(sn_parameters *parameters, const sn_optimizer_options *options, sn_optimizer **out);
+SN_MUST_CHECK sn_status sn_optimizer_create(sn_parameters *parameters, const sn_optimizer_options *options,
+                                            sn_optimizer **out);
 void sn_optimizer_destroy(sn_optimizer **optimizer);
 
 /* Whether it is of the second kind. */
@@ -94,8 +95,8 @@ void sn_optimizer_step(sn_optimizer *optimizer, sn_reduction *reduction, double 
  * they do not where no better ones can be found. lbfgs: learning_rate is the length of the very first trial step.
  * Collective over world. A loss that is not finite at the start is no error here, but for the caller to find.
  */
-sn_status sn_optimizer_minimize(sn_optimizer *optimizer, const sn_problem *problem, double learning_rate, double *loss,
-                                bool *moved);
+SN_MUST_CHECK sn_status sn_optimizer_minimize(sn_optimizer *optimizer, const sn_problem *problem, double learning_rate,
+                                              double *loss, bool *moved);
 
 /* The problem is another from now on: what was learnt about the old one is forgotten. Local. */
 void sn_optimizer_restart(sn_optimizer *optimizer);

@@ -17,8 +17,8 @@
 typedef struct sn_ordered_reduction sn_ordered_reduction;
 
 /* For vectors of so many doubles and at most so many leaves. The grid is kept, not owned. Local. */
-sn_status sn_ordered_reduction_create(const sn_grid *grid, ptrdiff_t length, ptrdiff_t leaves_most,
-                                      sn_ordered_reduction **out);
+SN_MUST_CHECK sn_status sn_ordered_reduction_create(const sn_grid *grid, ptrdiff_t length, ptrdiff_t leaves_most,
+                                                    sn_ordered_reduction **out);
 void sn_ordered_reduction_destroy(sn_ordered_reduction **sum);
 
 /* Begins a sum over so many leaves and returns those of this replica. Local. */

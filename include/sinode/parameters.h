@@ -34,11 +34,11 @@ typedef struct {
 typedef struct sn_parameters sn_parameters;
 
 /* An empty list of blocks for the ranks of grid (kept, not owned). Local. */
-sn_status sn_parameters_create(const sn_grid *grid, sn_parameters **out);
+SN_MUST_CHECK sn_status sn_parameters_create(const sn_grid *grid, sn_parameters **out);
 void sn_parameters_destroy(sn_parameters **parameters);
 
 /* Adds a block (copied) behind the others and sets its offset in *block. Local; same order on all ranks. */
-sn_status sn_parameters_add(sn_parameters *parameters, sn_parameter_block *block);
+SN_MUST_CHECK sn_status sn_parameters_add(sn_parameters *parameters, sn_parameter_block *block);
 
 const sn_grid *sn_parameters_grid(const sn_parameters *parameters);
 int sn_parameters_blocks(const sn_parameters *parameters);
@@ -55,7 +55,7 @@ ptrdiff_t sn_parameters_size(const sn_parameters *parameters);
 ptrdiff_t sn_parameters_total(const sn_parameters *parameters, bool trainable_only);
 
 /* The local vector of values; owned by the object, valid after the last block was added. */
-sn_status sn_parameters_allocate(sn_parameters *parameters);
+SN_MUST_CHECK sn_status sn_parameters_allocate(sn_parameters *parameters);
 double *sn_parameters_values(sn_parameters *parameters);
 
 /*

@@ -27,12 +27,13 @@ typedef struct {
  * Plans the way from layout `from` to layout `to`. The timer may be NULL. Collective over comm. Error: no memory, a
  * count that passes what MPI can carry, or layouts that do not match.
  */
-sn_status sn_redistribution_create(MPI_Comm comm, const sn_redistribution_part *from, const sn_redistribution_part *to,
-                                   sn_timer *timer, sn_redistribution **out);
+SN_MUST_CHECK sn_status sn_redistribution_create(MPI_Comm comm, const sn_redistribution_part *from,
+                                                 const sn_redistribution_part *to, sn_timer *timer,
+                                                 sn_redistribution **out);
 void sn_redistribution_destroy(sn_redistribution **redistribution);
 
 /* Moves the data forth (from -> to) or back. Collective over comm. Source and target do not overlap. */
-sn_status sn_redistribution_forward(sn_redistribution *redistribution, const double *from, double *to);
-sn_status sn_redistribution_backward(sn_redistribution *redistribution, const double *to, double *from);
+SN_MUST_CHECK sn_status sn_redistribution_forward(sn_redistribution *redistribution, const double *from, double *to);
+SN_MUST_CHECK sn_status sn_redistribution_backward(sn_redistribution *redistribution, const double *to, double *from);
 
 #endif

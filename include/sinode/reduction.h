@@ -40,11 +40,11 @@ typedef struct sn_reduction sn_reduction;
  * Scattered, for gradients in the layout of `parameters` (kept, not owned, complete). Takes about as many numbers as
  * they have. Collective over world.
  */
-sn_status sn_reduction_create(sn_parameters *parameters, sn_reduction **out);
+SN_MUST_CHECK sn_status sn_reduction_create(sn_parameters *parameters, sn_reduction **out);
 
 /* Ordered, for at most so many chunks of an evaluation with gradient, and of one without. Collective over world. */
-sn_status sn_reduction_create_ordered(sn_parameters *parameters, ptrdiff_t gradients_most, ptrdiff_t values_most,
-                                      sn_reduction **out);
+SN_MUST_CHECK sn_status sn_reduction_create_ordered(sn_parameters *parameters, ptrdiff_t gradients_most,
+                                                    ptrdiff_t values_most, sn_reduction **out);
 void sn_reduction_destroy(sn_reduction **reduction);
 
 /*

@@ -64,8 +64,8 @@ const char *sn_solver_unsupported_reason(sn_solver_kind solver, sn_linear_kind l
  * the message names the figure and what would do. The latter is looked at here if A has a version by now
  * (sn_linear_update was called), and again at each factorization.
  */
-sn_status sn_solver_create(const sn_grid *grid, sn_linear *linear, const sn_solver_options *options, int gammas,
-                           const double *gamma, sn_solver **out);
+SN_MUST_CHECK sn_status sn_solver_create(const sn_grid *grid, sn_linear *linear, const sn_solver_options *options,
+                                         int gammas, const double *gamma, sn_solver **out);
 void sn_solver_destroy(sn_solver **solver);
 
 /*
@@ -81,22 +81,23 @@ typedef struct {
   double held;           /* bytes of factors */
 } sn_solver_cost;
 
-sn_status sn_solver_estimate_cost(const sn_linear *linear, const sn_solver_options *options, int ranks, double memory,
-                                  int gammas, const double *gamma, ptrdiff_t samples, sn_solver_cost *out);
+SN_MUST_CHECK sn_status sn_solver_estimate_cost(const sn_linear *linear, const sn_solver_options *options, int ranks,
+                                                double memory, int gammas, const double *gamma, ptrdiff_t samples,
+                                                sn_solver_cost *out);
 
 /* Prepares for solves with exactly `samples` right-hand sides; may be called for several counts. Collective over space.
  */
-sn_status sn_solver_reserve(sn_solver *solver, ptrdiff_t samples);
+SN_MUST_CHECK sn_status sn_solver_reserve(sn_solver *solver, ptrdiff_t samples);
 
 /* Factorizes for gamma[which] if A has changed since. A solve does it by itself. Collective over space. */
-sn_status sn_solver_factor(sn_solver *solver, int which);
+SN_MUST_CHECK sn_status sn_solver_factor(sn_solver *solver, int which);
 
 /*
  * x := (I - gamma[which] A)^-1 x, or with the transpose. samples must have been reserved. Factorizes first if A has
  * changed since. Collective over space. Error SN_ERROR_RUN: singular matrix, or samples not reserved.
  */
-sn_status sn_solver_solve(sn_solver *solver, int which, ptrdiff_t samples, double *x);
-sn_status sn_solver_solve_transpose(sn_solver *solver, int which, ptrdiff_t samples, double *x);
+SN_MUST_CHECK sn_status sn_solver_solve(sn_solver *solver, int which, ptrdiff_t samples, double *x);
+SN_MUST_CHECK sn_status sn_solver_solve_transpose(sn_solver *solver, int which, ptrdiff_t samples, double *x);
 
 /* The kind, "fft" or the like, and one line for the user: which was chosen and why. */
 const char *sn_solver_name(const sn_solver *solver);

@@ -13,7 +13,8 @@
  * numbers, the highest among them); for a dense one the bound |a| <= max row sum stands in, as a damped mode, which is
  * on the safe side. INFINITY if the scheme treats A implicitly. Collective over the space ranks.
  */
-sn_status sn_stability_limit(const sn_linear *linear, const sn_grid *grid, const sn_tableau *tableau, double *limit);
+SN_MUST_CHECK sn_status sn_stability_limit(const sn_linear *linear, const sn_grid *grid, const sn_tableau *tableau,
+                                           double *limit);
 
 /*
  * How much one step of an IMEX scheme amplifies the modes of du/dt = -max_abs_u u_x + A u, for a circulant A: the

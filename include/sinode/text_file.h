@@ -16,9 +16,9 @@ typedef struct {
   size_t length;
 } sn_text;
 
-sn_status sn_text_begin(sn_text *text);
+SN_MUST_CHECK sn_status sn_text_begin(sn_text *text);
 
 /* Ends the text and puts it in the place of the file at path. Local: for one rank. Error SN_ERROR_FILE. */
-sn_status sn_text_replace(sn_text *text, const char *path);
+SN_MUST_CHECK sn_status sn_text_replace(sn_text *text, const char *path);
 
 #endif

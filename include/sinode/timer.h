@@ -33,7 +33,7 @@ typedef enum {
 
 typedef struct sn_timer sn_timer;
 
-sn_status sn_timer_create(sn_timer **out);
+SN_MUST_CHECK sn_status sn_timer_create(sn_timer **out);
 void sn_timer_destroy(sn_timer **timer);
 
 /* Regions nest: stop the one started last. The table is a tree; an inner region is part of the outer one. */

@@ -73,9 +73,9 @@ typedef struct {
 } sn_trainer_hooks;
 
 /* All objects are kept, not owned; the integrator must be reserved by sn_trainer_reserve. Collective over world. */
-sn_status sn_trainer_create(sn_model *model, sn_objective *objective, const sn_dataset *dataset,
-                            sn_optimizer *optimizer, const sn_trainer_options *options, double learning_rate,
-                            sn_trainer **out);
+SN_MUST_CHECK sn_status sn_trainer_create(sn_model *model, sn_objective *objective, const sn_dataset *dataset,
+                                          sn_optimizer *optimizer, const sn_trainer_options *options,
+                                          double learning_rate, sn_trainer **out);
 void sn_trainer_destroy(sn_trainer **trainer);
 
 /* Most samples of one replica at a time (slice: as in the options): what the model must have room for. Local. */
@@ -83,7 +83,7 @@ ptrdiff_t sn_trainer_samples(const sn_grid *grid, const sn_dataset *dataset, ptr
 
 /* Reserves the integrator for every number of samples that training and validation will bring. Collective over space.
  */
-sn_status sn_trainer_reserve(const sn_trainer *trainer, sn_integrator *integrator);
+SN_MUST_CHECK sn_status sn_trainer_reserve(const sn_trainer *trainer, sn_integrator *integrator);
 
 /* Intervals of a window in an epoch (0 the first). Local. */
 ptrdiff_t sn_trainer_window(const sn_trainer_options *options, int64_t epoch);
@@ -100,7 +100,7 @@ const sn_trainer_state *sn_trainer_peek_state(const sn_trainer *trainer);
  * between two iterations). Collective over world. Error SN_ERROR_RUN: loss or gradient not finite where on_nonfinite is
  * stop, or too often in a row; parameters are then those before the iteration that failed.
  */
-sn_status sn_trainer_run(sn_trainer *trainer, const sn_trainer_hooks *hooks, bool *stopped);
+SN_MUST_CHECK sn_status sn_trainer_run(sn_trainer *trainer, const sn_trainer_hooks *hooks, bool *stopped);
 
 /*
  * Makes the optimizer's vectors whole on all replicas, each of which keeps only its parts up to date: before a
@@ -109,6 +109,6 @@ sn_status sn_trainer_run(sn_trainer *trainer, const sn_trainer_hooks *hooks, boo
 void sn_trainer_gather(sn_trainer *trainer);
 
 /* Mean loss over a set at the present parameters; NaN if it is empty. Collective over world. */
-sn_status sn_trainer_evaluate(sn_trainer *trainer, sn_set set, double *loss);
+SN_MUST_CHECK sn_status sn_trainer_evaluate(sn_trainer *trainer, sn_set set, double *loss);
 
 #endif

@@ -21,7 +21,7 @@ typedef struct sn_trajectory_reader sn_trajectory_reader;
  * Opens and checks a trajectory: u is (member, time, x) in any order, or (time, x), and time and x go with it. What is
  * packed, in other units or in another order is read as docs/formats.md says, and notes say so.
  */
-sn_status sn_trajectory_open(MPI_Comm comm, const char *path, sn_trajectory_reader **out);
+SN_MUST_CHECK sn_status sn_trajectory_open(MPI_Comm comm, const char *path, sn_trajectory_reader **out);
 void sn_trajectory_close(sn_trajectory_reader **reader);
 
 ptrdiff_t sn_trajectory_members(const sn_trajectory_reader *reader);
@@ -38,7 +38,7 @@ const char *sn_trajectory_note(const sn_trajectory_reader *reader, int index);
  * Sees that the points are L / N apart, as far as what is stored tells; where x falls, what is read from here on is
  * mirrored. Adds notes. Error: x has another spacing, or the end point twice. Local, the same on all ranks.
  */
-sn_status sn_trajectory_check_x(sn_trajectory_reader *reader);
+SN_MUST_CHECK sn_status sn_trajectory_check_x(sn_trajectory_reader *reader);
 
 /* Takes u for values at j L / N in the order of the file, whatever x. Returns what speaks against it, or NULL. Local.
  */
@@ -48,22 +48,22 @@ const char *sn_trajectory_ignore_x(sn_trajectory_reader *reader);
  * Time between snapshots. Error: fewer than two, not rising, or not evenly spaced to 1e-6 or to what the stored type
  * and digits tell. Local, the same on all ranks.
  */
-sn_status sn_trajectory_interval(const sn_trajectory_reader *reader, double *interval);
+SN_MUST_CHECK sn_status sn_trajectory_interval(const sn_trajectory_reader *reader, double *interval);
 
 /*
  * u of a block of members, snapshots and points, row-major; each rank its own block, which may be empty. Error: a value
  * is missing (_FillValue and the like) or not finite, in member, snapshot and point so-and-so.
  */
-sn_status sn_trajectory_read(sn_trajectory_reader *reader, sn_range members, sn_range snapshots, sn_range points,
-                             double *values);
+SN_MUST_CHECK sn_status sn_trajectory_read(sn_trajectory_reader *reader, sn_range members, sn_range snapshots,
+                                           sn_range points, double *values);
 
 /*
  * Compares what was read with the checksums that the file has of every snapshot; values and ranges are those given to
  * sn_trajectory_read, and the ranks together hold all members and points of these snapshots, each value equally often.
  * SN_OK too if the file has no checksums. Error: snapshot so-and-so is damaged.
  */
-sn_status sn_trajectory_verify(const sn_trajectory_reader *reader, sn_range members, sn_range snapshots,
-                               sn_range points, const double *values);
+SN_MUST_CHECK sn_status sn_trajectory_verify(const sn_trajectory_reader *reader, sn_range members, sn_range snapshots,
+                                             sn_range points, const double *values);
 
 typedef struct {
   const char *name, *long_name;
@@ -103,22 +103,22 @@ typedef struct {
 typedef struct sn_trajectory_writer sn_trajectory_writer;
 
 /* Collective over the grid's world, as all functions on it. */
-sn_status sn_trajectory_create(const sn_grid *grid, const char *path, const sn_trajectory_spec *spec,
-                               const sn_provenance *provenance, sn_trajectory_writer **out);
+SN_MUST_CHECK sn_status sn_trajectory_create(const sn_grid *grid, const char *path, const sn_trajectory_spec *spec,
+                                             const sn_provenance *provenance, sn_trajectory_writer **out);
 
 /*
  * Adds a snapshot: fields[i] (own members, local points), scalars[i] (own members; those of space rank 0 are written).
  * Snapshots are buffered and written some MiB at a time.
  */
-sn_status sn_trajectory_append(sn_trajectory_writer *writer, double time, const double *const *fields,
-                               const double *const *scalars);
+SN_MUST_CHECK sn_status sn_trajectory_append(sn_trajectory_writer *writer, double time, const double *const *fields,
+                                             const double *const *scalars);
 
 /* Writes what is left and finals[i] (own members), puts the file in its place and NAME.xdmf, for ParaView, beside it.
  */
-sn_status sn_trajectory_finish(sn_trajectory_writer **writer, const double *const *finals);
+SN_MUST_CHECK sn_status sn_trajectory_finish(sn_trajectory_writer **writer, const double *const *finals);
 
 /* Has all snapshots appended so far on disk, in NAME.tmp. */
-sn_status sn_trajectory_save(sn_trajectory_writer *writer);
+SN_MUST_CHECK sn_status sn_trajectory_save(sn_trajectory_writer *writer);
 
 /* Leaves an unfinished file, NAME.tmp, for sn_trajectory_continue. NULL is allowed. */
 void sn_trajectory_leave(sn_trajectory_writer **writer);
@@ -128,8 +128,8 @@ void sn_trajectory_leave(sn_trajectory_writer **writer);
  * were on disk (sn_trajectory_save) and whose checksums are verified. Error: there is none, it has other shapes, or is
  * damaged.
  */
-sn_status sn_trajectory_continue(const sn_grid *grid, const char *path, const sn_trajectory_spec *spec,
-                                 ptrdiff_t snapshots, sn_trajectory_writer **out);
+SN_MUST_CHECK sn_status sn_trajectory_continue(const sn_grid *grid, const char *path, const sn_trajectory_spec *spec,
+                                               ptrdiff_t snapshots, sn_trajectory_writer **out);
 
 /* Gives up an unfinished file, which disappears. NULL is allowed. */
 void sn_trajectory_abandon(sn_trajectory_writer **writer);

@@ -48,35 +48,37 @@ typedef struct {
  * For windows as long as the objective's at most. All objects are kept, not owned. Collective over world. Error: more
  * residuals of a pass than an int can count.
  */
-sn_status sn_window_loss_create(sn_model *model, sn_objective *objective, const sn_dataset *dataset,
-                                const sn_window_loss_options *options, sn_window_loss **out);
+SN_MUST_CHECK sn_status sn_window_loss_create(sn_model *model, sn_objective *objective, const sn_dataset *dataset,
+                                              const sn_window_loss_options *options, sn_window_loss **out);
 void sn_window_loss_destroy(sn_window_loss **loss);
 
 /* Reserves the integrator for every number of samples that evaluations of so many windows bring. Collective over space.
  */
-sn_status sn_window_loss_reserve(const sn_window_loss *loss, sn_integrator *integrator, ptrdiff_t windows);
+SN_MUST_CHECK sn_status sn_window_loss_reserve(const sn_window_loss *loss, sn_integrator *integrator,
+                                               ptrdiff_t windows);
 
 /* The loss alone. Collective over world. Error SN_ERROR_RUN, the same on all ranks: as of sn_objective_value. */
-sn_status sn_window_loss_value(sn_window_loss *loss, const sn_windows *windows, sn_window_result *result);
+SN_MUST_CHECK sn_status sn_window_loss_value(sn_window_loss *loss, const sn_windows *windows, sn_window_result *result);
 
 /*
  * The loss, and the gradient of its mean on this replica's parts of the vector at least; sn_reduction_gather makes it
  * whole. *request (NULL: there is none) becomes what all ranks agreed on, in the same message. Collective over world.
  * Error: as of sn_objective_gradient, on one replica perhaps; the others see it in result->within_bounds.
  */
-sn_status sn_window_loss_gradient(sn_window_loss *loss, const sn_windows *windows, double *gradient,
-                                  sn_stop_request *request, sn_window_result *result);
+SN_MUST_CHECK sn_status sn_window_loss_gradient(sn_window_loss *loss, const sn_windows *windows, double *gradient,
+                                                sn_stop_request *request, sn_window_result *result);
 
 /* The loss, which must be the mse, and J^T J, J^T r over result->values. Errors as of sn_window_loss_value. */
-sn_status sn_window_loss_normal(sn_window_loss *loss, const sn_windows *windows, sn_normal_equations *normal,
-                                sn_window_result *result);
+SN_MUST_CHECK sn_status sn_window_loss_normal(sn_window_loss *loss, const sn_windows *windows,
+                                              sn_normal_equations *normal, sn_window_result *result);
 
 /*
  * Looks into a gradient that was not within bounds or not finite; `status` is what it returned on this rank, and is
  * destroyed. The error names the step. SN_OK if what one rank saw is within bounds for all of them together: the
  * gradient is then there once more. Collective over world.
  */
-sn_status sn_window_loss_diagnose(sn_window_loss *loss, const sn_windows *windows, sn_status status, double *gradient);
+SN_MUST_CHECK sn_status sn_window_loss_diagnose(sn_window_loss *loss, const sn_windows *windows, sn_status status,
+                                                double *gradient);
 
 /* The training set as the problem of an optimizer that looks at all of it; the context is the object. Local. */
 sn_problem sn_window_loss_problem(sn_window_loss *loss);

@@ -17,13 +17,13 @@
  * All ranks learn what the file knows. A file that is not there is no error. Collective over comm. Error
  * SN_ERROR_FILE: it cannot be read, or is no wisdom.
  */
-sn_status sn_wisdom_read(MPI_Comm comm, const char *path);
+SN_MUST_CHECK sn_status sn_wisdom_read(MPI_Comm comm, const char *path);
 
 /*
  * Writes the wisdom of all ranks to the file, which appears complete or not at all. Collective over comm. Error
  * SN_ERROR_FILE.
  */
-sn_status sn_wisdom_write(MPI_Comm comm, const char *path);
+SN_MUST_CHECK sn_status sn_wisdom_write(MPI_Comm comm, const char *path);
 
 /*
  * Makes the ranks of comm know the same: each of them has measured by itself, and rank 0's findings hold where they

@@ -49,29 +49,29 @@ bool sn_benchmark_wants(const sn_benchmark *benchmark, const char *name);
  * benchmark.repeats times, in turn: as many calls of the work as take benchmark.seconds, as many of the baseline, and
  * of what is timed beside; adds a row and prints it. Collective over world.
  */
-sn_status sn_benchmark_measure(sn_benchmark *benchmark, const sn_benchmark_case *one);
+SN_MUST_CHECK sn_status sn_benchmark_measure(sn_benchmark *benchmark, const sn_benchmark_case *one);
 
 /*
  * Times these cases in turn with everything that benchmark.only names, or with one another where it names nothing:
  * a machine that changes its pace changes it for all. Their rows follow. Collective over world.
  */
-sn_status sn_benchmark_in_turn(sn_benchmark *benchmark, int count, const sn_benchmark_case *cases);
+SN_MUST_CHECK sn_status sn_benchmark_in_turn(sn_benchmark *benchmark, int count, const sn_benchmark_case *cases);
 
 /* The command. Collective over world. */
-sn_status sn_benchmark_run(sn_app *app);
+SN_MUST_CHECK sn_status sn_benchmark_run(sn_app *app);
 
 /* Prints what app->model asks for. Collective over world. Error SN_ERROR_USAGE. */
-sn_status sn_benchmark_print_model(sn_app *app);
+SN_MUST_CHECK sn_status sn_benchmark_print_model(sn_app *app);
 
 /* The groups. Collective over world. */
-sn_status sn_benchmark_generation(sn_benchmark *benchmark);
-sn_status sn_benchmark_communication(sn_benchmark *benchmark);
-sn_status sn_benchmark_solvers(sn_benchmark *benchmark);
-sn_status sn_benchmark_training(sn_benchmark *benchmark);
-sn_status sn_benchmark_files(sn_benchmark *benchmark);
-sn_status sn_benchmark_machine(sn_benchmark *benchmark);
+SN_MUST_CHECK sn_status sn_benchmark_generation(sn_benchmark *benchmark);
+SN_MUST_CHECK sn_status sn_benchmark_communication(sn_benchmark *benchmark);
+SN_MUST_CHECK sn_status sn_benchmark_solvers(sn_benchmark *benchmark);
+SN_MUST_CHECK sn_status sn_benchmark_training(sn_benchmark *benchmark);
+SN_MUST_CHECK sn_status sn_benchmark_files(sn_benchmark *benchmark);
+SN_MUST_CHECK sn_status sn_benchmark_machine(sn_benchmark *benchmark);
 
 /* Makes the measurements that the parameters ask for, and writes them into run.directory. Collective over world. */
-sn_status sn_benchmark_run(sn_app *app);
+SN_MUST_CHECK sn_status sn_benchmark_run(sn_app *app);
 
 #endif

@@ -25,12 +25,13 @@ const char *sn_baseline_name(sn_baseline baseline);
  * For `members` members of this replica at once (none is allowed), over at most `intervals` intervals of data at a
  * time. initial (members, local points) and climate (members) are copied. Collective over world.
  */
-sn_status sn_baselines_create(sn_app *app, const sn_model *model, double interval, ptrdiff_t intervals,
-                              ptrdiff_t members, const double *initial, const double *climate, sn_baselines **out);
+SN_MUST_CHECK sn_status sn_baselines_create(sn_app *app, const sn_model *model, double interval, ptrdiff_t intervals,
+                                            ptrdiff_t members, const double *initial, const double *climate,
+                                            sn_baselines **out);
 void sn_baselines_destroy(sn_baselines **baselines);
 
 /* Goes on by `count` intervals. Collective over world. Errors as of sn_integrator_forward. */
-sn_status sn_baselines_advance(sn_baselines *baselines, ptrdiff_t count);
+SN_MUST_CHECK sn_status sn_baselines_advance(sn_baselines *baselines, ptrdiff_t count);
 
 /*
  * Sums of squares over this rank's points of the differences from `truth` (members, points), `step` intervals after the

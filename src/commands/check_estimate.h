@@ -11,10 +11,10 @@ void sn_estimate_report_network(const sn_app *app, sn_layout layout, const sn_ne
 void sn_estimate_report_gradient(const sn_app *app, sn_layout layout, double parameters);
 
 /* The solver that the parameters ask for or `auto` takes with `memory` bytes a rank, and what its solves cost. */
-sn_status sn_estimate_report_solves(const sn_app *app, sn_layout layout, const sn_linear *linear, double memory,
-                                    ptrdiff_t samples);
+SN_MUST_CHECK sn_status sn_estimate_report_solves(const sn_app *app, sn_layout layout, const sn_linear *linear,
+                                                  double memory, ptrdiff_t samples);
 
 /* All that check says, for app->estimated_ranks ranks; nothing is built. Local, alike on all ranks. */
-sn_status sn_estimate_report(const sn_app *app);
+SN_MUST_CHECK sn_status sn_estimate_report(const sn_app *app);
 
 #endif

@@ -10,6 +10,6 @@
  * parameters has (of a long trajectory its first GiB), syncs them to disk, reads them back, compares, removes them, and
  * says at which rate and by which part of MPI. Collective over world. Error SN_ERROR_FILE: something came back changed.
  */
-sn_status sn_check_io(sn_app *app, const sn_grid *grid);
+SN_MUST_CHECK sn_status sn_check_io(sn_app *app, const sn_grid *grid);
 
 #endif

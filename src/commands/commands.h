@@ -27,6 +27,6 @@ extern const sn_program sn_sinode;
 SN_COMMANDS(SN_COMMAND_DECLARE)
 
 /* The error that there is no `what` for the command `name`: there is one for those that read parameters and `more`. */
-sn_status sn_command_unknown_reader(const char *name, const char *what, const char *more);
+SN_MUST_CHECK sn_status sn_command_unknown_reader(const char *name, const char *what, const char *more);
 
 #endif

@@ -36,24 +36,24 @@ sn_trajectory_spec sn_generation_spec(const sn_generation *generation);
 
 /* Sees that a file was made by a run of these parameters, as far as they decide the trajectories. Collective over
  * world. */
-sn_status sn_generation_same_run(const sn_app *app, const char *path, const char *kind);
+SN_MUST_CHECK sn_status sn_generation_same_run(const sn_app *app, const char *path, const char *kind);
 
 /*
  * Locks the file, and finds out whether it is there and of this run (generation->complete): a job that is started once
  * more has nothing left to do. Error SN_ERROR_FILE: it is another's. Collective over world.
  */
-sn_status sn_generation_claim(sn_generation *generation);
+SN_MUST_CHECK sn_status sn_generation_claim(sn_generation *generation);
 
 /* Sets the initial state and begins the file. Collective over world. */
-sn_status sn_generation_start(sn_generation *generation);
+SN_MUST_CHECK sn_status sn_generation_start(sn_generation *generation);
 
 /* Everything on disk: the snapshots first, then the checkpoint that counts on them. Collective over world. */
-sn_status sn_generation_save(sn_generation *generation);
+SN_MUST_CHECK sn_status sn_generation_save(sn_generation *generation);
 
 /*
  * Goes on where an earlier run has stopped, if one has; what cannot be read any more is begun anew. Collective over
  * world.
  */
-sn_status sn_generation_resume(sn_generation *generation, bool *resumed);
+SN_MUST_CHECK sn_status sn_generation_resume(sn_generation *generation, bool *resumed);
 
 #endif

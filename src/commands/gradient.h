@@ -28,6 +28,6 @@ typedef struct {
  * Compares the gradient just evaluated with central differences in random directions. Collective over world. Error
  * SN_ERROR_RUN: they differ.
  */
-sn_status sn_gradient_check(sn_gradient_evaluation *evaluation);
+SN_MUST_CHECK sn_status sn_gradient_check(sn_gradient_evaluation *evaluation);
 
 #endif

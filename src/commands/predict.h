@@ -43,7 +43,7 @@ typedef struct {
 
 /* Opens the data and reads the references of this replica; how far predictions go is known then. Collective over world.
  */
-sn_status sn_prediction_load(sn_prediction *prediction);
+SN_MUST_CHECK sn_status sn_prediction_load(sn_prediction *prediction);
 
 /* Mean and standard deviation over points and times of the reference, member by member. Collective over space. */
 void sn_prediction_measure_spread(sn_prediction *prediction);
@@ -65,8 +65,8 @@ void sn_prediction_measure_relative(sn_prediction *prediction, ptrdiff_t step, c
 void sn_prediction_measure_estimates(sn_prediction *prediction, ptrdiff_t count);
 
 /* Begins predict.file, if one is wanted, and appends states with their errors. Collective over world. */
-sn_status sn_prediction_open(sn_prediction *prediction);
-sn_status sn_prediction_write(sn_prediction *prediction, ptrdiff_t step, ptrdiff_t count, const double *states,
-                              const double *estimates);
+SN_MUST_CHECK sn_status sn_prediction_open(sn_prediction *prediction);
+SN_MUST_CHECK sn_status sn_prediction_write(sn_prediction *prediction, ptrdiff_t step, ptrdiff_t count,
+                                            const double *states, const double *estimates);
 
 #endif

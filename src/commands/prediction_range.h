@@ -16,7 +16,7 @@ typedef struct {
 } sn_prediction_range;
 
 /* Error: the data do not have predict.start, .span or .starts. Local; the same on all ranks. */
-sn_status sn_prediction_range_find(const sn_config *config, const sn_trajectory_reader *reader,
-                                   sn_prediction_range *range);
+SN_MUST_CHECK sn_status sn_prediction_range_find(const sn_config *config, const sn_trajectory_reader *reader,
+                                                 sn_prediction_range *range);
 
 #endif

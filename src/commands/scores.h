@@ -25,7 +25,7 @@ typedef struct {
 } sn_scores;
 
 /* Median, quartiles and mean of the valid times, and how many never end. Collective over world. */
-sn_status sn_scores_report_valid_times(const sn_app *app, const sn_grid *grid, const sn_scores *scores);
+SN_MUST_CHECK sn_status sn_scores_report_valid_times(const sn_app *app, const sn_grid *grid, const sn_scores *scores);
 
 /* Means over the predictions, a line for each of model and baselines. Collective over world. */
 void sn_scores_report_baselines(const sn_app *app, const sn_grid *grid, const sn_scores *scores);

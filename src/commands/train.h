@@ -45,7 +45,7 @@ typedef struct {
  * Reads train.data, whole, and makes its windows; *interval is the time between snapshots. Collective over world.
  * Errors: as of sn_setup_read and sn_setup_dataset.
  */
-sn_status sn_training_load(sn_training *training, double *interval);
+SN_MUST_CHECK sn_status sn_training_load(sn_training *training, double *interval);
 
 /* Bytes of a checkpoint. Local. */
 double sn_training_checkpoint_bytes(const sn_training *training);
@@ -54,12 +54,12 @@ double sn_training_checkpoint_bytes(const sn_training *training);
  * Writes a checkpoint of where training stands, and removes those that are not to be kept. loss: of the epoch just
  * done, by which the best one is kept; NaN within an epoch. Collective over world.
  */
-sn_status sn_training_save(sn_training *training, double loss);
+SN_MUST_CHECK sn_status sn_training_save(sn_training *training, double loss);
 
 /*
  * Takes the run directory, resumes or starts anew as train.resume and --overwrite say, and refuses to mix with what
  * another run left. Collective over world.
  */
-sn_status sn_training_begin(sn_training *training);
+SN_MUST_CHECK sn_status sn_training_begin(sn_training *training);
 
 #endif

@@ -132,17 +132,17 @@ typedef enum {
  * for an unknown key with the nearest valid name; one in a setting begins with "--set section.key=value" instead.
  * Repeated keys and sections, names with dots and a second document are errors too.
  */
-sn_status sn_config_parse(const char *path, const char *text, size_t length, const char *const *settings, int count,
-                          sn_config_command command, sn_config *config);
+SN_MUST_CHECK sn_status sn_config_parse(const char *path, const char *text, size_t length, const char *const *settings,
+                                        int count, sn_config_command command, sn_config *config);
 
 /*
  * Reads the parameters that a file of ours keeps, perhaps of another version: keys that this one does not know are
  * passed over, those that it does not give have their defaults. Local, errors as above.
  */
-sn_status sn_config_parse_kept(const char *path, const char *text, size_t length, sn_config *config);
+SN_MUST_CHECK sn_status sn_config_parse_kept(const char *path, const char *text, size_t length, sn_config *config);
 
 /* The run's parameters as YAML, defaults included. The caller frees *text with free(). Local. */
-sn_status sn_config_echo(const sn_config *config, char **text);
+SN_MUST_CHECK sn_status sn_config_echo(const sn_config *config, char **text);
 
 /*
  * The first key at or below `path` whose values differ, with both values as YAML in before and now (size bytes each);
@@ -161,6 +161,6 @@ void sn_config_template(sn_config_command command);
 void sn_config_json_schema(int commands);
 
 /* One key ("train.batch") or a section ("train") with type, unit, range, default and example, on stdout. */
-sn_status sn_config_explain(const char *key);
+SN_MUST_CHECK sn_status sn_config_explain(const char *key);
 
 #endif

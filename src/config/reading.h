@@ -20,10 +20,10 @@ typedef struct {
 bool sn_reading_has(const sn_reading *reading, int index);
 
 /* An error at a line (0: none) of the file, or in a setting (NULL: none). */
-sn_status sn_reading_error(const sn_reading *reading, size_t line, const char *setting, const char *format,
-                           va_list arguments) __attribute__((format(printf, 4, 0)));
+SN_MUST_CHECK sn_status sn_reading_error(const sn_reading *reading, size_t line, const char *setting,
+                                         const char *format, va_list arguments) __attribute__((format(printf, 4, 0)));
 
 /* What only shows when keys are seen together, for a command (sn_config_command). */
-sn_status sn_reading_check(const sn_reading *reading, int command);
+SN_MUST_CHECK sn_status sn_reading_check(const sn_reading *reading, int command);
 
 #endif

@@ -135,7 +135,7 @@ static const sn_config_key keys[] = {
     {"model.nonlinear.channels", WIDTHS(model.network.channels), .fallback = "[8, 8]", .unit = "channels",
      .commands = BUILDS, .help = "of the hidden layers of a convolutional network"},
     {"model.nonlinear.products", INTEGER(model.network.products), .fallback = "4", WITHIN(1, 4096), .unit = "channels",
-     .commands = BUILDS, .help = "of a product network: how many products it sums"},
+     .commands = BUILDS, .help = "of a bilinear convolution (product): how many products it sums"},
     {"model.nonlinear.kernel", INTEGER(model.network.kernel), .fallback = "5", WITHIN(1, 9999), .unit = "points",
      .commands = BUILDS, .help = "width of the convolutions; odd"},
     {"model.nonlinear.activation", CHOICE(model.network.activation, sn_activations), .fallback = "relu",

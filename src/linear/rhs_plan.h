@@ -24,15 +24,15 @@ typedef struct {
 } sn_rhs_plan_layout;
 
 /* start, start + 1, ...: the indices of a contiguous part. */
-sn_status sn_rhs_plan_count_up(ptrdiff_t start, ptrdiff_t count, ptrdiff_t **index);
+SN_MUST_CHECK sn_status sn_rhs_plan_count_up(ptrdiff_t start, ptrdiff_t count, ptrdiff_t **index);
 
 /* An entry for `samples` at the head of the list. Collective over space. */
-sn_status sn_rhs_plan_add(const sn_solver *solver, ptrdiff_t samples, sn_rhs_plan **list);
+SN_MUST_CHECK sn_status sn_rhs_plan_add(const sn_solver *solver, ptrdiff_t samples, sn_rhs_plan **list);
 sn_rhs_plan *sn_rhs_plan_find(sn_rhs_plan *list, ptrdiff_t samples);
 void sn_rhs_plan_destroy(sn_rhs_plan **list);
 
 /* Plans the entry's redistribution from the grid's blocks to the solver's layout. Collective over space. */
-sn_status sn_rhs_plan_create_redistribution(const sn_solver *solver, sn_rhs_plan *one,
-                                            const sn_rhs_plan_layout *layout);
+SN_MUST_CHECK sn_status sn_rhs_plan_create_redistribution(const sn_solver *solver, sn_rhs_plan *one,
+                                                          const sn_rhs_plan_layout *layout);
 
 #endif

@@ -42,10 +42,9 @@ SN_SOLVERS(SN_SOLVER_DECLARE)
  * Error of that code if I - gamma A, kept as an array, has lost its identity part: eps gamma |A| > 1e-6, |A| being the
  * maximum norm. The message names the figure and what would do. Local.
  */
-sn_status sn_solver_refuse_lossy(const sn_solver *solver, double gamma, double norm, sn_error_code code)
-    __attribute__((warn_unused_result));
+SN_MUST_CHECK sn_status sn_solver_refuse_lossy(const sn_solver *solver, double gamma, double norm, sn_error_code code);
 
 /* The error for a number of samples that sn_solver_reserve was not called with. */
-sn_status sn_solver_not_reserved(ptrdiff_t samples) __attribute__((warn_unused_result));
+SN_MUST_CHECK sn_status sn_solver_not_reserved(ptrdiff_t samples);
 
 #endif

@@ -21,23 +21,23 @@ typedef sn_status (*sn_transforms_symbol)(const void *context, int index, ptrdif
 ptrdiff_t sn_transforms_packet(ptrdiff_t points, int ranks);
 
 /* For `symbols` symbols given by a function of context (kept, not owned). Collective over space. */
-sn_status sn_transforms_create(const sn_grid *grid, sn_fourier_rigor rigor, int symbols, sn_transforms_symbol evaluate,
-                               const void *context, sn_transforms **out);
+SN_MUST_CHECK sn_status sn_transforms_create(const sn_grid *grid, sn_fourier_rigor rigor, int symbols,
+                                             sn_transforms_symbol evaluate, const void *context, sn_transforms **out);
 void sn_transforms_destroy(sn_transforms **transforms);
 
 /* Plans for `fields` fields unless that was done before. Collective over space. */
-sn_status sn_transforms_plan(sn_transforms *transforms, ptrdiff_t fields);
+SN_MUST_CHECK sn_status sn_transforms_plan(sn_transforms *transforms, ptrdiff_t fields);
 bool sn_transforms_is_planned(const sn_transforms *transforms, ptrdiff_t fields);
 
 /* Evaluates a symbol: at first, and when it has changed. Error: that of the function. Collective over space. */
-sn_status sn_transforms_evaluate(sn_transforms *transforms, int index);
+SN_MUST_CHECK sn_status sn_transforms_evaluate(sn_transforms *transforms, int index);
 
 /*
  * to = from multiplied by a symbol that was evaluated, or by its conjugate (the transpose). from may be to. fields must
  * have been planned. Collective over space.
  */
-sn_status sn_transforms_multiply(sn_transforms *transforms, int index, bool transpose, ptrdiff_t fields,
-                                 const double *from, double *to);
+SN_MUST_CHECK sn_status sn_transforms_multiply(sn_transforms *transforms, int index, bool transpose, ptrdiff_t fields,
+                                               const double *from, double *to);
 
 /* Bytes of symbols on this rank. */
 ptrdiff_t sn_transforms_bytes(const sn_transforms *transforms);

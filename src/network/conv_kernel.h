@@ -22,12 +22,14 @@ typedef struct {
 } sn_convolution;
 
 /* Error: the kernel is even or wider than the grid. `rows`: the most that are padded at once. Collective over space. */
-sn_status sn_convolution_check(const sn_grid *grid, int kernel);
-sn_status sn_convolution_create(const sn_grid *grid, int kernel, ptrdiff_t rows, sn_convolution *convolution);
+SN_MUST_CHECK sn_status sn_convolution_check(const sn_grid *grid, int kernel);
+SN_MUST_CHECK sn_status sn_convolution_create(const sn_grid *grid, int kernel, ptrdiff_t rows,
+                                              sn_convolution *convolution);
 void sn_convolution_destroy(sn_convolution *convolution);
 
 /* Rows with their halos; the interior is copied while the halo exchange is in progress. Collective over space. */
-sn_status sn_convolution_pad(sn_convolution *convolution, ptrdiff_t rows, const double *values, double *padded);
+SN_MUST_CHECK sn_status sn_convolution_pad(sn_convolution *convolution, ptrdiff_t rows, const double *values,
+                                           double *padded);
 
 /* z += W * padded. Weights that are 0 cost nothing: most of a tangent's direction is 0. */
 void sn_convolution_add(const sn_convolution *convolution, ptrdiff_t samples, ptrdiff_t out, ptrdiff_t in,

@@ -48,7 +48,7 @@ struct sn_fourier {
 extern const sn_fourier_ops sn_fourier_serial, sn_fourier_transposed, sn_fourier_fftw_mpi;
 
 /* The error that FFTW has no plan for `what`; SN_OK if it has one. */
-sn_status sn_fourier_planned(const sn_fourier *fourier, fftw_plan forward, fftw_plan inverse);
+SN_MUST_CHECK sn_status sn_fourier_planned(const sn_fourier *fourier, fftw_plan forward, fftw_plan inverse);
 
 /* values *= symbol, whose numbers are `step` apart. */
 void sn_fourier_multiply(ptrdiff_t count, const double complex *symbol, ptrdiff_t step, double complex *values);

@@ -34,10 +34,10 @@ struct sn_reduction {
 };
 
 /* In so many groups, 1 .. R, R being the direct sum; what sn_reduction_create chooses by the number of replicas. */
-sn_status sn_reduction_create_in_groups(sn_parameters *parameters, int groups, sn_reduction **out);
+SN_MUST_CHECK sn_status sn_reduction_create_in_groups(sn_parameters *parameters, int groups, sn_reduction **out);
 
 /* For the kinds: r is zeroed memory with ops; cuts the vector. Local. */
-sn_status sn_reduction_lay_out(sn_reduction *r, sn_parameters *parameters, int groups);
+SN_MUST_CHECK sn_status sn_reduction_lay_out(sn_reduction *r, sn_parameters *parameters, int groups);
 
 /* The piece of a bucket that these replicas complete. */
 sn_range sn_reduction_piece(const sn_reduction *r, int bucket, sn_range owners);

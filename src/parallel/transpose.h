@@ -65,7 +65,7 @@ ptrdiff_t sn_transpose_factor(ptrdiff_t points, int ranks);
 ptrdiff_t sn_transpose_points(ptrdiff_t n2, sn_range column, sn_range block);
 
 /* Fills t, for sn_transpose_clear to empty. Error: no memory, or a count past what MPI can carry. Local. */
-sn_status sn_transpose_plan(const sn_grid *grid, ptrdiff_t fields, sn_transpose *t);
+SN_MUST_CHECK sn_status sn_transpose_plan(const sn_grid *grid, ptrdiff_t fields, sn_transpose *t);
 void sn_transpose_clear(sn_transpose *t);
 
 /* The rows and the columns of a rank; the strip of a range of columns that begins `first` after its start. Local. */

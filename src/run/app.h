@@ -40,13 +40,13 @@ typedef struct {
  * Reads the parameter file at `path`, with `count` settings over it, as a command that `reads` such keys wants it, and
  * gives the BLAS its threads. Collective over world. Errors: SN_ERROR_FILE, and as of sn_config_parse.
  */
-sn_status sn_app_read_config(sn_app *app, const char *path, const char *const *settings, int count,
-                             sn_config_command reads);
+SN_MUST_CHECK sn_status sn_app_read_config(sn_app *app, const char *path, const char *const *settings, int count,
+                                           sn_config_command reads);
 
 /*
  * What a command goes on to clean up with, which is collective. An error that not all ranks have is told by those that
  * have it, and ends the program for all: better than a hang.
  */
-sn_status sn_app_abort_unless_collective(const sn_app *app, sn_status status);
+SN_MUST_CHECK sn_status sn_app_abort_unless_collective(const sn_app *app, sn_status status);
 
 #endif

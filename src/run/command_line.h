@@ -17,6 +17,7 @@ typedef struct {
 } sn_command_line;
 
 /* Options of commands go into `app`. Error SN_ERROR_USAGE. Local, alike on all ranks. */
-sn_status sn_command_line_parse(const sn_program *program, int argc, char **argv, sn_app *app, sn_command_line *line);
+SN_MUST_CHECK sn_status sn_command_line_parse(const sn_program *program, int argc, char **argv, sn_app *app,
+                                              sn_command_line *line);
 
 #endif

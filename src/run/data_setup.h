@@ -8,20 +8,20 @@
 #include "sinode/trajectory_file.h"
 
 /* Opens a trajectory and sees that it is for the parameters' grid. Collective over world. */
-sn_status sn_setup_trajectory(const sn_app *app, const char *path, sn_trajectory_reader **reader);
+SN_MUST_CHECK sn_status sn_setup_trajectory(const sn_app *app, const char *path, sn_trajectory_reader **reader);
 
 /*
  * Takes an array (members, snapshots, local points) and reads that part of the data into it. Error: not all there and
  * finite. Collective over world.
  */
-sn_status sn_setup_read(const sn_app *app, const sn_grid *grid, sn_trajectory_reader *reader, sn_range members,
-                        sn_range snapshots, double **values);
+SN_MUST_CHECK sn_status sn_setup_read(const sn_app *app, const sn_grid *grid, sn_trajectory_reader *reader,
+                                      sn_range members, sn_range snapshots, double **values);
 
 /*
  * The training and validation windows of data (members, snapshots, local points), NULL for none yet, as the parameters
  * say; warns where more is held out than that. Local. Error SN_ERROR_USAGE: there is no training window.
  */
-sn_status sn_setup_dataset(const sn_app *app, const sn_grid *grid, ptrdiff_t members, ptrdiff_t snapshots,
-                           const double *values, sn_dataset **dataset);
+SN_MUST_CHECK sn_status sn_setup_dataset(const sn_app *app, const sn_grid *grid, ptrdiff_t members, ptrdiff_t snapshots,
+                                         const double *values, sn_dataset **dataset);
 
 #endif

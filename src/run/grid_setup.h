@@ -7,9 +7,9 @@
 
 /* The process grid of the parameters, and FFTW's wisdom; says what it is. Collective over world. Error SN_ERROR_FILE.
  */
-sn_status sn_setup_grid(sn_app *app, sn_grid **grid);
+SN_MUST_CHECK sn_status sn_setup_grid(sn_app *app, sn_grid **grid);
 
 /* Keeps what FFTW has measured, once plans are made, if the parameters want it. Collective over world. */
-sn_status sn_setup_keep_wisdom(const sn_app *app);
+SN_MUST_CHECK sn_status sn_setup_keep_wisdom(const sn_app *app);
 
 #endif

@@ -13,7 +13,7 @@ typedef enum { SN_PASSES_FORWARD, SN_PASSES_ADJOINT, SN_PASSES_TANGENT } sn_pass
  * The integrator of the parameters for data with one snapshot every `interval`; warns of a step that is not stable.
  * Errors as of sn_integrator_create. Collective over world.
  */
-sn_status sn_setup_integrator(const sn_app *app, sn_model *model, double interval, ptrdiff_t intervals,
-                              sn_passes passes, sn_integrator **integrator);
+SN_MUST_CHECK sn_status sn_setup_integrator(const sn_app *app, sn_model *model, double interval, ptrdiff_t intervals,
+                                            sn_passes passes, sn_integrator **integrator);
 
 #endif

@@ -15,7 +15,7 @@ typedef struct {
 } sn_linear_part;
 
 /* Fills *part, for sn_linear_part_free to empty, also after an error. Local. */
-sn_status sn_linear_part_build(const sn_app *app, sn_linear_part *part);
+SN_MUST_CHECK sn_status sn_linear_part_build(const sn_app *app, sn_linear_part *part);
 void sn_linear_part_free(sn_linear_part *part);
 
 #endif

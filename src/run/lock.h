@@ -22,7 +22,8 @@ typedef struct {
  * Takes the lock file at `path`, making it; `what` it protects and what to do are for the message. *supported is false
  * where the file system has no locks. Error SN_ERROR_FILE: somebody else has it, or the file cannot be made.
  */
-sn_status sn_lock_take(sn_lock *lock, const char *path, const char *what, const char *advice, bool *supported);
+SN_MUST_CHECK sn_status sn_lock_take(sn_lock *lock, const char *path, const char *what, const char *advice,
+                                     bool *supported);
 
 /* Gives it back and removes the file. One that is not held is left alone. */
 void sn_lock_release(sn_lock *lock);

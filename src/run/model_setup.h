@@ -8,23 +8,23 @@
 #include "sinode/model_file.h"
 
 /* The model the parameters describe; its values are the initial ones. Collective over world. */
-sn_status sn_setup_model(const sn_app *app, const sn_grid *grid, ptrdiff_t samples, sn_model **model);
+SN_MUST_CHECK sn_status sn_setup_model(const sn_app *app, const sn_grid *grid, ptrdiff_t samples, sn_model **model);
 
 /*
  * The model a file describes, with the file's values, on the parameters' grid. Error: it is for another one; of models
  * of convolutions and stencils, for one of other spacing. Collective over world.
  */
-sn_status sn_setup_model_from_file(const sn_app *app, const sn_grid *grid, const char *path, ptrdiff_t samples,
-                                   sn_model **model);
+SN_MUST_CHECK sn_status sn_setup_model_from_file(const sn_app *app, const sn_grid *grid, const char *path,
+                                                 ptrdiff_t samples, sn_model **model);
 
 /* That of a file, or the parameters' own if `path` is "none". Collective over world. Errors as above. */
-sn_status sn_setup_model_or_none(const sn_app *app, const sn_grid *grid, const char *path, ptrdiff_t samples,
-                                 sn_model **model);
+SN_MUST_CHECK sn_status sn_setup_model_or_none(const sn_app *app, const sn_grid *grid, const char *path,
+                                               ptrdiff_t samples, sn_model **model);
 
 /* What a file says about a model. Local. */
 sn_model_description sn_setup_describe(const sn_app *app, const sn_model *model);
 
 /* Error if a file (`path`) is for other grid points or another length than the parameters'. Local. */
-sn_status sn_setup_same_grid(const sn_app *app, const char *path, ptrdiff_t points, double length);
+SN_MUST_CHECK sn_status sn_setup_same_grid(const sn_app *app, const char *path, ptrdiff_t points, double length);
 
 #endif

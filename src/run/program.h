@@ -50,7 +50,7 @@ const sn_term *sn_program_options(void);
 const sn_term *sn_program_statuses(void);
 
 /* Error SN_ERROR_USAGE: there is none of that name; the message says which is near. Local, alike on all ranks. */
-sn_status sn_program_find(const sn_program *program, const char *name, const sn_command **command);
+SN_MUST_CHECK sn_status sn_program_find(const sn_program *program, const char *name, const sn_command **command);
 
 /* On stdout: of the program, of a command. */
 void sn_program_print_usage(const sn_program *program);

@@ -21,13 +21,13 @@ sn_series sn_run_checkpoints(const sn_app *app);
  * Makes the directory and takes it for this run, until the program ends. Collective over world. Error SN_ERROR_FILE:
  * another run has it.
  */
-sn_status sn_run_lock(sn_app *app);
+SN_MUST_CHECK sn_status sn_run_lock(sn_app *app);
 
 /* One line an epoch. The history is an array of rows of these columns, which a checkpoint keeps too. */
 enum { SN_HISTORY_COLUMNS = 7 };
 void sn_history_row(const sn_trainer_record *record, double *row);
 /* Writes all of history.csv by rename, or appends the last row. For rank 0. Error SN_ERROR_FILE. */
-sn_status sn_history_write(const char *path, ptrdiff_t rows, const double *history);
-sn_status sn_history_append(const char *path, const double *row);
+SN_MUST_CHECK sn_status sn_history_write(const char *path, ptrdiff_t rows, const double *history);
+SN_MUST_CHECK sn_status sn_history_append(const char *path, const double *row);
 
 #endif

@@ -23,13 +23,13 @@ sn_series sn_series_at(const char *path);
 void sn_series_path(const sn_series *series, int64_t number, char *path);
 
 /* The numbers that are there, ascending, taken into *numbers. Collective over world. */
-sn_status sn_series_list(const sn_app *app, const sn_series *series, ptrdiff_t *count, int64_t **numbers);
+SN_MUST_CHECK sn_status sn_series_list(const sn_app *app, const sn_series *series, ptrdiff_t *count, int64_t **numbers);
 
 /*
  * Removes all but the newest `keep` and the one with the number `spare`, if any, and what a killed run left unfinished.
  * Collective over world.
  */
-sn_status sn_series_prune(const sn_app *app, const sn_series *series, int64_t keep, int64_t spare);
+SN_MUST_CHECK sn_status sn_series_prune(const sn_app *app, const sn_series *series, int64_t keep, int64_t spare);
 
 /*
  * Reads the newest that can be read: `read` gets context and path, is collective over world, and is tried from the
@@ -37,7 +37,8 @@ sn_status sn_series_prune(const sn_app *app, const sn_series *series, int64_t ke
  * (SN_ERROR_USAGE) where an older one is accepted, since what it says of its run may be what is damaged. *number is the
  * one that was read, -1 without any. Error: the newest one's refusal, the oldest one's damage, or one that is neither.
  */
-sn_status sn_series_resume(const sn_app *app, const sn_series *series,
-                           sn_status (*read)(void *context, const char *path), void *context, int64_t *number);
+SN_MUST_CHECK sn_status sn_series_resume(const sn_app *app, const sn_series *series,
+                                         sn_status (*read)(void *context, const char *path), void *context,
+                                         int64_t *number);
 
 #endif

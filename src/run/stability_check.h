@@ -13,10 +13,10 @@ double sn_stability_max_abs_u(const sn_app *app, ptrdiff_t count, const double *
  * Refuses (SN_ERROR_USAGE) beyond doubt: with the exact nonlinear term, when `steps` steps would raise round-off to
  * order 1. Local, alike on all ranks.
  */
-sn_status sn_stability_check(const sn_app *app, const sn_model *model, double max_abs_u, ptrdiff_t steps);
+SN_MUST_CHECK sn_status sn_stability_check(const sn_app *app, const sn_model *model, double max_abs_u, ptrdiff_t steps);
 
 /* The same without a model: for its linear part and the kind of its network. */
-sn_status sn_stability_check_parts(const sn_app *app, const sn_linear *linear, const sn_grid *grid,
-                                   sn_network_kind network, double max_abs_u, ptrdiff_t steps);
+SN_MUST_CHECK sn_status sn_stability_check_parts(const sn_app *app, const sn_linear *linear, const sn_grid *grid,
+                                                 sn_network_kind network, double max_abs_u, ptrdiff_t steps);
 
 #endif

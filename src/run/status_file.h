@@ -21,8 +21,8 @@ typedef struct {
  * Replaces DIRECTORY/status.json by rename. checkpoint: its path, or ""; reason: a line; timer: where this run's time
  * went so far. For rank 0. Error SN_ERROR_FILE.
  */
-sn_status sn_status_file_write(const char *directory, sn_run_state state, const sn_run_progress *progress,
-                               const char *checkpoint, const char *reason, const sn_timer *timer);
+SN_MUST_CHECK sn_status sn_status_file_write(const char *directory, sn_run_state state, const sn_run_progress *progress,
+                                             const char *checkpoint, const char *reason, const sn_timer *timer);
 
 /*
  * The same for a run that goes on, at most every two seconds by *last, the clock at the last time (0 at first). Nothing
@@ -38,6 +38,6 @@ typedef struct {
 } sn_run_status;
 
 /* Reads DIRECTORY/status.json. Local. Error SN_ERROR_FILE: there is none. */
-sn_status sn_status_file_read(const char *directory, sn_run_status *status);
+SN_MUST_CHECK sn_status sn_status_file_read(const char *directory, sn_run_status *status);
 
 #endif

@@ -20,9 +20,9 @@ sn_passes sn_setup_training_passes(const sn_app *app);
  * The optimizer of the parameters, over those of a model. Error SN_ERROR_USAGE: one that cannot train so many.
  * Collective over world.
  */
-sn_status sn_setup_optimizer(const sn_app *app, sn_parameters *parameters, sn_optimizer **optimizer);
+SN_MUST_CHECK sn_status sn_setup_optimizer(const sn_app *app, sn_parameters *parameters, sn_optimizer **optimizer);
 
 /* The error alone, for so many parameters to train. Local. */
-sn_status sn_setup_suits_optimizer(const sn_app *app, double trained);
+SN_MUST_CHECK sn_status sn_setup_suits_optimizer(const sn_app *app, double trained);
 
 #endif

@@ -53,12 +53,15 @@ typedef sn_status (*sn_stepper_creator)(sn_model *model, const sn_integrator_opt
                                         sn_stepper **out);
 
 /* Runge-Kutta by a tableau, IMEX or explicit. */
-sn_status sn_imex_create(sn_model *model, const sn_integrator_options *options, double dt, sn_stepper **out);
+SN_MUST_CHECK sn_status sn_imex_create(sn_model *model, const sn_integrator_options *options, double dt,
+                                       sn_stepper **out);
 
 /* An explicit embedded pair that chooses its own steps. */
-sn_status sn_adaptive_create(sn_model *model, const sn_integrator_options *options, double dt, sn_stepper **out);
+SN_MUST_CHECK sn_status sn_adaptive_create(sn_model *model, const sn_integrator_options *options, double dt,
+                                           sn_stepper **out);
 
 /* Backward Euler and Crank-Nicolson for the whole right-hand side, by Newton-Krylov. */
-sn_status sn_implicit_create(sn_model *model, const sn_integrator_options *options, double dt, sn_stepper **out);
+SN_MUST_CHECK sn_status sn_implicit_create(sn_model *model, const sn_integrator_options *options, double dt,
+                                           sn_stepper **out);
 
 #endif

@@ -30,8 +30,8 @@ typedef struct {
  * Allocates for passes of up to `steps` steps, records excepted. Error: no memory. Collective over comm,
  * so that auto chooses the same everywhere.
  */
-sn_status sn_storage_create(const sn_integrator_options *options, MPI_Comm comm, ptrdiff_t steps,
-                            const sn_storage_sizes *sizes, sn_storage *storage);
+SN_MUST_CHECK sn_status sn_storage_create(const sn_integrator_options *options, MPI_Comm comm, ptrdiff_t steps,
+                                          const sn_storage_sizes *sizes, sn_storage *storage);
 void sn_storage_destroy(sn_storage *storage);
 
 /* How many steps have a tape at a time. */
