@@ -1,6 +1,7 @@
 """A SLURM of one node on this machine, from Debian's packages: everything below one folder, ports on loopback only.
 
-Wants root (slurmd starts jobs as their users) and no systemd; leaves nothing behind.
+Wants root (slurmd starts jobs as their users) and no systemd; leaves nothing behind. tests/hosts makes one of several
+hosts of it.
 """
 import os
 import pathlib
@@ -15,7 +16,6 @@ import time
 # cred_expire is also how long a requeued job waits before it starts again; the default is 120 s.
 CONFIGURATION = """\
 ClusterName=test
-SlurmctldHost=localhost(127.0.0.1)
 SlurmctldPort={controller}
 SlurmdPort={node}
 AuthType=auth/munge
@@ -24,11 +24,11 @@ CredType=cred/munge
 SlurmUser=root
 SlurmdUser=root
 StateSaveLocation={folder}/state
-SlurmdSpoolDir={folder}/spool
+SlurmdSpoolDir={folder}/spool/%n
 SlurmctldPidFile={folder}/slurmctld.pid
-SlurmdPidFile={folder}/slurmd.pid
+SlurmdPidFile={folder}/slurmd-%n.pid
 SlurmctldLogFile={folder}/slurmctld.log
-SlurmdLogFile={folder}/slurmd.log
+SlurmdLogFile={folder}/slurmd-%n.log
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SelectType=select/cons_tres
@@ -39,8 +39,7 @@ ReturnToService=2
 AccountingStorageType=accounting_storage/none
 SwitchType=switch/none
 KillWait=20
-NodeName=n1 NodeHostname=localhost NodeAddr=127.0.0.1 Port={node} CPUs=8
-PartitionName=all Nodes=n1 Default=YES MaxTime=INFINITE State=UP
+PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
 
 SEARCH = "/usr/sbin:/sbin:" + os.environ.get("PATH", "")
@@ -72,7 +71,18 @@ def free_port():
 
 
 class Cluster:
-    """Started by `with`; `environment` is what its commands want."""
+    """Started by `with`; `environment` is what its commands want. Other hosts than this one: by a class of its own."""
+
+    nodes = ("n1",)
+    settings = """\
+SlurmctldHost=localhost(127.0.0.1)
+NodeName=n1 NodeHostname=localhost NodeAddr=127.0.0.1 CPUs=8
+"""
+
+    def on(self, host):
+        """What starts a command on a host, the controller's where it is None."""
+        del host
+        return ()
 
     ATTEMPTS = 5  # a port that was free may be taken before a daemon has it
 
@@ -109,15 +119,15 @@ class Cluster:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _configure(self):
-        for name in ("state", "spool", "keys", "pmix"):
+        for name in ("state", "spool", "keys", "local"):
             (self.folder / name).mkdir(mode=0o700)
         key = self.folder / "keys/munge.key"
         key.write_bytes(os.urandom(1024))
         key.chmod(0o400)
         self.folder.chmod(0o755)
         (self.folder / "slurm.conf").write_text(
-            CONFIGURATION.format(folder=self.folder, controller=free_port(), node=free_port()))
-        (self.folder / "mpi.conf").write_text(f"PMIxCliTmpDirBase={self.folder}/pmix\n")  # not /tmp, which is all SLURMs'
+            CONFIGURATION.format(folder=self.folder, controller=free_port(), node=free_port()) + self.settings)
+        (self.folder / "mpi.conf").write_text(f"PMIxCliTmpDirBase={self.folder}/local\n")  # not /tmp, which is all SLURMs'
 
     def _start(self):
         folder, configuration = self.folder, self.environment["SLURM_CONF"]
@@ -126,18 +136,24 @@ class Cluster:
                      f"--log-file={folder}/munged.log", f"--seed-file={folder}/munge.seed")
         self.wait_until(lambda: (folder / "munge.socket").exists(), 10, "munged does not start")
         self._launch("slurmctld", "-D", "-f", configuration)
-        self._launch("slurmd", "-D", "-f", configuration, "-N", "n1")
-        self.wait_until(lambda: "idle" in self.ask("sinfo", "--noheader", "--format=%t"), 60, "SLURM does not get ready")
+        for node in self.nodes:
+            self._launch("slurmd", "-D", "-f", configuration, "-N", node, host=node)
+        self.wait_until(lambda: self.states() == {"idle"}, 60, "SLURM does not get ready")
 
-    def _launch(self, *command):
-        with open(self.folder / f"{command[0]}.out", "w", encoding="utf8") as out:
-            self.daemons.append(subprocess.Popen(command, env=self.environment, stdin=subprocess.DEVNULL, stdout=out,
-                                                 stderr=out, start_new_session=True))
+    def _launch(self, *command, host=None):
+        with open(self.folder / f"{command[0]}-{host or 'controller'}.out", "w", encoding="utf8") as out:
+            self.daemons.append(subprocess.Popen((*self.on(host), *command), env=self.environment,
+                                                 stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                                                 start_new_session=True))
+
+    def states(self):
+        """Of the nodes: idle, allocated, down*, ..."""
+        return set(self.ask("sinfo", "--noheader", "--Node", "--format=%t").split())
 
     def logs(self):
         """The ends of the daemons' logs, for messages."""
         return "\n".join(f"-- {path.name}\n{path.read_text(errors='replace')[-1500:]}"
-                         for path in sorted(self.folder.glob("*d.[lo]*")))
+                         for path in sorted(self.folder.glob("*.[lo]*")))
 
     def wait_until(self, condition, seconds, complaint):
         """Calls condition until it is true."""
@@ -154,7 +170,7 @@ class Cluster:
 
     def ask(self, *command, folder=None, **variables):
         """Output of a command of SLURM's; what it says on stderr is added when it fails."""
-        found = subprocess.run([str(word) for word in command], env={**self.environment, **variables}, cwd=folder,
+        found = subprocess.run([*self.on(None), *(str(word) for word in command)], env={**self.environment, **variables}, cwd=folder,
                                stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
         return found.stdout if found.returncode == 0 else found.stdout + found.stderr
 
