@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # What the jobs of this folder share; sourced by them. Runs one command of sinode on all ranks of the job. If it stops
-# with a checkpoint the job requeues itself, as long as every turn gets further than the one before.
+# with a checkpoint, or ranks are lost, the job requeues itself, as long as every turn gets further than the one before.
 #   SINODE          the program (default: build/release/sinode, or the first on the PATH)
-#   SINODE_LAUNCH   what starts it on the ranks (default: srun --mpi=pmix)
+#   SINODE_LAUNCH   what starts it on the ranks (default: srun --mpi=pmix --kill-on-bad-exit=1)
 #   SINODE_JOBS     this folder, where SLURM cannot tell it
 # modules.sh in this folder, made from modules.example, may set them, and loads what the program needs.
 
@@ -28,6 +28,15 @@ export OMPI_MCA_orte_tmpdir_base=$sessions PRTE_MCA_prte_tmpdir_base=$sessions
 mkdir -m 700 "$sessions" 2>/dev/null || [ -O "$sessions" ] || die 3 "$sessions cannot be made, or is another user's"
 trap 'rm -rf "$sessions"' EXIT
 
+# One rank for every --cpus-per-task of the node's processors, unless ranks were asked for. SLURM keeps a number of ranks
+# that it knows when it requeues a job, and then waits for as many nodes.
+count_ranks() {
+  if [ -n "${SLURM_NTASKS:-}" ]; then return; fi
+  local ranks=$((SLURM_CPUS_ON_NODE / ${SLURM_CPUS_PER_TASK:-1}))
+  export SLURM_NTASKS=$((ranks * SLURM_JOB_NUM_NODES)) SLURM_NTASKS_PER_NODE=$ranks
+  export SLURM_TASKS_PER_NODE="$ranks(x$SLURM_JOB_NUM_NODES)"
+}
+
 find_program() {
   if [ -z "${SINODE:-}" ]; then
     SINODE=build/release/sinode
@@ -35,7 +44,7 @@ find_program() {
       die 2 "sinode is not on the PATH; set SINODE, or load its module in $folder/modules.sh"
   fi
   if [ -z "${SINODE_LAUNCH:-}" ]; then
-    SINODE_LAUNCH="srun --mpi=pmix"
+    SINODE_LAUNCH="srun --mpi=pmix --kill-on-bad-exit=1" # a rank that ends alone leaves others waiting for it
     srun --mpi=list 2>&1 | grep -qw pmix ||
       die 2 "this SLURM has no PMIx; set SINODE_LAUNCH in $folder/modules.sh, to \"srun --mpi=pmi2\" or \"mpirun\" say"
   fi
@@ -55,7 +64,7 @@ requeue() {
   local id=$SLURM_JOB_ID
   if [ -n "${SLURM_ARRAY_TASK_ID:-}" ]; then id=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID; fi
   scontrol show job "$id" | grep -q JobState=RUNNING || die 75 "is not to go on: the job was ended from outside"
-  note "requeued; goes on from step $step"
+  note "requeued at step $step"
   scontrol requeue "$id" || die 75 "cannot be requeued; submit the same job again to go on"
   sleep 60 # SLURM ends this script
   exit 75
@@ -67,6 +76,7 @@ stage() {
   shift
   [ $# -gt 0 ] || die 2 "give it a parameter file: sbatch $command.sbatch CONFIG.yaml [options]"
   find_program
+  count_ranks
   for word in "$@"; do
     # What --overwrite was to replace has been replaced in the first turn.
     if [ "$word" = --overwrite ] && [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ]; then continue; fi
@@ -74,16 +84,20 @@ stage() {
   done
   if [ "$command" != predict ] && [[ " ${arguments[*]} " != *" --overwrite "* ]]; then
     read_status "${arguments[@]}"
-    before=$step
+    if [ "$state" != complete ]; then before=$step; fi # else of a run before this one, of generate say
   fi
   note "$command: turn $((${SLURM_RESTART_COUNT:-0} + 1)), $SLURM_NTASKS ranks on $SLURM_JOB_NODELIST, from step $before"
   launch "$SINODE" "$command" "${arguments[@]}"
   status=$?
   note "$command: status $status"
   if [ $status = 0 ] || [ "$command" = predict ]; then exit $status; fi
-  # Not by the status alone: some launchers turn 75 into 1.
+  # Not by the status alone: some launchers turn 75 into 1, and ranks that were lost said nothing.
   read_status "${arguments[@]}"
-  [ "$state" = checkpointed ] || exit $status
+  if [ "$state" = running ]; then
+    note "ranks were lost; the run was at step $step and goes on from its last checkpoint"
+  elif [ "$state" != checkpointed ]; then
+    exit $status
+  fi
   [ "$step" -gt "$before" ] ||
     die $status "stopped at step $step, where it began: not requeued; give it more --time, or an earlier --signal"
   requeue

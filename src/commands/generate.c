@@ -8,6 +8,7 @@
 #include "run/grid_setup.h"
 #include "run/input.h"
 #include "run/run_directory.h"
+#include "run/stall.h"
 #include "run/status_file.h"
 #include "sinode/memory.h"
 
@@ -144,6 +145,7 @@ static sn_status generate(sn_generation *g) {
 
 static sn_status run_generate(sn_app *app) {
   sn_generation g = {.app = app};
+  sn_stall_watch(app);
   sn_status status = sn_app_abort_unless_collective(app, generate(&g));
   const bool failed = status && sn_error_get_code(status) != SN_ERROR_STOPPED;
   if (failed && g.begun) {

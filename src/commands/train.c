@@ -13,6 +13,7 @@
 #include "run/model_setup.h"
 #include "run/output.h"
 #include "run/stability_check.h"
+#include "run/stall.h"
 #include "run/status_file.h"
 #include "run/training_setup.h"
 #include "sinode/memory.h"
@@ -215,6 +216,7 @@ static sn_status train(sn_training *t) {
 
 static sn_status run_train(sn_app *app) {
   sn_training t = {.app = app, .loss = NAN};
+  sn_stall_watch(app);
   sn_status status = sn_app_abort_unless_collective(app, train(&t));
   const bool failed = status && sn_error_get_code(status) != SN_ERROR_STOPPED;
   if (failed && t.begun) {

@@ -48,7 +48,7 @@ typedef struct {
   struct {
     char directory[SN_CONFIG_PATH];
     int64_t seed;
-    double time_limit, checkpoint_interval; /* seconds; 0: none */
+    double time_limit, checkpoint_interval, stall_limit; /* seconds; 0: none */
     struct {
       int64_t every; /* epochs */
       int keep;      /* files */

@@ -67,6 +67,10 @@ static const sn_config_key keys[] = {
     {"run.checkpoint_interval", DURATION(run.checkpoint_interval), .fallback = "15m", WITHIN(0, 1e9),
      .commands = SN_FOR_TRAIN | SN_FOR_GENERATE,
      .help = "a checkpoint whenever the last one is so old, besides those of train.checkpoint.every; 0s: none"},
+    {"run.stall_limit", DURATION(run.stall_limit), .fallback = "30m", WITHIN(0, 1e9),
+     .commands = SN_FOR_TRAIN | SN_FOR_GENERATE,
+     .help = "a rank that has got no step further for so long, since another rank, a host or a disk does not answer, "
+             "ends with status 1; more than a step, an epoch's validation and a checkpoint take; 0s: waits for ever"},
     {"grid.points", INTEGER(grid.points), .fallback = "64", WITHIN(4, 2147483647), .commands = SN_FOR_ALL,
      .help = "grid points N of the periodic domain"},
     {"grid.length", REAL(grid.length), .fallback = "22.0", ABOVE(0), .unit = "nondimensional length",

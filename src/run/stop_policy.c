@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "stall.h"
 #include "stop_signal.h"
 
 /* Bytes a second of a slow file system, for a first guess. */
@@ -32,6 +33,7 @@ void sn_stop_policy_start(sn_stop_policy *policy, const sn_app *app, double ever
 
 sn_stop_request sn_stop_policy_request(sn_stop_policy *policy, const sn_app *app) {
   const double now = sn_clock();
+  sn_stall_step();
   policy->slowest_step = fmax(policy->slowest_step, now - policy->asked);
   policy->asked = now;
   if (sn_stop_signal() || now + 2 * policy->slowest_save + policy->slowest_step >= policy->deadline)
@@ -43,6 +45,7 @@ sn_stop_request sn_stop_policy_request(sn_stop_policy *policy, const sn_app *app
 void sn_stop_policy_saved(sn_stop_policy *policy, double seconds) {
   policy->slowest_save = fmax(policy->slowest_save, seconds);
   policy->saved = policy->asked = sn_clock();
+  sn_stall_step();
 }
 
 const char *sn_stop_policy_reason(const sn_stop_policy *policy, const sn_app *app) {

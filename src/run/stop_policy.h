@@ -1,6 +1,7 @@
 /*
  * When to save and when to stop: signals, run.time_limit and the end of the batch job, and the time since the last
- * checkpoint. Local, except sn_stop_policy_reason.
+ * checkpoint. Local, except sn_stop_policy_reason. Steps and checkpoints are told to the policy over stalls (stall.h)
+ * too.
  */
 #ifndef SINODE_RUN_STOP_POLICY_H
 #define SINODE_RUN_STOP_POLICY_H
