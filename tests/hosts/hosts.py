@@ -54,7 +54,7 @@ class Cluster(cluster.Cluster):
     """One node a host, and a host for slurmctld, at which jobs are submitted. A node that does not answer is down after
     `timeout` seconds."""
 
-    def __init__(self, hosts, timeout=10):
+    def __init__(self, hosts, timeout):
         self.nodes = tuple(f"n{number}" for number in range(1, hosts + 1))
         addresses = "\n".join(f"NodeName={node} NodeHostname={node} NodeAddr=10.0.0.{number} CPUs=8"
                               for number, node in enumerate(self.nodes, 1))

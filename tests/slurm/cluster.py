@@ -79,9 +79,9 @@ SlurmctldHost=localhost(127.0.0.1)
 NodeName=n1 NodeHostname=localhost NodeAddr=127.0.0.1 CPUs=8
 """
 
-    def on(self, host):
-        """What starts a command on a host, the controller's where it is None."""
-        del host
+    def on(self, host, folder=None):
+        """What starts a command on a host, the controller's where it is None, in a folder."""
+        del host, folder
         return ()
 
     ATTEMPTS = 5  # a port that was free may be taken before a daemon has it
@@ -168,10 +168,11 @@ NodeName=n1 NodeHostname=localhost NodeAddr=127.0.0.1 CPUs=8
                 raise AssertionError(f"{complaint} within {seconds} s\n{self.logs()}")
             time.sleep(0.2)
 
-    def ask(self, *command, folder=None, **variables):
-        """Output of a command of SLURM's; what it says on stderr is added when it fails."""
-        found = subprocess.run([*self.on(None), *(str(word) for word in command)], env={**self.environment, **variables}, cwd=folder,
-                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False)
+    def ask(self, *command, host=None, folder=None, **variables):
+        """Output of a command, of SLURM's as a rule; what it says on stderr is added when it fails."""
+        words = [*self.on(host, folder), *(str(word) for word in command)]
+        found = subprocess.run(words, env={**self.environment, **variables}, cwd=folder, stdin=subprocess.DEVNULL,
+                               capture_output=True, text=True, timeout=60, check=False)
         return found.stdout if found.returncode == 0 else found.stdout + found.stderr
 
     def job(self, job):
