@@ -65,6 +65,36 @@ class Process(faults.Case):
         self.assertNotEqual(self.ends_soon(process)[0], 0)
         self.goes_on()
 
+    def test_a_rank_stuck(self):
+        """a rank that is alive but stuck (stopped, or in a hung mount) -> after run.stall_limit the others end, status 1,
+        and so the run; it goes on to the same bits"""
+        for rank in (0, 1):
+            with self.subTest(rank=rank):
+                process = self.under_way("run.stall_limit=3s")
+                harness.send(sorted(harness.children(process.pid))[rank], signal.SIGSTOP)
+                status, _, err = self.ends_soon(process)
+                self.assertEqual(status, 1, err)
+                self.assertRegex(err, rf"error: rank {1 - rank} on \S+: no step for 3 s \(run.stall_limit\)")
+                self.goes_on()
+
+    def test_suspended(self):
+        """a run that is suspended for longer than run.stall_limit -> it goes on when it is woken"""
+        process = self.under_way("run.stall_limit=3s")
+        for pid in harness.children(process.pid):
+            harness.send(pid, signal.SIGSTOP)
+        time.sleep(4)  # the time itself is what is tested
+        for pid in harness.children(process.pid):
+            harness.send(pid, signal.SIGCONT)
+        then = json.loads((self.folder / "other/status.json").read_text())["step"]
+        deadline = time.monotonic() + harness.TIMEOUT
+        while json.loads((self.folder / "other/status.json").read_text())["step"] <= then:
+            self.assertIsNone(process.poll(), "it has ended")
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.1)
+        for pid in harness.children(process.pid):
+            harness.send(pid, signal.SIGTERM)
+        self.assertEqual(self.ends_soon(process)[0], 75)
+
     def test_a_signal_to_one_rank(self):
         """SIGTERM, SIGINT or SIGUSR1 to any one rank -> all stop after a checkpoint, with status 75"""
         for number, rank in ((signal.SIGTERM, 1), (signal.SIGINT, 0), (signal.SIGUSR1, 1)):

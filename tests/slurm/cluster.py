@@ -168,11 +168,11 @@ NodeName=n1 NodeHostname=localhost NodeAddr=127.0.0.1 CPUs=8
                 raise AssertionError(f"{complaint} within {seconds} s\n{self.logs()}")
             time.sleep(0.2)
 
-    def ask(self, *command, host=None, folder=None, **variables):
+    def ask(self, *command, host=None, folder=None, seconds=60, **variables):
         """Output of a command, of SLURM's as a rule; what it says on stderr is added when it fails."""
         words = [*self.on(host, folder), *(str(word) for word in command)]
         found = subprocess.run(words, env={**self.environment, **variables}, cwd=folder, stdin=subprocess.DEVNULL,
-                               capture_output=True, text=True, timeout=60, check=False)
+                               capture_output=True, text=True, timeout=seconds, check=False)
         return found.stdout if found.returncode == 0 else found.stdout + found.stderr
 
     def job(self, job):
