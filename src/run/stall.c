@@ -6,8 +6,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
-/* Ticks of the clock to the limit. Ticks are counted, not seconds: of those that a suspended process misses it gets
- * one. */
+/* Ticks of the clock to the limit. Ticks are counted, not seconds: a suspended process gets one of those it misses. */
 enum { TICKS = 10 };
 
 /* A handler can reach nothing but globals. */

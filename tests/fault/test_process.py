@@ -66,8 +66,8 @@ class Process(faults.Case):
         self.goes_on()
 
     def test_a_rank_stuck(self):
-        """a rank that is alive but stuck (stopped, or in a hung mount) -> after run.stall_limit the others end, status 1,
-        and so the run; it goes on to the same bits"""
+        """a rank that is alive but stuck (stopped, or in a hung mount) -> after run.stall_limit the others end, status
+        1, and so the run; it goes on to the same bits"""
         for rank in (0, 1):
             with self.subTest(rank=rank):
                 process = self.under_way("run.stall_limit=3s")

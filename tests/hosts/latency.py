@@ -45,8 +45,8 @@ def measure(folder, slurm, ranks):
         for latency in LATENCIES:
             slurm.network.tell("latency", None, latency)
             # More than its share of cores that other work is on: a rank that does not run does not receive.
-            answer = slurm.ask("srun", "--mpi=pmix", f"--nodes={ranks}", "--ntasks-per-node=1", "nice", "-n", "-20",
-                               harness.PROGRAM, "benchmark", "c.yaml", "--overwrite", "--quiet", "--set",
+            answer = slurm.ask("srun", "--mpi=pmix", "--kill-on-bad-exit=1", f"--nodes={ranks}",
+                               "--ntasks-per-node=1", "nice", "-n", "-20", harness.PROGRAM, "benchmark", "c.yaml", "--overwrite", "--quiet", "--set",
                                f"parallel.space={ranks}", "--set", f"benchmark.only=[{', '.join(STEPS)}]",
                                folder=folder, seconds=300)
             print(f"{ranks} ranks, {latency} us, round {number + 1} {answer}", flush=True)
@@ -119,7 +119,8 @@ def main(directory):
     with tempfile.TemporaryDirectory() as folder, hosts.Cluster(max(RANKS), timeout=60) as slurm:
         folder = pathlib.Path(folder)
         (folder / "c.yaml").write_text(CONFIG)
-        slurm.environment["TMPDIR"] = str(slurm.folder / "local")
+        # As jobs/slurm/stage.sh has it, which says why.
+        slurm.environment.update(TMPDIR=str(slurm.folder / "local"), SLURM_PMIX_FENCE="tree")
         for ranks in RANKS:
             rows += rows_of(folder, measure(folder, slurm, ranks), ranks)
     with open(directory / "latency.csv", "w", encoding="utf8", newline="") as file:

@@ -28,8 +28,7 @@ class Agreement(jobs.Case):
         last = {}
         for space in (1, 2, 4):
             last[space] = self.pipeline(f"two{space}", "--nodes=2", "--ntasks-per-node=2", space=space)[-1]
-        last["mpirun"] = self.pipeline("mpirun", "--nodes=2", "--ntasks-per-node=2", space=2,
-                                       SINODE_LAUNCH="mpirun")[-1]
+        last["mpirun"] = self.pipeline("mpirun", "--nodes=2", space=2, SINODE_LAUNCH="mpirun")[-1]  # --mincpus=2
         last["one"] = self.pipeline("one", "--nodes=1", "--ntasks-per-node=4", space=2)[-1]
         last["single"] = self.pipeline("single", "--nodes=1", "--ntasks-per-node=1")[-1]
         for job in last.values():

@@ -1,5 +1,5 @@
-"""What becomes of a job when a host, its link or a message is lost. Trainings add up in slices, so that a run that goes on
-with fewer ranks must end with the bits of an unbroken one."""
+"""What becomes of a job when a host, its link or a message is lost. Trainings add up in slices, so that a run that goes
+on with fewer ranks must end with the bits of an unbroken one."""
 import sys
 import time
 import unittest
@@ -85,7 +85,8 @@ class Long(Faults):
     def test_ranks_dead_but_no_host(self):
         """The job sees it by itself."""
         job = self.start(2, "2")
-        self.slurm.ask("sh", "-c", "kill -KILL $(grep -lx sinode /proc/[0-9]*/comm | head -n 1 | tr -cd 0-9)", host="n2")
+        self.slurm.ask("sh", "-c", "kill -KILL $(grep -lx sinode /proc/[0-9]*/comm | head -n 1 | tr -cd 0-9)",
+                       host="n2")
         self.slurm.wait_until(lambda: "requeued at step" in self.log(job), 30, f"no end\n{self.log(job)}")
         epochs = self.status()["epoch"] + 30
         self.set_epochs(epochs)
