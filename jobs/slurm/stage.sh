@@ -30,8 +30,8 @@ export OMPI_MCA_orte_tmpdir_base=$sessions PRTE_MCA_prte_tmpdir_base=$sessions
 mkdir -m 700 "$sessions" 2>/dev/null || [ -O "$sessions" ] || die 3 "$sessions cannot be made, or is another user's"
 trap 'rm -rf "$sessions"' EXIT
 
-# One rank for every --cpus-per-task of the node's processors, unless ranks were asked for. SLURM keeps a number of ranks
-# that it knows when it requeues a job, and then waits for as many nodes.
+# One rank for every --cpus-per-task of the node's processors, unless ranks were asked for. SLURM keeps a number of
+# ranks that it knows when it requeues a job, and then waits for as many nodes.
 count_ranks() {
   if [ -n "${SLURM_NTASKS:-}" ]; then return; fi
   local ranks=$((SLURM_CPUS_ON_NODE / ${SLURM_CPUS_PER_TASK:-1}))

@@ -22,7 +22,7 @@ import study
 
 LATENCIES = 0, 50, 200, 1000  # microseconds, one way
 RANKS = 2, 4
-ROUNDS = 3
+ROUNDS = 6
 STEPS = ("generate_step", "halo", "reduction", "solve_fft", "solve_banded", "solve_dense", "solve_gmres",
          "predict_step", "train_iteration")
 CONFIG = """\
@@ -46,9 +46,9 @@ def measure(folder, slurm, ranks):
             slurm.network.tell("latency", None, latency)
             # More than its share of cores that other work is on: a rank that does not run does not receive.
             answer = slurm.ask("srun", "--mpi=pmix", "--kill-on-bad-exit=1", f"--nodes={ranks}",
-                               "--ntasks-per-node=1", "nice", "-n", "-20", harness.PROGRAM, "benchmark", "c.yaml", "--overwrite", "--quiet", "--set",
-                               f"parallel.space={ranks}", "--set", f"benchmark.only=[{', '.join(STEPS)}]",
-                               folder=folder, seconds=300)
+                               "--ntasks-per-node=1", "nice", "-n", "-20", harness.PROGRAM, "benchmark", "c.yaml",
+                               "--overwrite", "--quiet", "--set", f"parallel.space={ranks}", "--set",
+                               f"benchmark.only=[{', '.join(STEPS)}]", folder=folder, seconds=300)
             print(f"{ranks} ranks, {latency} us, round {number + 1} {answer}", flush=True)
             for row in model.read_rows(folder / "run/benchmark.csv"):
                 seconds = float(row["seconds_min"])
@@ -92,7 +92,8 @@ def say(rows):
         for ranks in RANKS:
             some = select(rows, name, ranks)
             factor = (some[-1]["model_seconds"] - some[0]["seconds"]) / (some[-1]["latency_us"] * 1e-6)
-            print(f"| `{name}` | {ranks} | {some[0]['messages']} | {slope(some):.1f} | {factor:.0f} |")
+            print(f"| `{name}` | {ranks} | {some[0]['messages']} | {slope(some):.1f} | "
+                  f"{'' if np.isnan(factor) else f'{factor:.0f}'} |")
 
 
 def draw(rows, path):
