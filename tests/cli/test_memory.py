@@ -1,4 +1,8 @@
-"""The memory that `check` foresees is what a run takes at its peak, within a tenth, whatever takes it."""
+"""The memory that `check` estimates is what a run takes at its peak, within a tenth, whatever takes it.
+
+Up to 8 MiB of it are buffers that MPI fills or not, as messages come early or late: the same run has been seen to peak at
+93 and at 107 MiB.
+"""
 import re
 import unittest
 
@@ -27,8 +31,15 @@ CASES = [
 ]
 
 
+BUFFERS = 8  # MiB, of MPI
+
+
 class MemoryTest(Case):
-    def test_memory_is_foreseen(self):
+    def assert_estimated(self, estimated, measured):
+        self.assertGreater(estimated / measured - 1, -0.1, f"estimated {estimated}, measured {measured}")
+        self.assertLess((estimated - BUFFERS) / measured - 1, 0.1, f"estimated {estimated}, measured {measured}")
+
+    def test_memory_is_estimated(self):
         for points in (16, 64, 128, 256, 512):
             self.sinode("generate", "--set", f"grid.points={points}", "--set", f"generate.file=data{points}.h5",
                         "--set", "generate.span=8")
@@ -42,8 +53,8 @@ class MemoryTest(Case):
                 out, _ = self.sinode("train", *words, ranks=ranks, space=space)
                 found = re.search(r"memory: (\d+) MiB a rank at its peak, (\d+) estimated", out)
                 measured, same = map(float, found.groups())
-                self.assertLess(abs(estimated / measured - 1), 0.1, f"estimated {estimated}, measured {measured}")
-                self.assertLess(abs(same / measured - 1), 0.1)
+                self.assert_estimated(estimated, measured)
+                self.assert_estimated(same, measured)
 
 
 if __name__ == "__main__":
