@@ -5,7 +5,7 @@
 #include "sinode/error.h"
 
 /*
- * Sees that HDF5's signature stands in an open file where it may be: at its beginning, or behind a user block of 512
+ * Checks that HDF5's signature stands in an open file where it may be: at its beginning, or behind a user block of 512
  * bytes or a power of two times that, such as MATLAB's. Local. Error: it does not; names what it is instead.
  */
 SN_MUST_CHECK sn_status sn_signature_check(int descriptor, const char *path);

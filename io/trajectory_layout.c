@@ -40,7 +40,7 @@ static int role_of(const char *name) {
 }
 
 /* Takes a further name of a dimension; the first that says something counts, and another one must not contradict. */
-static sn_status take_name(const sn_file *file, int d, const char *name, dimension *found) {
+static sn_status add_name(const sn_file *file, int d, const char *name, dimension *found) {
   const int role = role_of(name);
   if (role == NONE || (role == UNKNOWN && found->role != NONE)) return SN_OK;
   if (role >= 0 && found->role >= 0 && role != found->role)
@@ -52,16 +52,16 @@ static sn_status take_name(const sn_file *file, int d, const char *name, dimensi
 }
 
 /* The names of a scale: what it is called in the file, and what its attribute NAME says. */
-static sn_status take_scale(sn_file *file, int d, hid_t scale, const char *link, dimension *found) {
+static sn_status read_scale(sn_file *file, int d, hid_t scale, const char *link, dimension *found) {
   char label[LENGTH] = "";
   const bool first = found->role < 0;
-  SN_TRY(take_name(file, d, link, found));
+  SN_TRY(add_name(file, d, link, found));
   if (sn_file_has(file, scale, "NAME")) {
     sn_status status = sn_file_get_string(file, scale, "NAME", label, sizeof label);
     if (status) sn_error_destroy(&status); /* a label that is no text says nothing */
   }
   const bool empty = strncmp(label, without_variable, sizeof without_variable - 1) == 0;
-  if (!empty) SN_TRY(take_name(file, d, label, found));
+  if (!empty) SN_TRY(add_name(file, d, label, found));
   if (first && found->role != NONE) {
     if (snprintf(found->scale, LENGTH, "/%s", link) >= LENGTH)
       return SN_ERROR(SN_ERROR_FILE, "%s: the name of dimension %d of u is longer than %d characters",
@@ -119,7 +119,7 @@ static herr_t visit_link(hid_t root, const char *name, const H5L_info_t *info, v
   for (hsize_t k = 0; k < count && !s->status; k++) {
     const int d = uses[k].dimension;
     if (uses[k].dataset == s->u && d >= 0 && d < s->dimensions)
-      s->status = take_scale(s->file, d, object, name, &s->found[d]);
+      s->status = read_scale(s->file, d, object, name, &s->found[d]);
   }
   free(uses);
   H5Oclose(object);
@@ -127,7 +127,7 @@ static herr_t visit_link(hid_t root, const char *name, const H5L_info_t *info, v
 }
 
 /* Scales remember a u that was removed, where another one may stand by now; so u must say that it has some. */
-static sn_status take_scales(sn_file *file, hid_t u, int dimensions, dimension *found) {
+static sn_status read_scales(sn_file *file, hid_t u, int dimensions, dimension *found) {
   if (H5Aexists(u, "DIMENSION_LIST") <= 0) return SN_OK;
   search s = {.file = file, .dimensions = dimensions, .found = found};
   if (H5Rcreate(&s.u, sn_file_id(file), "/u", H5R_OBJECT, H5I_INVALID_HID) < 0) return SN_OK;
@@ -136,7 +136,7 @@ static sn_status take_scales(sn_file *file, hid_t u, int dimensions, dimension *
 }
 
 /* The labels of u's dimensions: texts, one each. */
-static sn_status take_labels(sn_file *file, hid_t u, int dimensions, dimension *found) {
+static sn_status read_labels(sn_file *file, hid_t u, int dimensions, dimension *found) {
   char *label[SN_FILE_RANKS] = {NULL};
   if (H5Aexists(u, "DIMENSION_LABELS") <= 0) return SN_OK;
   hid_t attribute = H5Aopen(u, "DIMENSION_LABELS", H5P_DEFAULT);
@@ -146,7 +146,7 @@ static sn_status take_labels(sn_file *file, hid_t u, int dimensions, dimension *
   if (H5Tis_variable_str(type) > 0 && H5Sget_simple_extent_npoints(space) == dimensions &&
       H5Aread(attribute, type, label) >= 0) {
     for (int d = 0; d < dimensions && !status; d++)
-      if (label[d]) status = take_name(file, d, label[d], &found[d]);
+      if (label[d]) status = add_name(file, d, label[d], &found[d]);
     H5Dvlen_reclaim(type, space, H5P_DEFAULT, label);
   }
   H5Tclose(type);
@@ -158,8 +158,8 @@ static sn_status take_labels(sn_file *file, hid_t u, int dimensions, dimension *
 static sn_status find_names(sn_file *file, int dimensions, dimension *found) {
   hid_t u = H5Dopen2(sn_file_id(file), "/u", sn_file_links(file));
   if (u < 0) return sn_file_error(file, "/u");
-  sn_status status = take_scales(file, u, dimensions, found);
-  if (!status) status = take_labels(file, u, dimensions, found);
+  sn_status status = read_scales(file, u, dimensions, found);
+  if (!status) status = read_labels(file, u, dimensions, found);
   H5Dclose(u);
   H5Eclear2(H5E_DEFAULT);
   return status;

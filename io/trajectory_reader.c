@@ -28,8 +28,8 @@ struct sn_trajectory_reader {
   char note[NOTES_MOST][NOTE];
 };
 
-static void take_note(sn_trajectory_reader *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void take_note(sn_trajectory_reader *r, const char *format, ...) {
+static void add_note(sn_trajectory_reader *r, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void add_note(sn_trajectory_reader *r, const char *format, ...) {
   va_list arguments;
   if (r->notes == NOTES_MOST) return;
   va_start(arguments, format);
@@ -70,11 +70,11 @@ static void find_interval(sn_trajectory_reader *r, const sn_axis_error *error) {
     r->interval = sn_axis_simplest(fit.low, fit.high);
     r->uneven = -1;
     if (k == 0)
-      take_note(r, "time is evenly spaced within the precision it is stored with: %.12g taken for the interval",
-                r->interval);
+      add_note(r, "time is evenly spaced within the precision it is stored with: %.12g taken for the interval",
+               r->interval);
     else
-      take_note(r, "time is rounded to %d decimal digits and evenly spaced within them: %.12g taken for the interval",
-                error->digits, r->interval);
+      add_note(r, "time is rounded to %d decimal digits and evenly spaced within them: %.12g taken for the interval",
+               error->digits, r->interval);
     return;
   }
 }
@@ -110,7 +110,7 @@ static sn_status read_times(sn_trajectory_reader *r) {
   }
   find_interval(r, &error);
   if (seconds != 1)
-    take_note(r, "time is in '%s', converted to seconds: a snapshot every %.12g", time.units, r->interval);
+    add_note(r, "time is in '%s', converted to seconds: a snapshot every %.12g", time.units, r->interval);
   if (!sn_file_contains(r->file, "/" SN_TRAJECTORY_SUMS)) return SN_OK;
   SN_TRY(sn_collective_status(comm, SN_NEW((ptrdiff_t)snapshots, &r->sums)));
   return sn_file_read(r->file, "/" SN_TRAJECTORY_SUMS, H5T_NATIVE_INT64, &whole, r->sums);
@@ -126,9 +126,9 @@ static sn_status inspect(sn_trajectory_reader *r) {
                         r->length);
   if (!r->layout.in_order || r->layout.dimensions < SN_ROLES) {
     sn_trajectory_print_layout(&r->layout, order, sizeof order);
-    take_note(r, "u is %s, read as (member, time, x)", order);
+    add_note(r, "u is %s, read as (member, time, x)", order);
   }
-  if (r->u.packed) take_note(r, "u is packed: %.12g times the stored numbers + %.12g", r->u.scale, r->u.offset);
+  if (r->u.packed) add_note(r, "u is packed: %.12g times the stored numbers + %.12g", r->u.scale, r->u.offset);
   SN_TRY(read_times(r));
   return sn_trajectory_look_at_x(r->file, &r->layout, &r->u, r->length, &r->x);
 }
@@ -166,7 +166,7 @@ const char *sn_trajectory_note(const sn_trajectory_reader *r, int index) { retur
 
 sn_status sn_trajectory_check_x(sn_trajectory_reader *r) {
   if (*r->x.problem) return SN_ERROR_ALL(SN_ERROR_FILE, "%s: %s", sn_file_path(r->file), r->x.problem);
-  if (*r->x.note) take_note(r, "%s", r->x.note);
+  if (*r->x.note) add_note(r, "%s", r->x.note);
   return SN_OK;
 }
 

@@ -4,7 +4,7 @@
  * while the pass goes on (sinode/reduction.h). NULL instead of a gradient: none is wanted.
  *
  * Whether anything is final depends on who calls: a loop over windows, time steps or stages adds to the same values
- * again and again, and hands down a gradient that is `final` in its last turn only (sn_gradient_in_turn).
+ * again and again, and hands down a gradient that is `final` in its last pass only (sn_gradient_for_pass).
  */
 #ifndef SINODE_GRADIENT_H
 #define SINODE_GRADIENT_H
@@ -24,8 +24,8 @@ static inline void sn_gradient_final_from(const sn_gradient *gradient, ptrdiff_t
   if (gradient && gradient->final && gradient->sink) gradient->sink(gradient->context, offset);
 }
 
-/* The gradient to hand down in one turn of a loop, kept in *own; NULL stays NULL. */
-static inline const sn_gradient *sn_gradient_in_turn(const sn_gradient *gradient, bool last, sn_gradient *own) {
+/* The gradient to hand down in one pass of a loop, kept in *own; NULL stays NULL. */
+static inline const sn_gradient *sn_gradient_for_pass(const sn_gradient *gradient, bool last, sn_gradient *own) {
   if (!gradient) return NULL;
   *own = *gradient;
   own->final = gradient->final && last;

@@ -35,7 +35,7 @@ int sn_trajectory_notes(const sn_trajectory_reader *reader);
 const char *sn_trajectory_note(const sn_trajectory_reader *reader, int index);
 
 /*
- * Sees that the points are L / N apart, as far as what is stored tells; where x falls, what is read from here on is
+ * Checks that the points are L / N apart, as far as what is stored tells; where x falls, what is read from here on is
  * mirrored. Adds notes. Error: x has another spacing, or the end point twice. Local, the same on all ranks.
  */
 SN_MUST_CHECK sn_status sn_trajectory_check_x(sn_trajectory_reader *reader);

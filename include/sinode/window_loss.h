@@ -62,7 +62,7 @@ SN_MUST_CHECK sn_status sn_window_loss_value(sn_window_loss *loss, const sn_wind
 
 /*
  * The loss, and the gradient of its mean on this replica's parts of the vector at least; sn_reduction_gather makes it
- * whole. *request (NULL: there is none) becomes what all ranks agreed on, in the same message. Collective over world.
+ * whole. *request (NULL: there is none) becomes the greatest of all ranks', in the same message. Collective over world.
  * Error: as of sn_objective_gradient, on one replica perhaps; the others see it in result->within_bounds.
  */
 SN_MUST_CHECK sn_status sn_window_loss_gradient(sn_window_loss *loss, const sn_windows *windows, double *gradient,

@@ -146,7 +146,7 @@ static sn_status measure_groups(sn_benchmark *b) {
   return SN_OK;
 }
 
-sn_status sn_benchmark_in_turn(sn_benchmark *b, int count, const sn_benchmark_case *cases) {
+sn_status sn_benchmark_alternately(sn_benchmark *b, int count, const sn_benchmark_case *cases) {
   sn_benchmark_series series[SN_BENCHMARK_BESIDE];
   for (int k = 0; k < count; k++) SN_TRY(begin(b, &cases[k], &series[k]));
   b->beside = series;

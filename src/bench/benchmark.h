@@ -1,5 +1,5 @@
 /*
- * Measurements: a piece of work beside its bare baseline, timed in turn in one run. A group of them sets up what it
+ * Measurements: a piece of work beside its bare baseline, timed alternately in one run. A group of them sets up what it
  * needs and calls sn_benchmark_measure for each; the schema of benchmark.only says which names a group measures.
  */
 #ifndef SINODE_BENCH_BENCHMARK_H
@@ -29,7 +29,7 @@ typedef struct {
   sn_grid *grid;
   int rows, beside_count;
   sn_benchmark_row row[SN_BENCHMARK_ROWS];
-  sn_benchmark_series *beside; /* what is timed in turn with every measurement */
+  sn_benchmark_series *beside; /* what is timed alternately with every measurement */
 } sn_benchmark;
 
 /* One call of the work or of its baseline. */
@@ -46,16 +46,16 @@ typedef struct {
 bool sn_benchmark_wants(const sn_benchmark *benchmark, const char *name);
 
 /*
- * benchmark.repeats times, in turn: as many calls of the work as take benchmark.seconds, as many of the baseline, and
- * of what is timed beside; adds a row and prints it. Collective over world.
+ * benchmark.repeats times, alternately: as many calls of the work as take benchmark.seconds, as many of the baseline,
+ * and of what is timed beside; adds a row and prints it. Collective over world.
  */
 SN_MUST_CHECK sn_status sn_benchmark_measure(sn_benchmark *benchmark, const sn_benchmark_case *one);
 
 /*
- * Times these cases in turn with everything that benchmark.only names, or with one another where it names nothing:
+ * Times these cases alternately with everything that benchmark.only names, or with one another where it names nothing:
  * a machine that changes its pace changes it for all. Their rows follow. Collective over world.
  */
-SN_MUST_CHECK sn_status sn_benchmark_in_turn(sn_benchmark *benchmark, int count, const sn_benchmark_case *cases);
+SN_MUST_CHECK sn_status sn_benchmark_alternately(sn_benchmark *benchmark, int count, const sn_benchmark_case *cases);
 
 /* The command. Collective over world. */
 SN_MUST_CHECK sn_status sn_benchmark_run(sn_app *app);

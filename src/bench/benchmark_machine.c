@@ -1,5 +1,5 @@
 /*
- * What the machine can do, for the model in docs/scaling.md: products of matrices, sweeps through memory, transforms,
+ * What the machine can do, for the model in docs/scaling.md: products of matrices, passes through memory, transforms,
  * messages, on all ranks at the same time. They barrier after every call, as they do within a step: whichever is slower
  * at that moment counts. `batch` is the work of a call: multiply-adds, bytes, points, messages.
  */
@@ -16,7 +16,7 @@
 
 enum { TRIAD = 1 << 22, BULK = 1 << 18 }; /* doubles: well beyond caches; 2 MiB */
 enum { SHORT = 1024, SHORTS = 8 };        /* numbers of a line, lines: well within a cache of its own */
-enum { LINES_TURNS = 64 };                /* some milliseconds between two meetings */
+enum { LINES_PASSES = 64 };               /* some milliseconds between two meetings */
 enum { APART = 512 };                     /* doubles from a line to the next */
 
 typedef struct {
@@ -85,7 +85,7 @@ static sn_status transform(void *context) {
 static sn_status lines(void *context) {
   const machine *m = context;
   double complex *const made = m->modes + SHORTS * SHORT;
-  for (int turn = 0; turn < LINES_TURNS; turn++)
+  for (int pass = 0; pass < LINES_PASSES; pass++)
     for (int i = 0; i < SHORTS; i++) {
       fftw_execute_dft(m->row, m->modes + i * SHORT, made + i * SHORT);
       for (int half = 0; half < 2; half++)
@@ -161,14 +161,14 @@ static sn_status measure(sn_benchmark *b, machine *m) {
       {.name = "machine_strips", .batch = 8 * (ptrdiff_t)TRIAD, .work = strips, .context = m},
       {.name = "machine_row", .batch = m->points, .work = row, .context = m},
       {.name = "machine_transform", .batch = m->points, .work = transform, .context = m},
-      {.name = "machine_lines", .batch = LINES_TURNS * 2 * SHORTS * (ptrdiff_t)SHORT, .work = lines, .context = m},
+      {.name = "machine_lines", .batch = LINES_PASSES * 2 * SHORTS * (ptrdiff_t)SHORT, .work = lines, .context = m},
       {.name = "machine_message", .batch = 1, .work = message, .context = m},
       {.name = "machine_bulk", .batch = 1, .work = bulk, .context = m},
       {.name = "machine_reduction", .batch = 1, .work = reduction, .context = m}};
   enum { MESSAGES = 3 }; /* the last cases, which want another rank */
-  _Static_assert(sizeof cases / sizeof *cases <= SN_BENCHMARK_BESIDE, "so many cases cannot be timed in turn");
+  _Static_assert(sizeof cases / sizeof *cases <= SN_BENCHMARK_BESIDE, "so many cases cannot be timed alternately");
   const int count = (int)(sizeof cases / sizeof *cases);
-  return sn_benchmark_in_turn(b, b->app->ranks > 1 ? count : count - MESSAGES, cases);
+  return sn_benchmark_alternately(b, b->app->ranks > 1 ? count : count - MESSAGES, cases);
 }
 
 sn_status sn_benchmark_machine(sn_benchmark *b) {

@@ -28,7 +28,7 @@ const char *sn_baseline_name(sn_baseline baseline) {
 }
 
 /* The same linear operator with no network beside it. */
-static sn_status take_linear_part(const sn_app *app, const sn_model *whole, ptrdiff_t samples, sn_model **out) {
+static sn_status copy_linear_part(const sn_app *app, const sn_model *whole, ptrdiff_t samples, sn_model **out) {
   const sn_linear *linear = sn_model_linear(whole);
   const char *const block = sn_linear_get_kind(linear) == SN_LINEAR_DENSE ? "linear/matrix" : "linear/stencil";
   sn_parameters *from = sn_model_parameters(whole);
@@ -49,7 +49,7 @@ static sn_status take_linear_part(const sn_app *app, const sn_model *whole, ptrd
 
 static sn_status build(sn_baselines *b, sn_app *app, const sn_model *model, double interval, ptrdiff_t intervals) {
   const ptrdiff_t state = b->members * b->points, samples = b->members ? b->members : 1;
-  SN_TRY(take_linear_part(app, model, samples, &b->model));
+  SN_TRY(copy_linear_part(app, model, samples, &b->model));
   SN_TRY(sn_setup_integrator(app, b->model, interval, intervals, SN_PASSES_FORWARD, &b->integrator));
   SN_TRY(sn_integrator_reserve(b->integrator, samples));
   SN_TRY(SN_NEW(state, &b->initial));

@@ -38,7 +38,7 @@ static sn_layout layout_of(const sn_grid *grid) {
 
 /*
  * Says what a rank holds at its peak: what is held now, with the objective, the optimizer and the trainer, which are
- * made here and given back; beside them the data.
+ * made here and destroyed again; beside them the data.
  */
 static sn_status report_memory(const sn_app *app, sn_model *model, sn_integrator *integrator, const sn_dataset *dataset,
                                double data, double libraries) {

@@ -82,7 +82,7 @@ static sn_status stop(sn_generation *g) {
                       reason, sn_etdrk4_steps_done(g->etdrk4), g->recorded, g->snapshots, g->checkpoint);
 }
 
-/* Does what all ranks agreed on. */
+/* Does what the ranks' requests come to. */
 static sn_status comply(sn_generation *g, sn_stop_request request) {
   show(g);
   if (request == SN_STOP_REQUEST_STOP) return stop(g);

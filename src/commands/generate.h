@@ -34,7 +34,7 @@ double sn_generation_steps(const sn_generation *generation);
 /* Of the trajectory file. Local. */
 sn_trajectory_spec sn_generation_spec(const sn_generation *generation);
 
-/* Sees that a file was made by a run of these parameters, as far as they decide the trajectories. Collective over
+/* Checks that a file was made by a run of these parameters, as far as they decide the trajectories. Collective over
  * world. */
 SN_MUST_CHECK sn_status sn_generation_same_run(const sn_app *app, const char *path, const char *kind);
 

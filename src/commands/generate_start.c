@@ -94,7 +94,7 @@ static sn_status find_complete(sn_generation *g) {
   sn_status status = sn_generation_same_run(app, path, "trajectory");
   if (!status) status = sn_output_same_run(app, path, "trajectory", name, 1, "generate.file");
   g->complete = !status;
-  sn_error_destroy(&status); /* what to do about another file is said by the claim */
+  sn_error_destroy(&status); /* what to do about another file is said by the check of the output */
   if (!g->complete) return SN_OK;
   sn_log_line(app->log, "%s is complete already: made by a run of the same parameters", path);
   SN_TRY(sn_collective_status(app->world, app->rank == 0 ? correct_status(g) : SN_OK));

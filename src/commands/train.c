@@ -77,7 +77,7 @@ static void report_left_out(const sn_training *t) {
                  (long long)state->iteration, halves ? " and the learning rate halved" : "");
 }
 
-static sn_status after_iteration(void *context, const sn_trainer *trainer, double loss, sn_stop_request agreed) {
+static sn_status after_iteration(void *context, const sn_trainer *trainer, double loss, sn_stop_request request) {
   sn_training *t = context;
   (void)trainer;
   t->loss = loss;
@@ -87,7 +87,7 @@ static sn_status after_iteration(void *context, const sn_trainer *trainer, doubl
   sn_log_progress(t->app->log, "training", batches_done(t), batches_in_all(t), "epoch %lld  loss %.3e  rate %.2e",
                   (long long)now.epoch, loss, now.rate);
   if (!isfinite(loss)) report_left_out(t);
-  if (agreed != SN_STOP_REQUEST_CHECKPOINT) return SN_OK;
+  if (request != SN_STOP_REQUEST_CHECKPOINT) return SN_OK;
   SN_TRY(sn_training_save(t, NAN));
   return report_status(t, SN_RUN_RUNNING, "training");
 }

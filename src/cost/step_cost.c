@@ -7,7 +7,8 @@
 
 /*
  * Half width of the 5-tap stencil; bytes a mode that a generator's step reads and writes beside its transforms; numbers
- * summed with the gradient, the loss and what ranks wish to do next; bytes a parameter that Adam reads and writes.
+ * summed with the gradient, the loss and the ranks' requests for what comes next; bytes a parameter that Adam reads and
+ * writes.
  */
 enum { HALF_WIDTH = 2, SWEPT = 512, LOSS = 4, OPTIMIZER = 56 };
 
@@ -66,8 +67,8 @@ static sn_cost transforms(sn_layout layout, double fields) {
 /* Over several ranks, the squares and the rows that are transformed next are in the cache already. */
 sn_cost sn_cost_generate_step(sn_layout layout) {
   const double swept = layout.space == 1 ? SWEPT : SWEPT / 2;
-  const sn_cost sweeps = {.of[SN_COST_MEMORY] = swept * (double)layout.points / 2 / layout.space};
-  return add(sweeps, 4, transforms(layout, 1));
+  const sn_cost stages = {.of[SN_COST_MEMORY] = swept * (double)layout.points / 2 / layout.space};
+  return add(stages, 4, transforms(layout, 1));
 }
 
 sn_cost sn_cost_halo(sn_layout layout, ptrdiff_t samples) {

@@ -132,7 +132,7 @@ static bool leave_out(sn_trainer *trainer, ptrdiff_t windows) {
   return true;
 }
 
-/* One batch: gradient, with which the ranks agree on loss, health and the requests for what comes next; a step. */
+/* One batch: gradient, with which loss, health and requests of the ranks are reduced; a step. */
 static sn_status iterate(sn_trainer *trainer, sn_stop_request *request, double *batch_loss) {
   sn_trainer_state *state = &trainer->state;
   const sn_windows batch = batch_at(trainer, state->position);
@@ -162,13 +162,13 @@ static sn_status iterate(sn_trainer *trainer, sn_stop_request *request, double *
 static sn_status iterate_whole(sn_trainer *trainer, sn_stop_request *request, double *loss) {
   sn_trainer_state *state = &trainer->state;
   const sn_problem problem = sn_window_loss_problem(trainer->loss);
-  double agreed[SN_STOP_REQUEST_COUNTS];
+  double counts[SN_STOP_REQUEST_COUNTS];
   bool moved;
   SN_TRY(sn_optimizer_minimize(trainer->optimizer, &problem, state->schedule.rate, loss, &moved));
   SN_TRY(sn_model_stepped(trainer->model));
-  sn_stop_request_count(*request, agreed);
-  MPI_Allreduce(MPI_IN_PLACE, agreed, SN_STOP_REQUEST_COUNTS, MPI_DOUBLE, MPI_SUM, sn_grid_world(trainer->grid));
-  *request = sn_stop_request_reduced(agreed);
+  sn_stop_request_count(*request, counts);
+  MPI_Allreduce(MPI_IN_PLACE, counts, SN_STOP_REQUEST_COUNTS, MPI_DOUBLE, MPI_SUM, sn_grid_world(trainer->grid));
+  *request = sn_stop_request_reduced(counts);
   if (!isfinite(*loss))
     return SN_ERROR_ALL(SN_ERROR_RUN,
                         "the loss is not finite at the parameters that this epoch begins with; begin with smaller "

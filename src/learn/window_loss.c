@@ -113,11 +113,11 @@ static double values_of(const sn_window_loss *w, const sn_windows *windows) {
 /*
  * Visits the chunks of this replica; one of no windows where it has none, so that the objects behind know how long the
  * pass was. Where a chunk fails the others are left out, but summed all the same, since other ranks count on it. In one
- * reduction ranks agree on loss, health and the request (NULL: there is none). Error: this replica's.
+ * reduction go loss, health and the request (NULL: there is none) of the ranks. Error: this replica's.
  */
 static sn_status evaluate(sn_window_loss *w, const sn_windows *windows, double *gradient, chunk_visitor visit,
                           void *context, sn_stop_request *request, sn_window_result *result) {
-  double agreed[1 + SN_STOP_REQUEST_COUNTS] = {0};
+  double numbers[1 + SN_STOP_REQUEST_COUNTS] = {0};
   sn_status status = SN_OK;
   w->own = sn_reduction_begin(w->reduction, windows->count, w->chunk, gradient);
   const ptrdiff_t chunks = chunks_of(w, w->own.count), visits = chunks ? chunks : 1;
@@ -129,12 +129,12 @@ static sn_status evaluate(sn_window_loss *w, const sn_windows *windows, double *
     if ((status || !sn_objective_within_bounds(w->objective)) && k < w->bad) w->bad = k;
     sn_reduction_add(w->reduction, sum);
   }
-  agreed[0] = status || w->bad < chunks;
-  if (request) sn_stop_request_count(*request, agreed + 1);
-  result->finite = sn_reduction_finish(w->reduction, &result->sum, request ? 1 + SN_STOP_REQUEST_COUNTS : 1, agreed);
+  numbers[0] = status || w->bad < chunks;
+  if (request) sn_stop_request_count(*request, numbers + 1);
+  result->finite = sn_reduction_finish(w->reduction, &result->sum, request ? 1 + SN_STOP_REQUEST_COUNTS : 1, numbers);
   result->values = values_of(w, windows);
-  result->within_bounds = agreed[0] == 0;
-  if (request) *request = sn_stop_request_reduced(agreed + 1);
+  result->within_bounds = numbers[0] == 0;
+  if (request) *request = sn_stop_request_reduced(numbers + 1);
   return status;
 }
 

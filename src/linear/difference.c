@@ -69,11 +69,11 @@ static void add_multiple(ptrdiff_t count, double factor, const double *restrict 
 }
 
 /* In this form, of two differences, nothing is rounded where neighbours are close (Sterbenz). */
-static void take_difference(ptrdiff_t count, const double *restrict u, double *restrict d) {
+static void difference(ptrdiff_t count, const double *restrict u, double *restrict d) {
   for (ptrdiff_t j = 0; j < count; j++) d[j] = (u[j + 2] - u[j + 1]) - (u[j + 1] - u[j]);
 }
 
-static void take_difference_in_place(ptrdiff_t count, double *u) {
+static void difference_in_place(ptrdiff_t count, double *u) {
   for (ptrdiff_t j = 0; j < count; j++) u[j] = (u[j + 2] - u[j + 1]) - (u[j + 1] - u[j]);
 }
 
@@ -85,9 +85,9 @@ void sn_difference_apply(const sn_difference *form, ptrdiff_t count, double scal
     double alpha = form->coefficients[p];
     if (alpha != 0) add_multiple(count, scale * alpha, field + reach, y);
     if (p == 0)
-      take_difference(count + 2 * (reach - 1), field, work);
+      difference(count + 2 * (reach - 1), field, work);
     else
-      take_difference_in_place(count + 2 * (reach - 1), work);
+      difference_in_place(count + 2 * (reach - 1), work);
     field = work;
   }
   const double *rest = form->coefficients + form->depth;

@@ -103,7 +103,7 @@ static sn_status lay_out(sn_solver *solver) {
   return SN_OK;
 }
 
-static sn_status take_factor(sn_solver *solver, factor *one, bool shares) {
+static sn_status allocate_factor(sn_solver *solver, factor *one, bool shares) {
   const banded *state = solver->state;
   const ptrdiff_t columns = state->block;
   ptrdiff_t size = 0;
@@ -123,8 +123,8 @@ static sn_status allocate_arrays(sn_solver *solver) {
   banded *state = solver->state;
   SN_TRY(SN_NEW(2 * (ptrdiff_t)solver->gammas, &state->factors));
   for (int g = 0; g < solver->gammas; g++) {
-    SN_TRY(take_factor(solver, &state->factors[2 * g], false));
-    if (!state->definite) SN_TRY(take_factor(solver, &state->factors[2 * g + 1], is_local(solver)));
+    SN_TRY(allocate_factor(solver, &state->factors[2 * g], false));
+    if (!state->definite) SN_TRY(allocate_factor(solver, &state->factors[2 * g + 1], is_local(solver)));
   }
   return SN_OK;
 }

@@ -49,7 +49,7 @@ static void set_threads(sn_app *app) {
                    cores, (long long)threads, cores / ranks > 1 ? cores / ranks : 1);
 }
 
-/* One rank reads and all parse the same bytes, so that they agree on what is wrong with them. */
+/* One rank reads and all parse the same bytes, so that they find the same wrong with them. */
 static sn_status read_parameters(sn_app *app, const char *path, const char *const *settings, int count,
                                  sn_config_command reads) {
   char *text = NULL;

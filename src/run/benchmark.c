@@ -6,7 +6,7 @@ const char sn_benchmark_help[] =
     "Reads the sections grid, parallel, model, integrator and train; needs no data. Prints medians, baselines and "
     "ratios,\n"
     "messages and bytes, and writes benchmark.csv and benchmark_regions.csv into run.directory.\n"
-    "  --machine   measures what the machine can do: products, memory, transforms, messages; in turn with what\n"
+    "  --machine   measures what the machine can do: products, memory, transforms, messages; alternately with what\n"
     "              benchmark.only names, or nothing else\n"
     "  --model RANKS[xSPACE],...\n"
     "              measures nothing, but prints as CSV what the steps send and work by formula, on so many ranks,\n"

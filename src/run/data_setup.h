@@ -7,7 +7,7 @@
 #include "sinode/grid.h"
 #include "sinode/trajectory_file.h"
 
-/* Opens a trajectory and sees that it is for the parameters' grid. Collective over world. */
+/* Opens a trajectory and checks that it is for the parameters' grid. Collective over world. */
 SN_MUST_CHECK sn_status sn_setup_trajectory(const sn_app *app, const char *path, sn_trajectory_reader **reader);
 
 /*

@@ -5,7 +5,7 @@
 #include "app.h"
 #include "sinode/trajectory_file.h"
 
-/* Sees that x is that of the grid; where grid.coordinates is ignore, warns instead. Alike on all ranks. */
+/* Checks that x is that of the grid; where grid.coordinates is ignore, warns instead. Alike on all ranks. */
 SN_MUST_CHECK sn_status sn_input_check_x(const sn_app *app, const char *path, sn_trajectory_reader *reader);
 
 /* Logs what was done to read a file as it is. */

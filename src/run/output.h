@@ -20,7 +20,7 @@ SN_MUST_CHECK sn_status sn_output_lock_file(sn_app *app, const char *path, const
 SN_MUST_CHECK sn_status sn_output_check(const sn_app *app, const char *path, const char *key);
 
 /*
- * Sees that a file of a kind was written with the same values of the decisive keys or sections: error SN_ERROR_USAGE
+ * Checks that a file of a kind was written with the same values of the decisive keys or sections: error SN_ERROR_USAGE
  * naming the first that differs; `key` is what the user may change instead. Collective over world.
  */
 SN_MUST_CHECK sn_status sn_output_same_run(const sn_app *app, const char *path, const char *kind,

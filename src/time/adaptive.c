@@ -245,7 +245,7 @@ static sn_status backward_record(adaptive *a, ptrdiff_t samples, const double *r
         a->scratch[k] = -a->k_bar[k];
       }
     SN_TRY(sn_network_backward(sn_model_network(a->model), samples, stage, stage + values, a->scratch, a->r_bar[i],
-                               sn_gradient_in_turn(gradient, i == 0, &own)));
+                               sn_gradient_for_pass(gradient, i == 0, &own)));
     if (gradient) SN_TRY(sn_linear_gradient(sn_model_linear(a->model), samples, 1, a->k_bar, stage, gradient->values));
     SN_TRY(sn_linear_apply_transpose(sn_model_linear(a->model), samples, a->k_bar, a->scratch));
     for (ptrdiff_t k = 0; k < count; k++) a->r_bar[i][k] += a->scratch[k];
@@ -262,7 +262,7 @@ static sn_status backward(sn_stepper *stepper, ptrdiff_t samples, const double *
   sn_gradient own;
   for (ptrdiff_t k = first + count - 1; k >= first; k--)
     SN_TRY(backward_record(a, samples, a->records + k * record_size(a), lambda,
-                           sn_gradient_in_turn(gradient, k == first, &own)));
+                           sn_gradient_for_pass(gradient, k == first, &own)));
   a->record_count = first;
   return SN_OK;
 }

@@ -185,7 +185,7 @@ static sn_status network_backward(imex *scheme, int i, ptrdiff_t samples, const 
   add_column(scheme, i, -scheme->dt, nonlinear_weight, lambda, &sum);
   evaluate(&sum, count, scheme->f_bar);
   return sn_network_backward(sn_model_network(scheme->model), samples, tape, tape + sn_stepper_aligned(count),
-                             scheme->f_bar, u_bar, sn_gradient_in_turn(gradient, i == scheme->first, &own));
+                             scheme->f_bar, u_bar, sn_gradient_for_pass(gradient, i == scheme->first, &own));
 }
 
 /*

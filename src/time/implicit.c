@@ -250,7 +250,7 @@ static sn_status backward(sn_stepper *stepper, ptrdiff_t samples, const double *
   if (gradient) {
     for (ptrdiff_t k = 0; k < count; k++) scaled[k] = -scheme->gamma * w[k];
     SN_TRY(sn_network_backward(network, samples, at.end, at.end_tape, scaled, scheme->scratch,
-                               sn_gradient_in_turn(gradient, scheme->theta == 1, &own)));
+                               sn_gradient_for_pass(gradient, scheme->theta == 1, &own)));
     SN_TRY(sn_linear_gradient(linear, samples, scheme->gamma, w, at.end, gradient->values));
   }
   memcpy(lambda, w, (size_t)count * sizeof *lambda);

@@ -235,7 +235,7 @@ static sn_status backward_pass(sn_integrator *it, ptrdiff_t samples, ptrdiff_t i
     if (!storage->keeps_all && step < steps - 1) SN_TRY(recompute(it, samples, step + 1));
     it->stepper->skips_lambda = step == 0 && it->skips_initial;
     SN_TRY(it->stepper->ops->backward(it->stepper, samples, sn_storage_tape(storage, step), lambda,
-                                      sn_gradient_in_turn(gradient, step == 0, &own)));
+                                      sn_gradient_for_pass(gradient, step == 0, &own)));
     if (!storage->keeps_all && sn_storage_top_position(storage) == step) storage->held--;
     if (step % substeps == 0) {
       const double *bar = state_bars + step / substeps * count;

@@ -102,7 +102,7 @@ static void check_sum(int space, int groups) {
   /* What a backward pass is done with, from the end; replicas may be so at different times. */
   for (int b = sn_parameters_blocks(parameters) - 1; b > replica; b--) {
     sn_gradient own;
-    sn_gradient_final_from(sn_gradient_in_turn(sum, b < 3, &own), sn_parameters_block(parameters, b)->offset);
+    sn_gradient_final_from(sn_gradient_for_pass(sum, b < 3, &own), sn_parameters_block(parameters, b)->offset);
   }
   sn_reduction_add(reduction, 3);
   assert_that(sn_reduction_finish(reduction, &value, 2, numbers));

@@ -181,13 +181,13 @@ static void what_is_final_is_sent_at_once(void **state) {
   sn_reduction_begin(s.reduction, s.replicas, 1, s.gradient);
   sends = 0;
   sn_gradient_final_from(sn_reduction_chunk(s.reduction, false), last);
-  sn_gradient_final_from(sn_gradient_in_turn(sn_reduction_chunk(s.reduction, true), false, &own), last);
+  sn_gradient_final_from(sn_gradient_for_pass(sn_reduction_chunk(s.reduction, true), false, &own), last);
   sn_gradient_final_from(sn_reduction_chunk(s.reduction, true), last + 8);
   assert_int_equal(sends, 0);
-  sn_gradient_final_from(sn_gradient_in_turn(sn_reduction_chunk(s.reduction, true), true, &own), last);
+  sn_gradient_final_from(sn_gradient_for_pass(sn_reduction_chunk(s.reduction, true), true, &own), last);
   assert_that(each ? sends >= each : sends == 0);
   assert_that(sn_reduction_finish(s.reduction, &value, 0, NULL));
-  assert_that(!sn_gradient_in_turn(NULL, true, &own) && !sn_gradient_values(NULL));
+  assert_that(!sn_gradient_for_pass(NULL, true, &own) && !sn_gradient_values(NULL));
   tear_down(&s);
 }
 
