@@ -125,7 +125,7 @@ class Install(unittest.TestCase):
     def test_completion(self):
         self.assertEqual(self.complete("sinode", "tr"), ["train"])
         self.assertEqual(self.complete("sinode", "train", "c.yaml", "--ov"), ["--overwrite"])
-        self.assertEqual(self.complete("sinode", "train", "c.yaml", "--set", "grid."), ["grid.points=", "grid.length="])
+        self.assertEqual(self.complete("sinode", "train", "c.yaml", "--set", "grid."), ["grid.points=", "grid.length=", "grid.coordinates="])
         self.assertIn("ars343", self.complete("sinode", "train", "c.yaml", "--set", "integrator.scheme", "=", "ars"))
         self.assertEqual(self.complete("sinode", "train", "c.yaml", "--set", "generate.dealias", "="), ["true", "false"])
         self.assertEqual(self.complete("sinode", "explain", "run.s"), ["run.seed"])
