@@ -258,12 +258,13 @@ static sn_status backward_record(adaptive *a, ptrdiff_t samples, const double *r
 static sn_status backward(sn_stepper *stepper, ptrdiff_t samples, const double *tape, double *lambda,
                           const sn_gradient *gradient) {
   adaptive *a = (adaptive *)stepper;
-  const ptrdiff_t first = (ptrdiff_t)tape[0], count = (ptrdiff_t)tape[1];
+  interval_records records;
   sn_gradient own;
-  for (ptrdiff_t k = first + count - 1; k >= first; k--)
+  memcpy(&records, tape, sizeof records);
+  for (ptrdiff_t k = records.first + records.count - 1; k >= records.first; k--)
     SN_TRY(backward_record(a, samples, a->records + k * record_size(a), lambda,
-                           sn_gradient_for_pass(gradient, k == first, &own)));
-  a->record_count = first;
+                           sn_gradient_for_pass(gradient, k == records.first, &own)));
+  a->record_count = records.first;
   return SN_OK;
 }
 
