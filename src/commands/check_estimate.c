@@ -150,9 +150,6 @@ static sn_status check_counts(sn_layout layout, const sn_network_shape *shape, p
   return sn_count_to_int(samples * widest, "batch times the widest layer", &ignored);
 }
 
-/* |u| reaches this on the attractor of Kuramoto-Sivashinsky, whatever the domain. */
-static const double typical_max_abs_u = 3;
-
 static sn_status report_training(const sn_app *app, sn_layout layout, const sn_linear_part *part) {
   const sn_config *c = &app->config;
   const sn_network_shape shape = sn_network_shape_of(&c->model.network, c->grid.length);
@@ -164,7 +161,8 @@ static sn_status report_training(const sn_app *app, sn_layout layout, const sn_l
               "model: %.0f parameters of the network, %.0f of them on a rank; %td samples of a batch a replica",
               size.all, size.own, samples);
   SN_TRY(sn_setup_suits_optimizer(app, size.all + (double)sn_parameters_total(part->parameters, true)));
-  SN_TRY(sn_stability_check_parts(app, part->linear, part->grid, shape.kind, typical_max_abs_u, (ptrdiff_t)steps));
+  SN_TRY(
+      sn_stability_check_parts(app, part->linear, part->grid, shape.kind, SN_KS_TYPICAL_MAX_ABS_U, (ptrdiff_t)steps));
   sn_log_line(app->log, "scheme: %s, dt %g, %.0f steps a window", c->integrator.tableau->name, c->integrator.dt, steps);
   const double memory = (double)sn_memory_share(MPI_COMM_SELF) / (double)sysconf(_SC_NPROCESSORS_ONLN);
   SN_TRY(sn_estimate_report_solves(app, layout, part->linear, memory, samples));

@@ -6,12 +6,6 @@ static double nonlinear_weight(const sn_tableau *tableau, bool from_last, int i,
   return i == tableau->stages && from_last ? weight - sn_tableau_nonlinear(tableau, i - 1, j) : weight;
 }
 
-static void add_gamma(double value, sn_cost_stages *found) {
-  int known = 0;
-  while (known < found->gammas && found->gamma[known] != value) known++;
-  if (known == found->gammas) found->gamma[found->gammas++] = value;
-}
-
 /* As src/time/imex.c finds out what it needs: from the last stage on, what a later row takes of an earlier stage. */
 sn_cost_stages sn_cost_count_stages(const sn_tableau *tableau, double dt, bool has_network, bool estimates) {
   const int stages = tableau->stages;
@@ -35,7 +29,7 @@ sn_cost_stages sn_cost_count_stages(const sn_tableau *tableau, double dt, bool h
     found.applies |= gamma == 0 && needs_h;
     found.starts_with_solve = gamma != 0;
   }
-  for (int j = 0; j < stages; j++)
-    if (used[j] && sn_tableau_linear(tableau, j, j) != 0) add_gamma(dt * sn_tableau_linear(tableau, j, j), &found);
+  int solve[SN_TABLEAU_STAGES];
+  found.gammas = sn_tableau_gammas(tableau, dt, used, found.gamma, solve);
   return found;
 }

@@ -1,9 +1,7 @@
 #include "reduction_ops.h"
 
-#include <float.h>
 #include <math.h>
 
-#include "sinode/finite.h"
 #include "sinode/memory.h"
 
 /*
@@ -58,12 +56,6 @@ MPI_Request *sn_reduction_within(const sn_reduction *r, int bucket) {
 
 MPI_Request *sn_reduction_across(const sn_reduction *r, int bucket) {
   return sn_reduction_within(r, bucket) + r->within;
-}
-
-bool sn_reduction_is_finite(ptrdiff_t count, const double *values) {
-  int beyond = 0;
-  for (ptrdiff_t k = 0; k < count; k++) beyond |= !(fabs(values[k]) <= DBL_MAX);
-  return !beyond;
 }
 
 static void put(ptrdiff_t start, ptrdiff_t end, int *count, sn_range *bucket) {

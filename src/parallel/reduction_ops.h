@@ -51,6 +51,4 @@ MPI_Request *sn_reduction_within(const sn_reduction *r, int bucket);
 MPI_Request *sn_reduction_across(const sn_reduction *r, int bucket);
 static inline int sn_reduction_tag(int bucket, bool across) { return 2 * bucket + across; }
 
-bool sn_reduction_is_finite(ptrdiff_t count, const double *values);
-
 #endif

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "reduction_ops.h"
+#include "sinode/finite.h"
 #include "sinode/memory.h"
 #include "sinode/ordered_reduction.h"
 
@@ -67,7 +68,7 @@ static bool finish(sn_reduction *r, double *value, int count, double *numbers) {
   *value = o->vector ? shared[o->size] : shared[0];
   if (o->vector) memcpy(o->vector, shared, (size_t)o->size * sizeof *shared);
   for (int k = 0; k < count; k++) all[k] = numbers[k];
-  all[count] = o->vector && !sn_reduction_is_finite(o->size, o->vector);
+  all[count] = o->vector && !sn_all_finite(o->size, o->vector);
   MPI_Allreduce(MPI_IN_PLACE, all, count + 1, MPI_DOUBLE, MPI_SUM, sn_grid_world(r->grid));
   for (int k = 0; k < count; k++) numbers[k] = all[k];
   return all[count] == 0;

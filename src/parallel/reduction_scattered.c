@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "reduction_ops.h"
+#include "sinode/finite.h"
 #include "sinode/memory.h"
 
 typedef struct {
@@ -43,7 +44,7 @@ static bool add_terms(ptrdiff_t count, int terms, const double *const *term, dou
     const ptrdiff_t length = count - first < PIECE ? count - first : PIECE;
     memcpy(sum, term[0] + first, (size_t)length * sizeof *sum);
     for (int k = 1; k < terms; k++) add(length, term[k] + first, sum);
-    finite &= sn_reduction_is_finite(length, sum);
+    finite &= sn_all_finite(length, sum);
     memcpy(to + first, sum, (size_t)length * sizeof *to);
   }
   return finite;
@@ -142,7 +143,7 @@ static bool complete(scattered *s, int bucket) {
   const sn_reduction *r = &s->base;
   const sn_range part = sn_reduction_part(r, bucket);
   double *own = s->gradient.values + part.start;
-  if (r->replicas == 1) return sn_reduction_is_finite(part.count, own);
+  if (r->replicas == 1) return sn_all_finite(part.count, own);
   const double *incoming = incoming_parts(s, bucket);
   MPI_Waitall(r->across, sn_reduction_across(r, bucket), MPI_STATUSES_IGNORE);
   for (int group = 0; group < r->groups; group++) {
