@@ -128,7 +128,7 @@ class Install(unittest.TestCase):
         self.assertEqual(self.complete("sinode", "train", "c.yaml", "--set", "grid."), ["grid.points=", "grid.length=", "grid.coordinates="])
         self.assertIn("ars343", self.complete("sinode", "train", "c.yaml", "--set", "integrator.scheme", "=", "ars"))
         self.assertEqual(self.complete("sinode", "train", "c.yaml", "--set", "generate.dealias", "="), ["true", "false"])
-        self.assertEqual(self.complete("sinode", "explain", "run.s"), ["run.seed"])
+        self.assertEqual(self.complete("sinode", "explain", "run.se"), ["run.seed"])
 
     @unittest.skipUnless(LMOD.exists(), "there is no lmod")
     def test_modules(self):
