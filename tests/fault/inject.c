@@ -30,7 +30,7 @@ static const char *setting(const char *name, const char *fallback) {
 
 static bool is_our_rank(void) {
   const char *rank = getenv("SINODE_FAULT_RANK");
-  return !rank || strcmp(rank, setting("OMPI_COMM_WORLD_RANK", "0")) == 0;
+  return !rank || strcmp(rank, setting("OMPI_COMM_WORLD_RANK", setting("PMI_RANK", "0"))) == 0;
 }
 
 static bool wants(const char *what) { return strcmp(setting("SINODE_FAULT", ""), what) == 0 && is_our_rank(); }
