@@ -105,7 +105,9 @@ static hid_t access_by(const sn_file *file, const char *path) {
   if (file->rank == 0) sn_mpi_library_forget(path);
   MPI_Barrier(file->comm);
   hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-  H5Pset_fapl_mpio(access, file->comm, MPI_INFO_NULL);
+  MPI_Info hints = sn_mpi_library_hints();
+  H5Pset_fapl_mpio(access, file->comm, hints);
+  MPI_Info_free(&hints);
   H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V110);
   H5Pset_coll_metadata_write(access, true);
   return access;

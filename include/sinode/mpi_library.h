@@ -4,6 +4,7 @@
 #ifndef SINODE_MPI_LIBRARY_H
 #define SINODE_MPI_LIBRARY_H
 
+#include <mpi.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -27,6 +28,9 @@ const char *sn_mpi_library_io(char *text, size_t size);
 
 /* Before a file is opened, by one rank: removes what killed ranks may have left that would stop those who open it. */
 void sn_mpi_library_forget(const char *path);
+
+/* Hints with which files are opened; to be freed by MPI_Info_free. */
+MPI_Info sn_mpi_library_hints(void);
 
 /* Bytes that a rank's library takes while the program runs, where files have arrays of at most `largest` bytes. */
 double sn_mpi_library_memory(double largest);

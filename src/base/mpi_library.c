@@ -2,7 +2,6 @@
 
 #include <limits.h>
 #include <math.h>
-#include <mpi.h>
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,6 +102,18 @@ const char *sn_mpi_library_io(char *text, size_t size) {
 
 void sn_mpi_library_forget(const char *path) { (void)path; }
 #endif
+
+/*
+ * ROMIO lets each rank write its own part of a collective write where the parts do not overlap; a rank whose write
+ * failed then learns of it alone, leaves HDF5's collective call, and the others wait for it for ever. By way of the
+ * ranks that collect, which tell all, it does not. Open MPI's ompio does not know the hint.
+ */
+MPI_Info sn_mpi_library_hints(void) {
+  MPI_Info hints;
+  MPI_Info_create(&hints);
+  MPI_Info_set(hints, "romio_cb_write", "enable");
+  return hints;
+}
 
 /* Measured with the libraries of Debian 12 and their HDF5: buffers, and the array under way to a file. */
 double sn_mpi_library_memory(double largest) {
