@@ -86,6 +86,7 @@ static herr_t refuse_link(const char *parent_file, const char *parent, const cha
 }
 
 static sn_status prepare(MPI_Comm comm, const char *path, sn_file **out) {
+  H5dont_atexit(); /* what could not be closed is left to MPI_Abort, under which HDF5 would crash */
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* its messages become part of ours */
   H5PLset_loading_state(0);              /* a file must not load filter plugins */
   *out = NULL;
