@@ -17,7 +17,7 @@ configure_package_config_file(cmake/sinodeConfig.cmake.in ${CMAKE_BINARY_DIR}/si
                               INSTALL_DESTINATION ${package})
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/sinodeConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_BINARY_DIR}/sinodeConfig.cmake ${CMAKE_BINARY_DIR}/sinodeConfigVersion.cmake
-              cmake/SinodeDependencies.cmake DESTINATION ${package})
+              cmake/SinodeDependencies.cmake cmake/SinodeMpi.cmake DESTINATION ${package})
 
 file(RELATIVE_PATH to_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(cmake/sinode.pc.in ${CMAKE_BINARY_DIR}/sinode.pc @ONLY)

@@ -2,8 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <semaphore.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -12,6 +10,7 @@
 #include "read_back.h"
 #include "signature.h"
 #include "sinode/memory.h"
+#include "sinode/mpi_library.h"
 #include "sinode/version.h"
 
 enum { PATH_MOST = 1400, FORMAT = 1 };
@@ -87,6 +86,7 @@ static herr_t refuse_link(const char *parent_file, const char *parent, const cha
 }
 
 static sn_status prepare(MPI_Comm comm, const char *path, sn_file **out) {
+  H5dont_atexit(); /* what could not be closed is left to MPI_Abort, under which HDF5 would crash */
   H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* its messages become part of ours */
   H5PLset_loading_state(0);              /* a file must not load filter plugins */
   *out = NULL;
@@ -101,23 +101,14 @@ static sn_status prepare(MPI_Comm comm, const char *path, sn_file **out) {
   return SN_OK;
 }
 
-/*
- * OpenMPI (sharedfp/sm) guards the shared position of every file it opens, which HDF5 does not use, by a semaphore
- * named after the last part of the path alone. Ranks killed while they hold it leave it behind, and opening a
- * file of that name would then wait for ever.
- */
-static void forget_semaphore(const char *path) {
-  char name[NAME_MAX + 16];
-  const char *slash = strrchr(path, '/');
-  if (snprintf(name, sizeof name, "/OMPIO_%s", slash ? slash + 1 : path) < (int)sizeof name) sem_unlink(name);
-}
-
 /* Properties for MPI-IO, in a format that readers of HDF5 1.8 know as well. */
 static hid_t access_by(const sn_file *file, const char *path) {
-  if (file->rank == 0) forget_semaphore(path);
+  if (file->rank == 0) sn_mpi_library_forget(path);
   MPI_Barrier(file->comm);
   hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-  H5Pset_fapl_mpio(access, file->comm, MPI_INFO_NULL);
+  MPI_Info hints = sn_mpi_library_hints();
+  H5Pset_fapl_mpio(access, file->comm, hints);
+  MPI_Info_free(&hints);
   H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V110);
   H5Pset_coll_metadata_write(access, true);
   return access;

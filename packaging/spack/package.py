@@ -14,7 +14,7 @@ class Sinode(CMakePackage):
     version("main", branch="main")
 
     variant("shared", default=True, description="Build a shared library")
-    variant("native", default=False, description="Use all instructions of the machine that compiles")
+    variant("native", default=False, description="Use all instructions of the machine that compiles; else those of the target")
 
     depends_on("c", type="build")
     depends_on("cmake@3.25:", type="build")
@@ -34,10 +34,6 @@ class Sinode(CMakePackage):
             self.define_from_variant("BUILD_SHARED_LIBS", "shared"),
             self.define_from_variant("SINODE_NATIVE", "native"),
             self.define("BUILD_TESTING", self.run_tests),
-            # Debian names these after the MPI library they are built for.
-            self.define("SINODE_SCALAPACK_MODULE", "scalapack"),
-            self.define("SINODE_HDF5_MODULE", "hdf5"),
-            self.define("SINODE_HDF5_HL_LIBRARY", "hdf5_hl"),
         ]
 
     @run_after("install")

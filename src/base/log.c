@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "sinode/memory.h"
+#include "sinode/mpi_library.h"
 #include "sinode/timer.h"
 
 struct sn_log {
@@ -17,16 +18,8 @@ struct sn_log {
   double started, last, before; /* clock at the start and at the last line; what was done before the start */
 };
 
-/*
- * mpirun gives its ranks a terminal of their own even where its output goes into a file: there, lines are better. Its
- * marks are in the environment of every process once MPI_Init was called.
- */
-bool sn_log_is_terminal(void) {
-  static const char *const launched[] = {"OMPI_UNIVERSE_SIZE", "PMIX_RANK", "PMI_RANK", "SLURM_PROCID"};
-  for (size_t k = 0; k < sizeof launched / sizeof launched[0]; k++)
-    if (getenv(launched[k])) return false;
-  return isatty(STDOUT_FILENO) == 1;
-}
+/* mpirun gives its ranks a terminal of their own even where its output goes into a file: there, lines are better. */
+bool sn_log_is_terminal(void) { return !sn_mpi_library_was_launched() && isatty(STDOUT_FILENO) == 1; }
 
 sn_status sn_log_create(bool speaks, bool quiet, bool terminal, sn_log **out) {
   SN_TRY(SN_NEW(1, out));

@@ -12,6 +12,7 @@
 #include "sinode/checkpoint_file.h"
 #include "sinode/checksum.h"
 #include "sinode/memory.h"
+#include "sinode/mpi_library.h"
 
 /* What is written of a trajectory at most, in bytes. */
 static const double most_bytes = 1073741824;
@@ -130,41 +131,12 @@ static sn_status pass_checkpoint(sn_app *app, const sn_grid *grid, const char *p
   return status;
 }
 
-/*
- * The parts of Open MPI that have been loaded to open these files: "ompio (dynamic_gen2)", or "romio321". Empty with
- * another MPI, or one that is linked statically.
- */
-static void name_components(char *text, size_t size) {
-  char line[1024], collective[160] = "";
-  bool romio = false;
-  FILE *maps = fopen("/proc/self/maps", "r");
-  *text = '\0';
-  while (maps && fgets(line, sizeof line, maps)) {
-    const char *name = strstr(line, "mca_fcoll_");
-    if (strstr(line, "mca_io_romio")) romio = true;
-    if (!name || !strstr(line, "r-xp")) continue;
-    name += strlen("mca_fcoll_");
-    const size_t used = strlen(collective);
-    snprintf(collective + used, sizeof collective - used, "%s%.*s", used ? ", " : "", (int)strcspn(name, "."), name);
-  }
-  if (maps) fclose(maps);
-  if (*collective)
-    snprintf(text, size, "ompio (%s)", collective);
-  else if (romio)
-    snprintf(text, size, "romio");
-}
-
 static void report_component(const sn_app *app) {
-  char library[MPI_MAX_LIBRARY_VERSION_STRING], components[200];
-  int length;
-  MPI_Get_library_version(library, &length);
-  library[strcspn(library, ",\n")] = '\0';
-  name_components(components, sizeof components);
-  sn_log_line(app->log, "io: MPI-IO of %s%s%s", library, *components ? ": " : "", components);
-  if (strstr(components, "vulcan"))
-    sn_log_warning(app->log,
-                   "OMPI_MCA_fcoll allows vulcan, Open MPI's way of collective writing that has corrupted files before "
-                   "4.1.7; leave the choice to sinode, or set it to dynamic_gen2");
+  char library[MPI_MAX_LIBRARY_VERSION_STRING], component[200];
+  sn_mpi_library_name(library, sizeof library);
+  const char *warning = sn_mpi_library_io(component, sizeof component);
+  sn_log_line(app->log, "io: MPI-IO of %s%s%s", library, *component ? ": " : "", component);
+  if (warning) sn_log_warning(app->log, "%s", warning);
 }
 
 sn_status sn_check_io(sn_app *app, const sn_grid *grid) {

@@ -8,7 +8,8 @@
 
 #include "command_line.h"
 #include "config/spelling.h"
-#include "sinode/version.h"
+#include "sinode/mpi_library.h"
+#include "version.h"
 
 static const sn_term options[] = {
     {"--set section.key=value", "takes the place of the value in the parameter file; may be repeated"},
@@ -122,7 +123,7 @@ static sn_status run(const sn_program *program, sn_app *app, int argc, char **ar
   if (line.version || line.help) {
     if (app->rank) return SN_OK;
     if (line.version)
-      printf("%s %s (%s, %s)\n", program->name, SINODE_VERSION, SINODE_COMMIT, SINODE_COMPILER);
+      sn_version_print(program->name, stdout);
     else if (line.command && program->commands > 1)
       sn_program_print_help(program, line.command);
     else
@@ -173,30 +174,13 @@ static int validate_printed(const sn_app *app, int code) {
   return code ? code : SN_ERROR_FILE;
 }
 
-/*
- * A process that no launcher has started is the only one and needs no network, for which Open MPI would look around for
- * a quarter of a second, nor a list of the machine's devices, which takes a third of the rest.
- */
-static void start_fast_if_alone(void) {
-  static const char *const launchers[] = {"PMIX_RANK", "PMI_RANK", "PMI_FD", "OMPI_COMM_WORLD_RANK", "SLURM_PROCID"};
-  for (size_t k = 0; k < sizeof launchers / sizeof *launchers; k++)
-    if (getenv(launchers[k])) return;
-  setenv("OMPI_MCA_pml", "ob1", 0);
-  setenv("OMPI_MCA_btl", "self", 0);
-  setenv("HWLOC_COMPONENTS", "-pci,-linuxio", 0);
-}
-
 int sn_program_main(const sn_program *program, int argc, char **argv) {
   delegate(program, argc, argv);
-  /* OpenMPI's default way of writing files in parallel (fcoll/vulcan) has corrupted data in 4.1; this one has not. */
-  setenv("OMPI_MCA_fcoll", "dynamic_gen2", 0);
-  /* Shared positions in files, which nobody here uses: this way of them puts a path into 256 bytes, however long, and
-     hangs where the disk is full. */
-  setenv("OMPI_MCA_sharedfp", "^lockedfile", 0);
-  start_fast_if_alone();
+  sn_mpi_library_prepare();
   signal(SIGXFSZ, SIG_IGN); /* a file beyond the limit set on sizes is an error of the write, not the end */
   const bool terminal = sn_log_is_terminal();
   MPI_Init(&argc, &argv);
+  sn_mpi_library_restore_stdout();
   sn_app app = {.world = MPI_COMM_WORLD, .terminal = terminal, .started = sn_clock()};
   MPI_Comm_rank(app.world, &app.rank);
   MPI_Comm_size(app.world, &app.ranks);

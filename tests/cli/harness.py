@@ -68,7 +68,7 @@ def finish(process):
     try:
         out, err = process.communicate(timeout=TIMEOUT)
     except subprocess.TimeoutExpired:
-        ranks = children(process.pid)
+        ranks = ranks_of(process)
         for number in (signal.SIGTERM, signal.SIGKILL):
             for pid in (*ranks, process.pid):
                 send(pid, number)
@@ -83,6 +83,11 @@ def finish(process):
 
 def run(folder, *arguments, ranks=1, space=None):
     return finish(start(folder, arguments, ranks, space))
+
+
+def mpi_library():
+    """Name and version of the MPI library, "Open MPI 4.1.4" say."""
+    return re.search(r"^MPI: (.*) \(compiled", run(None, "--version")[1], re.MULTILINE)[1]
 
 
 def state(pid):
@@ -107,10 +112,24 @@ def has_signal_waiting(pid):
     return any(int(mask, 16) for mask in re.findall(r"^(?:SigPnd|ShdPnd):\s+(\w+)$", text, re.MULTILINE))
 
 
-def children(pid):
-    """Processes started by another."""
-    numbers = [int(entry.name) for entry in pathlib.Path("/proc").iterdir() if entry.name.isdigit()]
-    return [number for number in numbers if state(number)[1] == pid]
+def ranks_of(process):
+    """The processes of the program that a launcher has started, by itself (Open MPI) or by a proxy (MPICH), in the order
+    of their ranks."""
+    parents = {int(entry.name): state(int(entry.name))[1] for entry in pathlib.Path("/proc").iterdir()
+               if entry.name.isdigit()}
+    below, generation = set(), {process.pid}
+    while generation:
+        generation = {pid for pid, parent in parents.items() if parent in generation}
+        below |= generation
+    return sorted(pid for pid in below if runs_program(pid))
+
+
+def runs_program(pid):
+    """Whether it is sinode or sinode-bench, which is beside it."""
+    try:
+        return os.path.dirname(os.readlink(f"/proc/{pid}/exe")) == os.path.dirname(os.path.realpath(PROGRAM))
+    except OSError:
+        return False
 
 
 def send(pid, number):

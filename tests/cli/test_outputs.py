@@ -219,7 +219,7 @@ class Watching(harness.Case):
                     break
                 time.sleep(0.1)
         finally:
-            for pid in harness.children(process.pid):
+            for pid in harness.ranks_of(process):
                 harness.send(pid, 15)
             process.wait(timeout=harness.TIMEOUT)
         self.assertRegex((self.folder / "log").read_bytes().decode(), r"\r\x1b\[Ktraining \[#*-*\] +\d+%  .*MiB  ETA \d+:\d\d")

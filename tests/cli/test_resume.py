@@ -73,7 +73,7 @@ class Resume(StepByStep):
         deadline = time.monotonic() + harness.TIMEOUT
         while not (checkpoints.is_dir() and any(checkpoints.glob("*.h5"))) and time.monotonic() < deadline:
             time.sleep(0.05)
-        for pid in harness.children(process.pid) if ranks > 1 else [process.pid]:
+        for pid in harness.ranks_of(process) if ranks > 1 else [process.pid]:
             harness.send(pid, number)
         return harness.finish(process)[0]
 
@@ -323,7 +323,7 @@ class Lock(harness.Case):
         return process
 
     def end(self, process, number=signal.SIGKILL):
-        for pid in (*harness.children(process.pid), process.pid):
+        for pid in (*harness.ranks_of(process), process.pid):
             harness.send(pid, number)
         process.communicate()
 

@@ -60,7 +60,8 @@ class Case(harness.Case):
         mark = self.mark = self.folder.parent / "met"
         mark.unlink(missing_ok=True)
         must_meet = more.pop("met", True)
-        environment = dict(LD_PRELOAD=LIBRARY, SINODE_FAULT=fault, SINODE_FAULT_AT=str(at), SINODE_FAULT_PATH=path,
+        preload = " ".join(filter(None, (LIBRARY, os.environ.get("LD_PRELOAD"))))
+        environment = dict(LD_PRELOAD=preload, SINODE_FAULT=fault, SINODE_FAULT_AT=str(at), SINODE_FAULT_PATH=path,
                            SINODE_FAULT_MARK=str(mark), **more)
         if error is not None:
             environment["SINODE_FAULT_ERROR"] = str(error)

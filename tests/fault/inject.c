@@ -19,8 +19,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char *setting(const char *name, const char *fallback) {
@@ -30,7 +30,7 @@ static const char *setting(const char *name, const char *fallback) {
 
 static bool is_our_rank(void) {
   const char *rank = getenv("SINODE_FAULT_RANK");
-  return !rank || strcmp(rank, setting("OMPI_COMM_WORLD_RANK", "0")) == 0;
+  return !rank || strcmp(rank, setting("OMPI_COMM_WORLD_RANK", setting("PMI_RANK", "0"))) == 0;
 }
 
 static bool wants(const char *what) { return strcmp(setting("SINODE_FAULT", ""), what) == 0 && is_our_rank(); }
@@ -188,7 +188,10 @@ __attribute__((destructor)) static void end(void) {
 __attribute__((constructor)) static void begin(void) {
   if (!wants("exit") || !strstr(program_invocation_short_name, "sinode")) return;
   const long wait = atol(setting("SINODE_FAULT_AT", "1000"));
-  const struct itimerval once = {.it_value = {.tv_sec = wait / 1000, .tv_usec = wait % 1000 * 1000}};
-  signal(SIGALRM, leave);
-  setitimer(ITIMER_REAL, &once, NULL);
+  const struct itimerspec once = {.it_value = {.tv_sec = wait / 1000, .tv_nsec = wait % 1000 * 1000000}};
+  struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN}; /* SIGALRM is the program's own */
+  timer_t timer;
+  signal(SIGRTMIN, leave);
+  timer_create(CLOCK_MONOTONIC, &event, &timer);
+  timer_settime(timer, 0, &once, NULL);
 }

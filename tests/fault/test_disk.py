@@ -45,8 +45,10 @@ class Write(faults.Case):
 
     def test_error_of_one_rank(self):
         """... on the second of two ranks that write -> the same"""
+        hints = self.folder.parent / "hints"
+        hints.write_text("cb_config_list *:2\ncb_nodes 2\n")
         self.training("error", error=errno.EIO, rank=1, settings=("model.nonlinear.hidden=[300]",),
-                      OMPI_MCA_io_ompio_num_aggregators="2")
+                      OMPI_MCA_io_ompio_num_aggregators="2", ROMIO_HINTS=str(hints))
 
     def test_no_space(self):
         """... for want of space (ENOSPC) -> the same"""

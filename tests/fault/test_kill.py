@@ -27,7 +27,7 @@ class Kill(faults.Case):
         while kills < KILLS:
             process = self.start(command, arguments, ranks, space)
             time.sleep(faults.RANDOM.uniform(0, 1.1 * seconds))
-            pids = harness.children(process.pid) if ranks > 1 else [process.pid]
+            pids = harness.ranks_of(process) if ranks > 1 else [process.pid]
             for pid in [faults.RANDOM.choice(pids)] if one and pids else pids:
                 harness.send(pid, signal.SIGKILL)
             if pids:
@@ -45,7 +45,7 @@ class Kill(faults.Case):
         """The exit status. Open MPI's launcher may stay alone, where ranks were killed while they called it ("PMIX ERROR:
         UNREACHABLE")."""
         killed = time.monotonic()
-        while process.poll() is None and [pid for pid in harness.children(process.pid) if harness.is_alive(pid)]:
+        while process.poll() is None and [pid for pid in harness.ranks_of(process) if harness.is_alive(pid)]:
             self.assertLess(time.monotonic() - killed, harness.TIMEOUT, "the others did not end")
             time.sleep(0.02)
         try:

@@ -45,7 +45,7 @@ PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 SEARCH = "/usr/sbin:/sbin:" + os.environ.get("PATH", "")
 
 
-# What tests/launch.py and CMakeLists.txt set for the other tests.
+# What tests/launch.py and tests/mpi set for the other tests.
 MPI = ("OMPI_MCA_orte_", "OMPI_MCA_pml", "OMPI_MCA_btl", "OMPI_MCA_osc", "OMPI_MCA_ess", "PRTE_MCA_", "PMIX_", "HWLOC_")
 
 
