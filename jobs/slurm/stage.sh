@@ -23,11 +23,12 @@ export SLURM_PMIX_FENCE=${SLURM_PMIX_FENCE:-tree}
 if [ "$(id -u)" = 0 ]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
 
 # Where ranks are started by mpirun, or by a srun that names no folder for their session, it is one of this job alone:
-# in the folder that all of a user share, jobs that start at the same moment may take it from each other.
-sessions=${TMPDIR:-/tmp}/sinode-$SLURM_JOB_ID
-[ ${#sessions} -le 40 ] || sessions=/tmp/sinode-$SLURM_JOB_ID # sockets are below it, and their paths are short
+# in the folder that all of a user share, jobs that start at the same moment may take it from each other. No job of
+# another cluster may have the name either.
+sessions=${TMPDIR:-/tmp}
+[ ${#sessions} -le 24 ] || sessions=/tmp # sockets are below it, and their paths are short
+sessions=$(mktemp -d "$sessions/sinode-$SLURM_JOB_ID-XXXXXX") || die 3 "no folder for MPI's session can be made"
 export OMPI_MCA_orte_tmpdir_base=$sessions PRTE_MCA_prte_tmpdir_base=$sessions
-mkdir -m 700 "$sessions" 2>/dev/null || [ -O "$sessions" ] || die 3 "$sessions cannot be made, or is another user's"
 trap 'rm -rf "$sessions"' EXIT
 
 # One rank for every --cpus-per-task of the node's processors, unless ranks were asked for. SLURM keeps a number of
