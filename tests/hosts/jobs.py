@@ -49,7 +49,7 @@ class Case(harness.Case):
 
     def assert_completes(self, job, seconds):
         found = self.slurm.wait_for(job, *ENDED, seconds=seconds)
-        self.assertEqual(found, "COMPLETED", f"job {job}\n{self.log(job)}")
+        self.assertEqual(found, "COMPLETED", f"job {job}\n{self.log('*')}")
 
     def status(self, run="run"):
         """status.json, or nothing; it is replaced whole."""
