@@ -55,7 +55,6 @@ class Process(faults.Case):
             with self.subTest(rank=rank):
                 status, _, _ = self.injected("exit", "train", "train.epochs=100000", "run.directory=other",
                                              "train.checkpoint.every=1", at=2500, rank=rank)
-                self.assertFalse((self.folder / "other/model.h5").exists())
                 state = json.loads((self.folder / "other/status.json").read_text())["state"]
                 self.assertEqual(state, "running")
                 if harness.mpi_library().startswith("Open MPI"):  # MPICH's mpiexec ends with the rank's own status, 0
