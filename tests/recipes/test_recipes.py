@@ -62,7 +62,7 @@ RECIPES = {
         ("include/sinode/network.h", "MEMBER(SN_NETWORK_KS,",
          '  MEMBER(SN_NETWORK_POLYNOMIAL, "polynomial", sn_network_polynomial) \\'),
         ("include/sinode/network.h", "ptrdiff_t products;", "  ptrdiff_t degree; /* polynomial */"),
-        ("src/config/schema.c", "of a product network: how many products it sums",
+        ("src/config/schema.c", "of a bilinear convolution (product): how many products it sums",
          '    {"model.nonlinear.degree", INTEGER(model.network.degree), .fallback = "3", WITHIN(1, 16),\n'
          '     .commands = BUILDS, .help = "of a polynomial"},')),
     "solver": Recipe(

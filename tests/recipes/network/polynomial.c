@@ -40,15 +40,16 @@ static sn_status forward(sn_network *network, ptrdiff_t samples, const double *u
 }
 
 static sn_status backward(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
-                          const double *f_bar, double *u_bar, double *gradient) {
+                          const double *f_bar, double *u_bar, const sn_gradient *gradient) {
   const polynomial *p = (const polynomial *)network;
   (void)tape;
   for (ptrdiff_t k = 0; k < values_of(network, samples); k++) {
     double slope, power = f_bar[k] * u[k];
     evaluate(p, weights_of(p), u[k], &slope);
     if (u_bar) u_bar[k] = slope * f_bar[k];
-    for (ptrdiff_t d = 0; d < p->degree && gradient; d++, power *= u[k]) gradient[p->offset + d] += power;
+    for (ptrdiff_t d = 0; d < p->degree && gradient; d++, power *= u[k]) gradient->values[p->offset + d] += power;
   }
+  if (gradient) sn_gradient_final_from(gradient, p->offset);
   return SN_OK;
 }
 
