@@ -1,7 +1,7 @@
 """The memory that `check` estimates is what a run takes at its peak, within a tenth, whatever takes it.
 
-Up to 8 MiB of it are buffers that MPI fills or not, as messages come early or late: the same run has been seen to peak at
-93 and at 107 MiB.
+Of several ranks, up to 8 MiB of it are buffers that MPI fills or not, as messages come early or late: the same run on two
+has been seen to peak at 93 and at 107 MiB.
 """
 import re
 import unittest
@@ -31,13 +31,14 @@ CASES = [
 ]
 
 
-BUFFERS = 8  # MiB, of MPI
+BUFFERS = 8  # MiB, of MPI, for the parts of a file that come from other ranks
 
 
 class MemoryTest(Case):
-    def assert_estimated(self, estimated, measured):
+    def assert_estimated(self, estimated, measured, ranks):
+        least = estimated - (BUFFERS if ranks > 1 else 0)
         self.assertGreater(estimated / measured - 1, -0.1, f"estimated {estimated}, measured {measured}")
-        self.assertLess((estimated - BUFFERS) / measured - 1, 0.1, f"estimated {estimated}, measured {measured}")
+        self.assertLess(least / measured - 1, 0.1, f"estimated {estimated}, measured {measured}")
 
     def test_memory_is_estimated(self):
         for points in (16, 64, 128, 256, 512):
@@ -53,8 +54,8 @@ class MemoryTest(Case):
                 out, _ = self.sinode("train", *words, ranks=ranks, space=space)
                 found = re.search(r"memory: (\d+) MiB a rank at its peak, (\d+) estimated", out)
                 measured, same = map(float, found.groups())
-                self.assert_estimated(estimated, measured)
-                self.assert_estimated(same, measured)
+                self.assert_estimated(estimated, measured, ranks)
+                self.assert_estimated(same, measured, ranks)
 
 
 if __name__ == "__main__":
