@@ -31,4 +31,12 @@ SN_MUST_CHECK sn_status sn_halo_end(sn_halo *halo);
 const double *sn_halo_left(const sn_halo *halo);
 const double *sn_halo_right(const sn_halo *halo);
 
+/*
+ * The transpose of an exchange: what stands in the halos, left and right (rows, width), is added to the points that it
+ * stands for; row i of this rank's block begins at values + i * stride. The order of the sums depends on the number of
+ * ranks alone. Collective over space.
+ */
+SN_MUST_CHECK sn_status sn_halo_add(sn_halo *halo, ptrdiff_t rows, const double *left, const double *right,
+                                    double *values, ptrdiff_t stride);
+
 #endif

@@ -176,5 +176,54 @@ sn_status sn_halo_end(sn_halo *halo) {
   return SN_OK;
 }
 
+static void add_rows(ptrdiff_t rows, ptrdiff_t points, const double *from, ptrdiff_t from_stride, double *to,
+                     ptrdiff_t to_stride) {
+  for (ptrdiff_t i = 0; i < rows; i++)
+    for (ptrdiff_t j = 0; j < points; j++) to[i * to_stride + j] += from[i * from_stride + j];
+}
+
+/* What came in goes out: each message of an exchange in the other direction. */
+static void begin_back(sn_halo *halo, ptrdiff_t rows, const double *const side[SIDES]) {
+  const MPI_Comm comm = sn_grid_space(halo->grid);
+  MPI_Request *request = halo->requests;
+  for (int i = 0; i < halo->sends; i++) {
+    const message *out = &halo->send[i];
+    MPI_Irecv(halo->send_buffer + rows * out->before, (int)(rows * out->points), MPI_DOUBLE, out->rank, TAG, comm,
+              request++);
+  }
+  for (int i = 0; i < halo->receives; i++) {
+    const message *in = &halo->receive[i];
+    double *const buffer = halo->receive_buffer + rows * in->before, *end = buffer;
+    for (int s = 0; s < in->count; s++) {
+      const segment *part = &in->segments[s];
+      copy_rows(rows, part->points, side[part->side] + part->halo, halo->width, end, part->points);
+      end += rows * part->points;
+    }
+    MPI_Isend(buffer, (int)(rows * in->points), MPI_DOUBLE, in->rank, TAG, comm, request++);
+  }
+}
+
+sn_status sn_halo_add(sn_halo *halo, ptrdiff_t rows, const double *left, const double *right, double *values,
+                      ptrdiff_t stride) {
+  const double *const side[SIDES] = {left, right};
+  sn_timer_start(sn_grid_timer(halo->grid), SN_TIME_HALO);
+  begin_back(halo, rows, side);
+  for (int s = 0; s < halo->self.count; s++) {
+    const segment *part = &halo->self.segments[s];
+    add_rows(rows, part->points, side[part->side] + part->halo, halo->width, values + part->block, stride);
+  }
+  MPI_Waitall(halo->receives + halo->sends, halo->requests, MPI_STATUSES_IGNORE);
+  for (int i = 0; i < halo->sends; i++) {
+    const message *out = &halo->send[i];
+    const double *buffer = halo->send_buffer + rows * out->before;
+    for (int s = 0; s < out->count; s++) {
+      add_rows(rows, out->segments[s].points, buffer, out->segments[s].points, values + out->segments[s].block, stride);
+      buffer += rows * out->segments[s].points;
+    }
+  }
+  sn_timer_stop(sn_grid_timer(halo->grid), SN_TIME_HALO);
+  return SN_OK;
+}
+
 const double *sn_halo_left(const sn_halo *halo) { return halo->side[0]; }
 const double *sn_halo_right(const sn_halo *halo) { return halo->side[1]; }
