@@ -43,8 +43,26 @@ typedef struct {
   bool precondition;  /* GMRES by (I - gamma A)^-1 */
 } sn_newton_control;
 
+/*
+ * Where a step is made. On the whole grid, solves and networks exchange what they need stage by stage. On subdomains
+ * (sinode/subdomains.h), a whole step is made on one after the other, in the cache, with an overlap as wide as a step
+ * reaches: one exchange with the neighbours a step, whatever the stages, and nothing else. For schemes of a fixed step
+ * and models whose step reaches a limited number of points: a stencil, with a convolution, a product or no network.
+ * `auto` takes subdomains where that is so and the domain is long enough that it is faster.
+ */
+typedef enum { SN_STEPS_AUTO, SN_STEPS_WHOLE_GRID, SN_STEPS_SUBDOMAINS } sn_step_domain;
+
+extern const sn_name sn_step_domains[];
+
+typedef struct {
+  sn_step_domain domain;
+  ptrdiff_t length; /* points of a subdomain, overlaps included; 0: chosen */
+  double tolerance; /* what of a step's kernel may be beyond the overlap; 0: 1e-15 */
+} sn_subdomain_control;
+
 typedef struct {
   const sn_tableau *tableau;
+  sn_subdomain_control subdomains;
   double dt; /* divides the interval; adaptive: the step tried first in every interval */
   sn_step_control control;
   sn_newton_control newton;
@@ -144,6 +162,9 @@ SN_MUST_CHECK sn_status sn_integrator_stable_step(const sn_integrator *integrato
 
 /* Whether the last pass, or pair of passes, stayed within those bounds as far as this rank alone can tell. Local. */
 bool sn_integrator_within_bounds(const sn_integrator *integrator);
+
+/* Where steps are made, and why, in one line for the user. Local. */
+const char *sn_integrator_domain_reason(const sn_integrator *integrator);
 
 /* Of the solver of the implicit stages: one line for the user, and the factorizations so far (0 without one). */
 const char *sn_integrator_solver_reason(const sn_integrator *integrator);

@@ -29,6 +29,17 @@ SN_MUST_CHECK sn_status sn_model_create(const sn_grid *grid, const sn_linear_sha
                                         const sn_network_shape *network, ptrdiff_t samples, sn_model **out);
 void sn_model_destroy(sn_model **model);
 
+/*
+ * A model like `model`, on another grid of the same spacing; its parameters, of the same layout, are 0 until
+ * sn_model_follow. For models whose coefficients do not depend on the number of grid points and are the same on all
+ * ranks. Collective over world. Error SN_ERROR_USAGE: others.
+ */
+SN_MUST_CHECK sn_status sn_model_create_like(const sn_model *model, const sn_grid *grid, ptrdiff_t samples,
+                                             sn_model **out);
+
+/* Takes the parameters of the model that it is like, if they have changed since. Collective over space. */
+SN_MUST_CHECK sn_status sn_model_follow(sn_model *model, const sn_model *leader);
+
 const sn_grid *sn_model_grid(const sn_model *model);
 sn_linear *sn_model_linear(const sn_model *model);
 sn_network *sn_model_network(const sn_model *model);

@@ -108,6 +108,10 @@ const char *sn_network_kind_name(sn_network_kind kind);
 /* Whether its weights are of one number of grid points, rather than of one spacing. Local. */
 bool sn_network_is_of_one_grid(sn_network_kind kind);
 
+/* Points to either side that a value of F depends on; SN_NETWORK_WHOLE_GRID: on all. Local. */
+enum { SN_NETWORK_WHOLE_GRID = -1 };
+ptrdiff_t sn_network_reach(const sn_network_shape *shape);
+
 /* Dimensions of a layer's weight: 2 (out, in) or 3 (out, in, kernel); 0 if there are no layers. Local. */
 int sn_network_weight_dimensions(sn_network_kind kind);
 

@@ -81,8 +81,9 @@ static sn_status report_integration(const sn_app *app, sn_model *model, const sn
   if (!status)
     status = sn_stability_check(app, model, SN_KS_TYPICAL_MAX_ABS_U, sn_integrator_steps(integrator, c->train.window));
   const double window = (double)c->train.window * round(interval / c->integrator.dt);
-  sn_log_line(app->log, "scheme: %s, dt %g, %.0f steps a window; solver %s", c->integrator.tableau->name,
-              c->integrator.dt, window, sn_integrator_solver_reason(integrator));
+  sn_log_line(app->log, "scheme: %s, dt %g, %.0f steps a window; steps on %s; solver %s", c->integrator.tableau->name,
+              c->integrator.dt, window, sn_integrator_domain_reason(integrator),
+              sn_integrator_solver_reason(integrator));
   sn_log_line(app->log, "adjoint storage: %s", sn_integrator_storage_reason(integrator));
   const sn_layout layout = layout_of(grid);
   if (!status) status = sn_estimate_report_solves(app, layout, sn_model_linear(model), share, samples);

@@ -120,8 +120,8 @@ static sn_status find_exponents(exponents_run *r) {
   SN_TRY(sn_output_lock_file(r->app, c->lyapunov.file, "lyapunov.file"));
   SN_TRY(sn_output_check(r->app, c->lyapunov.file, "lyapunov.file"));
   SN_TRY_TIMED(r->app->timer, SN_TIME_SETUP, prepare(r));
-  sn_log_line(r->app->log, "scheme: %s, dt %g; solver %s", c->integrator.tableau->name, c->integrator.dt,
-              sn_integrator_solver_reason(r->integrator));
+  sn_log_line(r->app->log, "scheme: %s, dt %g; steps on %s; solver %s", c->integrator.tableau->name, c->integrator.dt,
+              sn_integrator_domain_reason(r->integrator), sn_integrator_solver_reason(r->integrator));
   SN_TRY(run_all(r));
   return report(r);
 }

@@ -102,8 +102,8 @@ static sn_status prepare(sn_prediction *p) {
     SN_TRY(SN_NEW((p->chunk + 1) * samples, &p->estimate));
     SN_TRY(SN_NEW(sn_integrator_steps(p->integrator, p->chunk) * samples, &p->squares));
   }
-  sn_log_line(p->app->log, "scheme: %s, dt %g; solver %s", c->integrator.tableau->name, c->integrator.dt,
-              sn_integrator_solver_reason(p->integrator));
+  sn_log_line(p->app->log, "scheme: %s, dt %g; steps on %s; solver %s", c->integrator.tableau->name, c->integrator.dt,
+              sn_integrator_domain_reason(p->integrator), sn_integrator_solver_reason(p->integrator));
   SN_TRY(begin_baselines(p));
   return sn_prediction_open(p);
 }

@@ -122,8 +122,8 @@ static void announce(const sn_training *t, double interval) {
               sn_network_kind_name(sn_network_get_shape(sn_model_network(t->model))->kind),
               sn_linear_kind_name(sn_linear_get_kind(sn_model_linear(t->model))),
               sn_parameters_total(parameters, true));
-  sn_log_line(t->app->log, "scheme: %s, dt %g; solver %s", c->integrator.tableau->name, c->integrator.dt,
-              sn_integrator_solver_reason(t->integrator));
+  sn_log_line(t->app->log, "scheme: %s, dt %g; steps on %s; solver %s", c->integrator.tableau->name, c->integrator.dt,
+              sn_integrator_domain_reason(t->integrator), sn_integrator_solver_reason(t->integrator));
   sn_log_line(t->app->log, "adjoint storage: %s", sn_integrator_storage_reason(t->integrator));
 }
 

@@ -170,6 +170,16 @@ static const sn_config_key keys[] = {
      .commands = ROLLS, .help = "implicit schemes: more than these are the error 'did not converge'"},
     {"integrator.newton.precondition", SWITCH(integrator.newton.precondition), .fallback = "true", .commands = ROLLS,
      .help = "implicit schemes: GMRES by the factorized linear part (I - gamma A)^-1"},
+    {"integrator.subdomains.domain", CHOICE(integrator.subdomains.domain, sn_step_domains), .fallback = "auto",
+     .commands = ROLLS,
+     .help =
+         "where a time step is made: on the whole grid, where each stage exchanges what it needs, or on overlapping "
+         "subdomains one after the other, with one exchange a step (a stencil, a conv or product network, a fixed "
+         "step); auto chooses"},
+    {"integrator.subdomains.length", INTEGER(integrator.subdomains.length), .fallback = "0", WITHIN(0, 2147483647),
+     .unit = "points", .commands = ROLLS, .help = "of a subdomain with its overlaps; 0: chosen for the cache"},
+    {"integrator.subdomains.tolerance", REAL(integrator.subdomains.tolerance), .fallback = "1e-15", WITHIN(1e-16, 1e-3),
+     .commands = ROLLS, .help = "what part of a step's kernel may be beyond the overlap, which follows from it"},
     {"integrator.solver.kind", CHOICE(integrator.solver.kind, sn_solver_kinds), .fallback = "auto", .commands = ROLLS,
      .help = "of the implicit stages: fft for circulant A, banded for stencils, dense (both by ScaLAPACK), gmres; auto "
              "chooses"},

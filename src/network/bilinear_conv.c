@@ -210,5 +210,8 @@ static const char *set_layers(sn_network_shape *shape, int layers, const ptrdiff
   return NULL;
 }
 
+/* Of the factors, and of what is made of their products. */
+static ptrdiff_t reach(const sn_network_shape *shape) { return 2 * (ptrdiff_t)(shape->kernel / 2); }
+
 const sn_network_type sn_network_bilinear = {
-    .create = create, .weight_dimensions = 3, .choose = choose, .set_layers = set_layers};
+    .create = create, .weight_dimensions = 3, .reach = reach, .choose = choose, .set_layers = set_layers};

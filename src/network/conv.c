@@ -213,4 +213,6 @@ static void choose(const sn_network_options *options, sn_network_shape *shape) {
   sn_network_set_widths(&options->channels, shape);
 }
 
-const sn_network_type sn_network_conv = {.create = create, .weight_dimensions = 3, .choose = choose};
+static ptrdiff_t reach(const sn_network_shape *shape) { return (shape->hidden + 1) * (ptrdiff_t)(shape->kernel / 2); }
+
+const sn_network_type sn_network_conv = {.create = create, .weight_dimensions = 3, .reach = reach, .choose = choose};

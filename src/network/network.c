@@ -23,6 +23,12 @@ const char *sn_network_kind_name(sn_network_kind kind) {
 }
 
 bool sn_network_is_of_one_grid(sn_network_kind kind) { return types[kind]->one_grid; }
+
+ptrdiff_t sn_network_reach(const sn_network_shape *shape) {
+  const bool known = shape->kind != SN_NETWORK_SHELL && types[shape->kind]->reach;
+  return known ? types[shape->kind]->reach(shape) : SN_NETWORK_WHOLE_GRID;
+}
+
 int sn_network_weight_dimensions(sn_network_kind kind) { return types[kind]->weight_dimensions; }
 
 void sn_network_set_widths(const sn_network_widths *widths, sn_network_shape *shape) {
@@ -87,7 +93,12 @@ static sn_status none_create(const sn_network *base, sn_network **out) {
   return SN_OK;
 }
 
-const sn_network_type sn_network_none = {.create = none_create};
+static ptrdiff_t none_reach(const sn_network_shape *shape) {
+  (void)shape;
+  return 0;
+}
+
+const sn_network_type sn_network_none = {.create = none_create, .reach = none_reach};
 
 sn_status sn_network_create(const sn_grid *grid, const sn_network_shape *shape, ptrdiff_t samples,
                             sn_parameters *parameters, sn_network **out) {

@@ -23,6 +23,8 @@ typedef struct {
   sn_status (*create)(const sn_network *base, sn_network **out);
   int weight_dimensions; /* as of sn_network_weight_dimensions */
   bool one_grid, single_precision;
+  /* As of sn_network_reach. NULL: the whole grid. */
+  ptrdiff_t (*reach)(const sn_network_shape *shape);
   /* Takes its own options into the shape. NULL: there are none. */
   void (*choose)(const sn_network_options *options, sn_network_shape *shape);
   /* As of sn_network_set_layers. NULL: a hidden layer is as wide as it has outputs. */

@@ -10,12 +10,16 @@
 #include "stepper_ops.h"
 #include "storage.h"
 
+const sn_name sn_step_domains[] = {
+    {"auto", SN_STEPS_AUTO}, {"whole", SN_STEPS_WHOLE_GRID}, {"subdomains", SN_STEPS_SUBDOMAINS}, {NULL, 0}};
+
 struct sn_integrator {
   sn_model *model;
   sn_integrator_options options;
   double dt;          /* of a step; adaptive: the interval */
   ptrdiff_t substeps; /* steps an interval */
   sn_stepper *stepper;
+  char domain[SN_STEPPER_REASON_LENGTH]; /* where steps are made, and why */
   sn_storage storage;
   ptrdiff_t points;   /* local */
   double *buffer[3];  /* intermediate states; the third is the adjoint */
@@ -58,7 +62,9 @@ static sn_status build(sn_integrator *it) {
   const MPI_Comm world = sn_grid_world(sn_model_grid(it->model));
   const ptrdiff_t samples = sn_model_samples(it->model), count = samples * it->points;
   SN_TRY(divide_interval(it));
-  SN_TRY(sn_collective_status(world, creator(options->tableau)(it->model, options, it->dt, &it->stepper)));
+  SN_TRY(sn_subdomain_stepper_create(it->model, options, it->dt, it->domain, &it->stepper));
+  if (!it->stepper)
+    SN_TRY(sn_collective_status(world, creator(options->tableau)(it->model, options, it->dt, &it->stepper)));
   if (!sn_count_multiply(options->intervals, it->substeps, &it->capacity))
     return SN_ERROR_ALL(SN_ERROR_RUN, "%td intervals of %td time steps are more than can be counted",
                         options->intervals, it->substeps);
@@ -104,6 +110,7 @@ void sn_integrator_destroy(sn_integrator **integrator) {
 }
 
 sn_status sn_integrator_reserve(sn_integrator *it, ptrdiff_t samples) {
+  if (it->stepper->ops->prepare) return it->stepper->ops->prepare(it->stepper, samples);
   return it->stepper->solver ? sn_solver_reserve(it->stepper->solver, samples) : SN_OK;
 }
 
@@ -326,6 +333,8 @@ sn_status sn_integrator_check(sn_integrator *it, ptrdiff_t samples) {
   }
   return SN_OK;
 }
+
+const char *sn_integrator_domain_reason(const sn_integrator *it) { return it->domain; }
 
 const char *sn_integrator_solver_reason(const sn_integrator *it) {
   return it->stepper->solver ? sn_solver_reason(it->stepper->solver) : "none: the scheme is explicit";

@@ -1,5 +1,7 @@
 #include "sinode/model.h"
 
+#include <string.h>
+
 #include "sinode/memory.h"
 
 struct sn_model {
@@ -8,6 +10,8 @@ struct sn_model {
   sn_linear *linear;
   sn_network *network;
   ptrdiff_t samples;
+  long version;         /* of the parameters */
+  long followed_linear; /* version of the linear part of the model that is followed */
 };
 
 static sn_status build(sn_model *model, const sn_linear_shape *linear, const sn_network_shape *network) {
@@ -50,12 +54,46 @@ sn_status sn_model_initialize(sn_model *model, const sn_model_options *options, 
   return sn_model_loaded(model);
 }
 
+/* Blocks that every rank has the whole of, whatever the grid. */
+static bool is_replicated(const sn_parameters *parameters) {
+  for (int i = 0; i < sn_parameters_blocks(parameters); i++)
+    if (sn_parameters_block(parameters, i)->split) return false;
+  return true;
+}
+
+sn_status sn_model_create_like(const sn_model *model, const sn_grid *grid, ptrdiff_t samples, sn_model **out) {
+  *out = NULL;
+  sn_linear_shape linear = *sn_linear_get_shape(model->linear);
+  sn_network_shape network = *sn_network_get_shape(model->network);
+  if (sn_linear_is_of_one_grid(linear.kind) || sn_network_is_of_one_grid(network.kind) ||
+      !is_replicated(model->parameters))
+    return SN_ERROR_ALL(SN_ERROR_USAGE, "a model of %s and %s is of one number of grid points",
+                        sn_linear_kind_name(linear.kind), sn_network_kind_name(network.kind));
+  const double ratio = (double)sn_grid_points(grid) / (double)sn_grid_points(model->grid);
+  linear.length *= ratio;
+  network.length *= ratio;
+  return sn_model_create(grid, &linear, &network, samples, out);
+}
+
+sn_status sn_model_follow(sn_model *model, const sn_model *leader) {
+  if (model->version == leader->version) return SN_OK;
+  const size_t size = (size_t)sn_parameters_size(leader->parameters) * sizeof(double);
+  const bool same_linear = model->followed_linear == sn_linear_version(leader->linear);
+  memcpy(sn_parameters_values(model->parameters), sn_parameters_values(leader->parameters), size);
+  SN_TRY(same_linear ? sn_model_stepped(model) : sn_model_loaded(model));
+  model->version = leader->version;
+  model->followed_linear = sn_linear_version(leader->linear);
+  return SN_OK;
+}
+
 sn_status sn_model_loaded(sn_model *model) {
+  model->version++;
   sn_network_update(model->network);
   return sn_linear_update(model->linear);
 }
 
 sn_status sn_model_stepped(sn_model *model) {
+  model->version++;
   sn_network_update(model->network);
   return sn_linear_is_trainable(model->linear) ? sn_linear_update(model->linear) : SN_OK;
 }

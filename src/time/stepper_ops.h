@@ -19,6 +19,8 @@ typedef struct {
   /* Doubles a taped step is expected to keep beside its tape; reserves them for so many taped steps. NULL: nothing. */
   ptrdiff_t (*record_size)(const sn_stepper *stepper);
   sn_status (*reserve)(sn_stepper *stepper, ptrdiff_t steps);
+  /* Prepares for batches of so many samples; NULL: that is done with the solver. */
+  sn_status (*prepare)(sn_stepper *stepper, ptrdiff_t samples);
   /* A forward pass begins: the records of an earlier one are discarded. NULL: nothing to do. */
   void (*begin_pass)(sn_stepper *stepper);
   /* next = step(u); tape may be NULL. u and next do not overlap. */
@@ -59,6 +61,14 @@ SN_MUST_CHECK sn_status sn_imex_create(sn_model *model, const sn_integrator_opti
 /* An explicit embedded pair that chooses its own steps. */
 SN_MUST_CHECK sn_status sn_adaptive_create(sn_model *model, const sn_integrator_options *options, double dt,
                                            sn_stepper **out);
+
+/*
+ * A Runge-Kutta scheme whose steps are made on subdomains. *out is NULL, without an error, where the options leave the
+ * choice and the whole grid is better; reason (SN_STEPPER_REASON_LENGTH) says why in either case.
+ */
+enum { SN_STEPPER_REASON_LENGTH = 256 };
+SN_MUST_CHECK sn_status sn_subdomain_stepper_create(sn_model *model, const sn_integrator_options *options, double dt,
+                                                    char *reason, sn_stepper **out);
 
 /* Backward Euler and Crank-Nicolson for the whole right-hand side, by Newton-Krylov. */
 SN_MUST_CHECK sn_status sn_implicit_create(sn_model *model, const sn_integrator_options *options, double dt,

@@ -1,0 +1,253 @@
+/*
+ * Steps on overlapping subdomains (restricted additive Schwarz over a whole time step). With R_i the points that
+ * subdomain i reads, P_i those that it keeps, and Phi a step on a periodic grid of the subdomain's length,
+ *
+ *   u_n+1 = sum_i P_i^T Phi(R_i u_n)
+ *
+ * is the step on the whole grid to round-off, where the overlap is as wide as a step reaches: what a value of u_n+1
+ * owes to u_n at a distance d is a product of the stages' kernels, which decay exponentially, shifted by the taps of
+ * the network. The adjoint is that of this formula, sum_i R_i^T Phi'^T P_i lambda, and so exact whatever the overlap.
+ */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "sinode/memory.h"
+#include "sinode/subdomains.h"
+#include "stepper_ops.h"
+
+typedef struct {
+  sn_stepper base;
+  sn_model *model; /* of the whole grid; that of the subdomains follows it */
+  double dt, tolerance;
+  const sn_tableau *tableau;
+  ptrdiff_t points, overlap;
+  sn_subdomains *subdomains;
+  long linear_version; /* of A, for which the overlap was found to do */
+  sn_grid *grid;       /* of a subdomain */
+  sn_model *own;
+  sn_stepper *inner;
+  ptrdiff_t tape; /* doubles of a subdomain's step */
+  double *from, *to;
+  double *lambda; /* (samples, local points) */
+} subdomain_stepper;
+
+/*
+ * Points to either side that a step depends on. SN_LINEAR_WHOLE_GRID: all, or more than `most`. Explicit stages apply
+ * A, so that every stage adds half a stencil and the network's taps to what the solves reach.
+ */
+static sn_status find_reach(const sn_model *model, const sn_tableau *tableau, double dt, double tolerance,
+                            ptrdiff_t most, ptrdiff_t *reach) {
+  const sn_linear *linear = sn_model_linear(model);
+  const ptrdiff_t network = sn_network_reach(sn_network_get_shape(sn_model_network(model)));
+  double gamma[SN_TABLEAU_STAGES];
+  int solves = 0;
+  *reach = SN_LINEAR_WHOLE_GRID;
+  if (network == SN_NETWORK_WHOLE_GRID || sn_linear_get_kind(linear) != SN_LINEAR_STENCIL) return SN_OK;
+  for (int i = 0; i < tableau->stages; i++) {
+    const double g = dt * sn_tableau_linear(tableau, i, i);
+    if (g != 0) gamma[solves++] = g;
+  }
+  SN_TRY(sn_linear_reach(linear, solves, gamma, tolerance, most, reach));
+  if (*reach == SN_LINEAR_WHOLE_GRID) return SN_OK;
+  *reach += tableau->stages * (network + sn_linear_get_shape(linear)->taps / 2);
+  if (*reach > most) *reach = SN_LINEAR_WHOLE_GRID;
+  return SN_OK;
+}
+
+/* The least even length from `least` on that has no prime factor beyond 5, for the transforms of a subdomain. */
+static ptrdiff_t transform_length(ptrdiff_t least) {
+  for (ptrdiff_t length = least + least % 2;; length += 2) {
+    ptrdiff_t rest = length;
+    for (ptrdiff_t factor = 2; factor <= 5; factor++)
+      while (rest % factor == 0) rest /= factor;
+    if (rest == 1) return length;
+  }
+}
+
+/* Long enough that the overlaps are a small part of it, short enough for the cache; one for all where that is less. */
+static ptrdiff_t choose_length(ptrdiff_t points, ptrdiff_t overlap) {
+  enum { LEAST = 2048, OVERLAPS = 16 };
+  const ptrdiff_t good = OVERLAPS * overlap > LEAST ? OVERLAPS * overlap : LEAST, all = points + 2 * overlap;
+  return transform_length(all < good ? all : good);
+}
+
+static sn_status build(subdomain_stepper *s, const sn_integrator_options *options, double dt) {
+  const sn_grid *whole = sn_model_grid(s->model);
+  const ptrdiff_t samples = sn_model_samples(s->model);
+  sn_subdomains_options cut = {.overlap = s->overlap, .length = options->subdomains.length};
+  if (!cut.length) cut.length = choose_length(s->points, s->overlap);
+  SN_TRY(sn_subdomains_create(whole, &cut, samples, &s->subdomains));
+  SN_TRY(sn_grid_create(MPI_COMM_SELF, 1, cut.length, sn_grid_timer(whole), &s->grid));
+  SN_TRY(sn_model_create_like(s->model, s->grid, 1, &s->own));
+  SN_TRY(sn_model_follow(s->own, s->model));
+  sn_integrator_options inner = *options;
+  inner.estimate = false;
+  SN_TRY(sn_imex_create(s->own, &inner, dt, &s->inner));
+  if (s->inner->solver) SN_TRY(sn_solver_reserve(s->inner->solver, 1));
+  s->base.solver = s->inner->solver;
+  s->tape = sn_stepper_aligned(s->inner->ops->tape_size(s->inner, 1));
+  SN_TRY(SN_NEW(cut.length, &s->from));
+  SN_TRY(SN_NEW(cut.length, &s->to));
+  return options->adjoint || options->tangent ? SN_NEW(samples * s->points, &s->lambda) : SN_OK;
+}
+
+static void destroy(sn_stepper **stepper) {
+  subdomain_stepper *s = (subdomain_stepper *)*stepper;
+  if (!s) return;
+  if (s->inner) s->inner->ops->destroy(&s->inner);
+  sn_model_destroy(&s->own);
+  sn_grid_destroy(&s->grid);
+  sn_subdomains_destroy(&s->subdomains);
+  SN_FREE(s->from);
+  SN_FREE(s->to);
+  SN_FREE(s->lambda);
+  SN_FREE(*stepper);
+}
+
+static ptrdiff_t tape_size(const sn_stepper *stepper, ptrdiff_t samples) {
+  const subdomain_stepper *s = (const subdomain_stepper *)stepper;
+  return samples * sn_subdomains_count(s->subdomains) * s->tape;
+}
+
+/* Done when it was made: it takes subdomains one by one, whatever the samples. */
+static sn_status prepare(sn_stepper *stepper, ptrdiff_t samples) {
+  (void)stepper;
+  (void)samples;
+  return SN_OK;
+}
+
+/* The parameters as they are now; with a trained stencil, whether the overlap still does. */
+static sn_status follow(subdomain_stepper *s) {
+  SN_TRY(sn_model_follow(s->own, s->model));
+  const long version = sn_linear_version(sn_model_linear(s->model));
+  if (version == s->linear_version) return SN_OK;
+  ptrdiff_t reach;
+  SN_TRY(find_reach(s->model, s->tableau, s->dt, s->tolerance, s->overlap, &reach));
+  if (reach == SN_LINEAR_WHOLE_GRID)
+    return SN_ERROR_ALL(SN_ERROR_RUN,
+                        "the linear part has changed so that a step of %s reaches further than the %td points by which "
+                        "subdomains overlap; use integrator.subdomains.domain whole",
+                        s->tableau->name, s->overlap);
+  s->linear_version = version;
+  return SN_OK;
+}
+
+/* The tape of a subdomain's step within that of the step. */
+static double *tape_of(const subdomain_stepper *s, const double *tape, ptrdiff_t row, ptrdiff_t i) {
+  return tape ? (double *)tape + (row * sn_subdomains_count(s->subdomains) + i) * s->tape : NULL;
+}
+
+static sn_status forward(sn_stepper *stepper, ptrdiff_t samples, const double *u, double *next, double *tape) {
+  subdomain_stepper *s = (subdomain_stepper *)stepper;
+  SN_TRY(follow(s));
+  SN_TRY(sn_subdomains_exchange(s->subdomains, samples, u));
+  for (ptrdiff_t row = 0; row < samples; row++)
+    for (ptrdiff_t i = 0; i < sn_subdomains_count(s->subdomains); i++) {
+      sn_subdomains_read(s->subdomains, i, row, u, s->from);
+      SN_TRY(s->inner->ops->forward(s->inner, 1, s->from, s->to, tape_of(s, tape, row, i)));
+      sn_subdomains_write(s->subdomains, i, row, s->to, next);
+    }
+  return SN_OK;
+}
+
+static sn_status backward(sn_stepper *stepper, ptrdiff_t samples, const double *tape, double *lambda,
+                          const sn_gradient *gradient) {
+  subdomain_stepper *s = (subdomain_stepper *)stepper;
+  const ptrdiff_t subdomains = sn_subdomains_count(s->subdomains), passes = samples * subdomains;
+  sn_gradient own;
+  s->inner->skips_lambda = s->base.skips_lambda;
+  memcpy(s->lambda, lambda, (size_t)(samples * s->points) * sizeof *lambda);
+  memset(lambda, 0, (size_t)(samples * s->points) * sizeof *lambda);
+  sn_subdomains_begin_add(s->subdomains, samples);
+  for (ptrdiff_t pass = 0; pass < passes; pass++) {
+    const ptrdiff_t row = pass / subdomains, i = pass % subdomains;
+    sn_subdomains_write_transpose(s->subdomains, i, row, s->lambda, s->to);
+    SN_TRY(s->inner->ops->backward(s->inner, 1, tape_of(s, tape, row, i), s->to,
+                                   sn_gradient_for_pass(gradient, pass == passes - 1, &own)));
+    if (!s->base.skips_lambda) sn_subdomains_add(s->subdomains, i, row, s->to, lambda);
+  }
+  return s->base.skips_lambda ? SN_OK : sn_subdomains_end_add(s->subdomains, samples, lambda);
+}
+
+static sn_status tangent(sn_stepper *stepper, ptrdiff_t samples, const double *tape, double *du, const double *dtheta) {
+  subdomain_stepper *s = (subdomain_stepper *)stepper;
+  SN_TRY(sn_subdomains_exchange(s->subdomains, samples, du));
+  for (ptrdiff_t row = 0; row < samples; row++)
+    for (ptrdiff_t i = 0; i < sn_subdomains_count(s->subdomains); i++) {
+      sn_subdomains_read(s->subdomains, i, row, du, s->from);
+      SN_TRY(s->inner->ops->tangent(s->inner, 1, tape_of(s, tape, row, i), s->from, dtheta));
+      sn_subdomains_write(s->subdomains, i, row, s->from, s->lambda);
+    }
+  memcpy(du, s->lambda, (size_t)(samples * s->points) * sizeof *du);
+  return SN_OK;
+}
+
+static const sn_stepper_ops ops = {.destroy = destroy,
+                                   .tape_size = tape_size,
+                                   .prepare = prepare,
+                                   .forward = forward,
+                                   .backward = backward,
+                                   .tangent = tangent};
+
+/* Points a rank must have for subdomains to be the better choice: several that fit the cache. */
+enum { POINTS_LEAST = 1 << 15 };
+
+static sn_status refuse(const sn_model *model, const sn_tableau *tableau, ptrdiff_t most) {
+  const sn_linear_kind linear = sn_linear_get_kind(sn_model_linear(model));
+  const sn_network_kind network = sn_network_get_shape(sn_model_network(model))->kind;
+  if (tableau->adaptive || tableau->kind == SN_TABLEAU_IMPLICIT)
+    return SN_ERROR_ALL(SN_ERROR_USAGE,
+                        "integrator.subdomains.domain is subdomains, but the steps of %s depend on all points; use an "
+                        "IMEX scheme or an explicit one with a fixed step, or domain whole",
+                        tableau->name);
+  if (linear != SN_LINEAR_STENCIL || sn_network_reach(sn_network_get_shape(sn_model_network(model))) < 0)
+    return SN_ERROR_ALL(SN_ERROR_USAGE,
+                        "integrator.subdomains.domain is subdomains, but a step with a %s linear part and a network of "
+                        "kind %s depends on all points; use a stencil and a conv or product network, or domain whole",
+                        sn_linear_kind_name(linear), sn_network_kind_name(network));
+  return SN_ERROR_ALL(
+      SN_ERROR_USAGE,
+      "integrator.subdomains.domain is subdomains, but a step of %s reaches further than the %td points "
+      "of a rank: there is no locality to use; use domain whole, or fewer ranks in space",
+      tableau->name, most);
+}
+
+sn_status sn_subdomain_stepper_create(sn_model *model, const sn_integrator_options *options, double dt, char *reason,
+                                      sn_stepper **out) {
+  *out = NULL;
+  const sn_grid *grid = sn_model_grid(model);
+  const sn_tableau *tableau = options->tableau;
+  const sn_subdomain_control *control = &options->subdomains;
+  const double tolerance = control->tolerance > 0 ? control->tolerance : 1e-15;
+  const ptrdiff_t shortest = sn_grid_points(grid) / sn_grid_space_size(grid);
+  const ptrdiff_t most = sn_grid_space_size(grid) > 1 ? shortest : shortest / 4;
+  ptrdiff_t reach = SN_LINEAR_WHOLE_GRID;
+  snprintf(reason, SN_STEPPER_REASON_LENGTH, "the whole grid");
+  if (control->domain == SN_STEPS_WHOLE_GRID) return SN_OK;
+  const bool fixed = !tableau->adaptive && tableau->kind != SN_TABLEAU_IMPLICIT;
+  if (fixed && (control->domain == SN_STEPS_SUBDOMAINS || shortest >= POINTS_LEAST))
+    SN_TRY(find_reach(model, tableau, dt, tolerance, most, &reach));
+  if (reach == SN_LINEAR_WHOLE_GRID) return control->domain == SN_STEPS_AUTO ? SN_OK : refuse(model, tableau, most);
+  subdomain_stepper *s;
+  SN_TRY(sn_collective_status(sn_grid_world(grid), SN_NEW(1, &s)));
+  *s = (subdomain_stepper){.base.ops = &ops,
+                           .model = model,
+                           .dt = dt,
+                           .tolerance = tolerance,
+                           .tableau = tableau,
+                           .points = sn_grid_range(grid).count,
+                           .overlap = reach > 0 ? reach : 1,
+                           .linear_version = sn_linear_version(sn_model_linear(model))};
+  *out = &s->base;
+  sn_status status = sn_collective_status(sn_grid_world(grid), build(s, options, dt));
+  if (status) {
+    destroy(out);
+    return status;
+  }
+  snprintf(reason, SN_STEPPER_REASON_LENGTH,
+           "%td subdomains of %td points a rank, which overlap by %td: as far as a step of %s reaches (%.0e)",
+           sn_subdomains_count(s->subdomains), sn_subdomains_length(s->subdomains), s->overlap, tableau->name,
+           tolerance);
+  return SN_OK;
+}
