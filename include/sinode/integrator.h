@@ -22,6 +22,7 @@
 #include "sinode/model.h"
 #include "sinode/name.h"
 #include "sinode/solver.h"
+#include "sinode/subdomain_steps.h"
 #include "sinode/tableau.h"
 
 typedef enum { SN_STORAGE_AUTO, SN_STORAGE_ALL, SN_STORAGE_SOLUTIONS, SN_STORAGE_REVOLVE } sn_storage_kind;
@@ -42,23 +43,6 @@ typedef struct {
   int max_iterations; /* 0: 20; at most 100 */
   bool precondition;  /* GMRES by (I - gamma A)^-1 */
 } sn_newton_control;
-
-/*
- * Where a step is made. On the whole grid, solves and networks exchange what they need stage by stage. On subdomains
- * (sinode/subdomains.h), a whole step is made on one after the other, in the cache, with an overlap as wide as a step
- * reaches: one exchange with the neighbours a step, whatever the stages, and nothing else. For schemes of a fixed step
- * and models whose step reaches a limited number of points: a stencil, with a convolution, a product or no network.
- * `auto` takes subdomains where that is so and the domain is long enough that it is faster.
- */
-typedef enum { SN_STEPS_AUTO, SN_STEPS_WHOLE_GRID, SN_STEPS_SUBDOMAINS } sn_step_domain;
-
-extern const sn_name sn_step_domains[];
-
-typedef struct {
-  sn_step_domain domain;
-  ptrdiff_t length; /* points of a subdomain, overlaps included; 0: chosen */
-  double tolerance; /* what of a step's kernel may be beyond the overlap; 0: 1e-15 */
-} sn_subdomain_control;
 
 typedef struct {
   const sn_tableau *tableau;

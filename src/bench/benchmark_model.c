@@ -31,6 +31,7 @@ static sn_cost_case case_of(const sn_app *app, const sn_linear *linear, int rank
                         .taps = shape.taps,
                         .trains_linear = shape.trainable,
                         .tableau = c->integrator.tableau,
+                        .subdomains = c->integrator.subdomains,
                         .solver = c->integrator.solver.kind,
                         .memory = (double)sn_memory_share(MPI_COMM_SELF) / (double)sysconf(_SC_NPROCESSORS_ONLN),
                         .dt = c->integrator.dt,

@@ -86,8 +86,9 @@ static sn_status report_integration(const sn_app *app, sn_model *model, const sn
               sn_integrator_solver_reason(integrator));
   sn_log_line(app->log, "adjoint storage: %s", sn_integrator_storage_reason(integrator));
   const sn_layout layout = layout_of(grid);
-  if (!status) status = sn_estimate_report_solves(app, layout, sn_model_linear(model), share, samples);
-  sn_estimate_report_network(app, layout, sn_network_get_shape(sn_model_network(model)), samples);
+  if (!status)
+    status = sn_estimate_report_steps(app, layout, sn_model_linear(model),
+                                      sn_network_get_shape(sn_model_network(model)), share, samples);
   const double parameters = (double)sn_parameters_size(sn_model_parameters(model));
   sn_estimate_report_gradient(app, layout, most_over_ranks(app, parameters));
   if (!status) status = report_memory(app, model, integrator, dataset, data, libraries);

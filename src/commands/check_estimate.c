@@ -39,7 +39,7 @@ void sn_estimate_report_generation(const sn_app *app, sn_layout layout) {
               readable(f.sent, text[2]));
 }
 
-void sn_estimate_report_network(const sn_app *app, sn_layout layout, const sn_network_shape *shape, ptrdiff_t samples) {
+static void report_network(const sn_app *app, sn_layout layout, const sn_network_shape *shape, ptrdiff_t samples) {
   const sn_cost there = sn_cost_evaluation(layout, shape, samples, false);
   const sn_cost back = sn_cost_evaluation(layout, shape, samples, true);
   const double sent = there.of[SN_COST_BYTES];
@@ -76,8 +76,8 @@ void sn_estimate_report_gradient(const sn_app *app, sn_layout layout, double par
         messages, readable(8 * parameters, text), layout.replicas);
 }
 
-sn_status sn_estimate_report_solves(const sn_app *app, sn_layout layout, const sn_linear *linear, double memory,
-                                    ptrdiff_t samples) {
+static sn_status report_solves(const sn_app *app, sn_layout layout, const sn_linear *linear, double memory,
+                               ptrdiff_t samples) {
   const sn_config *c = &app->config;
   const sn_tableau *tableau = c->integrator.tableau;
   const sn_solver_options options = {.kind = c->integrator.solver.kind};
@@ -94,6 +94,32 @@ sn_status sn_estimate_report_solves(const sn_app *app, sn_layout layout, const s
                 "solves: %d a time step by %s, as many back; in one a rank sends %.0f messages of %s in all; factors "
                 "of %s a rank",
                 stages.solves, f.name, f.messages, readable(f.sent, text[0]), readable(f.held, text[1]));
+  return SN_OK;
+}
+
+/* How steps are cut into subdomains, if they are. */
+static sn_status plan_subdomains(const sn_app *app, sn_layout layout, const sn_linear *linear,
+                                 const sn_network_shape *shape, sn_subdomain_plan *plan) {
+  const sn_integrator_options *options = &app->config.integrator;
+  return sn_subdomain_steps_plan(linear, shape, options->tableau, options->dt, &options->subdomains, layout.space,
+                                 plan);
+}
+
+sn_status sn_estimate_report_steps(const sn_app *app, sn_layout layout, const sn_linear *linear,
+                                   const sn_network_shape *shape, double memory, ptrdiff_t samples) {
+  sn_subdomain_plan plan;
+  char text[32];
+  SN_TRY(plan_subdomains(app, layout, linear, shape, &plan));
+  if (!plan.overlap) {
+    SN_TRY(report_solves(app, layout, linear, memory, samples));
+    report_network(app, layout, shape, samples);
+    return SN_OK;
+  }
+  sn_log_line(app->log,
+              "steps: on %td subdomains of %td points a rank, which overlap by %td; in one a rank sends %d messages of "
+              "%s in all, as many back",
+              plan.count, plan.length, plan.overlap, sn_subdomain_messages(layout.space),
+              readable(sn_subdomain_bytes(&plan, layout.space, samples), text));
   return SN_OK;
 }
 
@@ -123,16 +149,25 @@ static evaluation_size size_evaluation(sn_layout layout, const sn_network_shape 
   return size;
 }
 
+/* Numbers that a time step works on: its stages, of all samples together or of one subdomain, and states between. */
+static double size_step(double stages, double points, double samples, const evaluation_size *size,
+                        const sn_subdomain_plan *plan) {
+  if (!plan->overlap) return samples * ((2 * stages + 5) * points + size->tape + size->work);
+  const double part = (double)plan->length / points;
+  return samples * 4 * points + (2 * stages + 3) * (double)plan->length + part * (size->tape + size->work);
+}
+
 static void report_memory(const sn_app *app, sn_layout layout, double parameters, const evaluation_size *size,
-                          double samples) {
+                          const sn_subdomain_plan *plan, double samples) {
   const sn_config *c = &app->config;
   const double stages = c->integrator.tableau->stages;
   const double own = (double)sn_partition_most(layout.points, layout.space);
   const double snapshots = round(c->generate.span / c->generate.interval) + 1;
   const double steps = (double)c->train.window * round(c->generate.interval / c->integrator.dt);
   const double data = 8 * (double)c->generate.members * snapshots * own;
-  const double tape = 8 * stages * samples * (own + size->tape);
-  const double states = 8 * samples * ((2 * stages + 5 + 3 * (double)c->train.window) * own + size->tape + size->work);
+  const double overlapping = plan->overlap ? (double)plan->count * (double)plan->length / own : 1;
+  const double tape = 8 * stages * samples * overlapping * (own + size->tape);
+  const double states = 8 * (samples * 3 * (double)c->train.window * own + size_step(stages, own, samples, size, plan));
   char text[5][32];
   sn_log_line(app->log,
               "memory: arrays of %s a rank: parameters, gradient and moments %s, data %s, adjoint storage %s (all "
@@ -165,10 +200,11 @@ static sn_status report_training(const sn_app *app, sn_layout layout, const sn_l
       sn_stability_check_parts(app, part->linear, part->grid, shape.kind, SN_KS_TYPICAL_MAX_ABS_U, (ptrdiff_t)steps));
   sn_log_line(app->log, "scheme: %s, dt %g, %.0f steps a window", c->integrator.tableau->name, c->integrator.dt, steps);
   const double memory = (double)sn_memory_share(MPI_COMM_SELF) / (double)sysconf(_SC_NPROCESSORS_ONLN);
-  SN_TRY(sn_estimate_report_solves(app, layout, part->linear, memory, samples));
-  sn_estimate_report_network(app, layout, &shape, samples);
+  SN_TRY(sn_estimate_report_steps(app, layout, part->linear, &shape, memory, samples));
   sn_estimate_report_gradient(app, layout, size.own);
-  report_memory(app, layout, size.own, &evaluation, (double)samples);
+  sn_subdomain_plan plan;
+  SN_TRY(plan_subdomains(app, layout, part->linear, &shape, &plan));
+  report_memory(app, layout, size.own, &evaluation, &plan, (double)samples);
   return check_counts(layout, &shape, samples);
 }
 

@@ -11,6 +11,7 @@
 #include "sinode/linear.h"
 #include "sinode/network.h"
 #include "sinode/solver.h"
+#include "sinode/subdomain_steps.h"
 #include "sinode/tableau.h"
 
 /* How a run is laid out. */
@@ -54,6 +55,7 @@ typedef struct {
   int taps;                /* its coefficients, if it is a stencil, */
   bool trains_linear;      /* and whether they are learnt */
   const sn_tableau *tableau;
+  sn_subdomain_control subdomains;
   sn_solver_kind solver;
   double memory, dt; /* memory: bytes a rank may fill with factors */
   ptrdiff_t samples; /* of a batch, on a replica */

@@ -123,7 +123,39 @@ static bool is_known(const sn_cost_case *c, const sn_cost_stages *stages) {
          !stages->applies && !c->trains_linear && !c->ordered;
 }
 
+/* Whether steps are made on subdomains, and how they are cut. */
+static bool has_subdomains(const sn_cost_case *c, sn_subdomain_plan *plan) {
+  sn_status status =
+      sn_subdomain_steps_plan(c->linear, &c->network, c->tableau, c->dt, &c->subdomains, c->layout.space, plan);
+  const bool found = !status && plan->overlap > 0;
+  sn_error_destroy(&status);
+  return found;
+}
+
+/*
+ * A step of `samples` samples on subdomains, or its adjoint: an exchange, a transform there and back a solve in the
+ * cache, states read and written. Networks have no work counted.
+ */
+static sn_cost subdomain_step(const sn_cost_case *c, const sn_subdomain_plan *plan, const sn_cost_stages *stages,
+                              ptrdiff_t samples) {
+  const double messages = sn_subdomain_messages(c->layout.space);
+  const double bytes = sn_subdomain_bytes(plan, c->layout.space, samples), length = (double)plan->length;
+  if (c->network.kind != SN_NETWORK_NONE) return without_work(messages, bytes);
+  const double own = 8 * (double)samples * (double)sn_partition_most(c->layout.points, c->layout.space);
+  return (sn_cost){.of = {[SN_COST_MESSAGES] = messages,
+                          [SN_COST_BYTES] = bytes,
+                          [SN_COST_MEMORY] = 2 * own,
+                          [SN_COST_LINES] = (double)samples * (double)plan->count * stages->solves * n_log_n(length),
+                          [SN_COST_LATENCIES] = messages,
+                          [SN_COST_CARRIED] = bytes}};
+}
+
 sn_cost sn_cost_predict_step(const sn_cost_case *c) {
+  sn_subdomain_plan plan;
+  if (has_subdomains(c, &plan)) {
+    const sn_cost_stages alone = stages_of(c, false);
+    return add((sn_cost){0}, (double)c->steps, subdomain_step(c, &plan, &alone, 1));
+  }
   const sn_cost_stages stages = stages_of(c, true);
   if (!is_known(c, &stages)) return sn_cost_unknown();
   sn_cost step = {0};
@@ -157,8 +189,19 @@ static sn_cost network_work(const sn_cost_case *c, double evaluations, sn_cost s
   return cost;
 }
 
+/* Every step there and back; of the very first no derivative by the initial state is wanted. */
+static sn_cost train_on_subdomains(const sn_cost_case *c, const sn_subdomain_plan *plan, const sn_cost_stages *stages) {
+  if (c->ordered) return sn_cost_unknown();
+  const sn_cost step = subdomain_step(c, plan, stages, c->samples);
+  sn_cost cost = add((sn_cost){0}, 2 * (double)(c->window * c->steps), step);
+  for (int k = SN_COST_MESSAGES; k <= SN_COST_BYTES; k++) cost.of[k] -= step.of[k];
+  return add(cost, 1, sn_cost_reduction_with(c, LOSS));
+}
+
 sn_cost sn_cost_train_iteration(const sn_cost_case *c) {
   const sn_cost_stages stages = stages_of(c, false);
+  sn_subdomain_plan plan;
+  if (has_subdomains(c, &plan)) return train_on_subdomains(c, &plan, &stages);
   if (!is_known(c, &stages)) return sn_cost_unknown();
   const double steps = (double)(c->window * c->steps), evaluations = steps * stages.evaluations;
   const sn_cost one_solve = solve(c, c->solver, &stages, c->samples);

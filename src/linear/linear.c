@@ -82,6 +82,7 @@ sn_status sn_linear_update(sn_linear *linear) {
 
 long sn_linear_version(const sn_linear *linear) { return linear->version; }
 sn_linear_kind sn_linear_get_kind(const sn_linear *linear) { return linear->shape.kind; }
+const sn_grid *sn_linear_grid(const sn_linear *linear) { return linear->grid; }
 const sn_linear_shape *sn_linear_get_shape(const sn_linear *linear) { return &linear->shape; }
 double sn_linear_length(const sn_linear *linear) { return linear->shape.length; }
 bool sn_linear_is_circulant(const sn_linear *linear) { return linear->ops->circulant; }

@@ -10,9 +10,6 @@
 #include "stepper_ops.h"
 #include "storage.h"
 
-const sn_name sn_step_domains[] = {
-    {"auto", SN_STEPS_AUTO}, {"whole", SN_STEPS_WHOLE_GRID}, {"subdomains", SN_STEPS_SUBDOMAINS}, {NULL, 0}};
-
 struct sn_integrator {
   sn_model *model;
   sn_integrator_options options;

@@ -80,6 +80,15 @@ class Traffic(Folder):
             with self.subTest(ranks=ranks, space=space):
                 self.compare(ranks, space, "conv")
 
+    def test_steps_on_subdomains(self):
+        subdomains = {"grid.points": 2050, "grid.length": 22.0 * 2050 / 64, "integrator.subdomains.domain": "subdomains",
+                      "model.linear.kind": "stencil", "train.batch": 4, "generate.interval": 0.4}
+        for ranks, space, network, scheme in ((1, 1, "conv", "l2"), (2, 2, "product", "3"), (4, 4, "conv", "4"),
+                                              (4, 2, "conv", "l2"), (3, 3, "product", "ars222"), (8, 8, "conv", "l2")):
+            with self.subTest(ranks=ranks, network=network, scheme=scheme):
+                self.compare(ranks, space, network, names=("predict_step", "train_iteration"),
+                             **{**subdomains, "integrator.scheme": scheme})
+
     def test_longer_windows(self):
         self.compare(2, 2, "mlp", **{"train.window": 3})
 

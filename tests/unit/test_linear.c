@@ -333,6 +333,51 @@ static void wrong_stencils_are_refused(void **state) {
   sn_grid_destroy(&grid);
 }
 
+/* Absolute values of the kernel of (I - gamma A)^-1 on all points, by the symbol. */
+static double *kernel_of(const setting *s, double gamma) {
+  const ptrdiff_t n = s->points;
+  double *kernel = new_array(n);
+  for (ptrdiff_t d = 0; d < n; d++) {
+    for (ptrdiff_t m = 0; m < n; m++)
+      kernel[d] +=
+          cos(2 * M_PI * (double)(m * d % n) / (double)n) / (1 - gamma * creal(sn_linear_symbol(s->linear, m)));
+    kernel[d] = fabs(kernel[d]) / (double)n;
+  }
+  return kernel;
+}
+
+/* The distance from which on a kernel on n points sums up to less than a tolerance of the whole. */
+static ptrdiff_t tail_of(ptrdiff_t n, const double *kernel, double tolerance) {
+  double all = 0, beyond = 0;
+  for (ptrdiff_t d = 0; d < n; d++) all += kernel[d];
+  ptrdiff_t d = n / 2;
+  while (d > 0 && (beyond += kernel[d] + kernel[n - d]) < tolerance * all) d--;
+  return d;
+}
+
+static void inverses_reach_as_far_as_their_kernels(void **state) {
+  (void)state;
+  const double gamma[] = {0.0586, 0.2}, tolerance[] = {1e-4, 1e-8, 1e-11};
+  const ptrdiff_t n = 900;
+  setting s = set_up(1, n, (sn_linear_shape){.kind = SN_LINEAR_STENCIL, .taps = 5, .length = (double)n * 22 / 64});
+  assert_ok(sn_linear_set_ks(s.linear));
+  assert_ok(sn_linear_update(s.linear));
+  double *kernels[] = {kernel_of(&s, gamma[0]), kernel_of(&s, gamma[1]), new_array(n)};
+  for (ptrdiff_t i = 0; i < n; i++)
+    for (ptrdiff_t j = 0; j < n; j++) kernels[2][(i + j) % n] += kernels[0][i] * kernels[1][j];
+  ptrdiff_t reach;
+  for (int k = 0; k < 3; k++)
+    for (int t = 0; t < 3; t++) {
+      const ptrdiff_t least = tail_of(n, kernels[k], tolerance[t]);
+      assert_ok(sn_linear_reach(s.linear, k < 2 ? 1 : 2, k < 2 ? &gamma[k] : gamma, tolerance[t], n, &reach));
+      assert_that(reach >= least && (double)reach <= 1.25 * (double)least + 8);
+    }
+  assert_ok(sn_linear_reach(s.linear, 2, gamma, tolerance[2], reach - 1, &reach));
+  assert_int_equal(reach, SN_LINEAR_WHOLE_GRID);
+  for (int k = 0; k < 3; k++) SN_FREE(kernels[k]);
+  tear_down(&s);
+}
+
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(operators_are_what_their_coefficients_say),
@@ -341,6 +386,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(symbols_are_eigenvalues),
       cmocka_unit_test(ks_is_minus_second_and_fourth_differences),
       cmocka_unit_test(fine_grids_lose_nothing),
+      cmocka_unit_test(inverses_reach_as_far_as_their_kernels),
       cmocka_unit_test(wrong_stencils_are_refused),
   };
   return unit_run(argc, argv, tests);

@@ -21,7 +21,8 @@ typedef struct {
   sn_model *model; /* of the whole grid; that of the subdomains follows it */
   double dt, tolerance;
   const sn_tableau *tableau;
-  ptrdiff_t points, overlap;
+  ptrdiff_t points;
+  sn_subdomain_plan plan;
   sn_subdomains *subdomains;
   long linear_version; /* of A, for which the overlap was found to do */
   sn_grid *grid;       /* of a subdomain */
@@ -36,10 +37,9 @@ typedef struct {
  * Points to either side that a step depends on. SN_LINEAR_WHOLE_GRID: all, or more than `most`. Explicit stages apply
  * A, so that every stage adds half a stencil and the network's taps to what the solves reach.
  */
-static sn_status find_reach(const sn_model *model, const sn_tableau *tableau, double dt, double tolerance,
-                            ptrdiff_t most, ptrdiff_t *reach) {
-  const sn_linear *linear = sn_model_linear(model);
-  const ptrdiff_t network = sn_network_reach(sn_network_get_shape(sn_model_network(model)));
+static sn_status find_reach(const sn_linear *linear, const sn_network_shape *shape, const sn_tableau *tableau,
+                            double dt, double tolerance, ptrdiff_t most, ptrdiff_t *reach) {
+  const ptrdiff_t network = sn_network_reach(shape);
   double gamma[SN_TABLEAU_STAGES];
   int solves = 0;
   *reach = SN_LINEAR_WHOLE_GRID;
@@ -51,6 +51,7 @@ static sn_status find_reach(const sn_model *model, const sn_tableau *tableau, do
   SN_TRY(sn_linear_reach(linear, solves, gamma, tolerance, most, reach));
   if (*reach == SN_LINEAR_WHOLE_GRID) return SN_OK;
   *reach += tableau->stages * (network + sn_linear_get_shape(linear)->taps / 2);
+  if (*reach < 1) *reach = 1;
   if (*reach > most) *reach = SN_LINEAR_WHOLE_GRID;
   return SN_OK;
 }
@@ -75,8 +76,7 @@ static ptrdiff_t choose_length(ptrdiff_t points, ptrdiff_t overlap) {
 static sn_status build(subdomain_stepper *s, const sn_integrator_options *options, double dt) {
   const sn_grid *whole = sn_model_grid(s->model);
   const ptrdiff_t samples = sn_model_samples(s->model);
-  sn_subdomains_options cut = {.overlap = s->overlap, .length = options->subdomains.length};
-  if (!cut.length) cut.length = choose_length(s->points, s->overlap);
+  const sn_subdomains_options cut = {.overlap = s->plan.overlap, .length = s->plan.length};
   SN_TRY(sn_subdomains_create(whole, &cut, samples, &s->subdomains));
   SN_TRY(sn_grid_create(MPI_COMM_SELF, 1, cut.length, sn_grid_timer(whole), &s->grid));
   SN_TRY(sn_model_create_like(s->model, s->grid, 1, &s->own));
@@ -123,12 +123,13 @@ static sn_status follow(subdomain_stepper *s) {
   const long version = sn_linear_version(sn_model_linear(s->model));
   if (version == s->linear_version) return SN_OK;
   ptrdiff_t reach;
-  SN_TRY(find_reach(s->model, s->tableau, s->dt, s->tolerance, s->overlap, &reach));
+  SN_TRY(find_reach(sn_model_linear(s->model), sn_network_get_shape(sn_model_network(s->model)), s->tableau, s->dt,
+                    s->tolerance, s->plan.overlap, &reach));
   if (reach == SN_LINEAR_WHOLE_GRID)
     return SN_ERROR_ALL(SN_ERROR_RUN,
                         "the linear part has changed so that a step of %s reaches further than the %td points by which "
                         "subdomains overlap; use integrator.subdomains.domain whole",
-                        s->tableau->name, s->overlap);
+                        s->tableau->name, s->plan.overlap);
   s->linear_version = version;
   return SN_OK;
 }
@@ -190,64 +191,101 @@ static const sn_stepper_ops ops = {.destroy = destroy,
                                    .backward = backward,
                                    .tangent = tangent};
 
-/* Points a rank must have for subdomains to be the better choice: several that fit the cache. */
-enum { POINTS_LEAST = 1 << 15 };
+/*
+ * Where `auto` takes subdomains: on one rank, of several that fit the cache where the whole would not; over several, of
+ * any size at which what is computed twice is a small part, since one exchange takes the place of some for every stage.
+ */
+enum { POINTS_LEAST = 1 << 15, OVERLAPS_LEAST = 8 };
 
-static sn_status refuse(const sn_model *model, const sn_tableau *tableau, ptrdiff_t most) {
-  const sn_linear_kind linear = sn_linear_get_kind(sn_model_linear(model));
-  const sn_network_kind network = sn_network_get_shape(sn_model_network(model))->kind;
-  if (tableau->adaptive || tableau->kind == SN_TABLEAU_IMPLICIT)
+const sn_name sn_step_domains[] = {
+    {"auto", SN_STEPS_AUTO}, {"whole", SN_STEPS_WHOLE_GRID}, {"subdomains", SN_STEPS_SUBDOMAINS}, {NULL, 0}};
+
+static bool has_fixed_steps(const sn_tableau *tableau) {
+  return !tableau->adaptive && tableau->kind != SN_TABLEAU_IMPLICIT;
+}
+
+static sn_status refuse(const sn_linear *linear, const sn_network_shape *network, const sn_tableau *tableau,
+                        ptrdiff_t most) {
+  static const char asked[] = "integrator.subdomains.domain is subdomains, but";
+  if (!has_fixed_steps(tableau))
     return SN_ERROR_ALL(SN_ERROR_USAGE,
-                        "integrator.subdomains.domain is subdomains, but the steps of %s depend on all points; use an "
-                        "IMEX scheme or an explicit one with a fixed step, or domain whole",
-                        tableau->name);
-  if (linear != SN_LINEAR_STENCIL || sn_network_reach(sn_network_get_shape(sn_model_network(model))) < 0)
+                        "%s the steps of %s depend on all points; use an IMEX scheme or an explicit one with a fixed "
+                        "step, or domain whole",
+                        asked, tableau->name);
+  if (sn_linear_get_kind(linear) != SN_LINEAR_STENCIL || sn_network_reach(network) == SN_NETWORK_WHOLE_GRID)
     return SN_ERROR_ALL(SN_ERROR_USAGE,
-                        "integrator.subdomains.domain is subdomains, but a step with a %s linear part and a network of "
-                        "kind %s depends on all points; use a stencil and a conv or product network, or domain whole",
-                        sn_linear_kind_name(linear), sn_network_kind_name(network));
-  return SN_ERROR_ALL(
-      SN_ERROR_USAGE,
-      "integrator.subdomains.domain is subdomains, but a step of %s reaches further than the %td points "
-      "of a rank: there is no locality to use; use domain whole, or fewer ranks in space",
-      tableau->name, most);
+                        "%s a step with a %s linear part and a network of kind %s depends on all points; use a stencil "
+                        "and a conv or product network, or domain whole",
+                        asked, sn_linear_kind_name(sn_linear_get_kind(linear)), sn_network_kind_name(network->kind));
+  return SN_ERROR_ALL(SN_ERROR_USAGE,
+                      "%s a step of %s reaches further than the %td points that subdomains may overlap by here: there "
+                      "is no locality to use; use domain whole, a longer domain or fewer ranks in space",
+                      asked, tableau->name, most);
+}
+
+static double tolerance_of(const sn_subdomain_control *control) {
+  return control->tolerance > 0 ? control->tolerance : 1e-15;
+}
+
+sn_status sn_subdomain_steps_plan(const sn_linear *linear, const sn_network_shape *network, const sn_tableau *tableau,
+                                  double dt, const sn_subdomain_control *control, int ranks, sn_subdomain_plan *out) {
+  const sn_partition partition = {sn_grid_points(sn_linear_grid(linear)), ranks};
+  const ptrdiff_t shortest = partition.points / ranks, longest = sn_partition_most(partition.points, ranks);
+  const bool chooses = control->domain == SN_STEPS_AUTO;
+  const ptrdiff_t most = ranks == 1 ? shortest / 4 : chooses ? shortest / OVERLAPS_LEAST : shortest;
+  ptrdiff_t reach = SN_LINEAR_WHOLE_GRID;
+  *out = (sn_subdomain_plan){0};
+  if (control->domain == SN_STEPS_WHOLE_GRID) return SN_OK;
+  if (has_fixed_steps(tableau) && (!chooses || ranks > 1 || shortest >= POINTS_LEAST))
+    SN_TRY(find_reach(linear, network, tableau, dt, tolerance_of(control), most, &reach));
+  if (reach == SN_LINEAR_WHOLE_GRID) return chooses ? SN_OK : refuse(linear, network, tableau, most);
+  if (control->length && control->length <= 2 * reach)
+    return SN_ERROR_ALL(SN_ERROR_USAGE,
+                        "integrator.subdomains.length is %td, but a step of %s reaches %td points to either side; use "
+                        "more than twice as many, or 0 for a length that is chosen",
+                        control->length, tableau->name, reach);
+  const ptrdiff_t length = control->length ? control->length : choose_length(longest, reach);
+  *out = (sn_subdomain_plan){reach, length, (longest + length - 2 * reach - 1) / (length - 2 * reach)};
+  return SN_OK;
+}
+
+int sn_subdomain_messages(int ranks) { return ranks > 2 ? 2 : ranks - 1; }
+
+double sn_subdomain_bytes(const sn_subdomain_plan *plan, int ranks, ptrdiff_t samples) {
+  return ranks > 1 ? 2 * (double)sizeof(double) * (double)plan->overlap * (double)samples : 0;
+}
+
+static void describe(const subdomain_stepper *s, char *reason) {
+  snprintf(reason, SN_STEPPER_REASON_LENGTH,
+           "%td subdomains of %td points a rank, which overlap by the %td that a step reaches (to %.0e)",
+           sn_subdomains_count(s->subdomains), s->plan.length, s->plan.overlap, s->tolerance);
 }
 
 sn_status sn_subdomain_stepper_create(sn_model *model, const sn_integrator_options *options, double dt, char *reason,
                                       sn_stepper **out) {
-  *out = NULL;
   const sn_grid *grid = sn_model_grid(model);
-  const sn_tableau *tableau = options->tableau;
-  const sn_subdomain_control *control = &options->subdomains;
-  const double tolerance = control->tolerance > 0 ? control->tolerance : 1e-15;
-  const ptrdiff_t shortest = sn_grid_points(grid) / sn_grid_space_size(grid);
-  const ptrdiff_t most = sn_grid_space_size(grid) > 1 ? shortest : shortest / 4;
-  ptrdiff_t reach = SN_LINEAR_WHOLE_GRID;
+  const sn_linear *linear = sn_model_linear(model);
+  sn_subdomain_plan plan;
+  *out = NULL;
   snprintf(reason, SN_STEPPER_REASON_LENGTH, "the whole grid");
-  if (control->domain == SN_STEPS_WHOLE_GRID) return SN_OK;
-  const bool fixed = !tableau->adaptive && tableau->kind != SN_TABLEAU_IMPLICIT;
-  if (fixed && (control->domain == SN_STEPS_SUBDOMAINS || shortest >= POINTS_LEAST))
-    SN_TRY(find_reach(model, tableau, dt, tolerance, most, &reach));
-  if (reach == SN_LINEAR_WHOLE_GRID) return control->domain == SN_STEPS_AUTO ? SN_OK : refuse(model, tableau, most);
+  SN_TRY(sn_subdomain_steps_plan(linear, sn_network_get_shape(sn_model_network(model)), options->tableau, dt,
+                                 &options->subdomains, sn_grid_space_size(grid), &plan));
+  if (!plan.overlap) return SN_OK;
   subdomain_stepper *s;
   SN_TRY(sn_collective_status(sn_grid_world(grid), SN_NEW(1, &s)));
   *s = (subdomain_stepper){.base.ops = &ops,
                            .model = model,
                            .dt = dt,
-                           .tolerance = tolerance,
-                           .tableau = tableau,
+                           .tolerance = tolerance_of(&options->subdomains),
+                           .tableau = options->tableau,
                            .points = sn_grid_range(grid).count,
-                           .overlap = reach > 0 ? reach : 1,
-                           .linear_version = sn_linear_version(sn_model_linear(model))};
+                           .plan = plan,
+                           .linear_version = sn_linear_version(linear)};
   *out = &s->base;
   sn_status status = sn_collective_status(sn_grid_world(grid), build(s, options, dt));
-  if (status) {
+  if (status)
     destroy(out);
-    return status;
-  }
-  snprintf(reason, SN_STEPPER_REASON_LENGTH,
-           "%td subdomains of %td points a rank, which overlap by %td: as far as a step of %s reaches (%.0e)",
-           sn_subdomains_count(s->subdomains), sn_subdomains_length(s->subdomains), s->overlap, tableau->name,
-           tolerance);
-  return SN_OK;
+  else
+    describe(s, reason);
+  return status;
 }
