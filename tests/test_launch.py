@@ -26,7 +26,7 @@ class Launch(unittest.TestCase):
 
     def finish(self, process):
         """(status, stdout, stderr), once all that holds the pipes has ended."""
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=240)
         return process.returncode, out, err
 
     def test_status_is_passed_on(self):

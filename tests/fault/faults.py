@@ -16,6 +16,11 @@ SPLITS = ((1, 1), (2, 2))  # (ranks, space ranks)
 RANDOM = random.Random(int(os.environ.get("SINODE_FAULT_SEED", "1")))
 
 
+def preload():
+    """LD_PRELOAD with the library that makes the system fail, and what is preloaded already."""
+    return " ".join(filter(None, (LIBRARY, os.environ.get("LD_PRELOAD"))))
+
+
 class Case(harness.Case):
     """A folder with data, a model, and a run of three epochs with its checkpoints, made once a class."""
 
@@ -60,8 +65,7 @@ class Case(harness.Case):
         mark = self.mark = self.folder.parent / "met"
         mark.unlink(missing_ok=True)
         must_meet = more.pop("met", True)
-        preload = " ".join(filter(None, (LIBRARY, os.environ.get("LD_PRELOAD"))))
-        environment = dict(LD_PRELOAD=preload, SINODE_FAULT=fault, SINODE_FAULT_AT=str(at), SINODE_FAULT_PATH=path,
+        environment = dict(LD_PRELOAD=preload(), SINODE_FAULT=fault, SINODE_FAULT_AT=str(at), SINODE_FAULT_PATH=path,
                            SINODE_FAULT_MARK=str(mark), **more)
         if error is not None:
             environment["SINODE_FAULT_ERROR"] = str(error)

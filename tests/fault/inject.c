@@ -2,10 +2,10 @@
  * Preloaded into the program, makes the system fail as the environment says:
  *
  *   SINODE_FAULT       error | short | lose | flip: what happens to a write; sync, rename: these calls fail;
- *                      memory: the program itself gets none; exit: the process leaves quietly
+ *                      memory: the program itself gets none; exit: the process leaves quietly on SIGRTMIN
  *   SINODE_FAULT_ERROR errno, for error, sync and rename
  *   SINODE_FAULT_PATH  only files with this in their path
- *   SINODE_FAULT_AT    from the how-manieth such call on (1; error stays, the others happen once); exit: milliseconds
+ *   SINODE_FAULT_AT    from the how-manieth such call on (1; error stays, the others happen once)
  *   SINODE_FAULT_RANK  only on this rank
  *   SINODE_FAULT_MARK  a file that appears when it happens; with SINODE_FAULT_AT=0, when nothing does, at the end, with
  *                      the number of such calls
@@ -20,7 +20,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/uio.h>
-#include <time.h>
 #include <unistd.h>
 
 static const char *setting(const char *name, const char *fallback) {
@@ -187,11 +186,5 @@ __attribute__((destructor)) static void end(void) {
 
 __attribute__((constructor)) static void begin(void) {
   if (!wants("exit") || !strstr(program_invocation_short_name, "sinode")) return;
-  const long wait = atol(setting("SINODE_FAULT_AT", "1000"));
-  const struct itimerspec once = {.it_value = {.tv_sec = wait / 1000, .tv_nsec = wait % 1000 * 1000000}};
-  struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN}; /* SIGALRM is the program's own */
-  timer_t timer;
   signal(SIGRTMIN, leave);
-  timer_create(CLOCK_MONOTONIC, &event, &timer);
-  timer_settime(timer, 0, &once, NULL);
 }

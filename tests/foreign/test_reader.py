@@ -49,7 +49,7 @@ class Reader(unittest.TestCase):
         """{file: (fields of its line, u or None)} on a number of ranks."""
         launcher = [] if ranks == 1 else [MPIEXEC, "-n", str(ranks)]
         run = subprocess.run([*launcher, READ_FILES, *cls.expected], cwd=cls.folder, stdin=subprocess.DEVNULL,
-                             capture_output=True, text=True, timeout=120)
+                             capture_output=True, text=True, timeout=600)
         assert run.returncode == 0, run.stdout + run.stderr
         found = {}
         for line in run.stdout.splitlines():

@@ -148,7 +148,7 @@ class LargerThanMemory(unittest.TestCase):
             held = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()
             resource.setrlimit(resource.RLIMIT_AS, (held + ({mebibytes} << 20),) * 2)
             """).replace("CHUNKS", "'auto'" if "chunked" in code else "None") + textwrap.dedent(code)
-        run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=200,
+        run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=900,
                              env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "DASK_ARRAY__CHUNK_SIZE": "8MiB"})
         return run.returncode, run.stdout, run.stderr
 

@@ -101,7 +101,7 @@ class Recipes(unittest.TestCase):
         cls.program = build / "sinode"
 
     @classmethod
-    def call(cls, *command, status=0, timeout=120, folder=None):
+    def call(cls, *command, status=0, timeout=600, folder=None):
         """Output of a command that must end with a status."""
         found = subprocess.run([str(word) for word in command], cwd=folder or cls.folder, capture_output=True, text=True,
                                timeout=timeout, stdin=subprocess.DEVNULL, check=False)
