@@ -151,12 +151,9 @@ static sn_cost subdomain_step(const sn_cost_case *c, const sn_subdomain_plan *pl
 }
 
 sn_cost sn_cost_predict_step(const sn_cost_case *c) {
-  sn_subdomain_plan plan;
-  if (has_subdomains(c, &plan)) {
-    const sn_cost_stages alone = stages_of(c, false);
-    return add((sn_cost){0}, (double)c->steps, subdomain_step(c, &plan, &alone, 1));
-  }
   const sn_cost_stages stages = stages_of(c, true);
+  sn_subdomain_plan plan;
+  if (has_subdomains(c, &plan)) return add((sn_cost){0}, (double)c->steps, subdomain_step(c, &plan, &stages, 1));
   if (!is_known(c, &stages)) return sn_cost_unknown();
   sn_cost step = {0};
   step = add(step, stages.evaluations, sn_cost_evaluation(c->layout, &c->network, 1, false));

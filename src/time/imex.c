@@ -137,7 +137,9 @@ static void estimate(imex *scheme, ptrdiff_t samples, const double *u, const dou
   evaluate(&sum, samples * n, scheme->stage);
   for (ptrdiff_t s = 0; s < samples; s++) {
     scheme->base.estimate[s] = 0;
-    for (ptrdiff_t k = s * n; k < (s + 1) * n; k++) scheme->base.estimate[s] += scheme->stage[k] * scheme->stage[k];
+    const double *difference = scheme->stage + s * n + scheme->base.counted.start;
+    for (ptrdiff_t k = 0; k < scheme->base.counted.count; k++)
+      scheme->base.estimate[s] += difference[k] * difference[k];
   }
 }
 
@@ -347,6 +349,7 @@ sn_status sn_imex_create(sn_model *model, const sn_integrator_options *options, 
   scheme->tableau = options->tableau;
   scheme->model = model;
   scheme->points = sn_grid_range(grid).count;
+  scheme->base.counted.count = scheme->points;
   scheme->dt = dt;
   scheme->from_last = sn_tableau_is_stiffly_accurate(options->tableau);
   scheme->estimates = options->estimate && sn_tableau_is_embedded(options->tableau);

@@ -42,6 +42,7 @@ struct sn_stepper {
   const sn_stepper_ops *ops;
   sn_solver *solver; /* of the implicit stages; NULL if there are none */
   double *estimate;  /* (samples) local sums of squares of the last step's error estimate; NULL: there is none */
+  sn_range counted;  /* the local points that these sums are over */
   double time;       /* start of the current forward step, and its number from 1: for messages */
   ptrdiff_t step;
   bool skips_lambda; /* of the next backward step: its lambda is not wanted */

@@ -81,9 +81,8 @@ static sn_status build(subdomain_stepper *s, const sn_integrator_options *option
   SN_TRY(sn_grid_create(MPI_COMM_SELF, 1, cut.length, sn_grid_timer(whole), &s->grid));
   SN_TRY(sn_model_create_like(s->model, s->grid, 1, &s->own));
   SN_TRY(sn_model_follow(s->own, s->model));
-  sn_integrator_options inner = *options;
-  inner.estimate = false;
-  SN_TRY(sn_imex_create(s->own, &inner, dt, &s->inner));
+  SN_TRY(sn_imex_create(s->own, options, dt, &s->inner));
+  if (s->inner->estimate) SN_TRY(SN_NEW(samples, &s->base.estimate));
   if (s->inner->solver) SN_TRY(sn_solver_reserve(s->inner->solver, 1));
   s->base.solver = s->inner->solver;
   s->tape = sn_stepper_aligned(s->inner->ops->tape_size(s->inner, 1));
@@ -102,6 +101,7 @@ static void destroy(sn_stepper **stepper) {
   SN_FREE(s->from);
   SN_FREE(s->to);
   SN_FREE(s->lambda);
+  SN_FREE(s->base.estimate);
   SN_FREE(*stepper);
 }
 
@@ -143,11 +143,15 @@ static sn_status forward(sn_stepper *stepper, ptrdiff_t samples, const double *u
   subdomain_stepper *s = (subdomain_stepper *)stepper;
   SN_TRY(follow(s));
   SN_TRY(sn_subdomains_exchange(s->subdomains, samples, u));
+  if (s->base.estimate) memset(s->base.estimate, 0, (size_t)samples * sizeof *s->base.estimate);
   for (ptrdiff_t row = 0; row < samples; row++)
     for (ptrdiff_t i = 0; i < sn_subdomains_count(s->subdomains); i++) {
       sn_subdomains_read(s->subdomains, i, row, u, s->from);
+      s->inner->counted =
+          (sn_range){sn_subdomains_offset(s->subdomains, i), sn_subdomains_kept(s->subdomains, i).count};
       SN_TRY(s->inner->ops->forward(s->inner, 1, s->from, s->to, tape_of(s, tape, row, i)));
       sn_subdomains_write(s->subdomains, i, row, s->to, next);
+      if (s->base.estimate) s->base.estimate[row] += s->inner->estimate[0];
     }
   return SN_OK;
 }

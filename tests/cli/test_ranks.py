@@ -59,6 +59,32 @@ class Ranks(harness.Case):
                     self.assert_same_data(self.folder / f"{variant}-1" / name, self.folder / f"{variant}-4" / name,
                                           tolerance=1e-9)
 
+    def test_subdomains_agree_with_the_whole_grid(self):
+        """A whole job on a long domain, where steps reach a small part of it; also one that is stopped and goes on."""
+        settings = ("grid.points=1031", "grid.length=354.0", "generate.members=1", "generate.dt=0.1", "train.batch=4",
+                    "integrator.dt=0.1", "train.epochs=2", "model.nonlinear.kind=product", "model.nonlinear.products=2",
+                    "model.nonlinear.kernel=5", "model.linear.trainable=true")
+        words = [word for setting in settings for word in ("--set", setting)]
+        self.sinode("generate", "--quiet", *words)
+        for split, domain in (((1, 1), "whole"), ((1, 1), "subdomains"), ((3, 3), "subdomains"), ((4, 2), "subdomains")):
+            folder = self.folder / f"{domain}{split[0]}"
+            folder.mkdir()
+            (folder / "c.yaml").write_text(harness.CONFIG)
+            shutil.copy(self.folder / "data.h5", folder)
+            for command in ("train", "predict", "gradient"):
+                self.sinode(command, "--quiet", *words, "--set", f"integrator.subdomains.domain={domain}",
+                            ranks=split[0], space=split[1], folder=folder)
+            if domain == "subdomains":
+                for name in ("run/model.h5", "prediction.h5", "gradient.h5"):
+                    with self.subTest(split=split, file=name):
+                        self.assert_same_data(self.folder / "whole1" / name, folder / name, tolerance=1e-9)
+        (folder / "run/model.h5").rename(folder / "unbroken.h5")
+        shutil.rmtree(folder / "run")
+        for epochs in (1, 2):
+            self.sinode("train", "--quiet", *words, "--set", "integrator.subdomains.domain=subdomains", "--set",
+                        f"train.epochs={epochs}", "--set", "train.schedule.kind=constant", ranks=4, space=2, folder=folder)
+        self.assert_same_data(folder / "unbroken.h5", folder / "run/model.h5")
+
     def test_tapes_suit_transforms(self):
         """The nonlinear term by transforms, on a prime number of points and an odd number of them on a rank."""
         settings = ("--quiet", "--overwrite", "--set", "grid.points=13", "--set", "generate.members=1", "--set",
