@@ -32,7 +32,7 @@ static sn_cost_case case_of(const sn_app *app, const sn_linear *linear, int rank
                         .trains_linear = shape.trainable,
                         .tableau = c->integrator.tableau,
                         .subdomains = c->integrator.subdomains,
-                        .solver = c->integrator.solver.kind,
+                        .solver = c->integrator.solver,
                         .memory = (double)sn_memory_share(MPI_COMM_SELF) / (double)sysconf(_SC_NPROCESSORS_ONLN),
                         .dt = c->integrator.dt,
                         .samples = sn_partition_most(c->train.batch, ranks / space),

@@ -80,7 +80,7 @@ static sn_status report_solves(const sn_app *app, sn_layout layout, const sn_lin
                                ptrdiff_t samples) {
   const sn_config *c = &app->config;
   const sn_tableau *tableau = c->integrator.tableau;
-  const sn_solver_options options = {.kind = c->integrator.solver.kind};
+  const sn_solver_options options = c->integrator.solver;
   const sn_cost_stages stages = sn_cost_count_stages(tableau, c->integrator.dt, true, false);
   sn_solver_cost f;
   char text[2][32];

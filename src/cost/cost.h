@@ -56,7 +56,7 @@ typedef struct {
   bool trains_linear;      /* and whether they are learnt */
   const sn_tableau *tableau;
   sn_subdomain_control subdomains;
-  sn_solver_kind solver;
+  sn_solver_options solver;
   double memory, dt; /* memory: bytes a rank may fill with factors */
   ptrdiff_t samples; /* of a batch, on a replica */
   ptrdiff_t steps;   /* time steps between two snapshots */
