@@ -9,7 +9,7 @@
  *   gmres   any A, matrix-free, to a tolerance.
  *   local   circulant A whose (I - gamma A)^-1 has a kernel that decays within a rank's block: overlapping subdomains,
  *           each solved by itself in its Fourier basis; one exchange with each neighbour.
- *   auto    for a fixed stencil on 1024 points or more: local over several ranks, or from 2^17 points on, where a block
+ *   auto    for a fixed stencil on 1024 points or more: local over several ranks, or from 2^15 points on, where a block
  *           is at least twice the overlap; banded over five or more ranks where it loses no more than 1e-13 of I. Else
  *           fft where A is circulant; else dense where its factors fit into half of the memory there is; else gmres.
  *

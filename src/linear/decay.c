@@ -100,10 +100,11 @@ static bool agrees(const sn_decay *decay, ptrdiff_t points, int side, double shi
  * that of the weighted kernel has errors of eps max |e^{shift d} G_d|, before the weight is taken off again. A shift of
  * half of what there is room for, up to the nearest zero of 1 - gamma a, shows |G_d| down to about eps^(3/2).
  */
-static sn_status add_side(sn_decay *decay, const level *on, const sn_linear *linear, double gamma, int side) {
+static sn_status add_side(sn_decay *decay, const level *on, const sn_linear *linear, double gamma, bool decays,
+                          int side) {
   static const double weight_least = 16; /* logarithm of the least weight that is of use, over the whole grid */
   const ptrdiff_t points = sn_grid_points(on->grid);
-  double shift = linear->ops->continued_symbol ? 1 : 0;
+  double shift = decays && linear->ops->continued_symbol ? 1 : 0;
   for (; shift * (double)points >= weight_least; shift /= 2) {
     SN_TRY(evaluate(decay, on, linear, gamma, side * shift, decay->weighted));
     if (agrees(decay, points, side, shift)) break;
@@ -146,9 +147,10 @@ sn_status sn_decay_find_overlap(sn_decay *decay, const sn_linear *linear, double
     SN_TRY(prepare(decay, on, points));
     SN_TRY(evaluate(decay, on, linear, gamma, 0, decay->kernel));
     const double total = sum_of_kernel(decay, points, 0, points / 2);
-    if (!last && sum_of_kernel(decay, points, within + 1, points / 2) > fmax(hopeless, tolerance) * total) continue;
+    const bool decays = sum_of_kernel(decay, points, within + 1, points / 2) <= fmax(hopeless, tolerance) * total;
+    if (!last && !decays) continue;
     memset(decay->size, 0, (size_t)(points / 2) * sizeof *decay->size);
-    for (int side = -1; side <= 1; side += 2) SN_TRY(add_side(decay, on, linear, gamma, side));
+    for (int side = -1; side <= 1; side += 2) SN_TRY(add_side(decay, on, linear, gamma, decays, side));
     *left = walk_in(decay, points, total, tolerance, 1, overlap);
     if (*overlap <= within && *overlap <= most) break;
     if (!last) continue;

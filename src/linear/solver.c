@@ -46,12 +46,12 @@ static bool is_fixed_stencil(const situation *s) {
 }
 
 /*
- * Subdomains cost what is read twice, at most twice the points where a block is twice the overlap or more; they save
- * 4 (S - 1) messages of a solve by transforms but two, and two thirds of the time of a transform that is longer than
- * the cache (docs/performance.md).
+ * Where a block is twice the overlap or more, subdomains work on at most twice its points and on one rank, from 2^13
+ * points on, are still faster than a transform that does not fit the cache; over several ranks they send one or two
+ * messages where transforms send 4 (S - 1) (docs/performance.md).
  */
 static bool subdomains_are_better(const situation *s) {
-  enum { POINTS_LEAST_ALONE = 1 << 17 };
+  enum { POINTS_LEAST_ALONE = 1 << 15 };
   if (!is_fixed_stencil(s) || (s->ranks == 1 && s->points < POINTS_LEAST_ALONE)) return false;
   sn_solver_cost cost;
   sn_status refused =
@@ -120,6 +120,9 @@ sn_status sn_solver_create(const sn_grid *grid, sn_linear *linear, const sn_solv
   MPI_Allreduce(MPI_IN_PLACE, &memory, 1, MPI_DOUBLE, MPI_MIN, world);
   const situation s = {linear, options, sn_grid_points(grid), sn_grid_space_size(grid), memory, gammas, gamma};
   SN_TRY(choose(&s, &kind));
+  int chosen = kind; /* one kind, also where a rank lacks the memory to look at all of them */
+  MPI_Bcast(&chosen, 1, MPI_INT, 0, world);
+  kind = (sn_solver_kind)chosen;
   sn_solver *solver;
   SN_TRY(sn_collective_status(world, SN_NEW(1, &solver)));
   *solver = (sn_solver){
