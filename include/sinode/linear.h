@@ -110,9 +110,6 @@ bool sn_linear_is_trainable(const sn_linear *linear);
  */
 double complex sn_linear_symbol(const sn_linear *linear, ptrdiff_t m);
 
-/* The same for any real m, between the grid's wave numbers: of a longer or shorter grid of the same spacing. Local. */
-double complex sn_linear_symbol_between(const sn_linear *linear, double m);
-
 /*
  * y = A x, y = A^T x. The stencil is applied as repeated differences (applying c_k directly loses eps / dx^4), with its
  * halo exchange overlapped with the interior. x and y do not overlap. samples <= those of create. Collective over

@@ -216,7 +216,7 @@ sn_status sn_benchmark_solvers(sn_benchmark *b) {
   const sn_config *c = &b->app->config;
   sn_parameters *parameters;
   solving s = {.samples = sn_grid_share(b->grid, c->train.batch).count, .points = sn_grid_range(b->grid).count};
-  s.gamma = 0.2928932188134524 * c->integrator.dt; /* of l2 */
+  s.gamma = sn_benchmark_gamma(c->integrator.dt);
   s.order = (int)c->grid.points;
   s.columns = (int)s.samples;
   const sn_linear_shape shape = {.kind = SN_LINEAR_STENCIL, .taps = 5, .length = c->grid.length};

@@ -94,6 +94,9 @@ static sn_status report_solves(const sn_app *app, sn_layout layout, const sn_lin
                 "solves: %d a time step by %s, as many back; in one a rank sends %.0f messages of %s in all; factors "
                 "of %s a rank",
                 stages.solves, f.name, f.messages, readable(f.sent, text[0]), readable(f.held, text[1]));
+  if (f.kind == SN_SOLVER_LOCAL)
+    sn_log_line(app->log, "solves: a rank has at most %td subdomains of %td points, which overlap by %td", f.subdomains,
+                f.length, f.overlap);
   return SN_OK;
 }
 

@@ -104,7 +104,7 @@ static sn_cost subdomain_solve(sn_layout layout, const sn_solver_cost *found, pt
                           [SN_COST_CARRIED] = found->most}};
 }
 
-/* By the solver that is asked for or that `auto` takes; no work, but by transforms. */
+/* By the solver that is asked for or that `auto` takes; no work, but by transforms and on subdomains. */
 static sn_cost solve(const sn_cost_case *c, sn_solver_kind kind, const sn_cost_stages *stages, ptrdiff_t samples) {
   sn_solver_cost found;
   sn_solver_options options = c->solver;
@@ -125,9 +125,9 @@ static sn_cost_stages stages_of(const sn_cost_case *c, bool estimates) {
   return sn_cost_count_stages(c->tableau, c->dt, c->network.kind != SN_NETWORK_NONE, estimates);
 }
 
-sn_cost sn_cost_solve_fft(const sn_cost_case *c) {
-  const sn_cost_stages one = {.gammas = 1, .gamma = {c->dt}};
-  return solve(c, SN_SOLVER_FFT, &one, c->samples);
+sn_cost sn_cost_solve(const sn_cost_case *c, sn_solver_kind kind, double gamma) {
+  const sn_cost_stages one = {.gammas = 1, .gamma = {gamma}};
+  return solve(c, kind, &one, c->samples);
 }
 
 /* Whether the steps of the scheme are evaluations and solves, of kinds whose messages are known. */

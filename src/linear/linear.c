@@ -91,8 +91,6 @@ bool sn_linear_is_trainable(const sn_linear *linear) { return linear->shape.trai
 
 double complex sn_linear_symbol(const sn_linear *linear, ptrdiff_t m) { return linear->ops->symbol(linear, (double)m); }
 
-double complex sn_linear_symbol_between(const sn_linear *linear, double m) { return linear->ops->symbol(linear, m); }
-
 sn_status sn_linear_apply(sn_linear *linear, ptrdiff_t samples, const double *x, double *y) {
   return linear->ops->apply(linear, false, samples, x, y);
 }

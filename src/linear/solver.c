@@ -161,7 +161,7 @@ sn_status sn_solver_refuse_lossy(const sn_solver *solver, double gamma, double n
 }
 
 sn_status sn_solver_invert_symbol(const sn_linear *linear, double gamma, double m, double complex *value) {
-  const double complex product = gamma * sn_linear_symbol_between(linear, m);
+  const double complex product = gamma * linear->ops->symbol(linear, m);
   if (cabs(1 - product) <= 4 * DBL_EPSILON * (1 + cabs(product)))
     return SN_ERROR(SN_ERROR_RUN,
                     "I - gamma A is singular at wave number %.10g for gamma = %g: the linear part has grown an "
