@@ -2,7 +2,8 @@
  * How far (I - gamma A)^-1 of a circulant A reaches. Its kernel G, the solution for a single point on a grid of the
  * same spacing without an end, has the Fourier coefficients 1 / (1 - gamma a), a the symbol of A. Where 1 - gamma a has
  * no zero in a strip about the real axis, as with a stencil, |G_d| falls exponentially with d; the symbol of a spectral
- * A has a kink at the highest wave number, and |G_d| falls as 1 / d^2. Private to this folder.
+ * A has a kink at the highest wave number, and |G_d| falls as 1 / d^2. Private to this folder. (sn_linear_reach bounds
+ * what several such inverses of a stencil do one after the other.)
  */
 #ifndef SINODE_LINEAR_DECAY_H
 #define SINODE_LINEAR_DECAY_H

@@ -49,17 +49,18 @@ static sn_status refuse(const sn_linear *linear, int ranks, double gamma, double
                         sn_error_code code) {
   const ptrdiff_t points = sn_grid_points(linear->grid);
   const double dx = sn_linear_length(linear) / (double)points;
-  const bool alone = ranks == 1 && most == points;
+  const char *advice = sn_linear_get_kind(linear) == SN_LINEAR_SPECTRAL
+                           ? "model.linear.kind stencil, whose kernel decays faster"
+                       : ranks > 1 ? "fewer ranks in space"
+                                   : "a longer domain or a coarser grid";
   return SN_ERROR_ALL(
       code,
-      "integrator.solver.kind local wants a kernel of (I - gamma A)^-1 that has decayed within an overlap, but at "
-      "gamma = %g %.1e of it lies beyond %td points, a length of %.3g, the longest overlap of %td points over %d "
-      "rank%s in space (integrator.solver.overlap_tolerance: %.0e)%s; use integrator.solver.kind fft%s",
-      gamma, left, most, (double)most * dx, points, ranks, ranks == 1 ? "" : "s", tolerance,
-      alone ? ": there is no locality on so short a domain" : "",
-      sn_linear_get_kind(linear) == SN_LINEAR_SPECTRAL ? ", or model.linear.kind stencil, whose kernel decays faster"
-      : alone                                          ? ", or a longer domain"
-                                                       : ", or fewer ranks in space");
+      "integrator.solver.kind local: the kernel of (I - gamma A)^-1 should decay within an overlap, but at gamma = %g "
+      "a part of %.1e lies beyond %td points, a length of %.3g, the most that subdomains of %td points over %d rank%s "
+      "in space overlap by; at most %.0e may (integrator.solver.overlap_tolerance). There is no locality%s: use "
+      "integrator.solver.kind fft, or %s",
+      gamma, fmin(left, 1), most, (double)most * dx, points, ranks, ranks == 1 ? "" : "s", tolerance,
+      ranks == 1 ? "" : " within a rank's block", advice);
 }
 
 /* Error of that code: there is none that fits the blocks of so many ranks. Local. */
@@ -187,15 +188,15 @@ static sn_status update_overlap(sn_solver *solver, sn_error_code code) {
 
 static void say_why(sn_solver *solver) {
   const local *state = solver->state;
-  const char *why = solver->options.kind == SN_SOLVER_LOCAL ? "as asked"
-                    : sn_grid_space_size(solver->grid) > 1
-                        ? "which sends to neighbours alone"
-                        : "which stay in the cache, where a transform of all does not";
+  const bool several = sn_grid_space_size(solver->grid) > 1;
+  const char *why =
+      several ? "sending to neighbours alone" : "in the cache, where a transform of all points does not fit";
   char overlap[64] = "";
   if (state->overlap) snprintf(overlap, sizeof overlap, " that overlap by %td points", state->overlap);
   snprintf(solver->reason, sizeof solver->reason,
-           "local: subdomains%s, within which the kernel of the %s linear part decays to %.0e, %s", overlap,
-           sn_linear_kind_name(sn_linear_get_kind(solver->linear)), tolerance_of(&solver->options), why);
+           "local: on subdomains%s, which leave %.0e of the kernel of the %s linear part, %s", overlap,
+           tolerance_of(&solver->options), sn_linear_kind_name(sn_linear_get_kind(solver->linear)),
+           solver->options.kind == SN_SOLVER_LOCAL ? "as asked" : why);
 }
 
 static sn_status create(sn_solver *solver) {
