@@ -7,9 +7,15 @@
  *           update.
  *   dense   LU: LAPACK on one rank, else ScaLAPACK on a near-square process grid, block-cyclic.
  *   gmres   any A, matrix-free, to a tolerance.
- *   auto    banded for a fixed stencil over five or more ranks where it loses no more than 1e-13 of I (from 1024 points
- *           on); else fft where A is circulant; else dense where its factors fit into half of the memory there is; else
- *           gmres.
+ *   local   circulant A whose (I - gamma A)^-1 has a kernel that decays within a rank's block: overlapping subdomains,
+ *           each solved by itself in its Fourier basis; one exchange with each neighbour.
+ *   auto    for a fixed stencil on 1024 points or more: local over several ranks, or from 2^15 points on, where a block
+ *           is at least twice the overlap; banded over five or more ranks where it loses no more than 1e-13 of I. Else
+ *           fft where A is circulant; else dense where its factors fit into half of the memory there is; else gmres.
+ *
+ * The overlap of local is the least that keeps what lies beyond it in the kernels of all gamma below overlap_tolerance,
+ * by a bound. It belongs to a version of A: if A is trained, it is found again for each version, and the subdomains are
+ * made anew where it is another; where it would be longer than the shortest block, the factorization is an error.
  *
  * dense holds N^2 / S numbers a gamma, and N^2 / S with the buffers of their redistribution while it factors (for good
  * if A can be trained).
@@ -33,7 +39,8 @@
   MEMBER(SN_SOLVER_FFT, "fft", sn_solver_fft)          \
   MEMBER(SN_SOLVER_BANDED, "banded", sn_solver_banded) \
   MEMBER(SN_SOLVER_DENSE, "dense", sn_solver_dense)    \
-  MEMBER(SN_SOLVER_GMRES, "gmres", sn_solver_gmres)
+  MEMBER(SN_SOLVER_GMRES, "gmres", sn_solver_gmres)    \
+  MEMBER(SN_SOLVER_LOCAL, "local", sn_solver_local)
 
 typedef enum { SN_SOLVER_AUTO, SN_SOLVERS(SN_NAME_CONSTANT) } sn_solver_kind;
 
@@ -45,6 +52,8 @@ typedef struct {
   double tolerance;       /* gmres: |r - M x| <= tolerance |r|, sample by sample */
   int max_iterations;     /* gmres, all restarts together */
   bool precondition;      /* gmres: by the nearest circulant */
+  /* local: max |error| <= overlap_tolerance max |r| times the maximum norm of (I - gamma A)^-1; 0: 1e-15 */
+  double overlap_tolerance;
 } sn_solver_options;
 
 typedef struct sn_solver sn_solver;
@@ -61,7 +70,8 @@ const char *sn_solver_unsupported_reason(sn_solver_kind solver, sn_linear_kind l
  * at the memory of all ranks. Error: fft asked for an A that is not circulant; banded for one that is no stencil, or
  * with too few points a rank; dense for one that has no matrix (spectral). Banded and dense also where I - gamma A as
  * an array loses its identity part, eps gamma |A| > 1e-6 in the maximum norm (16 gamma eps/dx^4 for the ks stencil):
- * the message names the figure and what would do. The latter is looked at here if A has a version by now
+ * the message names the figure and what would do; local where the kernel has not decayed to the tolerance within the
+ * shortest block of a rank: the message names the figure. The latter two are looked at here if A has a version by now
  * (sn_linear_update was called), and again at each factorization.
  */
 SN_MUST_CHECK sn_status sn_solver_create(const sn_grid *grid, sn_linear *linear, const sn_solver_options *options,
@@ -79,6 +89,7 @@ typedef struct {
   double messages, sent; /* of a solve: to other ranks, a reduction counted as one; bytes */
   double most;           /* bytes of the rank that sends most: as `sent`, but of fft, where that is the mean */
   double held;           /* bytes of factors */
+  ptrdiff_t overlap, length, subdomains; /* local: points; points of a subdomain; how many the longest block has */
 } sn_solver_cost;
 
 SN_MUST_CHECK sn_status sn_solver_estimate_cost(const sn_linear *linear, const sn_solver_options *options, int ranks,

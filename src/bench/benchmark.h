@@ -57,6 +57,9 @@ SN_MUST_CHECK sn_status sn_benchmark_measure(sn_benchmark *benchmark, const sn_b
  */
 SN_MUST_CHECK sn_status sn_benchmark_alternately(sn_benchmark *benchmark, int count, const sn_benchmark_case *cases);
 
+/* The gamma that solves are measured with: that of l2. */
+static inline double sn_benchmark_gamma(double dt) { return 0.2928932188134524 * dt; }
+
 /* The command. Collective over world. */
 SN_MUST_CHECK sn_status sn_benchmark_run(sn_app *app);
 

@@ -14,12 +14,21 @@
 static sn_cost generate_step(const sn_cost_case *c) { return sn_cost_generate_step(c->layout); }
 static sn_cost halo(const sn_cost_case *c) { return sn_cost_halo(c->layout, c->samples); }
 
+static sn_cost solve_fft(const sn_cost_case *c) { return sn_cost_solve(c, SN_SOLVER_FFT, sn_benchmark_gamma(c->dt)); }
+static sn_cost solve_local(const sn_cost_case *c) {
+  return sn_cost_solve(c, SN_SOLVER_LOCAL, sn_benchmark_gamma(c->dt));
+}
+
 static const struct {
   const char *name;
   sn_cost (*cost)(const sn_cost_case *c);
-} steps[] = {{"generate_step", generate_step},       {"halo", halo},
-             {"reduction", sn_cost_reduction},       {"solve_fft", sn_cost_solve_fft},
-             {"predict_step", sn_cost_predict_step}, {"train_iteration", sn_cost_train_iteration}};
+} steps[] = {{"generate_step", generate_step},
+             {"halo", halo},
+             {"reduction", sn_cost_reduction},
+             {"solve_fft", solve_fft},
+             {"solve_local", solve_local},
+             {"predict_step", sn_cost_predict_step},
+             {"train_iteration", sn_cost_train_iteration}};
 
 /* The parameters on `ranks` ranks, `space` of which share a grid. */
 static sn_cost_case case_of(const sn_app *app, const sn_linear *linear, int ranks, int space) {
@@ -32,7 +41,7 @@ static sn_cost_case case_of(const sn_app *app, const sn_linear *linear, int rank
                         .trains_linear = shape.trainable,
                         .tableau = c->integrator.tableau,
                         .subdomains = c->integrator.subdomains,
-                        .solver = c->integrator.solver.kind,
+                        .solver = c->integrator.solver,
                         .memory = (double)sn_memory_share(MPI_COMM_SELF) / (double)sysconf(_SC_NPROCESSORS_ONLN),
                         .dt = c->integrator.dt,
                         .samples = sn_partition_most(c->train.batch, ranks / space),

@@ -165,7 +165,8 @@ static sn_status prepare_lu(solving *s) {
 
 /* The baseline of a kind, on one rank. */
 static sn_status prepare_baseline(const sn_benchmark *b, sn_solver_kind kind, solving *s) {
-  if (kind == SN_SOLVER_FFT) return transforms_create(b->app, s->order, s->columns, 1, &s->baseline);
+  if (kind == SN_SOLVER_FFT || kind == SN_SOLVER_LOCAL)
+    return transforms_create(b->app, s->order, s->columns, 1, &s->baseline);
   if (kind == SN_SOLVER_BANDED) return prepare_band(b, s);
   return kind == SN_SOLVER_DENSE ? prepare_lu(s) : SN_OK;
 }
@@ -177,7 +178,8 @@ static sn_status measure_solver(sn_benchmark *b, sn_solver_kind kind, solving *s
   } words[] = {[SN_SOLVER_FFT] = {"solve_fft", "factor_fft", "two real transforms", fft_baseline},
                [SN_SOLVER_BANDED] = {"solve_banded", "factor_banded", "dpbtrs", band_baseline},
                [SN_SOLVER_DENSE] = {"solve_dense", "factor_dense", "dgetrs", lu_baseline},
-               [SN_SOLVER_GMRES] = {"solve_gmres", "", "", NULL}};
+               [SN_SOLVER_GMRES] = {"solve_gmres", "", "", NULL},
+               [SN_SOLVER_LOCAL] = {"solve_local", "factor_local", "two real transforms", fft_baseline}};
   if (!sn_benchmark_wants(b, words[kind].solve) && !sn_benchmark_wants(b, words[kind].factor)) return SN_OK;
   const sn_config *c = &b->app->config;
   sn_solver_options options = c->integrator.solver;
@@ -214,7 +216,7 @@ sn_status sn_benchmark_solvers(sn_benchmark *b) {
   const sn_config *c = &b->app->config;
   sn_parameters *parameters;
   solving s = {.samples = sn_grid_share(b->grid, c->train.batch).count, .points = sn_grid_range(b->grid).count};
-  s.gamma = 0.2928932188134524 * c->integrator.dt; /* of l2 */
+  s.gamma = sn_benchmark_gamma(c->integrator.dt);
   s.order = (int)c->grid.points;
   s.columns = (int)s.samples;
   const sn_linear_shape shape = {.kind = SN_LINEAR_STENCIL, .taps = 5, .length = c->grid.length};
@@ -224,7 +226,7 @@ sn_status sn_benchmark_solvers(sn_benchmark *b) {
   if (!status) status = sn_collective_status(b->app->world, SN_NEW(s.samples * s.points, &s.x));
   if (!status) status = sn_linear_set_ks(s.linear);
   if (!status) status = sn_linear_update(s.linear);
-  const sn_solver_kind kinds[] = {SN_SOLVER_FFT, SN_SOLVER_BANDED, SN_SOLVER_DENSE, SN_SOLVER_GMRES};
+  const sn_solver_kind kinds[] = {SN_SOLVER_FFT, SN_SOLVER_BANDED, SN_SOLVER_DENSE, SN_SOLVER_GMRES, SN_SOLVER_LOCAL};
   for (size_t k = 0; k < sizeof kinds / sizeof kinds[0] && !status; k++) status = measure_solver(b, kinds[k], &s);
   SN_FREE(s.x);
   sn_linear_destroy(&s.linear);

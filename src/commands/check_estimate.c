@@ -80,7 +80,7 @@ static sn_status report_solves(const sn_app *app, sn_layout layout, const sn_lin
                                ptrdiff_t samples) {
   const sn_config *c = &app->config;
   const sn_tableau *tableau = c->integrator.tableau;
-  const sn_solver_options options = {.kind = c->integrator.solver.kind};
+  const sn_solver_options options = c->integrator.solver;
   const sn_cost_stages stages = sn_cost_count_stages(tableau, c->integrator.dt, true, false);
   sn_solver_cost f;
   char text[2][32];
@@ -94,6 +94,9 @@ static sn_status report_solves(const sn_app *app, sn_layout layout, const sn_lin
                 "solves: %d a time step by %s, as many back; in one a rank sends %.0f messages of %s in all; factors "
                 "of %s a rank",
                 stages.solves, f.name, f.messages, readable(f.sent, text[0]), readable(f.held, text[1]));
+  if (f.kind == SN_SOLVER_LOCAL)
+    sn_log_line(app->log, "solves: a rank has at most %td subdomains of %td points, which overlap by %td", f.subdomains,
+                f.length, f.overlap);
   return SN_OK;
 }
 

@@ -20,6 +20,7 @@ static const sn_name measurements[] = {
     {"factor_fft", SN_MEASURES_SOLVERS},       {"solve_banded", SN_MEASURES_SOLVERS},
     {"factor_banded", SN_MEASURES_SOLVERS},    {"solve_dense", SN_MEASURES_SOLVERS},
     {"factor_dense", SN_MEASURES_SOLVERS},     {"solve_gmres", SN_MEASURES_SOLVERS},
+    {"solve_local", SN_MEASURES_SOLVERS},      {"factor_local", SN_MEASURES_SOLVERS},
     {"predict_step", SN_MEASURES_TRAINING},    {"train_iteration", SN_MEASURES_TRAINING},
     {"train_meeting", SN_MEASURES_TRAINING},   {"write_trajectory", SN_MEASURES_FILES},
     {"write_checkpoint", SN_MEASURES_FILES},   {NULL, 0}};
@@ -181,14 +182,18 @@ static const sn_config_key keys[] = {
     {"integrator.subdomains.tolerance", REAL(integrator.subdomains.tolerance), .fallback = "1e-15", WITHIN(1e-16, 1e-3),
      .commands = ROLLS, .help = "what part of a step's kernel may be beyond the overlap, which follows from it"},
     {"integrator.solver.kind", CHOICE(integrator.solver.kind, sn_solver_kinds), .fallback = "auto", .commands = ROLLS,
-     .help = "of the implicit stages: fft for circulant A, banded for stencils, dense (both by ScaLAPACK), gmres; auto "
-             "chooses"},
+     .help =
+         "of the implicit stages: fft for circulant A, banded for stencils, dense (both by ScaLAPACK), gmres, local "
+         "(overlapping subdomains, messages to neighbours alone) for circulant A on long domains; auto chooses"},
     {"integrator.solver.tolerance", REAL(integrator.solver.tolerance), .fallback = "1e-10", WITHIN(1e-15, 1e-1),
      .commands = ROLLS, .help = "gmres: residual over right-hand side, of every sample"},
     {"integrator.solver.max_iterations", INTEGER(integrator.solver.max_iterations), .fallback = "200", WITHIN(1, 1e6),
      .commands = ROLLS, .help = "gmres: iterations of a solve before it gives up"},
     {"integrator.solver.precondition", SWITCH(integrator.solver.precondition), .fallback = "true", .commands = ROLLS,
      .help = "gmres: by the circulant nearest to I - gamma A"},
+    {"integrator.solver.overlap_tolerance", REAL(integrator.solver.overlap_tolerance), .fallback = "1e-15",
+     WITHIN(1e-16, 1e-1), .commands = ROLLS,
+     .help = "local: what the overlap of subdomains may leave of the kernel of (I - gamma A)^-1, its error by a bound"},
     {"adjoint.storage", CHOICE(integrator.storage, sn_storage_kinds), .fallback = "auto", .commands = LEARNS,
      .help = "what the backward pass keeps: all stages, one state a step (solutions), a few states (revolve)"},
     {"adjoint.snapshots", INTEGER(integrator.snapshots), .fallback = "0", WITHIN(0, 1e15), .unit = "states",

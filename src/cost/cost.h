@@ -56,7 +56,7 @@ typedef struct {
   bool trains_linear;      /* and whether they are learnt */
   const sn_tableau *tableau;
   sn_subdomain_control subdomains;
-  sn_solver_kind solver;
+  sn_solver_options solver;
   double memory, dt; /* memory: bytes a rank may fill with factors */
   ptrdiff_t samples; /* of a batch, on a replica */
   ptrdiff_t steps;   /* time steps between two snapshots */
@@ -68,8 +68,8 @@ typedef struct {
 sn_cost sn_cost_generate_step(sn_layout layout);
 sn_cost sn_cost_halo(sn_layout layout, ptrdiff_t samples);
 sn_cost sn_cost_reduction(const sn_cost_case *c);
-/* A solve by transforms; the steps between two snapshots, of one sample; an iteration of Adam. */
-sn_cost sn_cost_solve_fft(const sn_cost_case *c);
+/* A solve by one kind; the steps between two snapshots, of one sample; an iteration of Adam. */
+sn_cost sn_cost_solve(const sn_cost_case *c, sn_solver_kind kind, double gamma);
 sn_cost sn_cost_predict_step(const sn_cost_case *c);
 sn_cost sn_cost_train_iteration(const sn_cost_case *c);
 

@@ -92,16 +92,31 @@ static sn_cost transform_solve(sn_layout layout, ptrdiff_t samples) {
   return add(moved, 1, transforms(layout, (double)samples));
 }
 
-/* By the solver that is asked for or that `auto` takes; no work, but by transforms. */
+/* Each subdomain is transformed there and back in the cache, its points read and written. */
+static sn_cost subdomain_solve(sn_layout layout, const sn_solver_cost *found, ptrdiff_t samples) {
+  const double length = (double)found->length, rows = (double)samples;
+  const double own = (double)sn_partition_most(layout.points, layout.space);
+  return (sn_cost){.of = {[SN_COST_MESSAGES] = found->messages,
+                          [SN_COST_BYTES] = found->most,
+                          [SN_COST_MEMORY] = 2 * 8 * rows * own,
+                          [SN_COST_LINES] = 2 * rows * (double)found->subdomains * length / 2 * log2(length),
+                          [SN_COST_LATENCIES] = found->messages,
+                          [SN_COST_CARRIED] = found->most}};
+}
+
+/* By the solver that is asked for or that `auto` takes; no work, but by transforms and on subdomains. */
 static sn_cost solve(const sn_cost_case *c, sn_solver_kind kind, const sn_cost_stages *stages, ptrdiff_t samples) {
   sn_solver_cost found;
-  sn_status status = sn_solver_estimate_cost(c->linear, &(sn_solver_options){.kind = kind}, c->layout.space, c->memory,
-                                             stages->gammas, stages->gamma, samples, &found);
+  sn_solver_options options = c->solver;
+  options.kind = kind;
+  sn_status status = sn_solver_estimate_cost(c->linear, &options, c->layout.space, c->memory, stages->gammas,
+                                             stages->gamma, samples, &found);
   const bool refused = status || found.kind == SN_SOLVER_GMRES;
   sn_error_destroy(&status);
   if (refused) return sn_cost_unknown();
   sn_cost cost = without_work(found.messages, found.most);
   if (found.kind == SN_SOLVER_FFT) cost = transform_solve(c->layout, samples);
+  if (found.kind == SN_SOLVER_LOCAL) cost = subdomain_solve(c->layout, &found, samples);
   cost.of[SN_COST_MESSAGES] = found.messages; /* in packets */
   return cost;
 }
@@ -110,9 +125,9 @@ static sn_cost_stages stages_of(const sn_cost_case *c, bool estimates) {
   return sn_cost_count_stages(c->tableau, c->dt, c->network.kind != SN_NETWORK_NONE, estimates);
 }
 
-sn_cost sn_cost_solve_fft(const sn_cost_case *c) {
-  const sn_cost_stages one = {.gammas = 1, .gamma = {c->dt}};
-  return solve(c, SN_SOLVER_FFT, &one, c->samples);
+sn_cost sn_cost_solve(const sn_cost_case *c, sn_solver_kind kind, double gamma) {
+  const sn_cost_stages one = {.gammas = 1, .gamma = {gamma}};
+  return solve(c, kind, &one, c->samples);
 }
 
 /* Whether the steps of the scheme are evaluations and solves, of kinds whose messages are known. */
@@ -157,7 +172,7 @@ sn_cost sn_cost_predict_step(const sn_cost_case *c) {
   if (!is_known(c, &stages)) return sn_cost_unknown();
   sn_cost step = {0};
   step = add(step, stages.evaluations, sn_cost_evaluation(c->layout, &c->network, 1, false));
-  step = add(step, stages.solves, solve(c, c->solver, &stages, 1));
+  step = add(step, stages.solves, solve(c, c->solver.kind, &stages, 1));
   return without_work((double)c->steps * step.of[SN_COST_MESSAGES], (double)c->steps * step.of[SN_COST_BYTES]);
 }
 
@@ -201,7 +216,7 @@ sn_cost sn_cost_train_iteration(const sn_cost_case *c) {
   if (has_subdomains(c, &plan)) return train_on_subdomains(c, &plan, &stages);
   if (!is_known(c, &stages)) return sn_cost_unknown();
   const double steps = (double)(c->window * c->steps), evaluations = steps * stages.evaluations;
-  const sn_cost one_solve = solve(c, c->solver, &stages, c->samples);
+  const sn_cost one_solve = solve(c, c->solver.kind, &stages, c->samples);
   sn_cost sent = add((sn_cost){0}, evaluations, sn_cost_evaluation(c->layout, &c->network, c->samples, false));
   sent = add(sent, evaluations, sn_cost_evaluation(c->layout, &c->network, c->samples, true));
   sn_cost cost = add(sent, 2 * steps * stages.solves, one_solve);

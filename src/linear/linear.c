@@ -89,7 +89,7 @@ bool sn_linear_is_circulant(const sn_linear *linear) { return linear->ops->circu
 
 bool sn_linear_is_trainable(const sn_linear *linear) { return linear->shape.trainable && linear->ops->gradient; }
 
-double complex sn_linear_symbol(const sn_linear *linear, ptrdiff_t m) { return linear->ops->symbol(linear, m); }
+double complex sn_linear_symbol(const sn_linear *linear, ptrdiff_t m) { return linear->ops->symbol(linear, (double)m); }
 
 sn_status sn_linear_apply(sn_linear *linear, ptrdiff_t samples, const double *x, double *y) {
   return linear->ops->apply(linear, false, samples, x, y);

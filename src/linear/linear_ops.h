@@ -11,8 +11,11 @@ typedef struct {
   sn_status (*create)(sn_linear *linear); /* the block and the private state; collective over space */
   void (*destroy)(sn_linear *linear);
   sn_status (*set_ks)(sn_linear *linear);
-  void (*update)(sn_linear *linear);                              /* NULL: nothing is derived from the coefficients */
-  double complex (*symbol)(const sn_linear *linear, ptrdiff_t m); /* NULL: not circulant */
+  void (*update)(sn_linear *linear); /* NULL: nothing is derived from the coefficients */
+  /* Also between the grid's wave numbers, for other grids of the same spacing; NULL: not circulant. */
+  double complex (*symbol)(const sn_linear *linear, double m);
+  /* Its analytic continuation to angles 2 pi m / points + i shift; NULL: it has none. */
+  double complex (*continued_symbol)(const sn_linear *linear, double m, double shift);
   sn_status (*apply)(sn_linear *linear, bool transpose, ptrdiff_t samples, const double *x, double *y);
   sn_status (*gradient)(sn_linear *linear, ptrdiff_t samples, double weight, const double *left, const double *right,
                         double *gradient);

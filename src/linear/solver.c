@@ -23,6 +23,7 @@ static sn_status prepare(sn_solver *solver, int gammas, const double *gamma) {
 /* What the choice of a solver depends on. */
 typedef struct {
   const sn_linear *linear;
+  const sn_solver_options *options;
   ptrdiff_t points;
   int ranks; /* in space */
   double memory;
@@ -36,6 +37,30 @@ static bool dense_fits(const situation *s) {
   return sizeof(double) * points * points * (s->gammas + 2) / s->ranks <= s->memory;
 }
 
+/* Whether A is a stencil that stays as it is, on so many points that few messages are worth a thought. */
+static bool is_fixed_stencil(const situation *s) {
+  enum { POINTS_LEAST = 1024 };
+  const sn_linear *linear = s->linear;
+  return sn_linear_get_kind(linear) == SN_LINEAR_STENCIL && !linear->shape.trainable && linear->version > 0 &&
+         s->points >= POINTS_LEAST;
+}
+
+/*
+ * Where a block is twice the overlap or more, subdomains work on at most twice its points and on one rank, from 2^13
+ * points on, are still faster than a transform that does not fit the cache; over several ranks they send one or two
+ * messages where transforms send 4 (S - 1) (docs/performance.md).
+ */
+static bool subdomains_are_better(const situation *s) {
+  enum { POINTS_LEAST_ALONE = 1 << 15 };
+  if (!is_fixed_stencil(s) || (s->ranks == 1 && s->points < POINTS_LEAST_ALONE)) return false;
+  sn_solver_cost cost;
+  sn_status refused =
+      kinds[SN_SOLVER_LOCAL]->estimate_cost(s->linear, s->options, s->ranks, s->gammas, s->gamma, 1, &cost);
+  const bool fits = !refused && 2 * cost.overlap <= s->points / s->ranks;
+  sn_error_destroy(&refused);
+  return fits;
+}
+
 /*
  * Two ranks of one machine solve faster by transforms on every grid; but those send 4 (S - 1) messages and every number
  * four times, a band solve the latency of 6 log2 S messages and a few numbers (docs/performance.md). So it is the
@@ -43,19 +68,17 @@ static bool dense_fits(const situation *s) {
  * I.
  */
 static bool band_is_better(const situation *s) {
-  enum { POINTS_LEAST = 1024, RANKS_LEAST = 5 };
+  enum { RANKS_LEAST = 5 };
   static const double loss_most = 1e-13;
-  const sn_linear *linear = s->linear;
-  const int taps = linear->shape.taps;
-  if (sn_linear_get_kind(linear) != SN_LINEAR_STENCIL || linear->shape.trainable || linear->version == 0) return false;
-  if (s->ranks < RANKS_LEAST || s->points < POINTS_LEAST || s->points / s->ranks < 2 * taps) return false;
+  if (!is_fixed_stencil(s) || s->ranks < RANKS_LEAST || s->points / s->ranks < 2 * s->linear->shape.taps) return false;
   double most = 0;
   for (int g = 0; g < s->gammas; g++) most = fmax(most, fabs(s->gamma[g]));
-  return DBL_EPSILON * most * sn_linear_row_sum(linear) <= loss_most;
+  return DBL_EPSILON * most * sn_linear_row_sum(s->linear) <= loss_most;
 }
 
 static sn_solver_kind choose_auto(const situation *s) {
   if (!sn_linear_is_circulant(s->linear)) return dense_fits(s) ? SN_SOLVER_DENSE : SN_SOLVER_GMRES;
+  if (subdomains_are_better(s)) return SN_SOLVER_LOCAL;
   return band_is_better(s) ? SN_SOLVER_BANDED : SN_SOLVER_FFT;
 }
 
@@ -77,11 +100,12 @@ static sn_status choose(const situation *s, sn_solver_kind *kind) {
 sn_status sn_solver_estimate_cost(const sn_linear *linear, const sn_solver_options *options, int ranks, double memory,
                                   int gammas, const double *gamma, ptrdiff_t samples, sn_solver_cost *out) {
   const ptrdiff_t points = sn_grid_points(linear->grid);
-  const situation s = {linear, points, ranks, memory, gammas, gamma};
+  const situation s = {linear, options, points, ranks, memory, gammas, gamma};
   sn_solver_kind kind = options->kind;
   SN_TRY(choose(&s, &kind));
   *out = (sn_solver_cost){.kind = kind, .name = sn_solver_kind_name(kind)};
-  if (kinds[kind]->estimate_cost) kinds[kind]->estimate_cost(linear, ranks, gammas, gamma, samples, out);
+  if (kinds[kind]->estimate_cost)
+    SN_TRY(kinds[kind]->estimate_cost(linear, options, ranks, gammas, gamma, samples, out));
   if (kind != SN_SOLVER_FFT) out->most = out->sent;
   return SN_OK;
 }
@@ -94,8 +118,11 @@ sn_status sn_solver_create(const sn_grid *grid, sn_linear *linear, const sn_solv
   /* The least of any rank's. */
   double memory = (double)sn_memory_share(world);
   MPI_Allreduce(MPI_IN_PLACE, &memory, 1, MPI_DOUBLE, MPI_MIN, world);
-  const situation s = {linear, sn_grid_points(grid), sn_grid_space_size(grid), memory, gammas, gamma};
+  const situation s = {linear, options, sn_grid_points(grid), sn_grid_space_size(grid), memory, gammas, gamma};
   SN_TRY(choose(&s, &kind));
+  int chosen = kind; /* one kind, also where a rank lacks the memory to look at all of them */
+  MPI_Bcast(&chosen, 1, MPI_INT, 0, world);
+  kind = (sn_solver_kind)chosen;
   sn_solver *solver;
   SN_TRY(sn_collective_status(world, SN_NEW(1, &solver)));
   *solver = (sn_solver){
@@ -131,6 +158,17 @@ sn_status sn_solver_refuse_lossy(const sn_solver *solver, double gamma, double n
                       sn_solver_name(solver), loss, most, gamma,
                       sn_linear_is_circulant(solver->linear) ? "use integrator.solver.kind fft, which loses nothing"
                                                              : "use a coarser grid or a smaller step");
+}
+
+sn_status sn_solver_invert_symbol(const sn_linear *linear, double gamma, double m, double complex *value) {
+  const double complex product = gamma * linear->ops->symbol(linear, m);
+  if (cabs(1 - product) <= 4 * DBL_EPSILON * (1 + cabs(product)))
+    return SN_ERROR(SN_ERROR_RUN,
+                    "I - gamma A is singular at wave number %.10g for gamma = %g: the linear part has grown an "
+                    "unstable eigenvalue 1 / gamma; use a smaller step",
+                    m, gamma);
+  *value = 1 / (1 - product);
+  return SN_OK;
 }
 
 sn_status sn_solver_factor(sn_solver *solver, int which) {

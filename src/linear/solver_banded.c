@@ -425,8 +425,9 @@ static ptrdiff_t moved_values(ptrdiff_t points, int ranks) {
   return count;
 }
 
-static void estimate_cost(const sn_linear *linear, int ranks, int gammas, const double *gamma, ptrdiff_t samples,
-                          sn_solver_cost *out) {
+static sn_status estimate_cost(const sn_linear *linear, const sn_solver_options *options, int ranks, int gammas,
+                               const double *gamma, ptrdiff_t samples, sn_solver_cost *out) {
+  (void)options;
   const ptrdiff_t points = sn_grid_points(linear->grid);
   const int half = half_of(linear);
   const bool local = ranks == 1, definite = is_definite(linear, gammas, gamma);
@@ -437,11 +438,12 @@ static void estimate_cost(const sn_linear *linear, int ranks, int gammas, const 
   const double block = (double)sn_partition_most(points, ranks);
   const double columns = (double)(half * samples);
   out->held = 8 * gammas * block * (double)(bands * band + updates * 2 * half);
-  if (local) return;
+  if (local) return SN_OK;
   const double levels = ceil(log2(ranks));
   const double moved = 2 * 8 * (double)moved_values(points, ranks) / ranks * (double)samples;
   out->messages = 2 * levels + 4 + (moved > 0 ? 4 : 0); /* a neighbour or two each way where blocks differ */
   out->sent = 8 * columns * 2 * levels + 16 * columns + 12 + moved;
+  return SN_OK;
 }
 
 static const char *unsupported(sn_linear_kind linear) {

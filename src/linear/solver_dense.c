@@ -272,14 +272,15 @@ static sn_status solve(sn_solver *solver, int which, bool transpose, ptrdiff_t s
 }
 
 /* Two redistributions; what pdgetrs sends is ScaLAPACK's. */
-static void estimate_cost(const sn_linear *linear, int ranks, int gammas, const double *gamma, ptrdiff_t samples,
-                          sn_solver_cost *out) {
-  (void)gamma;
+static sn_status estimate_cost(const sn_linear *linear, const sn_solver_options *options, int ranks, int gammas,
+                               const double *gamma, ptrdiff_t samples, sn_solver_cost *out) {
+  (void)options, (void)gamma;
   const double points = (double)sn_grid_points(linear->grid);
   out->held = 8 * points * points / ranks * gammas;
-  if (ranks == 1) return;
+  if (ranks == 1) return SN_OK;
   out->messages = 2 * (ranks - 1);
   out->sent = 2 * 8 * points / ranks * (double)samples;
+  return SN_OK;
 }
 
 static const char *unsupported(sn_linear_kind linear) {

@@ -1,4 +1,3 @@
-#include <float.h>
 #include <math.h>
 #include <stdio.h>
 
@@ -11,14 +10,7 @@
 /* Symbol `which`: that of (I - gamma[which] A)^-1. */
 static sn_status invert(const void *context, int which, ptrdiff_t m, double complex *value) {
   const sn_solver *solver = context;
-  double complex product = solver->gamma[which] * sn_linear_symbol(solver->linear, m);
-  if (cabs(1 - product) <= 4 * DBL_EPSILON * (1 + cabs(product)))
-    return SN_ERROR(SN_ERROR_RUN,
-                    "I - gamma A is singular at wave number %td for gamma = %g: the linear part has grown an unstable "
-                    "eigenvalue 1 / gamma; use a smaller step",
-                    m, solver->gamma[which]);
-  *value = 1 / (1 - product);
-  return SN_OK;
+  return sn_solver_invert_symbol(solver->linear, solver->gamma[which], (double)m, value);
 }
 
 static sn_status create(sn_solver *solver) {
@@ -51,9 +43,9 @@ static sn_status solve(sn_solver *solver, int which, bool transpose, ptrdiff_t s
 }
 
 /* Two transforms, from blocks and back to them. */
-static void estimate_cost(const sn_linear *linear, int ranks, int gammas, const double *gamma, ptrdiff_t samples,
-                          sn_solver_cost *out) {
-  (void)gamma;
+static sn_status estimate_cost(const sn_linear *linear, const sn_solver_options *options, int ranks, int gammas,
+                               const double *gamma, ptrdiff_t samples, sn_solver_cost *out) {
+  (void)options, (void)gamma;
   const sn_fourier_cost f = sn_fourier_estimate_cost(sn_grid_points(linear->grid), ranks, samples);
   const double numbers = sn_fourier_estimate_cost(sn_grid_points(linear->grid), ranks, 1).numbers;
   const ptrdiff_t packet = sn_transforms_packet(sn_grid_points(linear->grid), ranks);
@@ -61,6 +53,7 @@ static void estimate_cost(const sn_linear *linear, int ranks, int gammas, const 
   out->sent = 2 * (f.transpose + f.redistribution);
   out->most = f.transpose_most + f.redistribution_most;
   out->held = 2 * 8 * numbers * gammas; /* a symbol and its conjugate */
+  return SN_OK;
 }
 
 static const char *unsupported(sn_linear_kind linear) {

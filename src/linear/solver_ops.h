@@ -15,9 +15,9 @@ typedef struct {
   sn_status (*solve)(sn_solver *solver, int which, bool transpose, ptrdiff_t samples, double *x);
   /* Why it does not take a linear part of that kind, NULL if it does; no function: it takes all. Local. */
   const char *(*unsupported)(sn_linear_kind linear);
-  /* Fills in what a solve sends and the factors take, by formula; NULL: there is none. Local. */
-  void (*estimate_cost)(const sn_linear *linear, int ranks, int gammas, const double *gamma, ptrdiff_t samples,
-                        sn_solver_cost *out);
+  /* Fills in what a solve sends and the factors take, by formula; NULL: there is none. Error: that of create. Local. */
+  sn_status (*estimate_cost)(const sn_linear *linear, const sn_solver_options *options, int ranks, int gammas,
+                             const double *gamma, ptrdiff_t samples, sn_solver_cost *out);
 } sn_solver_ops;
 
 struct sn_solver {
@@ -43,6 +43,9 @@ SN_SOLVERS(SN_SOLVER_DECLARE)
  * maximum norm. The message names the figure and what would do. Local.
  */
 SN_MUST_CHECK sn_status sn_solver_refuse_lossy(const sn_solver *solver, double gamma, double norm, sn_error_code code);
+
+/* value := 1 / (1 - gamma a), a the symbol of a circulant A at m, between wave numbers too. Error: singular. Local. */
+SN_MUST_CHECK sn_status sn_solver_invert_symbol(const sn_linear *linear, double gamma, double m, double complex *value);
 
 /* The error for a number of samples that sn_solver_reserve was not called with. */
 SN_MUST_CHECK sn_status sn_solver_not_reserved(ptrdiff_t samples);

@@ -5,14 +5,14 @@
 
 /* The state of this kind is its transforms. */
 
-static double complex symbol(const sn_linear *linear, ptrdiff_t m) {
-  double k = 2 * M_PI * (double)m / linear->shape.length;
+static double complex symbol(const sn_linear *linear, double m) {
+  double k = 2 * M_PI * m / linear->shape.length;
   return k * k - k * k * k * k;
 }
 
 static sn_status evaluate(const void *context, int index, ptrdiff_t m, double complex *value) {
   (void)index;
-  *value = symbol(context, m);
+  *value = symbol(context, (double)m);
   return SN_OK;
 }
 

@@ -99,11 +99,19 @@ static void update(sn_linear *linear) {
   sn_difference_make(&state->odd, part);
 }
 
-static double complex symbol(const sn_linear *linear, ptrdiff_t m) {
+static double complex symbol(const sn_linear *linear, double m) {
   const stencil *state = linear->state;
-  double theta = 2 * M_PI * (double)m / (double)sn_grid_points(linear->grid), s = 2 * sin(theta / 2);
+  double theta = 2 * M_PI * m / (double)sn_grid_points(linear->grid), s = 2 * sin(theta / 2);
   double real = sn_difference_symbol(&state->even, theta, s);
   return state->symmetric ? real : CMPLX(real, 2 * sin(theta) * sn_difference_symbol(&state->odd, theta, s));
+}
+
+static double complex continued_symbol(const sn_linear *linear, double m, double shift) {
+  const stencil *state = linear->state;
+  const double complex theta = CMPLX(2 * M_PI * m / (double)sn_grid_points(linear->grid), shift);
+  const double complex even = sn_difference_continued_symbol(&state->even, theta);
+  if (state->symmetric) return even;
+  return even + 2 * I * csin(theta) * sn_difference_continued_symbol(&state->odd, theta);
 }
 
 /*
@@ -212,6 +220,7 @@ const sn_linear_ops sn_linear_stencil = {
     .set_ks = set_ks,
     .update = update,
     .symbol = symbol,
+    .continued_symbol = continued_symbol,
     .apply = apply,
     .gradient = gradient,
     .tangent = tangent,

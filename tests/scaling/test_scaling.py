@@ -92,6 +92,18 @@ class Traffic(Folder):
     def test_longer_windows(self):
         self.compare(2, 2, "mlp", **{"train.window": 3})
 
+    def test_solves_on_subdomains(self):
+        # The same on any number of ranks from three on: no term grows with it.
+        for ranks in (1, 2, 3, 4, 8, 16):
+            with self.subTest(ranks=ranks):
+                self.compare(ranks, ranks, "conv", names=("solve_local", "predict_step", "train_iteration"),
+                             **{"grid.points": 2048, "grid.length": 704.0, "integrator.solver.kind": "local",
+                                "integrator.subdomains.domain": "whole"})
+        costs = model.costs(harness.PROGRAM, self.folder / "c.yaml", [(4, 4), (1024, 1024)],
+                            ["grid.points=1048576", "grid.length=360448"])
+        for amount in ("messages", "bytes", "latencies", "carried"):
+            self.assertEqual(costs["solve_local", 4, 4][amount], costs["solve_local", 1024, 1024][amount])
+
     def test_layouts_that_are_uneven(self):
         for network in ("mlp", "conv"):
             with self.subTest(network=network):

@@ -76,10 +76,10 @@ typedef struct {
   double *x, *y;
 } setting;
 
-static setting set_up(ptrdiff_t points, int samples) {
+static setting set_up_on(ptrdiff_t points, double length, int samples) {
   setting s = {.samples = samples};
   MPI_Comm_size(MPI_COMM_WORLD, &s.ranks);
-  const sn_linear_shape shape = {.kind = SN_LINEAR_STENCIL, .taps = 5, .length = 22};
+  const sn_linear_shape shape = {.kind = SN_LINEAR_STENCIL, .taps = 5, .length = length};
   assert_ok(sn_grid_create(MPI_COMM_WORLD, s.ranks, points, NULL, &s.grid));
   s.own = sn_grid_range(s.grid).count;
   assert_ok(sn_parameters_create(s.grid, &s.parameters));
@@ -91,6 +91,8 @@ static setting set_up(ptrdiff_t points, int samples) {
   s.y = new_doubles(samples * s.own);
   return s;
 }
+
+static setting set_up(ptrdiff_t points, int samples) { return set_up_on(points, 22, samples); }
 
 static void tear_down(setting *s) {
   SN_FREE(s->x);
@@ -179,6 +181,38 @@ static void check_banded(const setting *s) {
 static void banded_solves_send_what_does_not_grow_with_the_grid(void **state) {
   (void)state;
   for_each_case(check_banded);
+}
+
+/* The overlap to each neighbour, of all right-hand sides at once, on a domain as long as it likes; nothing global. */
+static void subdomains_meet_their_neighbours(void **state) {
+  (void)state;
+  const double gamma = 0.1;
+  const sn_solver_options options = {.kind = SN_SOLVER_LOCAL};
+  for (int blocks = 300; blocks <= 4800; blocks *= 4)
+    for (int samples = 1; samples <= 5; samples += 2) {
+      int ranks;
+      MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+      const ptrdiff_t points = (ptrdiff_t)blocks * ranks + 1; /* uneven */
+      setting s = set_up_on(points, 22.0 / 64 * (double)points, samples);
+      sn_solver_cost estimated;
+      assert_ok(sn_solver_estimate_cost(s.linear, &options, ranks, 0, 1, &gamma, samples, &estimated));
+      assert_that(estimated.overlap > 60 && estimated.overlap < 120);
+      for (int transpose = 0; transpose < 2; transpose++) {
+        const traffic found = traffic_of_solve(&s, SN_SOLVER_LOCAL, transpose);
+        assert_int_equal(found.exchanges + found.reductions, 0);
+        assert_int_equal(found.messages, ranks > 2 ? 2 : ranks - 1);
+        assert_close(found.sent, ranks > 1 ? 2 * 8 * (double)(estimated.overlap * samples) : 0, 0);
+        assert_close(estimated.messages, (double)found.messages, 0);
+        assert_close(estimated.sent, found.sent, 0);
+        assert_close(estimated.most, found.sent, 0);
+      }
+      sn_solver *solver;
+      assert_ok(sn_solver_create(s.grid, s.linear, &options, 1, &gamma, &solver));
+      assert_ok(sn_solver_reserve(solver, samples));
+      assert_close((double)sn_solver_bytes(solver), estimated.held, 0);
+      sn_solver_destroy(&solver);
+      tear_down(&s);
+    }
 }
 
 /* To and from ScaLAPACK's blocks, at most the whole of a rank's right-hand sides each way. */
@@ -273,6 +307,7 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(fft_solves_transpose_and_nothing_else),
       cmocka_unit_test(banded_solves_send_what_does_not_grow_with_the_grid),
+      cmocka_unit_test(subdomains_meet_their_neighbours),
       cmocka_unit_test(dense_solves_redistribute_twice),
       cmocka_unit_test(stencils_exchange_their_halo),
       cmocka_unit_test(a_generators_step_transposes_eight_times),

@@ -23,9 +23,9 @@ static double number(uint64_t stream, ptrdiff_t index) {
 }
 
 /* Kuramoto-Sivashinsky's linear part, with a random disturbance if it can be trained. */
-static setting set_up(int space, ptrdiff_t points, sn_linear_kind kind, bool trainable) {
+static setting set_up_on(int space, ptrdiff_t points, double length, sn_linear_kind kind, bool trainable) {
   setting s = {.points = points};
-  sn_linear_shape shape = {.kind = kind, .taps = 5, .length = LENGTH, .trainable = trainable};
+  sn_linear_shape shape = {.kind = kind, .taps = 5, .length = length, .trainable = trainable};
   assert_ok(sn_grid_create(MPI_COMM_WORLD, space, points, NULL, &s.grid));
   s.local = sn_grid_range(s.grid).count;
   s.start = sn_grid_range(s.grid).start;
@@ -42,6 +42,15 @@ static setting set_up(int space, ptrdiff_t points, sn_linear_kind kind, bool tra
   return s;
 }
 
+static setting set_up(int space, ptrdiff_t points, sn_linear_kind kind, bool trainable) {
+  return set_up_on(space, points, LENGTH, kind, trainable);
+}
+
+/* A long domain with the spacing of 64 points on 22. */
+static setting set_up_long(int space, ptrdiff_t points, sn_linear_kind kind, bool trainable) {
+  return set_up_on(space, points, LENGTH / 64 * (double)points, kind, trainable);
+}
+
 static void tear_down(setting *s) {
   sn_linear_destroy(&s->linear);
   sn_parameters_destroy(&s->parameters);
@@ -56,15 +65,21 @@ static double *field(const setting *s, ptrdiff_t samples) {
   return u;
 }
 
-static sn_solver *make_solver(const setting *s, sn_solver_kind kind) {
+static sn_solver *make_solver_to(const setting *s, sn_solver_kind kind, double overlap_tolerance) {
   sn_solver *solver;
-  const sn_solver_options options = {.kind = kind, .tolerance = 1e-13, .max_iterations = 400, .precondition = true};
+  const sn_solver_options options = {.kind = kind,
+                                     .tolerance = 1e-13,
+                                     .max_iterations = 400,
+                                     .precondition = true,
+                                     .overlap_tolerance = overlap_tolerance};
   assert_ok(sn_solver_create(s->grid, s->linear, &options, GAMMAS, GAMMA, &solver));
   assert_ok(sn_solver_reserve(solver, SAMPLES));
   assert_ok(sn_solver_reserve(solver, 1));
   assert_ok(sn_solver_reserve(solver, SAMPLES));
   return solver;
 }
+
+static sn_solver *make_solver(const setting *s, sn_solver_kind kind) { return make_solver_to(s, kind, 1e-15); }
 
 /* Solves with the matrix or its transpose and puts the solution back into the equation. */
 static void check_residual(const setting *s, sn_solver *solver, int which, ptrdiff_t samples, bool transpose) {
@@ -158,10 +173,144 @@ static void solvers_agree(void **state) {
   }
 }
 
-static void check_counts(sn_linear_kind linear, sn_solver_kind kind, const char *name) {
+/* The largest over all ranks. */
+static double largest(ptrdiff_t count, const double *x) {
+  double most = 0;
+  for (ptrdiff_t i = 0; i < count; i++) most = fmax(most, fabs(x[i]));
+  MPI_Allreduce(MPI_IN_PLACE, &most, 1, MPI_DOUBLE, MPI_MAX, MPI_COMM_WORLD);
+  return most;
+}
+
+/* Largest difference of two solvers over the largest value, both ways, one right-hand side and several. */
+static double difference(const setting *s, sn_solver *one, sn_solver *other, int which) {
+  double most = 0;
+  for (int transpose = 0; transpose < 2; transpose++)
+    for (ptrdiff_t samples = 1; samples <= SAMPLES; samples += SAMPLES - 1) {
+      const ptrdiff_t count = samples * s->local;
+      double *x = field(s, samples), *y = field(s, samples);
+      assert_ok(transpose ? sn_solver_solve_transpose(one, which, samples, x)
+                          : sn_solver_solve(one, which, samples, x));
+      assert_ok(transpose ? sn_solver_solve_transpose(other, which, samples, y)
+                          : sn_solver_solve(other, which, samples, y));
+      const double size = largest(count, y);
+      for (ptrdiff_t i = 0; i < count; i++) x[i] -= y[i];
+      most = fmax(most, largest(count, x) / size);
+      SN_FREE(x);
+      SN_FREE(y);
+    }
+  return most;
+}
+
+/* Prime numbers of points, blocks that are uneven, one subdomain in a block and several. */
+static void subdomains_are_exact_to_round_off(void **state) {
+  (void)state;
   int size;
   MPI_Comm_size(MPI_COMM_WORLD, &size);
-  setting s = set_up(size, 47, linear, true);
+  const ptrdiff_t points[] = {601, 1024, 1531, 9973};
+  for (int space = 1; space <= size; space++)
+    for (int p = 0; p < 4; p++)
+      for (int trainable = 0; trainable < 2; trainable++) {
+        if (size % space) continue;
+        setting s = set_up_long(space, points[p], SN_LINEAR_STENCIL, trainable);
+        sn_solver *local = make_solver(&s, SN_SOLVER_LOCAL), *fft = make_solver(&s, SN_SOLVER_FFT);
+        for (int which = 0; which < GAMMAS; which++) assert_close(difference(&s, local, fft, which), 0, 5e-15);
+        sn_solver_destroy(&local);
+        sn_solver_destroy(&fft);
+        tear_down(&s);
+      }
+}
+
+/* Maximum norm of (I - gamma A)^-1: the largest sum of a row, from the solution for a single point. */
+static double norm_of_inverse(const setting *s, sn_solver *solver, int which) {
+  double *x, sum = 0;
+  assert_ok(SN_NEW(s->local, &x));
+  for (ptrdiff_t j = 0; j < s->local; j++) x[j] = s->start + j == 0;
+  assert_ok(sn_solver_solve(solver, which, 1, x));
+  for (ptrdiff_t j = 0; j < s->local; j++) sum += fabs(x[j]);
+  sn_grid_sum_over_space(s->grid, 1, &sum);
+  SN_FREE(x);
+  return sum;
+}
+
+/*
+ * Random right-hand sides, |r| <= 1, see the tail that is left out: the error is below the bound, and not so far below
+ * it that the overlap would be wasted.
+ */
+static void errors_are_those_of_the_bound(void **state) {
+  (void)state;
+  int size;
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  static const struct {
+    sn_linear_kind kind;
+    double tolerance;
+  } cases[] = {
+      {SN_LINEAR_STENCIL, 1e-3}, {SN_LINEAR_STENCIL, 1e-8}, {SN_LINEAR_STENCIL, 1e-12}, {SN_LINEAR_SPECTRAL, 1e-5}};
+  for (int k = 0; k < 4; k++) {
+    setting s = set_up_long(size, 2048 * (ptrdiff_t)size, cases[k].kind, false);
+    sn_solver *local = make_solver_to(&s, SN_SOLVER_LOCAL, cases[k].tolerance), *fft = make_solver(&s, SN_SOLVER_FFT);
+    double nearest = 0;
+    for (int which = 0; which < GAMMAS; which++) {
+      double *x = field(&s, 1);
+      const double size_of_r = largest(s.local, x);
+      assert_ok(sn_solver_solve(fft, which, 1, x));
+      const double error = difference(&s, local, fft, which) * largest(s.local, x);
+      const double bound = cases[k].tolerance * norm_of_inverse(&s, fft, which) * size_of_r;
+      assert_close(error, 0, bound);
+      nearest = fmax(nearest, error / bound);
+      SN_FREE(x);
+    }
+    assert_that(nearest > 1e-4);
+    sn_solver_destroy(&local);
+    sn_solver_destroy(&fft);
+    tear_down(&s);
+  }
+}
+
+/* The stencil of Kuramoto-Sivashinsky times a factor, so that its kernel is longer or shorter. */
+static void stretch(const setting *s, double factor) {
+  assert_ok(sn_linear_set_ks(s->linear));
+  for (int k = 0; k < 5; k++) sn_parameters_values(s->parameters)[k] *= factor;
+  assert_ok(sn_linear_update(s->linear));
+}
+
+/* As A is trained: the overlap follows, back to the same bits, and a kernel longer than a block ends the run. */
+static void overlaps_follow_the_kernel(void **state) {
+  (void)state;
+  int size;
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  setting s = set_up_long(size, 300 * (ptrdiff_t)size, SN_LINEAR_STENCIL, true);
+  stretch(&s, 1);
+  sn_solver *local = make_solver(&s, SN_SOLVER_LOCAL), *fft = make_solver(&s, SN_SOLVER_FFT);
+  double *first = field(&s, SAMPLES), *again = field(&s, SAMPLES);
+  assert_ok(sn_solver_solve(local, 1, SAMPLES, first));
+  for (double factor = 4; factor > 0.01; factor /= 2) {
+    stretch(&s, factor);
+    for (int which = 0; which < GAMMAS; which++) assert_close(difference(&s, local, fft, which), 0, 5e-15);
+  }
+  stretch(&s, 1);
+  assert_ok(sn_solver_solve(local, 1, SAMPLES, again));
+  assert_memory_equal(first, again, (size_t)(SAMPLES * s.local) * sizeof *first);
+
+  stretch(&s, 1000);
+  sn_status status = sn_solver_solve(local, 1, SAMPLES, again);
+  assert_that(status && sn_error_get_code(status) == SN_ERROR_RUN && sn_error_is_collective(status, MPI_COMM_WORLD));
+  assert_non_null(strstr(sn_error_get_message(status), "lies beyond 300 points"));
+  sn_error_destroy(&status);
+  stretch(&s, 1);
+  for (ptrdiff_t i = 0; i < SAMPLES * s.local; i++) again[i] = 0;
+  assert_ok(sn_solver_solve(local, 1, SAMPLES, again));
+  SN_FREE(first);
+  SN_FREE(again);
+  sn_solver_destroy(&local);
+  sn_solver_destroy(&fft);
+  tear_down(&s);
+}
+
+static void check_counts(ptrdiff_t points, double length, sn_linear_kind linear, sn_solver_kind kind,
+                         const char *name) {
+  int size;
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  setting s = set_up_on(size, points, length, linear, true);
   sn_solver *solver = make_solver(&s, kind);
   assert_string_equal(sn_solver_name(solver), name);
   assert_that(!strncmp(sn_solver_reason(solver), name, strlen(name)));
@@ -189,8 +338,9 @@ static void check_counts(sn_linear_kind linear, sn_solver_kind kind, const char 
   check_residual(&s, solver, 1, SAMPLES, true);
   assert_int_equal(sn_solver_factorizations(solver), 4);
 
-  double *unannounced = field(&s, 2);
-  sn_status status = sn_solver_solve(solver, 0, 2, unannounced);
+  enum { UNANNOUNCED = SAMPLES + 1 };
+  double *unannounced = field(&s, UNANNOUNCED);
+  sn_status status = sn_solver_solve(solver, 0, UNANNOUNCED, unannounced);
   assert_that(status && sn_error_is_collective(status, MPI_COMM_WORLD));
   sn_error_destroy(&status);
   SN_FREE(unannounced);
@@ -200,10 +350,11 @@ static void check_counts(sn_linear_kind linear, sn_solver_kind kind, const char 
 
 static void factors_are_made_once(void **state) {
   (void)state;
-  check_counts(SN_LINEAR_STENCIL, SN_SOLVER_AUTO, "fft");
-  check_counts(SN_LINEAR_STENCIL, SN_SOLVER_DENSE, "dense");
-  check_counts(SN_LINEAR_STENCIL, SN_SOLVER_BANDED, "banded");
-  check_counts(SN_LINEAR_DENSE, SN_SOLVER_AUTO, "dense");
+  check_counts(47, LENGTH, SN_LINEAR_STENCIL, SN_SOLVER_AUTO, "fft");
+  check_counts(47, LENGTH, SN_LINEAR_STENCIL, SN_SOLVER_DENSE, "dense");
+  check_counts(47, LENGTH, SN_LINEAR_STENCIL, SN_SOLVER_BANDED, "banded");
+  check_counts(47, LENGTH, SN_LINEAR_DENSE, SN_SOLVER_AUTO, "dense");
+  check_counts(1024, 16 * LENGTH, SN_LINEAR_STENCIL, SN_SOLVER_LOCAL, "local");
 }
 
 static void expect_refusal(const setting *s, sn_solver_kind kind, const char *advice) {
@@ -245,13 +396,19 @@ static const char *chosen(ptrdiff_t points, double length, bool trainable, int r
 
 static void auto_goes_by_grid_and_ranks(void **state) {
   (void)state;
+  int size;
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
   assert_string_equal(chosen(64, 22, false, 0), "fft");
-  assert_string_equal(chosen(2048, 22 * 32, false, 0), "fft");
-  assert_string_equal(chosen(2048, 22 * 32, false, 4), "fft");
-  assert_string_equal(chosen(2048, 22 * 32, false, 8), "banded");
-  assert_string_equal(chosen(2048, 22, false, 8), "fft"); /* too much of I would be lost */
+  assert_string_equal(chosen(2048, 22 * 32, false, 0), size > 1 ? "local" : "fft");
+  assert_string_equal(chosen(2048, 22 * 32, false, 4), "local");
+  assert_string_equal(chosen(2048, 22 * 32, false, 8), "banded"); /* subdomains would read more than they keep */
+  assert_string_equal(chosen(2048, 22, false, 8), "fft");         /* too much of I would be lost */
   assert_string_equal(chosen(2048, 22 * 32, true, 8), "fft");
   assert_string_equal(chosen(512, 22 * 8, false, 8), "fft");
+  assert_string_equal(chosen(1 << 14, 22 * 256, false, 1), "fft");
+  assert_string_equal(chosen(1 << 15, 22 * 512, false, 1), "local");
+  assert_string_equal(chosen(1 << 15, 22, false, 1), "fft"); /* the kernel is as long as the domain */
+  assert_string_equal(chosen(1 << 20, 22 * 16384, false, 1024), "local");
 }
 
 static void hopeless_solvers_are_refused(void **state) {
@@ -279,15 +436,18 @@ static void hopeless_solvers_are_refused(void **state) {
   tear_down(&s);
   s = set_up(size, 16, SN_LINEAR_DENSE, false);
   expect_refusal(&s, SN_SOLVER_BANDED, "use dense");
+  expect_refusal(&s, SN_SOLVER_LOCAL, "use dense");
   tear_down(&s);
-}
-
-/* The largest over all ranks. */
-static double largest(ptrdiff_t count, const double *x) {
-  double most = 0;
-  for (ptrdiff_t i = 0; i < count; i++) most = fmax(most, fabs(x[i]));
-  MPI_Allreduce(MPI_IN_PLACE, &most, 1, MPI_DOUBLE, MPI_MAX, MPI_COMM_WORLD);
-  return most;
+  s = set_up(size, 4096, SN_LINEAR_STENCIL, false); /* kernels as long as the domain */
+  expect_refusal(&s, SN_SOLVER_LOCAL, "There is no locality");
+  expect_refusal(&s, SN_SOLVER_LOCAL, size == 1 ? "or a longer domain" : "or fewer ranks in space");
+  tear_down(&s);
+  s = set_up_long(size, 100 * (ptrdiff_t)size, SN_LINEAR_STENCIL, false);
+  expect_refusal(&s, SN_SOLVER_LOCAL, "lies beyond 100 points, a length of 34.4,");
+  tear_down(&s);
+  s = set_up_long(size, 1024 * (ptrdiff_t)size, SN_LINEAR_SPECTRAL, false);
+  expect_refusal(&s, SN_SOLVER_LOCAL, "use integrator.solver.kind fft, or model.linear.kind stencil");
+  tear_down(&s);
 }
 
 /* |r - M x| / (|M| |x| + |r|) in maximum norms, M = I - gamma A of norm 1 + 16 gamma / dx^4 at most. */
@@ -420,6 +580,9 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(solutions_satisfy_their_equation),
       cmocka_unit_test(solvers_agree),
+      cmocka_unit_test(subdomains_are_exact_to_round_off),
+      cmocka_unit_test(errors_are_those_of_the_bound),
+      cmocka_unit_test(overlaps_follow_the_kernel),
       cmocka_unit_test(factors_are_made_once),
       cmocka_unit_test(auto_goes_by_grid_and_ranks),
       cmocka_unit_test(hopeless_solvers_are_refused),
