@@ -66,16 +66,6 @@ const sn_grid *sn_linear_grid(const sn_linear *linear);
 /* The choice that it was made from. Local. */
 const sn_linear_shape *sn_linear_get_shape(const sn_linear *linear);
 
-/*
- * How far (I - gamma_1 A)^-1 ... (I - gamma_count A)^-1 reaches: points to either side beyond which the convolution of
- * the absolute values of their kernels is less than tolerance times the whole of it, whatever the number of grid
- * points; an upper bound, about a seventh beyond the least. SN_LINEAR_WHOLE_GRID: further than `most`, or A is no
- * stencil with coefficients. Local. Error: no memory, a singular matrix.
- */
-enum { SN_LINEAR_WHOLE_GRID = -1 };
-SN_MUST_CHECK sn_status sn_linear_reach(const sn_linear *linear, int count, const double *gamma, double tolerance,
-                                        ptrdiff_t most, ptrdiff_t *reach);
-
 /* Whether its coefficients are of one number of grid points, rather than of one spacing. Local. */
 bool sn_linear_is_of_one_grid(sn_linear_kind kind);
 

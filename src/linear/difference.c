@@ -64,15 +64,6 @@ double sn_difference_symbol(const sn_difference *form, double theta, double s) {
   return value;
 }
 
-double complex sn_difference_continued_symbol(const sn_difference *form, double complex theta) {
-  const double *rest = form->coefficients + form->depth;
-  const double complex s = 2 * csin(theta / 2);
-  double complex value = rest[0];
-  for (int k = 1; k <= form->half - form->depth; k++) value += 2 * rest[k] * ccos(k * theta);
-  for (int p = form->depth - 1; p >= 0; p--) value = form->coefficients[p] - s * s * value;
-  return value;
-}
-
 static void add_multiple(ptrdiff_t count, double factor, const double *restrict u, double *restrict y) {
   for (ptrdiff_t j = 0; j < count; j++) y[j] += factor * u[j];
 }

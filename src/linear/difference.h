@@ -13,7 +13,6 @@
 #ifndef SINODE_LINEAR_DIFFERENCE_H
 #define SINODE_LINEAR_DIFFERENCE_H
 
-#include <complex.h>
 #include <stddef.h>
 
 typedef struct {
@@ -26,9 +25,6 @@ void sn_difference_make(sn_difference *form, const double *taps);
 
 /* The eigenvalue for e^{i theta j}, with s = 2 sin(theta / 2). */
 double sn_difference_symbol(const sn_difference *form, double theta, double s);
-
-/* The same for complex theta, where e^{i theta j} grows or decays. */
-double complex sn_difference_continued_symbol(const sn_difference *form, double complex theta);
 
 /*
  * y_j += scale * (stencil applied to u)_j for j = 0 .. count - 1; u is read from -half to count + half - 1. work has

@@ -14,8 +14,6 @@ typedef struct {
   void (*update)(sn_linear *linear); /* NULL: nothing is derived from the coefficients */
   /* Also between the grid's wave numbers, for other grids of the same spacing; NULL: not circulant. */
   double complex (*symbol)(const sn_linear *linear, double m);
-  /* Its analytic continuation to angles 2 pi m / points + i shift; NULL: it has none. */
-  double complex (*continued_symbol)(const sn_linear *linear, double m, double shift);
   sn_status (*apply)(sn_linear *linear, bool transpose, ptrdiff_t samples, const double *x, double *y);
   sn_status (*gradient)(sn_linear *linear, ptrdiff_t samples, double weight, const double *left, const double *right,
                         double *gradient);

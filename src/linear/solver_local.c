@@ -12,8 +12,8 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "decay.h"
 #include "linear_ops.h"
+#include "sinode/decay.h"
 #include "sinode/memory.h"
 #include "sinode/subdomains.h"
 #include "sinode/wisdom.h"

@@ -106,14 +106,6 @@ static double complex symbol(const sn_linear *linear, double m) {
   return state->symmetric ? real : CMPLX(real, 2 * sin(theta) * sn_difference_symbol(&state->odd, theta, s));
 }
 
-static double complex continued_symbol(const sn_linear *linear, double m, double shift) {
-  const stencil *state = linear->state;
-  const double complex theta = CMPLX(2 * M_PI * m / (double)sn_grid_points(linear->grid), shift);
-  const double complex even = sn_difference_continued_symbol(&state->even, theta);
-  if (state->symmetric) return even;
-  return even + 2 * I * csin(theta) * sn_difference_continued_symbol(&state->odd, theta);
-}
-
 /*
  * The operation on a piece of a row: `count` points that begin at `position` of the local array, where u points at the
  * first and may be read `half` points to either side.
@@ -220,7 +212,6 @@ const sn_linear_ops sn_linear_stencil = {
     .set_ks = set_ks,
     .update = update,
     .symbol = symbol,
-    .continued_symbol = continued_symbol,
     .apply = apply,
     .gradient = gradient,
     .tangent = tangent,

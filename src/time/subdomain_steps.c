@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "sinode/decay.h"
 #include "sinode/memory.h"
 #include "sinode/subdomains.h"
 #include "stepper_ops.h"
@@ -24,6 +25,7 @@ typedef struct {
   ptrdiff_t points;
   sn_subdomain_plan plan;
   sn_subdomains *subdomains;
+  sn_decay *decay;
   long linear_version; /* of A, for which the overlap was found to do */
   sn_grid *grid;       /* of a subdomain */
   sn_model *own;
@@ -33,26 +35,30 @@ typedef struct {
   double *lambda; /* (samples, local points) */
 } subdomain_stepper;
 
+enum { WHOLE_GRID = -1 };
+
 /*
- * Points to either side that a step depends on. SN_LINEAR_WHOLE_GRID: all, or more than `most`. Explicit stages apply
+ * Points to either side that a step depends on. WHOLE_GRID: all, or more than `most`. Explicit stages apply
  * A, so that every stage adds half a stencil and the network's taps to what the solves reach.
  */
-static sn_status find_reach(const sn_linear *linear, const sn_network_shape *shape, const sn_tableau *tableau,
-                            double dt, double tolerance, ptrdiff_t most, ptrdiff_t *reach) {
+static sn_status find_reach(sn_decay *decay, const sn_linear *linear, const sn_network_shape *shape,
+                            const sn_tableau *tableau, double dt, double tolerance, ptrdiff_t most, ptrdiff_t *reach) {
   const ptrdiff_t network = sn_network_reach(shape);
   double gamma[SN_TABLEAU_STAGES];
   int solves = 0;
-  *reach = SN_LINEAR_WHOLE_GRID;
+  *reach = WHOLE_GRID;
   if (network == SN_NETWORK_WHOLE_GRID || sn_linear_get_kind(linear) != SN_LINEAR_STENCIL) return SN_OK;
+  if (sn_linear_version(linear) == 0) return SN_OK;
   for (int i = 0; i < tableau->stages; i++) {
     const double g = dt * sn_tableau_linear(tableau, i, i);
     if (g != 0) gamma[solves++] = g;
   }
-  SN_TRY(sn_linear_reach(linear, solves, gamma, tolerance, most, reach));
-  if (*reach == SN_LINEAR_WHOLE_GRID) return SN_OK;
-  *reach += tableau->stages * (network + sn_linear_get_shape(linear)->taps / 2);
+  ptrdiff_t overlap;
+  SN_TRY(sn_decay_find_overlap_of_product(decay, linear, solves, gamma, tolerance, most, &overlap));
+  if (overlap > most) return SN_OK;
+  *reach = overlap + tableau->stages * (network + sn_linear_get_shape(linear)->taps / 2);
   if (*reach < 1) *reach = 1;
-  if (*reach > most) *reach = SN_LINEAR_WHOLE_GRID;
+  if (*reach > most) *reach = WHOLE_GRID;
   return SN_OK;
 }
 
@@ -77,11 +83,14 @@ static sn_status build(subdomain_stepper *s, const sn_integrator_options *option
   const sn_grid *whole = sn_model_grid(s->model);
   const ptrdiff_t samples = sn_model_samples(s->model);
   const sn_subdomains_options cut = {.overlap = s->plan.overlap, .length = s->plan.length};
+  SN_TRY(sn_decay_create(&s->decay));
   SN_TRY(sn_subdomains_create(whole, &cut, samples, &s->subdomains));
   SN_TRY(sn_grid_create(MPI_COMM_SELF, 1, cut.length, sn_grid_timer(whole), &s->grid));
   SN_TRY(sn_model_create_like(s->model, s->grid, 1, &s->own));
   SN_TRY(sn_model_follow(s->own, s->model));
-  SN_TRY(sn_imex_create(s->own, options, dt, &s->inner));
+  sn_integrator_options inner = *options;
+  if (inner.solver.kind == SN_SOLVER_LOCAL) inner.solver.kind = SN_SOLVER_FFT; /* what is local already */
+  SN_TRY(sn_imex_create(s->own, &inner, dt, &s->inner));
   if (s->inner->estimate) SN_TRY(SN_NEW(samples, &s->base.estimate));
   if (s->inner->solver) SN_TRY(sn_solver_reserve(s->inner->solver, 1));
   s->base.solver = s->inner->solver;
@@ -98,6 +107,7 @@ static void destroy(sn_stepper **stepper) {
   sn_model_destroy(&s->own);
   sn_grid_destroy(&s->grid);
   sn_subdomains_destroy(&s->subdomains);
+  sn_decay_destroy(&s->decay);
   SN_FREE(s->from);
   SN_FREE(s->to);
   SN_FREE(s->lambda);
@@ -123,9 +133,9 @@ static sn_status follow(subdomain_stepper *s) {
   const long version = sn_linear_version(sn_model_linear(s->model));
   if (version == s->linear_version) return SN_OK;
   ptrdiff_t reach;
-  SN_TRY(find_reach(sn_model_linear(s->model), sn_network_get_shape(sn_model_network(s->model)), s->tableau, s->dt,
-                    s->tolerance, s->plan.overlap, &reach));
-  if (reach == SN_LINEAR_WHOLE_GRID)
+  SN_TRY(find_reach(s->decay, sn_model_linear(s->model), sn_network_get_shape(sn_model_network(s->model)), s->tableau,
+                    s->dt, s->tolerance, s->plan.overlap, &reach));
+  if (reach == WHOLE_GRID)
     return SN_ERROR_ALL(SN_ERROR_RUN,
                         "the linear part has changed so that a step of %s reaches further than the %td points by which "
                         "subdomains overlap; use integrator.subdomains.domain whole",
@@ -237,12 +247,17 @@ sn_status sn_subdomain_steps_plan(const sn_linear *linear, const sn_network_shap
   const ptrdiff_t shortest = partition.points / ranks, longest = sn_partition_most(partition.points, ranks);
   const bool chooses = control->domain == SN_STEPS_AUTO;
   const ptrdiff_t most = ranks == 1 ? shortest / 4 : chooses ? shortest / OVERLAPS_LEAST : shortest;
-  ptrdiff_t reach = SN_LINEAR_WHOLE_GRID;
+  ptrdiff_t reach = WHOLE_GRID;
   *out = (sn_subdomain_plan){0};
   if (control->domain == SN_STEPS_WHOLE_GRID) return SN_OK;
-  if (has_fixed_steps(tableau) && (!chooses || ranks > 1 || shortest >= POINTS_LEAST))
-    SN_TRY(find_reach(linear, network, tableau, dt, tolerance_of(control), most, &reach));
-  if (reach == SN_LINEAR_WHOLE_GRID) return chooses ? SN_OK : refuse(linear, network, tableau, most);
+  if (has_fixed_steps(tableau) && (!chooses || ranks > 1 || shortest >= POINTS_LEAST)) {
+    sn_decay *decay;
+    SN_TRY(sn_decay_create(&decay));
+    sn_status status = find_reach(decay, linear, network, tableau, dt, tolerance_of(control), most, &reach);
+    sn_decay_destroy(&decay);
+    if (status) return status;
+  }
+  if (reach == WHOLE_GRID) return chooses ? SN_OK : refuse(linear, network, tableau, most);
   if (control->length && control->length <= 2 * reach)
     return SN_ERROR_ALL(SN_ERROR_USAGE,
                         "integrator.subdomains.length is %td, but a step of %s reaches %td points to either side; use "

@@ -1,6 +1,7 @@
 /* Linear operators: against plain sums, adjoints, gradients, symbols, and accuracy on fine grids, at every split. */
 #include "unit.h"
 
+#include "sinode/decay.h"
 #include "sinode/linear.h"
 #include "sinode/memory.h"
 #include "sinode/random.h"
@@ -365,15 +366,26 @@ static void inverses_reach_as_far_as_their_kernels(void **state) {
   double *kernels[] = {kernel_of(&s, gamma[0]), kernel_of(&s, gamma[1]), new_array(n)};
   for (ptrdiff_t i = 0; i < n; i++)
     for (ptrdiff_t j = 0; j < n; j++) kernels[2][(i + j) % n] += kernels[0][i] * kernels[1][j];
-  ptrdiff_t reach;
-  for (int k = 0; k < 3; k++)
-    for (int t = 0; t < 3; t++) {
-      const ptrdiff_t least = tail_of(n, kernels[k], tolerance[t]);
-      assert_ok(sn_linear_reach(s.linear, k < 2 ? 1 : 2, k < 2 ? &gamma[k] : gamma, tolerance[t], n, &reach));
-      assert_that(reach >= least && (double)reach <= 1.25 * (double)least + 8);
+  sn_decay *decay;
+  assert_ok(sn_decay_create(&decay));
+  ptrdiff_t overlap;
+  double left;
+  for (int t = 0; t < 3; t++) {
+    for (int k = 0; k < 2; k++) {
+      const ptrdiff_t least = tail_of(n, kernels[k], tolerance[t] / 2);
+      assert_ok(sn_decay_find_overlap(decay, s.linear, gamma[k], tolerance[t], n, &overlap, &left));
+      assert_int_equal(overlap, least);
+      assert_that(left <= tolerance[t] && left > tolerance[t] / 2);
     }
-  assert_ok(sn_linear_reach(s.linear, 2, gamma, tolerance[2], reach - 1, &reach));
-  assert_int_equal(reach, SN_LINEAR_WHOLE_GRID);
+    const ptrdiff_t least = tail_of(n, kernels[2], tolerance[t] / 2);
+    assert_ok(sn_decay_find_overlap_of_product(decay, s.linear, 2, gamma, tolerance[t], n, &overlap));
+    assert_that(overlap >= least && (double)overlap <= 1.25 * (double)least + 8);
+  }
+  assert_ok(sn_decay_find_overlap_of_product(decay, s.linear, 2, gamma, tolerance[2], 40, &overlap));
+  assert_int_equal(overlap, 41);
+  assert_ok(sn_decay_find_overlap(decay, s.linear, gamma[1], 1e-15, 40, &overlap, &left));
+  assert_that(overlap == 41 && left > 1e-15 && left < 1e-3);
+  sn_decay_destroy(&decay);
   for (int k = 0; k < 3; k++) SN_FREE(kernels[k]);
   tear_down(&s);
 }
