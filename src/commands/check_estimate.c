@@ -29,7 +29,7 @@ void sn_estimate_report_generation(const sn_app *app, sn_layout layout) {
   const double snapshots = round(c->generate.span / c->generate.interval) + 1;
   const double steps = (c->generate.span + c->generate.transient) / c->generate.etdrk4.dt;
   const ptrdiff_t members = sn_partition_most(c->generate.members, layout.replicas);
-  const sn_etdrk4_cost f = sn_etdrk4_estimate_cost(layout.points, layout.space, members);
+  const sn_etdrk4_cost f = sn_etdrk4_estimate_cost(NULL, layout.points, layout.space, members);
   const double held = f.held + 8 * (double)members * (double)sn_partition_most(layout.points, layout.space);
   char text[3][32];
   sn_log_line(app->log, "generate: %.0f ETDRK4 steps; arrays of %s a rank, %.1f doubles a point; %s: %s", steps,
