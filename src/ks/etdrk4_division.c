@@ -48,10 +48,11 @@ static sn_status size_of_trial(double spacing, ptrdiff_t *points) {
   const ptrdiff_t most = lengths[LENGTHS - 1].length;
   for (*points = LEAST; *points < most && (double)*points * spacing < structures;) *points *= 2;
   if ((double)*points * spacing >= structures) return SN_OK;
-  return SN_ERROR(SN_ERROR_USAGE,
-                  "generate.transform is local, but on a grid as fine as this (grid.length / grid.points = %.3g) the "
-                  "operators of a step reach further than subdomains of %td points; use generate.transform: global",
-                  spacing, most);
+  return SN_ERROR_ALL(
+      SN_ERROR_USAGE,
+      "generate.transform is local, but on a grid as fine as this (grid.length / grid.points = %.3g) the "
+      "operators of a step reach further than subdomains of %td points; use generate.transform: global",
+      spacing, most);
 }
 
 static sn_status advance(sn_etdrk4 *etdrk4, ptrdiff_t steps, double *u) {
@@ -172,11 +173,12 @@ static sn_status choose(trial *t, ptrdiff_t points, int ranks, sn_etdrk4_divisio
   }
   if (isfinite(least)) return SN_OK;
   if (shortest == PTRDIFF_MAX)
-    return SN_ERROR(SN_ERROR_USAGE,
-                    "generate.transform is local, but on this grid a tapered subdomain of %td points is wrong by %.1e "
-                    "of the largest value at its middle after a step (allowed: %g), since the spectrum does not end at "
-                    "round-off; use more grid.points%s, or generate.transform: global",
-                    t->points, smallest, error_most, t->dealias ? ", generate.dealias: false" : "");
+    return SN_ERROR_ALL(
+        SN_ERROR_USAGE,
+        "generate.transform is local, but on this grid a tapered subdomain of %td points is wrong by %.1e "
+        "of the largest value at its middle after a step (allowed: %g), since the spectrum does not end at "
+        "round-off; use more grid.points%s, or generate.transform: global",
+        t->points, smallest, error_most, t->dealias ? ", generate.dealias: false" : "");
   return SN_ERROR(
       SN_ERROR_USAGE,
       "generate.transform is local, for which subdomains must overlap by %td points, but a rank's block has "
