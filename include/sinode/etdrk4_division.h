@@ -36,8 +36,8 @@ typedef struct {
 
 /*
  * For the rank with most of `points` points over so many space ranks. Takes some hundredths of a second. Local, alike
- * on all ranks. Errors SN_ERROR_USAGE, with the figure: no overlap leaves an error of at most 1e-12, since the grid is too fine or does not
- * resolve the field; the overlap is longer than a rank's block.
+ * on all ranks. Errors SN_ERROR_USAGE, with the figure: no overlap leaves an error of at most 1e-12, since the grid is
+ * too fine or does not resolve the field; the overlap is longer than a rank's block.
  */
 SN_MUST_CHECK sn_status sn_etdrk4_divide(const sn_etdrk4_options *options, ptrdiff_t points, int ranks,
                                          sn_etdrk4_division *out);

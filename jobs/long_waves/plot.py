@@ -14,7 +14,7 @@ import sinode  # noqa: E402
 from sinode.script import run  # noqa: E402
 from sinode.style import INK, VERMILION, save, styled  # noqa: E402
 
-TRANSIENT = 400
+TRANSIENT = 1000
 # Bounds of wave numbers: as many in each factor of two.
 BINS = np.geomspace(2**-13, 4, 61)
 PLATEAU = (0.04, 0.16)

@@ -19,8 +19,8 @@ generate() {
   { time mpirun -n "$ranks" "$sinode" generate jobs/configs/ks64.yaml --overwrite \
       --set grid.points=$((64 << $1)) --set grid.length=$((22 << $1)) --set parallel.space="$ranks" \
       --set run.directory="$run/$1" --set generate.file="$run/$1.h5" --set generate.initial=noise \
-      --set generate.members="$2" --set generate.dt=0.1 --set generate.transient=400 --set generate.span=400 \
-      --set generate.interval=20 2>&3 | tee "$run/$1.log"; } 3>&2 2> "$run/$1.seconds"
+      --set generate.members="$2" --set generate.dt=0.1 --set generate.transient=1000 --set generate.span=1000 \
+      --set generate.interval=50 2>&3 | tee "$run/$1.log"; } 3>&2 2> "$run/$1.seconds"
 }
 
 generate 14 1

@@ -129,7 +129,7 @@ class Scale(harness.Case):
         points = 1 << 20
         settings = [f"grid.points={points}", f"grid.length={22 * points / 64}", "generate.members=1",
                     "generate.transient=0.1", "generate.span=0.1", "generate.interval=0.1"]
-        for ranks, transform, most in ((1, "global", 40), (2, "global", 40), (1, "local", 8), (2, "local", 16)):
+        for ranks, transform, most in ((1, "global", 40), (2, "global", 40), (1, "local", 12), (2, "local", 24)):
             with self.subTest(ranks=ranks, transform=transform):
                 words = [word for setting in (*settings, f"parallel.space={ranks}", f"generate.transform={transform}")
                          for word in ("--set", setting)]
