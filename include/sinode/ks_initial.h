@@ -19,9 +19,17 @@
  * cosine  cos(2 pi x / L) (1 + sin(2 pi x / L))
  * random  sum of the lowest four modes with normal amplitudes, mean 0, expected root mean square 1, another for each
  *         member
+ * noise   a smooth field whose spectrum, around the wave number 2/3, does not depend on the domain: mean 0, expected
+ *         root mean square 1, another for each member; for long domains, on which the lowest modes take long to break
  * file    given by the caller
  */
-typedef enum { SN_KS_INITIAL_PAPER, SN_KS_INITIAL_COSINE, SN_KS_INITIAL_RANDOM, SN_KS_INITIAL_FILE } sn_ks_initial;
+typedef enum {
+  SN_KS_INITIAL_PAPER,
+  SN_KS_INITIAL_COSINE,
+  SN_KS_INITIAL_RANDOM,
+  SN_KS_INITIAL_NOISE,
+  SN_KS_INITIAL_FILE
+} sn_ks_initial;
 
 extern const sn_name sn_ks_initials[];
 
@@ -34,7 +42,7 @@ typedef struct {
 
 /*
  * Writes the states (members.count, local points) of members members.start .. of the ensemble; with kind `file` they
- * are there already. Unless the kind is `random`, members other than 0 are then perturbed by a random sum of the lowest
+ * are there already. Unless the kind is `random` or `noise`, members other than 0 are then perturbed by a random sum of the lowest
  * four modes. Collective over space.
  */
 void sn_ks_initial_state(const sn_grid *grid, const sn_ks_initial_options *options, sn_range members, double *state);

@@ -9,7 +9,7 @@
  *         energy dissipated, shows aliasing (power that the discrete product creates) and too large a dt alike.
  *
  * The budget cannot show missing modes where dealiasing makes the product conserve energy at any resolution, and the
- * tail cannot show a large dt: both are needed. Cost: three sums over the spectrum a snapshot, no transform. The
+ * tail cannot show a large dt: both are needed. Cost: three balances (sinode/etdrk4.h) a snapshot. The
  * initial state is not judged: it is not the generator's product.
  */
 #ifndef SINODE_KS_RESOLUTION_H

@@ -13,7 +13,7 @@
 typedef enum {
   SN_RANDOM_WEIGHT = 1,    /* stream: layer, index: element in row-major order */
   SN_RANDOM_BIAS = 2,      /* stream: layer, index: element */
-  SN_RANDOM_INITIAL = 3,   /* stream: member, index: mode */
+  SN_RANDOM_INITIAL = 3,   /* stream: member, index: mode or place */
   SN_RANDOM_SHUFFLE = 4,   /* stream: epoch, index: position */
   SN_RANDOM_DIRECTION = 5, /* stream: direction, index: parameter */
   SN_RANDOM_TEST = 6

@@ -179,13 +179,14 @@ def row_of(rounds, number, costs, machine):
     cost = costs.get((name, found["ranks"], found["space"]), dict.fromkeys(("messages", "bytes", *model.WORK), math.nan))
     predicted = model.seconds(cost, machine)
     return {"name": name, **found, "seconds": measured,
-            **shares(rounds[0], name, float(rows[0]["seconds_median"])), "messages": int(rows[0]["messages"]),
-            "bytes": float(rows[0]["bytes"]), "model_messages": whole_or_nan(cost["messages"]),
+            **shares(rounds[0], name, float(rows[0]["seconds_median"])), "messages": count_of(rows[0]["messages"]),
+            "bytes": float(rows[0]["bytes"]), "model_messages": count_of(cost["messages"]),
             "model_bytes": cost["bytes"], "model_seconds": predicted, "model_error": predicted / measured - 1}
 
 
-def whole_or_nan(number):
-    return number if math.isnan(number) else int(number)
+def count_of(number):
+    """Messages: a whole number, but of steps that share an exchange, or NaN."""
+    return int(number) if float(number).is_integer() else float(number)
 
 
 def gather(root):

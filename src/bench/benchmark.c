@@ -66,6 +66,7 @@ struct sn_benchmark_series {
   sn_benchmark_row *row;
   long calls, baseline_calls; /* of a sample */
   int count;
+  double steps; /* of a call */
   double seconds[SAMPLES_MOST], baseline[SAMPLES_MOST];
 };
 
@@ -75,14 +76,14 @@ static sn_status begin(sn_benchmark *b, const sn_benchmark_case *one, sn_benchma
   sn_benchmark_row *row = &b->row[b->rows++];
   *row = (sn_benchmark_row){.batch = one->batch, .baseline = NAN, .ratio = NAN};
   snprintf(row->name, sizeof row->name, "%s", one->name);
-  *series = (sn_benchmark_series){.one = one, .row = row};
+  *series = (sn_benchmark_series){.one = one, .row = row, .steps = one->steps ? (double)one->steps : 1};
   SN_TRY(calibrate(app, one->work, one->context, &series->calls));
   const sn_traffic before = sn_traffic_now();
   SN_TRY(one->work(one->context));
   const sn_traffic after = sn_traffic_now();
-  row->messages = after.messages - before.messages;
-  row->bytes = after.bytes - before.bytes;
-  MPI_Allreduce(MPI_IN_PLACE, &row->messages, 1, MPI_LONG, MPI_MAX, app->world);
+  row->messages = (double)(after.messages - before.messages) / series->steps;
+  row->bytes = (after.bytes - before.bytes) / series->steps;
+  MPI_Allreduce(MPI_IN_PLACE, &row->messages, 1, MPI_DOUBLE, MPI_MAX, app->world);
   MPI_Allreduce(MPI_IN_PLACE, &row->bytes, 1, MPI_DOUBLE, MPI_MAX, app->world);
   return one->baseline ? calibrate(app, one->baseline, one->context, &series->baseline_calls) : SN_OK;
 }
@@ -99,8 +100,9 @@ static sn_status sample(const sn_app *app, sn_benchmark_series *series) {
                        : SN_OK;
 }
 
-/* Sorts. */
-static double median(int count, double *seconds) {
+/* Of seconds of calls, which become those of a step and are sorted. */
+static double median(int count, double steps, double *seconds) {
+  for (int k = 0; k < count; k++) seconds[k] /= steps;
   sn_quantile_sort(count, seconds);
   return sn_quantile(count, seconds, 0.5);
 }
@@ -108,18 +110,18 @@ static double median(int count, double *seconds) {
 /* Fills the row and prints it. */
 static void finish(const sn_app *app, sn_benchmark_series *series) {
   sn_benchmark_row *row = series->row;
-  for (int r = 0; r < SN_TIME_REGIONS; r++) row->region[r] /= (double)(series->count * series->calls);
+  for (int r = 0; r < SN_TIME_REGIONS; r++) row->region[r] /= (double)(series->count * series->calls) * series->steps;
   MPI_Allreduce(MPI_IN_PLACE, row->region, SN_TIME_REGIONS, MPI_DOUBLE, MPI_MAX, app->world);
-  row->median = median(series->count, series->seconds);
+  row->median = median(series->count, series->steps, series->seconds);
   row->least = series->seconds[0];
   row->most = series->seconds[series->count - 1];
   char beside[96] = "";
   if (series->one->baseline) {
-    row->baseline = median(series->count, series->baseline);
+    row->baseline = median(series->count, series->steps, series->baseline);
     row->ratio = row->median / row->baseline;
     snprintf(beside, sizeof beside, "%10.3e  %6.2f  of %s", row->baseline, row->ratio, series->one->baseline_name);
   }
-  sn_log_line(app->log, "%-16s %10.3e  (%.3e .. %.3e)  %8ld %10.3g  %s", row->name, row->median, row->least, row->most,
+  sn_log_line(app->log, "%-16s %10.3e  (%.3e .. %.3e)  %8.4g %10.3g  %s", row->name, row->median, row->least, row->most,
               row->messages, row->bytes, beside);
 }
 
@@ -166,7 +168,7 @@ static sn_status write_rows(const sn_benchmark *b, const char *path) {
   SN_TRY(sn_text_begin(&text));
   fputs(SN_BENCHMARK_HEADER "\n", text.stream);
   for (const sn_benchmark_row *row = b->row; row < b->row + b->rows; row++)
-    fprintf(text.stream, "%s,%d,%lld,%lld,%td,%.9g,%.9g,%.9g,%.9g,%.6g,%.0f,%ld\n", row->name, b->app->ranks,
+    fprintf(text.stream, "%s,%d,%lld,%lld,%td,%.9g,%.9g,%.9g,%.9g,%.6g,%.10g,%.10g\n", row->name, b->app->ranks,
             (long long)c->parallel.space, (long long)c->grid.points, row->batch, row->median, row->least, row->most,
             row->baseline, row->ratio, row->bytes, row->messages);
   return sn_text_replace(&text, path);

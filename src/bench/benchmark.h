@@ -17,8 +17,7 @@ typedef struct {
   ptrdiff_t batch;
   double median, least, most;
   double baseline, ratio; /* of the medians; NaN where there is no baseline */
-  double bytes;
-  long messages;
+  double bytes, messages;
   double region[SN_TIME_REGIONS]; /* seconds of a call in each; the slowest rank's */
 } sn_benchmark_row;
 
@@ -38,6 +37,7 @@ typedef sn_status (*sn_benchmark_call)(void *context);
 typedef struct {
   const char *name, *baseline_name; /* baseline NULL: there is none */
   ptrdiff_t batch;                  /* samples, right-hand sides or snapshots of a call, over all replicas */
+  ptrdiff_t steps;                  /* that a call makes, and the row is of one; 0: one */
   sn_benchmark_call work, baseline;
   void *context;
 } sn_benchmark_case;

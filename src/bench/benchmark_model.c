@@ -8,10 +8,13 @@
 
 #include "benchmark.h"
 #include "cost/cost.h"
+#include "run/generator_setup.h"
 #include "run/linear_part.h"
 #include "sinode/memory.h"
 
-static sn_cost generate_step(const sn_cost_case *c) { return sn_cost_generate_step(c->layout); }
+static sn_cost generate_step(const sn_cost_case *c) {
+  return sn_cost_generate_step(c->layout, c->generator.local ? &c->generator.division : NULL);
+}
 static sn_cost halo(const sn_cost_case *c) { return sn_cost_halo(c->layout, c->samples); }
 
 static sn_cost solve_fft(const sn_cost_case *c) { return sn_cost_solve(c, SN_SOLVER_FFT, sn_benchmark_gamma(c->dt)); }
@@ -30,7 +33,7 @@ static const struct {
              {"predict_step", sn_cost_predict_step},
              {"train_iteration", sn_cost_train_iteration}};
 
-/* The parameters on `ranks` ranks, `space` of which share a grid. */
+/* The parameters on `ranks` ranks, `space` of which share a grid; but for the generator's way. */
 static sn_cost_case case_of(const sn_app *app, const sn_linear *linear, int ranks, int space) {
   const sn_config *c = &app->config;
   const sn_linear_shape shape = sn_linear_shape_of(&c->model.linear, c->grid.length);
@@ -56,9 +59,12 @@ static void print_header(void) {
   putchar('\n');
 }
 
-static void print_rows(sn_app *app, const sn_linear *linear, int ranks, int space) {
+static sn_status print_rows(sn_app *app, const sn_linear *linear, int ranks, int space) {
   const sn_benchmark benchmark = {.app = app};
-  const sn_cost_case one = case_of(app, linear, ranks, space);
+  const sn_etdrk4_options generator = sn_setup_generator_options(app);
+  sn_cost_case one = case_of(app, linear, ranks, space);
+  if (sn_benchmark_wants(&benchmark, steps[0].name))
+    SN_TRY(sn_cost_choose_generator(one.layout, &generator, &one.generator));
   for (size_t k = 0; k < sizeof steps / sizeof steps[0]; k++) {
     if (!sn_benchmark_wants(&benchmark, steps[k].name)) continue;
     const sn_cost cost = steps[k].cost(&one);
@@ -67,6 +73,7 @@ static void print_rows(sn_app *app, const sn_linear *linear, int ranks, int spac
     for (int i = 0; i < SN_COSTS; i++) printf(",%.17g", cost.of[i]);
     putchar('\n');
   }
+  return SN_OK;
 }
 
 /* A number of ranks, as far as `after`. */
@@ -93,7 +100,7 @@ static sn_status print_splits(sn_app *app, const sn_linear *linear, bool prints)
   int ranks, space;
   for (const char *rest = app->model; *rest;) {
     SN_TRY(parse_split(app, rest, &rest, &ranks, &space));
-    if (prints) print_rows(app, linear, ranks, space);
+    if (prints) SN_TRY(print_rows(app, linear, ranks, space));
   }
   return SN_OK;
 }

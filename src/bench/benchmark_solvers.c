@@ -7,6 +7,7 @@
 
 #include "base/lapack.h"
 #include "benchmark.h"
+#include "run/generator_setup.h"
 #include "sinode/etdrk4.h"
 #include "sinode/memory.h"
 #include "sinode/solver.h"
@@ -57,10 +58,14 @@ static void fill(const sn_grid *grid, ptrdiff_t fields, double *values) {
 
 typedef struct {
   sn_etdrk4 *etdrk4;
+  ptrdiff_t steps; /* between two exchanges of the local way */
   transforms baseline;
 } generation;
 
-static sn_status generation_step(void *context) { return sn_etdrk4_step(((generation *)context)->etdrk4, 1); }
+static sn_status generation_step(void *context) {
+  const generation *g = context;
+  return sn_etdrk4_step(g->etdrk4, g->steps);
+}
 
 static sn_status generation_baseline(void *context) {
   transforms_run(&((generation *)context)->baseline);
@@ -72,10 +77,9 @@ sn_status sn_benchmark_generation(sn_benchmark *b) {
   const bool alone = sn_grid_space_size(b->grid) == 1;
   generation g = {0};
   double *state;
-  sn_etdrk4_options options = c->generate.etdrk4;
-  options.length = c->grid.length;
-  options.rigor = c->fft.plan;
-  SN_TRY(sn_etdrk4_create(b->grid, 1, &options, &g.etdrk4));
+  SN_TRY(sn_setup_generator(b->app, b->grid, 1, &g.etdrk4));
+  const sn_etdrk4_division *division = sn_etdrk4_get_division(g.etdrk4);
+  g.steps = division ? division->steps : 1;
   sn_status status = sn_collective_status(b->app->world, SN_NEW(sn_grid_range(b->grid).count, &state));
   if (!status) {
     fill(b->grid, 1, state);
@@ -83,10 +87,12 @@ sn_status sn_benchmark_generation(sn_benchmark *b) {
   }
   SN_FREE(state);
   if (!status && alone)
-    status = sn_collective_status(b->app->world, transforms_create(b->app, (int)c->grid.points, 1, 4, &g.baseline));
+    status = sn_collective_status(b->app->world,
+                                  transforms_create(b->app, (int)c->grid.points, 1, 4 * (int)g.steps, &g.baseline));
   const sn_benchmark_case one = {.name = "generate_step",
                                  .baseline_name = "its 8 real transforms",
                                  .batch = 1,
+                                 .steps = g.steps,
                                  .work = generation_step,
                                  .baseline = alone ? generation_baseline : NULL,
                                  .context = &g};

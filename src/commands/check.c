@@ -173,8 +173,8 @@ static sn_status check_training(const sn_app *app, const sn_grid *grid) {
 static sn_status check_this_run(sn_app *app) {
   sn_grid *grid;
   SN_TRY(sn_setup_grid(app, &grid));
-  sn_estimate_report_generation(app, layout_of(grid));
-  sn_status status = check_training(app, grid);
+  sn_status status = sn_estimate_report_generation(app, layout_of(grid));
+  if (!status) status = check_training(app, grid);
   if (!status) report_prediction(app);
   if (!status && app->io) status = sn_check_io(app, grid);
   status = sn_app_abort_unless_collective(app, status);

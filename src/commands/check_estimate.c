@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "run/generator_setup.h"
 #include "run/linear_part.h"
 #include "run/stability_check.h"
 #include "run/training_setup.h"
@@ -24,19 +25,24 @@ static const char *readable(double bytes, char text[32]) {
   return text;
 }
 
-void sn_estimate_report_generation(const sn_app *app, sn_layout layout) {
+sn_status sn_estimate_report_generation(const sn_app *app, sn_layout layout) {
   const sn_config *c = &app->config;
   const double snapshots = round(c->generate.span / c->generate.interval) + 1;
   const double steps = (c->generate.span + c->generate.transient) / c->generate.etdrk4.dt;
   const ptrdiff_t members = sn_partition_most(c->generate.members, layout.replicas);
-  const sn_etdrk4_cost f = sn_etdrk4_estimate_cost(layout.points, layout.space, members);
+  const sn_etdrk4_options options = sn_setup_generator_options(app);
+  sn_cost_generator way;
+  SN_TRY(sn_cost_choose_generator(layout, &options, &way));
+  const sn_etdrk4_cost f =
+      sn_etdrk4_estimate_cost(way.local ? &way.division : NULL, layout.points, layout.space, members);
   const double held = f.held + 8 * (double)members * (double)sn_partition_most(layout.points, layout.space);
   char text[3][32];
   sn_log_line(app->log, "generate: %.0f ETDRK4 steps; arrays of %s a rank, %.1f doubles a point; %s: %s", steps,
               readable(held, text[0]), held * layout.space / (8 * (double)members * (double)layout.points),
               c->generate.file, readable(8 * snapshots * (double)c->generate.members * (double)layout.points, text[1]));
-  sn_log_line(app->log, "generate: a rank sends %.0f messages of %s in all a step", f.messages,
-              readable(f.sent, text[2]));
+  sn_log_line(app->log, "generate: a rank sends %.10g messages of %s in all a step, by %s", f.messages,
+              readable(f.sent, text[2]), way.text);
+  return SN_OK;
 }
 
 static void report_network(const sn_app *app, sn_layout layout, const sn_network_shape *shape, ptrdiff_t samples) {
@@ -219,7 +225,7 @@ sn_status sn_estimate_report(const sn_app *app) {
   sn_log_line(app->log, "%d ranks, estimated: %d replica%s x %d in space; %td points on [0, %g), at most %td on a rank",
               ranks, layout.replicas, layout.replicas == 1 ? "" : "s", space, layout.points, c->grid.length,
               sn_partition_most(layout.points, space));
-  sn_estimate_report_generation(app, layout);
+  SN_TRY(sn_estimate_report_generation(app, layout));
   sn_linear_part part;
   sn_status status = sn_linear_part_build(app, &part);
   if (!status) status = report_training(app, layout, &part);

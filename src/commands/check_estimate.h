@@ -6,7 +6,7 @@
 #include "run/app.h"
 
 /* Each says one thing in a line or two. Local. */
-void sn_estimate_report_generation(const sn_app *app, sn_layout layout);
+SN_MUST_CHECK sn_status sn_estimate_report_generation(const sn_app *app, sn_layout layout);
 void sn_estimate_report_gradient(const sn_app *app, sn_layout layout, double parameters);
 
 /*

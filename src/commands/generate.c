@@ -5,6 +5,7 @@
 
 #include "commands.h"
 #include "generate.h"
+#include "run/generator_setup.h"
 #include "run/grid_setup.h"
 #include "run/input.h"
 #include "run/run_directory.h"
@@ -46,10 +47,7 @@ static sn_status prepare(sn_generation *g) {
   if (g->complete) return SN_OK;
   sn_input_report_idle(app, g->grid, c->generate.members, "members", "generate.members");
   SN_TRY(sn_collective_status(app->world, SN_NEW(g->members.count * sn_grid_range(g->grid).count, &g->state)));
-  sn_etdrk4_options options = c->generate.etdrk4;
-  options.length = c->grid.length;
-  options.rigor = c->fft.plan;
-  SN_TRY(sn_etdrk4_create(g->grid, g->members.count, &options, &g->etdrk4));
+  SN_TRY(sn_setup_generator(app, g->grid, g->members.count, &g->etdrk4));
   SN_TRY(sn_setup_keep_wisdom(app));
   const double mebibytes = (double)g->snapshots * (double)c->generate.members * (double)c->grid.points / 131072;
   sn_log_line(app->log, "%lld member%s, %td snapshots every %g after a transient of %g; %s will take %.1f MiB",

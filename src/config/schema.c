@@ -106,7 +106,7 @@ static const sn_config_key keys[] = {
      .help = "trajectory file to write"},
     {"generate.initial", CHOICE(generate.initial.kind, sn_ks_initials), .fallback = "paper",
      .commands = SN_FOR_GENERATE,
-     .help = "initial state: paper cos(x/22) sin(1+x/22), cosine cos(2 pi x/L) (1 + sin(2 pi x/L)), random, file"},
+     .help = "initial state: paper cos(x/22) sin(1+x/22), cosine cos(2 pi x/L) (1 + sin(2 pi x/L)), random, noise, file"},
     {"generate.initial_file", PATH(generate.initial_file), .fallback = "''", .example = "data.h5",
      .commands = SN_FOR_GENERATE, .help = "trajectory file whose last snapshot is the start, for initial: file"},
     {"generate.members", INTEGER(generate.members), .fallback = "1", WITHIN(1, 1e9), .commands = SN_FOR_GENERATE,
@@ -123,6 +123,9 @@ static const sn_config_key keys[] = {
      .commands = SN_FOR_GENERATE, .help = "between snapshots; a multiple of generate.dt"},
     {"generate.dealias", SWITCH(generate.etdrk4.dealias), .fallback = "false", .commands = SN_FOR_GENERATE,
      .help = "two-thirds rule on the quadratic term"},
+    {"generate.transform", CHOICE(generate.etdrk4.transform, sn_etdrk4_transforms), .fallback = "auto",
+     .commands = SN_FOR_GENERATE | SN_FOR_BENCHMARK,
+     .help = "global: of the whole grid; local: of overlapping subdomains; auto: local on domains where that gains"},
 
     {"model.linear.kind", CHOICE(model.linear.kind, sn_linear_kinds), .fallback = "stencil", .commands = BUILDS,
      .help = "linear part A: periodic stencil, dense matrix, or the symbol k^2 - k^4"},

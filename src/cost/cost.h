@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "sinode/etdrk4.h"
 #include "sinode/linear.h"
 #include "sinode/network.h"
 #include "sinode/solver.h"
@@ -47,9 +48,23 @@ typedef struct {
 /* "messages", "bytes", "products", ... */
 const char *sn_cost_name(sn_cost_kind kind);
 
+/*
+ * Which way the generator goes on this layout: the one that the options ask for, or with `auto` the local one where the
+ * domain is long enough for it to gain (docs/method.md). Takes some hundredths of a second unless it is the global one.
+ * Errors SN_ERROR_USAGE of sn_etdrk4_divide, where the local way is asked for.
+ */
+typedef struct {
+  bool local;
+  sn_etdrk4_division division; /* local */
+  char text[256];              /* which way and why, for the user */
+} sn_cost_generator;
+SN_MUST_CHECK sn_status sn_cost_choose_generator(sn_layout layout, const sn_etdrk4_options *options,
+                                                 sn_cost_generator *out);
+
 /* Of the model and its training, as far as they decide what steps cost. */
 typedef struct {
   sn_layout layout;
+  sn_cost_generator generator;
   sn_network_shape network;
   const sn_linear *linear; /* on any grid of as many points, */
   int taps;                /* its coefficients, if it is a stencil, */
@@ -64,8 +79,9 @@ typedef struct {
   bool ordered;      /* sums in an order of their own (parallel.reproducible) */
 } sn_cost_case;
 
-/* ETDRK4, one member; halo exchange of the 5-tap stencil; the sum of a gradient over the replicas. */
-sn_cost sn_cost_generate_step(sn_layout layout);
+/* ETDRK4, one member, by transforms of the whole grid (division NULL) or of subdomains; halo exchange of the 5-tap
+ * stencil; the sum of a gradient over the replicas. */
+sn_cost sn_cost_generate_step(sn_layout layout, const sn_etdrk4_division *division);
 sn_cost sn_cost_halo(sn_layout layout, ptrdiff_t samples);
 sn_cost sn_cost_reduction(const sn_cost_case *c);
 /* A solve by one kind; the steps between two snapshots, of one sample; an iteration of Adam. */

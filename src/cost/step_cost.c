@@ -6,11 +6,11 @@
 #include "sinode/fourier.h"
 
 /*
- * Half width of the 5-tap stencil; bytes a mode that a generator's step reads and writes beside its transforms; numbers
- * summed with the gradient, the loss and the ranks' requests for what comes next; bytes a parameter that Adam reads and
- * writes.
+ * Half width of the 5-tap stencil; bytes a mode that a generator's step reads and writes beside its transforms, and
+ * where both are in the cache, the binary digits of a transform that its stages take as long as; numbers summed with
+ * the gradient, the loss and the ranks' requests for what comes next; bytes a parameter that Adam reads and writes.
  */
-enum { HALF_WIDTH = 2, SWEPT = 512, LOSS = 4, OPTIMIZER = 56 };
+enum { HALF_WIDTH = 2, SWEPT = 512, STAGES = 20, LOSS = 4, OPTIMIZER = 56 };
 
 const char *sn_cost_name(sn_cost_kind kind) {
   static const char *const names[SN_COSTS] = {
@@ -65,10 +65,31 @@ static sn_cost transforms(sn_layout layout, double fields) {
 }
 
 /* Over several ranks, the squares and the rows that are transformed next are in the cache already. */
-sn_cost sn_cost_generate_step(sn_layout layout) {
+static sn_cost generate_step_globally(sn_layout layout) {
   const double swept = layout.space == 1 ? SWEPT : SWEPT / 2;
   const sn_cost stages = {.of[SN_COST_MEMORY] = swept * (double)layout.points / 2 / layout.space};
   return add(stages, 4, transforms(layout, 1));
+}
+
+/*
+ * Eight transforms of a subdomain and two more for each exchange, the stages among them, in the cache; in memory values
+ * are read and written once an exchange. The two messages of an exchange wait for one another.
+ */
+static sn_cost generate_step_locally(sn_layout layout, const sn_etdrk4_division *d) {
+  const sn_etdrk4_cost f = sn_etdrk4_estimate_cost(d, layout.points, layout.space, 1);
+  const double most = (double)sn_partition_most(layout.points, layout.space), steps = (double)d->steps;
+  const double kept = (double)(d->length - 2 * d->overlap), numbers = ceil(most / kept) * (double)d->length;
+  const double digits = (8 + 2 / steps) * log2((double)d->length) + STAGES;
+  return (sn_cost){.of = {[SN_COST_MESSAGES] = f.messages,
+                          [SN_COST_BYTES] = f.most,
+                          [SN_COST_MEMORY] = 24 * most / steps,
+                          [SN_COST_LINES] = numbers / 2 * digits,
+                          [SN_COST_LATENCIES] = f.messages,
+                          [SN_COST_CARRIED] = f.most}};
+}
+
+sn_cost sn_cost_generate_step(sn_layout layout, const sn_etdrk4_division *division) {
+  return division ? generate_step_locally(layout, division) : generate_step_globally(layout);
 }
 
 sn_cost sn_cost_halo(sn_layout layout, ptrdiff_t samples) {

@@ -1,121 +1,39 @@
-#include "sinode/etdrk4.h"
+#include "etdrk4_ops.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "sinode/memory.h"
 
-/* Points of the contour on its upper half; the lower half holds their conjugates. */
-enum { CONTOUR = 32 };
-
 static const double blown_up = 1e4; /* root mean square; on the attractor it is about 1.3, whatever the domain */
 
-/* The real factors of a mode; those of the product include -k/2 of its derivative, the stages multiply by i. */
-typedef struct {
-  double *full; /* exp(z), z = dt (k^2 - k^4) */
-  double *half; /* exp(z / 2), 0 where the product is cut off */
-  double *q, *first, *middle, *last;
-} factors;
+/* Largest difference between two neighbouring subdomains where they meet; u is of order 1. What the overlap leaves is
+ * a thousandth of it, and what the first step of a state with a jump leaves is less too. */
+static const double mismatch_most = 1e-9;
 
-/*
- * Members are advanced in groups that share a transform: one by one on one space rank, where a member's step then stays
- * in cache, all together on several, where a message costs more than its bytes.
- */
-struct sn_etdrk4 {
-  const sn_grid *grid;
-  sn_etdrk4_options options;
-  ptrdiff_t members, members_of_all, groups, steps_done;
-  sn_fourier *fourier;   /* of one group; NULL without members */
-  ptrdiff_t size, count; /* numbers of a group's array; those in use */
-  ptrdiff_t run;         /* numbers that have factors of their own: a spectrum, or all where spectra are interleaved */
-  ptrdiff_t highest;     /* mode that interacts */
-  ptrdiff_t cuts;        /* runs of higher modes, among those with factors */
-  sn_range *cut;         /* (cuts) */
-  factors factors;
-  double complex *state;               /* (groups, size) */
-  double complex *work, *memory, *sum; /* of one group within a step */
-};
+const sn_name sn_etdrk4_transforms[] = {
+    {"auto", SN_ETDRK4_AUTO}, {"global", SN_ETDRK4_GLOBAL}, {"local", SN_ETDRK4_LOCAL}, {NULL, 0}};
 
-/* The four weights of Cox and Matthews for one z, by the mean over a circle round it (Kassam, Trefethen). */
-static void integrate_contour(double z, double weight[4]) {
-  for (int i = 0; i < 4; i++) weight[i] = 0;
-  for (int j = 0; j < CONTOUR; j++) {
-    const double complex r = z + cexp(I * M_PI * (j + 0.5) / CONTOUR), e = cexp(r), cube = r * r * r;
-    weight[0] += creal((cexp(r / 2) - 1) / r) / CONTOUR;
-    weight[1] += creal((-4 - r + e * (4 - 3 * r + r * r)) / cube) / CONTOUR;
-    weight[2] += creal((2 + r + e * (r - 2)) / cube) / CONTOUR;
-    weight[3] += creal((-4 - 3 * r - r * r + e * (4 - r)) / cube) / CONTOUR;
-  }
-}
-
-static ptrdiff_t magnitude_of(const sn_fourier *fourier, ptrdiff_t mode) {
-  const ptrdiff_t m = sn_fourier_wave_number(fourier, mode);
-  return m < 0 ? -m : m;
-}
-
-/* Finds the runs of modes that are cut off; cut NULL: only counts them. */
-static ptrdiff_t find_cuts(const sn_etdrk4 *etdrk4, sn_range *cut) {
-  const sn_fourier *fourier = etdrk4->fourier;
-  const ptrdiff_t stride = sn_fourier_mode_stride(fourier);
-  ptrdiff_t runs = 0;
-  bool inside = false;
-  for (ptrdiff_t mode = 0; mode < sn_fourier_modes(fourier); mode++) {
-    const bool is_cut = magnitude_of(fourier, mode) > etdrk4->highest;
-    if (is_cut && !inside) {
-      if (cut) cut[runs] = (sn_range){.start = mode * stride};
-      runs++;
-    }
-    if (is_cut && cut) cut[runs - 1].count += stride;
-    inside = is_cut;
-  }
-  return runs;
-}
-
-static void set_factors(sn_etdrk4 *etdrk4) {
-  const sn_fourier *fourier = etdrk4->fourier;
-  const ptrdiff_t points = sn_grid_points(etdrk4->grid), stride = sn_fourier_mode_stride(fourier);
-  const double dt = etdrk4->options.dt;
-  const factors *f = &etdrk4->factors;
-  for (ptrdiff_t mode = 0; mode < sn_fourier_modes(fourier); mode++) {
-    const ptrdiff_t m = sn_fourier_wave_number(fourier, mode);
-    const double k = 2 * M_PI * (double)m / etdrk4->options.length, z = dt * (k * k - k * k * k * k);
-    const bool is_cut = magnitude_of(fourier, mode) > etdrk4->highest;
-    const double derivative = is_cut || 2 * m == points ? 0 : -0.5 * k * dt;
-    double weight[4];
-    integrate_contour(z, weight);
-    for (ptrdiff_t i = mode * stride; i < (mode + 1) * stride; i++) {
-      f->full[i] = exp(z);
-      f->half[i] = is_cut ? 0 : exp(z / 2);
-      f->q[i] = weight[0] * derivative;
-      f->first[i] = weight[1] * derivative;
-      f->middle[i] = 2 * weight[2] * derivative;
-      f->last[i] = weight[3] * derivative;
-    }
-  }
-}
-
-static sn_status allocate(sn_etdrk4 *etdrk4) {
-  factors *f = &etdrk4->factors;
-  double **const arrays[] = {&f->full, &f->half, &f->q, &f->first, &f->middle, &f->last};
-  for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) SN_TRY(SN_NEW(etdrk4->run, arrays[i]));
-  double complex **const work[] = {&etdrk4->work, &etdrk4->memory, &etdrk4->sum};
-  for (size_t i = 0; i < sizeof work / sizeof *work; i++) SN_TRY(SN_NEW(etdrk4->size, work[i]));
-  etdrk4->cuts = find_cuts(etdrk4, NULL);
-  SN_TRY(SN_NEW(etdrk4->cuts, &etdrk4->cut));
-  find_cuts(etdrk4, etdrk4->cut);
-  return sn_memory_alloc(etdrk4->groups, (size_t)etdrk4->size * sizeof *etdrk4->state, &etdrk4->state);
+/* The same division on all ranks, whatever their processors. */
+static sn_status divide(sn_etdrk4 *etdrk4) {
+  const sn_grid *grid = etdrk4->grid;
+  const MPI_Comm world = sn_grid_world(grid);
+  sn_status status = SN_OK;
+  if (sn_grid_rank(grid) == 0)
+    status = sn_etdrk4_divide(&etdrk4->options, sn_grid_points(grid), sn_grid_space_size(grid), &etdrk4->division);
+  SN_TRY(sn_collective_status(world, status));
+  MPI_Bcast(&etdrk4->division, (int)sizeof etdrk4->division, MPI_BYTE, 0, world);
+  return SN_OK;
 }
 
 static sn_status prepare(sn_etdrk4 *etdrk4) {
-  const bool split = sn_grid_space_size(etdrk4->grid) > 1;
-  etdrk4->groups = split ? 1 : etdrk4->members;
-  SN_TRY(sn_fourier_create(etdrk4->grid, split ? etdrk4->members : 1, etdrk4->options.rigor, &etdrk4->fourier));
-  etdrk4->size = sn_fourier_size(etdrk4->fourier);
-  etdrk4->count = sn_fourier_spectra(etdrk4->fourier) * sn_fourier_modes(etdrk4->fourier);
-  etdrk4->run = sn_fourier_modes(etdrk4->fourier) * sn_fourier_mode_stride(etdrk4->fourier);
-  SN_TRY(allocate(etdrk4));
-  set_factors(etdrk4);
-  return SN_OK;
+  const double points = (double)sn_grid_points(etdrk4->grid);
+  const bool local = etdrk4->options.transform == SN_ETDRK4_LOCAL;
+  etdrk4->ops = local ? &sn_etdrk4_local : &sn_etdrk4_global;
+  etdrk4->weight = local ? points : points * points;
+  MPI_Allreduce(&etdrk4->members, &etdrk4->members_of_all, 1, MPI_AINT, MPI_SUM, sn_grid_replicas(etdrk4->grid));
+  if (local) SN_TRY(divide(etdrk4));
+  return sn_collective_status(sn_grid_world(etdrk4->grid), etdrk4->members ? etdrk4->ops->create(etdrk4) : SN_OK);
 }
 
 sn_status sn_etdrk4_create(const sn_grid *grid, ptrdiff_t members, const sn_etdrk4_options *options, sn_etdrk4 **out) {
@@ -123,9 +41,7 @@ sn_status sn_etdrk4_create(const sn_grid *grid, ptrdiff_t members, const sn_etdr
   sn_etdrk4 *etdrk4;
   SN_TRY(sn_collective_status(sn_grid_world(grid), SN_NEW(1, &etdrk4)));
   *etdrk4 = (sn_etdrk4){.grid = grid, .options = *options, .members = members};
-  etdrk4->highest = sn_grid_points(grid) / (options->dealias ? 3 : 2);
-  MPI_Allreduce(&members, &etdrk4->members_of_all, 1, MPI_AINT, MPI_SUM, sn_grid_replicas(grid));
-  sn_status status = sn_collective_status(sn_grid_world(grid), members ? prepare(etdrk4) : SN_OK);
+  sn_status status = prepare(etdrk4);
   if (status) sn_etdrk4_destroy(&etdrk4);
   *out = etdrk4;
   return status;
@@ -133,21 +49,13 @@ sn_status sn_etdrk4_create(const sn_grid *grid, ptrdiff_t members, const sn_etdr
 
 void sn_etdrk4_destroy(sn_etdrk4 **etdrk4) {
   if (!*etdrk4) return;
-  factors *f = &(*etdrk4)->factors;
-  double **const arrays[] = {&f->full, &f->half, &f->q, &f->first, &f->middle, &f->last};
-  for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) SN_FREE(*arrays[i]);
-  SN_FREE((*etdrk4)->cut);
-  SN_FREE((*etdrk4)->work);
-  SN_FREE((*etdrk4)->memory);
-  SN_FREE((*etdrk4)->sum);
-  SN_FREE((*etdrk4)->state);
-  sn_fourier_destroy(&(*etdrk4)->fourier);
+  (*etdrk4)->ops->destroy(*etdrk4);
   SN_FREE(*etdrk4);
 }
 
-sn_etdrk4_cost sn_etdrk4_estimate_cost(ptrdiff_t points, int ranks, ptrdiff_t members) {
+/* Eight transforms a step. */
+static sn_etdrk4_cost cost_of_global(ptrdiff_t points, int ranks, ptrdiff_t members) {
   const ptrdiff_t together = ranks > 1 ? members : 1, groups = members / (together ? together : 1);
-  if (!members) return (sn_etdrk4_cost){0};
   const sn_fourier_cost f = sn_fourier_estimate_cost(points, ranks, together);
   const double weights = 6 * f.numbers / (2 * (double)together), arrays = (3 + (double)groups) * f.numbers;
   return (sn_etdrk4_cost){.messages = 8 * (double)groups * f.messages,
@@ -156,133 +64,46 @@ sn_etdrk4_cost sn_etdrk4_estimate_cost(ptrdiff_t points, int ranks, ptrdiff_t me
                           .held = 8 * (weights + arrays + f.private)};
 }
 
-/* Grid values of a group in those of all members. */
-static ptrdiff_t group_values(const sn_etdrk4 *etdrk4) {
-  return etdrk4->members / etdrk4->groups * sn_grid_range(etdrk4->grid).count;
+/* An exchange of overlaps every so many steps; two states and the overlaps, sent, received and in place; a generator of
+ * one subdomain, and what its balance takes. */
+static sn_etdrk4_cost cost_of_local(const sn_etdrk4_division *division, ptrdiff_t points, int ranks,
+                                    ptrdiff_t members) {
+  const double overlap = (double)division->overlap, rows = (double)members, length = (double)division->length;
+  const double sent = ranks > 1 ? 16 * overlap * rows : 0, most = (double)sn_partition_most(points, ranks);
+  const double halos = (ranks > 1 ? 8 : 4) * overlap;
+  const sn_fourier_cost f = sn_fourier_estimate_cost(division->length, 1, 1);
+  return (sn_etdrk4_cost){.messages = (ranks > 2 ? 2 : ranks - 1) / (double)division->steps,
+                          .sent = sent / (double)division->steps,
+                          .most = sent / (double)division->steps,
+                          .held = cost_of_global(division->length, 1, 1).held +
+                                  8 * (rows * (2 * most + halos) + 2 * f.numbers + f.private + 2 * length)};
+}
+
+sn_etdrk4_cost sn_etdrk4_estimate_cost(const sn_etdrk4_division *division, ptrdiff_t points, int ranks,
+                                       ptrdiff_t members) {
+  if (!members) return (sn_etdrk4_cost){0};
+  return division ? cost_of_local(division, points, ranks, members) : cost_of_global(points, ranks, members);
 }
 
 sn_status sn_etdrk4_set_state(sn_etdrk4 *etdrk4, const double *state, ptrdiff_t steps_done) {
-  for (ptrdiff_t g = 0; g < etdrk4->groups; g++)
-    SN_TRY(sn_fourier_forward(etdrk4->fourier, state + g * group_values(etdrk4), etdrk4->state + g * etdrk4->size));
+  if (etdrk4->members) SN_TRY(etdrk4->ops->set_state(etdrk4, state));
   etdrk4->steps_done = steps_done;
   return SN_OK;
 }
 
 sn_status sn_etdrk4_get_state(sn_etdrk4 *etdrk4, double *state) {
-  for (ptrdiff_t g = 0; g < etdrk4->groups; g++) {
-    memcpy(etdrk4->work, etdrk4->state + g * etdrk4->size, (size_t)etdrk4->count * sizeof *etdrk4->work);
-    SN_TRY(sn_fourier_inverse(etdrk4->fourier, etdrk4->work, state + g * group_values(etdrk4)));
-  }
-  return SN_OK;
-}
-
-/* The arrays of one group that a stage reads and writes. */
-typedef struct {
-  double complex *v, *w, *memory, *sum;
-} numbers;
-
-/*
- * The stages for one complex number at a time in ISO C, and for two at once, the odd one at the end, where the compiler
- * has GNU's vector types: left to itself it vectorizes less well (CMakeLists.txt has the figures; both give the same to
- * round-off).
- */
-#if defined __GNUC__ && !defined SINODE_ISO_C
-/* Nobody outside calls these functions, so how numbers wider than the processor's registers are passed is no matter. */
-#pragma GCC diagnostic ignored "-Wpsabi"
-typedef double single __attribute__((vector_size(2 * sizeof(double)), aligned(sizeof(double)), may_alias));
-typedef double pair __attribute__((vector_size(4 * sizeof(double)), aligned(sizeof(double)), may_alias));
-
-static inline single single_times_i(single z) { return __builtin_shufflevector(z, -z, 3, 0); }
-static inline single single_factor(const double *factor) { return (single){*factor, *factor}; }
-
-static inline pair pair_times_i(pair z) { return __builtin_shufflevector(z, -z, 5, 0, 7, 2); }
-static inline pair pair_factor(const double *factor) {
-  const single both = *(const single *)factor;
-  return __builtin_shufflevector(both, both, 0, 0, 1, 1);
-}
-
-#define WIDTH 2
-#define NUMBER pair
-#define OF(name) pair_##name
-#define HAS_PAIRS
-#include "etdrk4_stages.h"
-#undef WIDTH
-#undef NUMBER
-#undef OF
-#else
-typedef double complex single;
-
-static inline single single_times_i(single z) { return CMPLX(-cimag(z), creal(z)); }
-static inline double single_factor(const double *factor) { return *factor; }
-#endif
-
-#define WIDTH 1
-#define NUMBER single
-#define OF(name) single_##name
-#include "etdrk4_stages.h"
-#undef WIDTH
-#undef NUMBER
-#undef OF
-
-/* The context of a group's step. */
-typedef struct {
-  const sn_etdrk4 *etdrk4;
-  double complex *state;
-} progress;
-
-static factors factors_from(const factors *f, ptrdiff_t begin) {
-  return (factors){f->full + begin,  f->half + begin,   f->q + begin,
-                   f->first + begin, f->middle + begin, f->last + begin};
-}
-
-/* Sets the modes that do not interact, of the numbers first .. first + count - 1, to 0. */
-static void cut_off(const sn_etdrk4 *etdrk4, ptrdiff_t first, ptrdiff_t count) {
-  const sn_range piece = {first % etdrk4->run, count};
-  for (ptrdiff_t i = 0; i < etdrk4->cuts; i++) {
-    const sn_range cut = sn_range_intersect(etdrk4->cut[i], piece);
-    memset(etdrk4->work + first + cut.start - piece.start, 0, (size_t)cut.count * sizeof *etdrk4->work);
-  }
-}
-
-static void stage(void *context, ptrdiff_t stage, ptrdiff_t first, ptrdiff_t count) {
-  const progress *p = context;
-  const sn_etdrk4 *e = p->etdrk4;
-  const numbers all = {p->state + first, e->work + first, e->memory + first, e->sum + first};
-  const factors f = factors_from(&e->factors, first % e->run);
-  ptrdiff_t done = 0;
-#ifdef HAS_PAIRS
-  done = count - count % 2;
-  pair_stage(stage, 0, done, f, all);
-#endif
-  single_stage(stage, done, count, f, all);
-  if (stage % 4 == 3) cut_off(e, first, count);
-}
-
-static sn_status step_group(sn_etdrk4 *etdrk4, double complex *state, ptrdiff_t steps) {
-  progress p = {etdrk4, state};
-  memcpy(etdrk4->work, state, (size_t)etdrk4->count * sizeof *state);
-  for (ptrdiff_t first = 0; first < etdrk4->count; first += etdrk4->run) cut_off(etdrk4, first, etdrk4->run);
-  return sn_fourier_pseudospectral_squares(etdrk4->fourier, etdrk4->work, 4 * steps, stage, &p);
-}
-
-static sn_status step_groups(sn_etdrk4 *etdrk4, ptrdiff_t steps) {
-  for (ptrdiff_t g = 0; g < etdrk4->groups; g++) {
-    double complex *state = etdrk4->state + g * etdrk4->size;
-    SN_TRY(step_group(etdrk4, state, steps));
-    sn_fourier_make_real(etdrk4->fourier, state);
-  }
-  return SN_OK;
+  return etdrk4->members ? etdrk4->ops->get_state(etdrk4, state) : SN_OK;
 }
 
 sn_status sn_etdrk4_step(sn_etdrk4 *etdrk4, ptrdiff_t steps) {
-  SN_TRY_TIMED(sn_grid_timer(etdrk4->grid), SN_TIME_STEP, step_groups(etdrk4, steps));
+  if (etdrk4->members) SN_TRY_TIMED(sn_grid_timer(etdrk4->grid), SN_TIME_STEP, etdrk4->ops->step(etdrk4, steps));
   etdrk4->steps_done += steps;
   return SN_OK;
 }
 
 double *sn_etdrk4_coefficients(sn_etdrk4 *etdrk4, ptrdiff_t *count) {
-  *count = 2 * etdrk4->groups * etdrk4->size;
-  return (double *)etdrk4->state;
+  *count = 0;
+  return etdrk4->members ? etdrk4->ops->coefficients(etdrk4, count) : NULL;
 }
 
 void sn_etdrk4_set_steps_done(sn_etdrk4 *etdrk4, ptrdiff_t steps_done) { etdrk4->steps_done = steps_done; }
@@ -291,52 +112,62 @@ ptrdiff_t sn_etdrk4_steps_done(const sn_etdrk4 *etdrk4) { return etdrk4->steps_d
 double sn_etdrk4_time(const sn_etdrk4 *etdrk4) { return (double)etdrk4->steps_done * etdrk4->options.dt; }
 double sn_etdrk4_dt(const sn_etdrk4 *etdrk4) { return etdrk4->options.dt; }
 
-/* Adds one group's share of mean u^2, u_x^2, u_xx^2, u^2 without the mean, u^2 in the tail; all but the scale. */
-static void add_balance(const sn_etdrk4 *etdrk4, const double complex *state, double sums[5]) {
-  const sn_fourier *fourier = etdrk4->fourier;
-  const ptrdiff_t to_spectrum = sn_fourier_spectrum_stride(fourier), to_mode = sn_fourier_mode_stride(fourier);
-  for (ptrdiff_t mode = 0; mode < sn_fourier_modes(fourier); mode++) {
-    const ptrdiff_t m = sn_fourier_wave_number(fourier, mode), magnitude = magnitude_of(fourier, mode);
-    const double k = 2 * M_PI * (double)m / etdrk4->options.length;
-    double square = 0;
-    for (ptrdiff_t s = 0; s < sn_fourier_spectra(fourier); s++)
-      square += sn_fourier_power(state[s * to_spectrum + mode * to_mode]);
-    square *= sn_fourier_multiplicity(fourier, mode);
-    sums[0] += square;
-    sums[1] += k * k * square;
-    sums[2] += k * k * k * k * square;
-    if (m != 0 && magnitude <= etdrk4->highest) sums[3] += square;
-    if (3 * magnitude > 2 * etdrk4->highest && magnitude <= etdrk4->highest) sums[4] += square;
-  }
+const sn_etdrk4_division *sn_etdrk4_get_division(const sn_etdrk4 *etdrk4) {
+  return etdrk4->ops == &sn_etdrk4_local ? &etdrk4->division : NULL;
 }
 
-/* The balance, and in the same reduction the requests to stop or to save. */
-static sn_ks_balance reduce_balance(const sn_etdrk4 *etdrk4, sn_stop_request *request) {
-  double sums[5 + SN_STOP_REQUEST_COUNTS] = {0};
-  if (request) sn_stop_request_count(*request, sums + 5);
-  for (ptrdiff_t g = 0; g < etdrk4->groups; g++) add_balance(etdrk4, etdrk4->state + g * etdrk4->size, sums);
+/* The sums of a balance, of the energy alone unless `balance`, whether neighbours differ, and in the same reduction the
+ * requests to stop or to save. */
+static sn_status reduce(sn_etdrk4 *etdrk4, bool balance, double sums[SN_ETDRK4_SUMS], sn_stop_request *request) {
+  double all[SN_ETDRK4_SUMS + SN_STOP_REQUEST_COUNTS] = {0};
+  if (request) sn_stop_request_count(*request, all + SN_ETDRK4_SUMS);
+  sn_status status = etdrk4->members ? etdrk4->ops->add_sums(etdrk4, balance, all) : SN_OK;
+  all[SN_ETDRK4_SUMS - 1] = !(etdrk4->mismatch <= mismatch_most);
   sn_timer *timer = sn_grid_timer(etdrk4->grid);
   sn_timer_start(timer, SN_TIME_REDUCE);
-  MPI_Allreduce(MPI_IN_PLACE, sums, 5 + SN_STOP_REQUEST_COUNTS, MPI_DOUBLE, MPI_SUM, sn_grid_world(etdrk4->grid));
+  MPI_Allreduce(MPI_IN_PLACE, all, SN_ETDRK4_SUMS + SN_STOP_REQUEST_COUNTS, MPI_DOUBLE, MPI_SUM,
+                sn_grid_world(etdrk4->grid));
   sn_timer_stop(timer, SN_TIME_REDUCE);
-  if (request) *request = sn_stop_request_reduced(sums + 5);
-  if (!etdrk4->members_of_all) return (sn_ks_balance){0};
-  const double points = (double)sn_grid_points(etdrk4->grid);
-  const double scale = 1 / (points * points * (double)etdrk4->members_of_all);
-  return (sn_ks_balance){.energy = 0.5 * scale * sums[0],
+  if (request) *request = sn_stop_request_reduced(all + SN_ETDRK4_SUMS);
+  memcpy(sums, all, SN_ETDRK4_SUMS * sizeof *sums);
+  return status;
+}
+
+/* The means of sums over x and all members are the sums times this. */
+static double scale_of(const sn_etdrk4 *etdrk4) { return 1 / (etdrk4->weight * (double)etdrk4->members_of_all); }
+
+sn_status sn_etdrk4_balance(sn_etdrk4 *etdrk4, sn_ks_balance *out) {
+  double sums[SN_ETDRK4_SUMS];
+  *out = (sn_ks_balance){0};
+  SN_TRY(reduce(etdrk4, true, sums, NULL));
+  if (!etdrk4->members_of_all) return SN_OK;
+  const double scale = scale_of(etdrk4);
+  *out = (sn_ks_balance){.energy = 0.5 * scale * sums[0],
                          .production = scale * sums[1],
                          .dissipation = scale * sums[2],
                          .tail = sums[3] > 0 ? sums[4] / sums[3] : 0};
+  return SN_OK;
 }
 
-sn_ks_balance sn_etdrk4_balance(const sn_etdrk4 *etdrk4) { return reduce_balance(etdrk4, NULL); }
+static sn_status subdomains_differ(const sn_etdrk4 *etdrk4) {
+  double most = etdrk4->mismatch;
+  MPI_Allreduce(MPI_IN_PLACE, &most, 1, MPI_DOUBLE, MPI_MAX, sn_grid_world(etdrk4->grid));
+  return SN_ERROR_ALL(SN_ERROR_RUN,
+                      "neighbouring subdomains differ by %.1e where they meet, by step %td, t = %g (at most %g is "
+                      "allowed): their overlap of %td points is too short for this state, which the grid does not "
+                      "resolve; use generate.transform: global, more grid.points or a smaller generate.dt",
+                      most, etdrk4->steps_done, sn_etdrk4_time(etdrk4), mismatch_most, etdrk4->division.overlap);
+}
 
-sn_status sn_etdrk4_check(const sn_etdrk4 *etdrk4, sn_stop_request *request) {
-  const double norm = sqrt(2 * reduce_balance(etdrk4, request).energy);
-  if (norm < blown_up) return SN_OK;
-  return SN_ERROR_ALL(
-      SN_ERROR_RUN,
-      "generation blew up at step %td, t = %g, where the norm (root mean square) of u is %g; use a smaller "
-      "generate.dt than %g",
-      etdrk4->steps_done, sn_etdrk4_time(etdrk4), norm, etdrk4->options.dt);
+sn_status sn_etdrk4_check(sn_etdrk4 *etdrk4, sn_stop_request *request) {
+  double sums[SN_ETDRK4_SUMS];
+  SN_TRY(reduce(etdrk4, false, sums, request));
+  const double norm = etdrk4->members_of_all ? sqrt(2 * (0.5 * scale_of(etdrk4) * sums[0])) : 0;
+  if (!(norm < blown_up))
+    return SN_ERROR_ALL(
+        SN_ERROR_RUN,
+        "generation blew up at step %td, t = %g, where the norm (root mean square) of u is %g; use a smaller "
+        "generate.dt than %g",
+        etdrk4->steps_done, sn_etdrk4_time(etdrk4), norm, etdrk4->options.dt);
+  return sums[SN_ETDRK4_SUMS - 1] > 0 ? subdomains_differ(etdrk4) : SN_OK;
 }

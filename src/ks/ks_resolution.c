@@ -15,16 +15,16 @@ static double mismatch(const sn_ks_resolution *resolution, double dt) {
   return dissipated > 0 ? fabs(c->energy - a->energy - produced + dissipated) / dissipated : 0;
 }
 
-static void record(sn_ks_resolution *resolution, const sn_etdrk4 *etdrk4) {
+static sn_status record(sn_ks_resolution *resolution, sn_etdrk4 *etdrk4) {
   const ptrdiff_t step = sn_etdrk4_steps_done(etdrk4);
-  if (resolution->held && resolution->last[2].step == step) return;
+  if (resolution->held && resolution->last[2].step == step) return SN_OK;
   resolution->last[0] = resolution->last[1];
   resolution->last[1] = resolution->last[2];
-  resolution->last[2].balance = sn_etdrk4_balance(etdrk4);
+  SN_TRY(sn_etdrk4_balance(etdrk4, &resolution->last[2].balance));
   resolution->last[2].step = step;
   if (resolution->held < 3) resolution->held++;
   const double budget = mismatch(resolution, sn_etdrk4_dt(etdrk4)), tail = resolution->last[2].balance.tail;
-  if (budget < 0) return;
+  if (budget < 0) return SN_OK;
   if (budget > resolution->budget) {
     resolution->budget = budget;
     resolution->budget_time = sn_etdrk4_time(etdrk4);
@@ -33,15 +33,16 @@ static void record(sn_ks_resolution *resolution, const sn_etdrk4 *etdrk4) {
     resolution->tail = tail;
     resolution->tail_time = sn_etdrk4_time(etdrk4);
   }
+  return SN_OK;
 }
 
 sn_status sn_ks_resolution_step(sn_ks_resolution *resolution, sn_etdrk4 *etdrk4, ptrdiff_t steps) {
   const ptrdiff_t judged = steps < 2 ? steps : 2;
   if (steps > judged) SN_TRY(sn_etdrk4_step(etdrk4, steps - judged));
-  record(resolution, etdrk4);
+  SN_TRY(record(resolution, etdrk4));
   for (ptrdiff_t i = 0; i < judged; i++) {
     SN_TRY(sn_etdrk4_step(etdrk4, 1));
-    record(resolution, etdrk4);
+    SN_TRY(record(resolution, etdrk4));
   }
   return SN_OK;
 }

@@ -129,16 +129,18 @@ class Scale(harness.Case):
         points = 1 << 20
         settings = [f"grid.points={points}", f"grid.length={22 * points / 64}", "generate.members=1",
                     "generate.transient=0.1", "generate.span=0.1", "generate.interval=0.1"]
-        for ranks in (1, 2):
-            with self.subTest(ranks=ranks):
-                words = [word for setting in (*settings, f"parallel.space={ranks}") for word in ("--set", setting)]
+        for ranks, transform, most in ((1, "global", 40), (2, "global", 40), (1, "local", 12), (2, "local", 24)):
+            with self.subTest(ranks=ranks, transform=transform):
+                words = [word for setting in (*settings, f"parallel.space={ranks}", f"generate.transform={transform}")
+                         for word in ("--set", setting)]
                 launcher = [harness.MPIEXEC, "-n", str(ranks)] if ranks > 1 else []
                 resident = peak([*launcher, harness.PROGRAM, "generate", "c.yaml", "--quiet", "--overwrite", *words],
                                 self.folder)
-                self.assertLess(ranks * resident, 40 * 8 * points)
+                self.assertLess(ranks * resident, most * 8 * points)
 
     def test_check_foresees_any_number_of_ranks(self):
-        settings = ["grid.points=1073741824", "grid.length=369098752", "train.batch=1", "generate.members=1"]
+        settings = ["grid.points=1073741824", "grid.length=369098752", "train.batch=1", "generate.members=1",
+                    "generate.transform=global"]
         words = ["--ranks", "4096", *(word for setting in settings for word in ("--set", setting))]
         before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
         out, _ = self.sinode("check", *words, "--set", "model.nonlinear.kind=conv", space=4096)
@@ -152,6 +154,10 @@ class Scale(harness.Case):
         self.assertRegex(out, r"network: a rank sends 2 x \d messages of \d+ B")
         self.assertIn("memory: arrays of ", out)
         self.assertIn("the parameters are valid", out)
+        # On subdomains two messages for eight steps, whatever the number of ranks.
+        local, _ = self.sinode("check", *words, "--set", "model.nonlinear.kind=conv", "--set", "generate.transform=auto",
+                               space=4096)
+        self.assertRegex(local, r"a rank sends 0\.25 messages of [\d.]+ \w+ in all a step, by local transforms: ")
         # A perceptron of that width is none that BLAS and MPI can count.
         _, err = self.sinode("check", *words, "--set", "train.batch=256", space=4096, status=1)
         self.assertRegex(err[0], r"batch times the widest layer is 274877906944, more than the library below can count")

@@ -260,7 +260,7 @@ static void a_generators_step_transposes_eight_times(void **state) {
     assert_ok(sn_etdrk4_step(etdrk4, 1));
     now = (traffic){0};
     assert_ok(sn_etdrk4_step(etdrk4, 5));
-    const sn_etdrk4_cost estimated = sn_etdrk4_estimate_cost(points, ranks, members);
+    const sn_etdrk4_cost estimated = sn_etdrk4_estimate_cost(NULL, points, ranks, members);
     double sent = now.exchanged / ranks; /* mean */
     MPI_Allreduce(MPI_IN_PLACE, &sent, 1, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
     assert_int_equal(now.messages, 0);
@@ -270,6 +270,32 @@ static void a_generators_step_transposes_eight_times(void **state) {
     double most = now.exchanged;
     MPI_Allreduce(MPI_IN_PLACE, &most, 1, MPI_DOUBLE, MPI_MAX, MPI_COMM_WORLD);
     assert_close(most, 5 * estimated.most, 0);
+    sn_etdrk4_destroy(&etdrk4);
+    sn_grid_destroy(&grid);
+  }
+}
+
+/* One exchange of overlaps, of all members together, every so many steps; however many ranks there are. */
+static void a_local_generator_exchanges_overlaps(void **state) {
+  (void)state;
+  int ranks;
+  MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+  const sn_etdrk4_options options = {.length = 22.0 * 64, .dt = 0.05, .transform = SN_ETDRK4_LOCAL};
+  for (ptrdiff_t members = 1; members <= 3; members += 2) {
+    sn_grid *grid;
+    sn_etdrk4 *etdrk4;
+    assert_ok(sn_grid_create(MPI_COMM_WORLD, ranks, 4097, NULL, &grid));
+    assert_ok(sn_etdrk4_create(grid, members, &options, &etdrk4));
+    const sn_etdrk4_division *division = sn_etdrk4_get_division(etdrk4);
+    const sn_etdrk4_cost estimated = sn_etdrk4_estimate_cost(division, 4097, ranks, members);
+    const double steps = 5 * (double)division->steps;
+    now = (traffic){0};
+    assert_ok(sn_etdrk4_step(etdrk4, 5 * division->steps));
+    assert_int_equal(now.messages, 5 * (ranks > 2 ? 2 : ranks - 1));
+    assert_close(now.sent, ranks > 1 ? 5.0 * 16 * (double)(division->overlap * members) : 0, 0);
+    assert_close(steps * estimated.messages, (double)now.messages, 1e-12);
+    assert_close(steps * estimated.most, now.sent, 1e-9);
+    assert_int_equal(now.exchanges + now.reductions, 0);
     sn_etdrk4_destroy(&etdrk4);
     sn_grid_destroy(&grid);
   }
@@ -311,6 +337,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(dense_solves_redistribute_twice),
       cmocka_unit_test(stencils_exchange_their_halo),
       cmocka_unit_test(a_generators_step_transposes_eight_times),
+      cmocka_unit_test(a_local_generator_exchanges_overlaps),
       cmocka_unit_test(solves_send_and_hold_what_is_estimated),
   };
   return unit_run(argc, argv, tests);
