@@ -27,7 +27,7 @@ class Start(jobs.Case):
         launch = f"srun --mpi=pmix --export=ALL,LD_PRELOAD={os.environ['SINODE_FENCE_LIBRARY']}"
         job = self.submit("train.sbatch", f"--nodes={HOSTS}", "--ntasks-per-node=1", "--set", "train.epochs=1",
                           SINODE_LAUNCH=launch)[0]
-        self.assert_completes(job, 120)
+        self.assert_completes(job, 600)
         log = self.log(job).partition(": turn ")[2]  # without those of the single rank that is asked for the state
         self.assertIn(f"{HOSTS} ranks on n[1-{HOSTS}]", log)
         self.assertEqual(self.fences(log), {1: True, 2: True, 3: True})
