@@ -20,13 +20,23 @@ install(FILES ${CMAKE_BINARY_DIR}/sinodeConfig.cmake ${CMAKE_BINARY_DIR}/sinodeC
               cmake/SinodeDependencies.cmake cmake/SinodeMpi.cmake DESTINATION ${package})
 
 file(RELATIVE_PATH to_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+set(SINODE_PRIVATE_LIBRARIES "")
+foreach(name fftw scalapack openblas hdf5)
+  get_target_property(libraries sinode_${name} INTERFACE_LINK_LIBRARIES)
+  list(APPEND SINODE_PRIVATE_LIBRARIES ${libraries})
+endforeach()
+list(REMOVE_DUPLICATES SINODE_PRIVATE_LIBRARIES)
+list(TRANSFORM SINODE_PRIVATE_LIBRARIES PREPEND "-l" REGEX "^[^/-]")
+list(JOIN SINODE_PRIVATE_LIBRARIES " " SINODE_PRIVATE_LIBRARIES)
 configure_file(cmake/sinode.pc.in ${CMAKE_BINARY_DIR}/sinode.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/sinode.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
 install(FILES ${CMAKE_BINARY_DIR}/manual/sinode.1 ${CMAKE_BINARY_DIR}/manual/sinode-bench.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(FILES ${CMAKE_BINARY_DIR}/manual/sinode.yaml.5 DESTINATION ${CMAKE_INSTALL_MANDIR}/man5)
-install(FILES ${CMAKE_BINARY_DIR}/manual/sinode.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
-        RENAME sinode)
+foreach(program sinode sinode-bench) # bash looks for a file by the program's name
+  install(FILES ${CMAKE_BINARY_DIR}/manual/sinode.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions
+          RENAME ${program})
+endforeach()
 
 # Module files carry the prefix that cmake --install is given, which may not be the one configured.
 foreach(language lua tcl)

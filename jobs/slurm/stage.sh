@@ -18,8 +18,8 @@ if [ -f "$folder/modules.sh" ]; then source "$folder/modules.sh"; fi
 
 export OMP_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1} OPENBLAS_NUM_THREADS=${SLURM_CPUS_PER_TASK:-1}
 export SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1} # srun does not take it over from sbatch by itself
-# SLURM's default lets ranks go on too early: Open MPI 4.1 over TCP then crashes in MPI_Init now and then.
-export SLURM_PMIX_FENCE=${SLURM_PMIX_FENCE:-tree}
+# SLURM's other ways to wait for all ranks do not, on fewer nodes than TreeWidth (src/base/mpi_library.c says more).
+export SLURM_PMIX_FENCE=${SLURM_PMIX_FENCE:-ring}
 if [ "$(id -u)" = 0 ]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
 
 # Where ranks are started by mpirun, or by a srun that names no folder for their session, it is one of this job alone:

@@ -121,6 +121,6 @@ double sn_mpi_library_memory(double largest) {
 #ifdef OPEN_MPI
   return 8 * mebibyte + 2 * fmin(largest, 32 * mebibyte); /* collected on a rank, and again when it is read back */
 #else
-  return 12 * mebibyte + 1.5 * fmin(largest, 16 * mebibyte); /* ROMIO's cb_buffer_size; messages that come early */
+  return 9 * mebibyte + fmin(6 * largest, 25 * mebibyte); /* of arrays from 5 to 50 MiB it is the same */
 #endif
 }

@@ -35,7 +35,7 @@ static void put_choices(FILE *out) {
 
 void sn_manual_completion(FILE *out) {
   fputs(
-      "# bash completion for sinode: commands, options, keys after --set and their choices.\n"
+      "# bash completion for sinode and sinode-bench: commands, options, keys after --set and their choices.\n"
       "_sinode_choices() {\n",
       out);
   put_choices(out);
@@ -51,7 +51,7 @@ void sn_manual_completion(FILE *out) {
       "  elif [[ $before == --set ]]; then\n"
       "    COMPREPLY=($(compgen -S = -W \"$keys\" -- \"$word\"))\n"
       "    compopt -o nospace 2>/dev/null\n"
-      "  elif ((COMP_CWORD == 1)); then\n"
+      "  elif ((COMP_CWORD == 1)) && [[ ${1##*/} == sinode ]]; then\n"
       "    COMPREPLY=($(compgen -W \"$commands --help --version\" -- \"$word\"))\n"
       "  elif [[ $before == explain ]]; then\n"
       "    COMPREPLY=($(compgen -W \"$keys\" -- \"$word\"))\n"
@@ -64,6 +64,6 @@ void sn_manual_completion(FILE *out) {
       "    compopt -o filenames 2>/dev/null\n"
       "  fi\n"
       "}\n"
-      "complete -F _sinode sinode\n",
+      "complete -F _sinode sinode sinode-bench\n",
       out);
 }

@@ -1,8 +1,9 @@
 /*
  * Preloaded into the program, makes the system fail as the environment says:
  *
- *   SINODE_FAULT       error | short | lose | flip: what happens to a write; sync, rename: these calls fail;
- *                      memory: the program itself gets none; exit: the process leaves quietly on SIGRTMIN
+ *   SINODE_FAULT       error | short | half | lose | flip: what happens to a write (half: short, but said to be all);
+ *                      sync, rename: these calls fail; memory: the program itself gets none; exit: the process leaves
+ *                      quietly on SIGRTMIN
  *   SINODE_FAULT_ERROR errno, for error, sync and rename
  *   SINODE_FAULT_PATH  only files with this in their path
  *   SINODE_FAULT_AT    from the how-manieth such call on (1; error stays, the others happen once)
@@ -68,6 +69,12 @@ static int failure(void) {
   return -1;
 }
 
+/* Of zeros nothing is lost: what has never been written is read as zeros. */
+static bool is_zero(const void *data, size_t length) {
+  const char *bytes = data;
+  return length == 0 || (bytes[0] == 0 && memcmp(bytes, bytes + 1, length - 1) == 0);
+}
+
 /* What becomes of a write: *done says that it is over, with the result. `length` may be cut. */
 static ssize_t meddle(int descriptor, const void **data, size_t *length, bool *done) {
   static char changed[1 << 22];
@@ -77,11 +84,11 @@ static ssize_t meddle(int descriptor, const void **data, size_t *length, bool *d
     *done = true;
     return failure();
   }
-  if (wants("lose") && is_due(false)) {
+  if (wants("lose") && !is_zero(*data, *length) && is_due(false)) {
     *done = true;
     return (ssize_t)*length;
   }
-  if (wants("short") && *length > 1 && is_due(false)) *length /= 2;
+  if ((wants("short") || wants("half")) && *length > 1 && is_due(false)) *length /= 2;
   if (wants("flip") && *length >= 64 && *length <= sizeof changed && is_due(false)) {
     memcpy(changed, *data, *length);
     changed[*length / 2] ^= 8;
@@ -90,27 +97,35 @@ static ssize_t meddle(int descriptor, const void **data, size_t *length, bool *d
   return 0;
 }
 
+/* What the caller is told of a write of `length` bytes of those that it wanted to write. */
+static ssize_t said(ssize_t result, size_t length, size_t wanted) {
+  return wants("half") && result == (ssize_t)length ? (ssize_t)wanted : result;
+}
+
 #define REAL(name) __typeof__(&(name)) real = (__typeof__(&(name)))dlsym(RTLD_NEXT, #name)
 
 ssize_t write(int descriptor, const void *data, size_t length) {
   REAL(write);
+  const size_t wanted = length;
   bool done;
   const ssize_t result = meddle(descriptor, &data, &length, &done);
-  return done ? result : real(descriptor, data, length);
+  return done ? result : said(real(descriptor, data, length), length, wanted);
 }
 
 ssize_t pwrite(int descriptor, const void *data, size_t length, off_t offset) {
   REAL(pwrite);
+  const size_t wanted = length;
   bool done;
   const ssize_t result = meddle(descriptor, &data, &length, &done);
-  return done ? result : real(descriptor, data, length, offset);
+  return done ? result : said(real(descriptor, data, length, offset), length, wanted);
 }
 
 ssize_t pwrite64(int descriptor, const void *data, size_t length, off64_t offset) {
   REAL(pwrite64);
+  const size_t wanted = length;
   bool done;
   const ssize_t result = meddle(descriptor, &data, &length, &done);
-  return done ? result : real(descriptor, data, length, offset);
+  return done ? result : said(real(descriptor, data, length, offset), length, wanted);
 }
 
 /* Of several pieces the first is meddled with, and one that is cut is the last. */

@@ -121,7 +121,7 @@ def main(directory):
         folder = pathlib.Path(folder)
         (folder / "c.yaml").write_text(CONFIG)
         # As jobs/slurm/stage.sh has it, which says why.
-        slurm.environment.update(TMPDIR=str(slurm.folder / "local"), SLURM_PMIX_FENCE="tree")
+        slurm.environment.update(TMPDIR=str(slurm.folder / "local"), SLURM_PMIX_FENCE="ring")
         for ranks in RANKS:
             rows += rows_of(folder, measure(folder, slurm, ranks), ranks)
     with open(directory / "latency.csv", "w", encoding="utf8", newline="") as file:

@@ -58,6 +58,8 @@ class Install(unittest.TestCase):
         flags = self.call("pkg-config", "--cflags", "--static", "--libs", "sinode",
                           PKG_CONFIG_PATH=f"{self.prefix}/lib/pkgconfig").split()
         self.call(MPICC, *STRICT, EXAMPLE / "own_network.c", *flags, "-o", "by_pkg_config")
+        loaded = set(re.findall(r"lib(mpi|mpich)\.so", self.call("ldd", "by_pkg_config")))
+        self.assertEqual(len(loaded), 1, "one MPI library")
         self.check_example(self.folder / "by_pkg_config")
 
     def test_every_header_stands_alone(self):
@@ -118,8 +120,8 @@ class Install(unittest.TestCase):
     def complete(self, *words):
         """What bash offers for the last of the words."""
         quoted = " ".join(f"'{word}'" for word in words)
-        script = f"source {self.prefix}/share/bash-completion/completions/sinode; COMP_WORDS=({quoted}); " \
-                 f"COMP_CWORD={len(words) - 1}; _sinode; printf '%s\\n' \"${{COMPREPLY[@]}}\""
+        script = f"source {self.prefix}/share/bash-completion/completions/{words[0]}; COMP_WORDS=({quoted}); " \
+                 f"COMP_CWORD={len(words) - 1}; $(complete -p {words[0]} | cut -d' ' -f3) {words[0]}; printf '%s\\n' \"${{COMPREPLY[@]}}\""
         return self.call("bash", "-c", script).split()
 
     def test_completion(self):
@@ -129,6 +131,9 @@ class Install(unittest.TestCase):
         self.assertIn("ars343", self.complete("sinode", "train", "c.yaml", "--set", "integrator.scheme", "=", "ars"))
         self.assertEqual(self.complete("sinode", "train", "c.yaml", "--set", "generate.dealias", "="), ["true", "false"])
         self.assertEqual(self.complete("sinode", "explain", "run.se"), ["run.seed"])
+        (self.folder / "complete.yaml").touch()
+        self.assertEqual(self.complete("sinode-bench", "complete"), ["complete.yaml"])
+        self.assertEqual(self.complete("sinode-bench", "c.yaml", "--set", "benchmark.on"), ["benchmark.only="])
 
     @unittest.skipUnless(LMOD.exists(), "there is no lmod")
     def test_modules(self):

@@ -134,11 +134,11 @@ NodeName=n1 NodeHostname=localhost NodeAddr=127.0.0.1 CPUs=8
         self._launch("munged", "--foreground", "--force", f"--key-file={folder}/keys/munge.key",
                      f"--socket={folder}/munge.socket", f"--pid-file={folder}/munged.pid",
                      f"--log-file={folder}/munged.log", f"--seed-file={folder}/munge.seed")
-        self.wait_until(lambda: (folder / "munge.socket").exists(), 10, "munged does not start")
+        self.wait_until(lambda: (folder / "munge.socket").exists(), 60, "munged does not start")
         self._launch("slurmctld", "-D", "-f", configuration)
         for node in self.nodes:
             self._launch("slurmd", "-D", "-f", configuration, "-N", node, host=node)
-        self.wait_until(lambda: self.states() == {"idle"}, 60, "SLURM does not get ready")
+        self.wait_until(lambda: self.states() == {"idle"}, 240, "SLURM does not get ready")
 
     def _launch(self, *command, host=None):
         with open(self.folder / f"{command[0]}-{host or 'controller'}.out", "w", encoding="utf8") as out:
@@ -168,7 +168,7 @@ NodeName=n1 NodeHostname=localhost NodeAddr=127.0.0.1 CPUs=8
                 raise AssertionError(f"{complaint} within {seconds} s\n{self.logs()}")
             time.sleep(0.2)
 
-    def ask(self, *command, host=None, folder=None, seconds=60, **variables):
+    def ask(self, *command, host=None, folder=None, seconds=240, **variables):
         """Output of a command, of SLURM's as a rule; what it says on stderr is added when it fails."""
         words = [*self.on(host, folder), *(str(word) for word in command)]
         found = subprocess.run(words, env={**self.environment, **variables}, cwd=folder, stdin=subprocess.DEVNULL,
