@@ -28,6 +28,9 @@ typedef struct {
   sn_etdrk4_transform transform;
 } sn_etdrk4_options;
 
+/* No overlap is shorter: the taper has so many points, less a few. */
+enum { SN_ETDRK4_OVERLAP_LEAST = 56 };
+
 typedef struct {
   ptrdiff_t overlap, taper, length; /* points, of a subdomain */
   ptrdiff_t steps;                  /* at most, after one exchange of overlaps */

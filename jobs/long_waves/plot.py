@@ -25,8 +25,9 @@ def spectrum(u, length):
     power = np.abs(np.fft.rfft(u, axis=-1)) ** 2 / u.shape[-1] ** 2 * length
     number = np.digitize(2 * np.pi * np.arange(power.shape[-1]) / length, BINS)
     found = [power[..., number == b].ravel() for b in range(1, BINS.size)]
-    # Modes are independent of one another; of one mode at different times at least every snapshot of the shorter waves.
-    return np.array([(p.mean(), p.std() / np.sqrt(max(p.size / u.shape[-2], 1))) if p.size else (np.nan, np.nan) for p in found])
+    # Modes are independent of one another; snapshots of long waves are not, so they count as one.
+    modes = [max(p.size / u.shape[-2], 1) for p in found]
+    return np.array([(p.mean(), p.std() / np.sqrt(n)) if p.size else (np.nan, np.nan) for p, n in zip(found, modes)])
 
 
 def read(path):
@@ -56,10 +57,10 @@ def draw(curves):
 
 
 def report_cost(folder, steps, points):
-    """Processor seconds of a million points' step: of the run with all that it writes and judges, and of the scripts."""
+    """Processor seconds of a step of a million points: of the run with all that it writes, and of the scripts."""
     seconds = sum(map(float, (folder / "14.seconds").read_text().split()[-2:]))
     ours = seconds / steps / points * 1e6
-    print(f"sinode: {ours:.4f} core-seconds a million point-steps ({seconds:.0f} s for {steps} steps of {points} points)")
+    print(f"sinode: {ours:.4f} core-seconds a million point-steps ({seconds:.0f} s, {steps} steps of {points} points)")
     for way in ("numpy", "pyfftw"):
         path = folder / f"{way}.seconds"
         if path.is_file():
@@ -76,7 +77,8 @@ def study(source, stem):
         spectra[name] = spectrum(late, length)
         inside = (BINS[:-1] >= PLATEAU[0]) & (BINS[1:] <= PLATEAU[1])
         level = np.average(spectra[name][inside, 0])
-        print(f"L = 22 * 2^{name}: mean of u^2 {energy:.5f} +- {error:.5f}; plateau {level:.3f} for {PLATEAU[0]} < k < {PLATEAU[1]}")
+        print(f"L = 22 * 2^{name}: mean of u^2 {energy:.5f} +- {error:.5f}; plateau {level:.3f} for "
+              f"{PLATEAU[0]} < k < {PLATEAU[1]}")
         curves.append((f"{label}, $t$ = {TRANSIENT + times[len(times) // 2]:.0f} to {TRANSIENT + times[-1]:.0f}", color,
                        "-" if name == 14 else "o", spectra[name][:, 0]))
         if name == 14:
@@ -84,7 +86,7 @@ def study(source, stem):
             report_cost(folder, round((TRANSIENT + times[-1]) / 0.1), u.shape[-1])
     shared = np.isfinite(spectra[10][:, 0]) & (spectra[14][:, 0] > 1e-8) & (BINS[:-1] > 0.01)
     apart = np.abs(spectra[10] - spectra[14])[shared, 0] / np.hypot(*(spectra[n][shared, 1] for n in (10, 14)))
-    print(f"spectra of the two differ by {apart.mean():.2f} standard errors on average, {apart.max():.1f} at most, above k = 0.01")
+    print(f"above k = 0.01 the spectra differ by {apart.max():.1f} standard errors at most, {apart.mean():.2f} on average")
     save(draw(curves), stem)
 
 

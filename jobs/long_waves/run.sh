@@ -1,6 +1,6 @@
 #!/bin/bash
 # The Kuramoto-Sivashinsky equation on a domain of 22 * 2^14, a million points, beside one of 22 * 2^10: energy per
-# length, the spectrum of long waves, and what a step costs beside a script in NumPy (and pyFFTW, where it is installed).
+# length, the spectrum of long waves, and what a step costs beside a script in NumPy (and pyFFTW, where there is one).
 #   jobs/long_waves/run.sh [RANKS]
 # Some minutes on one core. Results: runs/long_waves.
 set -euo pipefail

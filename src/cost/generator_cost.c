@@ -1,5 +1,6 @@
 /* Which way the generator goes where generate.transform leaves it open. */
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "cost.h"
@@ -24,6 +25,11 @@ static double seconds_of(const sn_cost *cost, sn_layout layout) {
          p.carried * cost->of[SN_COST_CARRIED];
 }
 
+/* Of the shortest overlap that there is, or of one that has been found. */
+static bool is_short(sn_layout layout, ptrdiff_t overlap) {
+  return (double)layout.points < overlaps_least * (double)overlap;
+}
+
 static void describe_global(const char *why, sn_cost_generator *out) {
   out->local = false;
   snprintf(out->text, sizeof out->text, "transforms of the whole grid: %s", why);
@@ -39,15 +45,19 @@ static void describe_local(sn_cost_generator *out, const char *why) {
       d->length, d->overlap, d->steps, d->error, why);
 }
 
+static void describe_short(ptrdiff_t overlap, sn_cost_generator *out) {
+  char why[120];
+  snprintf(why, sizeof why, "the domain is less than %.0f overlaps of %td points long", overlaps_least, overlap);
+  describe_global(why, out);
+}
+
 /* Both ways are known. */
 static void compare(sn_layout layout, sn_cost_generator *out) {
   const sn_cost global = sn_cost_generate_step(layout, NULL), local = sn_cost_generate_step(layout, &out->division);
   const double share = seconds_of(&local, layout) / seconds_of(&global, layout);
   char why[120];
-  if ((double)layout.points < overlaps_least * (double)out->division.overlap) {
-    snprintf(why, sizeof why, "the domain is less than %.0f overlaps of %td points long", overlaps_least,
-             out->division.overlap);
-    describe_global(why, out);
+  if (is_short(layout, out->division.overlap)) {
+    describe_short(out->division.overlap, out);
   } else if (share > share_most) {
     snprintf(why, sizeof why, "by the model local ones would take %.2f of their time", share);
     describe_global(why, out);
@@ -61,6 +71,10 @@ sn_status sn_cost_choose_generator(sn_layout layout, const sn_etdrk4_options *op
   *out = (sn_cost_generator){0};
   if (options->transform == SN_ETDRK4_GLOBAL) {
     describe_global("generate.transform", out);
+    return SN_OK;
+  }
+  if (options->transform == SN_ETDRK4_AUTO && is_short(layout, SN_ETDRK4_OVERLAP_LEAST)) {
+    describe_short(SN_ETDRK4_OVERLAP_LEAST, out);
     return SN_OK;
   }
   sn_status status = sn_etdrk4_divide(options, layout.points, layout.space, &out->division);

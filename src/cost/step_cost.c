@@ -10,7 +10,7 @@
  * where both are in the cache, the binary digits of a transform that its stages take as long as; numbers summed with
  * the gradient, the loss and the ranks' requests for what comes next; bytes a parameter that Adam reads and writes.
  */
-enum { HALF_WIDTH = 2, SWEPT = 512, STAGES = 20, LOSS = 4, OPTIMIZER = 56 };
+enum { HALF_WIDTH = 2, SWEPT = 512, STAGES = 40, LOSS = 4, OPTIMIZER = 56 };
 
 const char *sn_cost_name(sn_cost_kind kind) {
   static const char *const names[SN_COSTS] = {

@@ -1,5 +1,5 @@
-"""The generator on overlapping subdomains: the same trajectories and statistics as by transforms of the whole grid, going
-on to the bit, on all numbers of ranks; what is refused.
+"""The generator on overlapping subdomains: the same trajectories and statistics as by transforms of the whole grid,
+going on to the bit, on all numbers of ranks; what is refused.
 """
 import sys
 import unittest
@@ -34,9 +34,9 @@ class LongDomains(StepByStep):
     def test_stopped_after_every_step(self):
         for ranks, space in ((1, 1), (2, 2)):
             with self.subTest(ranks=ranks, space=space):
-                arguments = settings_of(2051, "local", f"generate.file=new{ranks}.h5", *self.SHORT)
-                self.sinode("generate", "--quiet", *settings_of(2051, "local", f"generate.file=whole{ranks}.h5", *self.SHORT),
-                            ranks=ranks, space=space)
+                whole, arguments = (settings_of(2051, "local", f"generate.file={name}{ranks}.h5", *self.SHORT)
+                                    for name in ("whole", "new"))
+                self.sinode("generate", "--quiet", *whole, ranks=ranks, space=space)
                 self.assertEqual(self.step_by_step("generate", arguments, ranks, space), 9)
                 self.assert_same_data(self.folder / f"whole{ranks}.h5", self.folder / f"new{ranks}.h5")
 
@@ -69,20 +69,21 @@ class LongDomains(StepByStep):
 
 
 class Statistics(harness.Case):
-    """Over 10^4 time units of a domain of 32 times the paper's, from different states: each within its sampling error."""
+    """Over 10^4 time units of a domain of 32 times the paper's, from different states: within their sampling errors."""
 
     POINTS, BLOCKS = 2048, 20
 
     def statistics(self, transform, seed):
         """Means and standard errors, by blocks of time, of energy, of moments of the density and of the spectrum."""
         self.sinode("generate", "--quiet", "--overwrite", *settings_of(
-            self.POINTS, transform, f"run.seed={seed}", "generate.members=1", "generate.dt=0.1", "generate.transient=200",
-            "generate.span=10000", "generate.interval=5"))
+            self.POINTS, transform, f"run.seed={seed}", "generate.members=1", "generate.dt=0.1",
+            "generate.transient=200", "generate.span=10000", "generate.interval=5"))
         with h5py.File(self.folder / "data.h5") as file:
             u = file["u"][0] if file["u"].ndim == 3 else file["u"][:]
         power = np.abs(np.fft.rfft(u, axis=-1))**2 / self.POINTS**2
         bands = np.array([power[:, low:low + 32].sum(axis=-1) for low in range(1, 161, 32)]).T
-        rows = np.column_stack([(u**2).mean(-1), (u**4).mean(-1), (np.abs(u) > 2).mean(-1), (np.diff(u)**2).mean(-1), bands])
+        density = [(u**2).mean(-1), (u**4).mean(-1), (np.abs(u) > 2).mean(-1), (np.diff(u)**2).mean(-1)]
+        rows = np.column_stack([*density, bands])
         blocks = np.array([block.mean(axis=0) for block in np.array_split(rows, self.BLOCKS)])
         return blocks.mean(axis=0), blocks.std(axis=0, ddof=1) / np.sqrt(self.BLOCKS)
 
@@ -95,8 +96,9 @@ class Statistics(harness.Case):
     def growth(self, transform):
         """Rate at which a disturbance of 1e-9 grows, over 50 time units from a state of the attractor."""
         self.sinode("generate", "--quiet", "--overwrite", *settings_of(
-            self.POINTS, transform, "generate.initial=file", "generate.initial_file=start.h5", "generate.members=2",
-            "generate.perturbation=1e-9", "generate.transient=0", "generate.span=60", "generate.interval=1"))
+            self.POINTS, transform, "generate.initial=file", "generate.initial_file=start.h5",
+            "generate.members=2", "generate.perturbation=1e-9", "generate.transient=0", "generate.span=60",
+            "generate.interval=1"))
         with h5py.File(self.folder / "data.h5") as file:
             u = file["u"][:]
         apart = np.linalg.norm(u[1] - u[0], axis=-1)

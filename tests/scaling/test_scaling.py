@@ -64,7 +64,7 @@ class Traffic(Folder):
         costs = model.costs(harness.PROGRAM, self.folder / "c.yaml", [(ranks, space)], chosen)
         for row in rows:
             expected = costs[row["name"], ranks, space]
-            self.assertEqual((int(row["messages"]), int(row["bytes"])), (expected["messages"], expected["bytes"]),
+            self.assertEqual((float(row["messages"]), float(row["bytes"])), (expected["messages"], expected["bytes"]),
                              f"{row['name']}: {ranks} ranks, {space} in space, {chosen}")
 
     def test_one_rank_sends_nothing(self):
@@ -88,6 +88,12 @@ class Traffic(Folder):
             with self.subTest(ranks=ranks, network=network, scheme=scheme):
                 self.compare(ranks, space, network, names=("predict_step", "train_iteration"),
                              **{**subdomains, "integrator.scheme": scheme})
+
+    def test_generator_on_subdomains(self):
+        for ranks, space in ((1, 1), (2, 2), (3, 3), (4, 2), (8, 8), (16, 16)):
+            with self.subTest(ranks=ranks, space=space):
+                self.compare(ranks, space, "mlp", names=("generate_step",),
+                             **{"grid.points": 4097, "grid.length": 22.0 * 4097 / 64, "generate.transform": "local"})
 
     def test_longer_windows(self):
         self.compare(2, 2, "mlp", **{"train.window": 3})
