@@ -153,6 +153,7 @@ static inline void fill_parameters(const network_case *c, const fixture *x) {
         values[block->offset + i] = b % 2 ? case_bias(b / 2, index) : case_weight(c, b / 2, index);
     }
   }
+  sn_network_update(x->network);
 }
 
 /* `samples` samples in all, and room for one more than this replica's share. */
