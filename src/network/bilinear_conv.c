@@ -23,7 +23,8 @@ typedef struct {
   sn_convolution convolution;
   ptrdiff_t channels;             /* C */
   ptrdiff_t factors, out, linear; /* offsets in the parameters */
-  ptrdiff_t group, tape_width;    /* the most samples that are worked on together; doubles a sample */
+  ptrdiff_t group, block;         /* the most samples that are worked on together; points of a long row that are */
+  ptrdiff_t tape_width;           /* doubles a sample */
   double *packed, *transposed;    /* the parameters from `factors` on, as they are read forward and backward */
   double *own_tape;               /* of a group */
   double *padded_input;           /* (group, span) */
@@ -100,107 +101,167 @@ static void factors_backward(void *context, ptrdiff_t sample, ptrdiff_t first, p
   }
 }
 
-/* The passes of a group, whose tape is this one. */
-static sn_status forward_group(bilinear *p, ptrdiff_t samples, const double *u, double *f, double *tape) {
-  sn_convolution *c = &p->convolution;
-  const ptrdiff_t channels = p->channels;
-  const parts at = parts_of(p, samples, tape);
-  const sn_convolution_term input = {packed(p, p->factors), 1, at.input};
-  const sn_convolution_term sums[] = {{packed(p, p->out), channels, at.products}, {packed(p, p->linear), 1, at.input}};
-  products x = {.network = p, .factors = at.factors, .made = sn_convolution_interior(c, at.products)};
-  SN_TRY(sn_convolution_pad(c, samples, u, at.input));
-  sn_convolution_apply(c, samples, 2 * channels, 1, &input, NULL, sn_convolution_plain(c, at.factors), multiply_factors,
+/* A pass of a group of samples, whose tape this is. */
+typedef struct {
+  bilinear *network;
+  ptrdiff_t samples;
+  parts tape;
+  const double *f_bar;         /* backward */
+  double *out;                 /* what is computed in the end; backward NULL: not wanted */
+  const double *du, *dtheta;   /* along a direction: NULL for 0 */
+  const sn_gradient *gradient; /* NULL: not wanted */
+} pass;
+
+static products products_of(const pass *p, double *padded) {
+  return (products){.network = p->network,
+                    .factors = p->tape.factors,
+                    .given = p->network->value,
+                    .made = sn_convolution_interior(&p->network->convolution, padded)};
+}
+
+/* Stage 0: the factors and their products; stage 1: F. */
+static void forward_work(void *context, int stage, sn_convolution_part part) {
+  const pass *p = context;
+  const bilinear *b = p->network;
+  const sn_convolution *c = &b->convolution;
+  const sn_convolution_term input = {packed(b, b->factors), 1, p->tape.input};
+  const sn_convolution_term sums[] = {{packed(b, b->out), b->channels, p->tape.products},
+                                      {packed(b, b->linear), 1, p->tape.input}};
+  products x = products_of(p, p->tape.products);
+  if (stage == 0)
+    sn_convolution_apply(c, part, 2 * b->channels, 1, &input, NULL, sn_convolution_plain(c, p->tape.factors),
+                         multiply_factors, &x);
+  else
+    sn_convolution_apply(c, part, 1, 2, sums, NULL, sn_convolution_plain(c, p->out), NULL, NULL);
+}
+
+static double *forward_output(void *context, int stage, ptrdiff_t *rows) {
+  const pass *p = context;
+  (void)stage;
+  *rows = p->network->channels;
+  return p->tape.products;
+}
+
+static void add_gradient(const pass *p, sn_convolution_part part) {
+  const bilinear *b = p->network;
+  const sn_convolution *c = &b->convolution;
+  const sn_rows bar = sn_convolution_plain(c, p->f_bar), factors = sn_convolution_interior(c, b->padded);
+  double *gradient = p->gradient->values;
+  sn_convolution_add_gradient(c, part, 1, b->channels, bar, p->tape.products, gradient + b->out);
+  sn_convolution_add_gradient(c, part, 1, 1, bar, p->tape.input, gradient + b->linear);
+  sn_convolution_add_gradient(c, part, 2 * b->channels, 1, factors, p->tape.input, gradient + b->factors);
+}
+
+/* Stage 0: the derivatives by the factors; stage 1: by u. */
+static void backward_work(void *context, int stage, sn_convolution_part part) {
+  const pass *p = context;
+  const bilinear *b = p->network;
+  const sn_convolution *c = &b->convolution;
+  const sn_convolution_term bar = {transposed(b, b->out), 1, b->padded_input};
+  const sn_convolution_term sums[] = {{transposed(b, b->factors), 2 * b->channels, b->padded},
+                                      {transposed(b, b->linear), 1, b->padded_input}};
+  products x = products_of(p, b->padded);
+  if (stage == 0) {
+    sn_convolution_apply(c, part, b->channels, 1, &bar, NULL, sn_convolution_plain(c, b->value), factors_backward, &x);
+    if (p->gradient) add_gradient(p, part);
+  } else {
+    sn_convolution_apply(c, part, 1, 2, sums, NULL, sn_convolution_plain(c, p->out), NULL, NULL);
+  }
+}
+
+static double *backward_output(void *context, int stage, ptrdiff_t *rows) {
+  const pass *p = context;
+  (void)stage;
+  *rows = 2 * p->network->channels;
+  return p->network->padded;
+}
+
+/* Stage 0: the tangents of the factors and of their products; stage 1: of F. */
+static void tangent_work(void *context, int stage, sn_convolution_part part) {
+  const pass *p = context;
+  const bilinear *b = p->network;
+  const sn_convolution *c = &b->convolution;
+  const double *dtheta = p->dtheta;
+  const sn_rows factors = sn_convolution_plain(c, b->value), out = sn_convolution_plain(c, p->out);
+  const sn_convolution_term input = {packed(b, b->factors), 1, b->padded_input};
+  const sn_convolution_term sums[] = {{packed(b, b->out), b->channels, b->padded},
+                                      {packed(b, b->linear), 1, b->padded_input}};
+  products x = products_of(p, b->padded);
+  if (stage) {
+    sn_convolution_apply(c, part, 1, p->du ? 2 : 1, sums, NULL, out, NULL, NULL);
+    if (dtheta) sn_convolution_add_sparse(c, part, 1, 1, dtheta + b->linear, p->tape.input, out);
+    if (dtheta) sn_convolution_add_sparse(c, part, 1, b->channels, dtheta + b->out, p->tape.products, out);
+    return;
+  }
+  sn_convolution_apply(c, part, 2 * b->channels, p->du ? 1 : 0, &input, NULL, factors, dtheta ? NULL : multiply_across,
                        &x);
-  SN_TRY(sn_convolution_fill_halos(c, samples * channels, at.products));
-  sn_convolution_apply(c, samples, 1, 2, sums, NULL, sn_convolution_plain(c, f), NULL, NULL);
-  return SN_OK;
+  if (!dtheta) return;
+  sn_convolution_add_sparse(c, part, 2 * b->channels, 1, dtheta + b->factors, p->tape.input, factors);
+  for (ptrdiff_t s = part.sample; s < part.sample + part.samples; s++)
+    multiply_across(&x, s, part.first, part.end - part.first);
 }
 
-static void add_gradient(const bilinear *p, ptrdiff_t samples, const parts *at, const double *f_bar,
-                         const sn_gradient *gradient) {
-  const sn_convolution *c = &p->convolution;
-  const sn_rows bar = sn_convolution_plain(c, f_bar), factors = sn_convolution_interior(c, p->padded);
-  sn_convolution_add_gradient(c, samples, 1, p->channels, bar, at->products, gradient->values + p->out);
-  sn_convolution_add_gradient(c, samples, 1, 1, bar, at->input, gradient->values + p->linear);
-  sn_convolution_add_gradient(c, samples, 2 * p->channels, 1, factors, at->input, gradient->values + p->factors);
+static double *tangent_output(void *context, int stage, ptrdiff_t *rows) {
+  const pass *p = context;
+  (void)stage;
+  *rows = p->network->channels;
+  return p->network->padded;
 }
 
-static sn_status backward_group(bilinear *p, ptrdiff_t samples, const double *tape, const double *f_bar, double *u_bar,
-                                const sn_gradient *gradient) {
-  sn_convolution *c = &p->convolution;
-  const ptrdiff_t channels = p->channels;
-  const parts at = parts_of(p, samples, tape);
-  const sn_convolution_term bar = {transposed(p, p->out), 1, p->padded_input};
-  const sn_convolution_term sums[] = {{transposed(p, p->factors), 2 * channels, p->padded},
-                                      {transposed(p, p->linear), 1, p->padded_input}};
-  products x = {.network = p, .factors = at.factors, .given = p->value, .made = sn_convolution_interior(c, p->padded)};
-  SN_TRY(sn_convolution_pad(c, samples, f_bar, p->padded_input));
-  sn_convolution_apply(c, samples, channels, 1, &bar, NULL, sn_convolution_plain(c, p->value), factors_backward, &x);
-  if (u_bar) SN_TRY(sn_convolution_begin_halos(c, samples * 2 * channels, p->padded));
-  if (gradient) add_gradient(p, samples, &at, f_bar, gradient);
-  if (!u_bar) return SN_OK;
-  SN_TRY(sn_convolution_end_halos(c, samples * 2 * channels, p->padded));
-  sn_convolution_apply(c, samples, 1, 2, sums, NULL, sn_convolution_plain(c, u_bar), NULL, NULL);
-  return SN_OK;
+static sn_status run(pass *p, int stages, void (*work)(void *context, int stage, sn_convolution_part part),
+                     double *(*output)(void *context, int stage, ptrdiff_t *rows)) {
+  const sn_convolution_pass all = {stages, work, output, p};
+  return sn_convolution_run(&p->network->convolution, p->samples, p->network->block, &all);
 }
 
-static sn_status tangent_group(bilinear *p, ptrdiff_t samples, const double *tape, const double *du,
-                               const double *dtheta, double *df) {
-  sn_convolution *c = &p->convolution;
-  const ptrdiff_t channels = p->channels;
-  const parts at = parts_of(p, samples, tape);
-  const sn_rows factors = sn_convolution_plain(c, p->value), out = sn_convolution_plain(c, df);
-  const sn_convolution_term input = {packed(p, p->factors), 1, p->padded_input};
-  const sn_convolution_term sums[] = {{packed(p, p->out), channels, p->padded},
-                                      {packed(p, p->linear), 1, p->padded_input}};
-  products x = {.network = p, .factors = at.factors, .given = p->value, .made = sn_convolution_interior(c, p->padded)};
-  if (du) SN_TRY(sn_convolution_pad(c, samples, du, p->padded_input));
-  sn_convolution_apply(c, samples, 2 * channels, du ? 1 : 0, &input, NULL, factors, dtheta ? NULL : multiply_across,
-                       &x);
-  if (dtheta) sn_convolution_add_sparse(c, samples, 2 * channels, 1, dtheta + p->factors, at.input, factors);
-  for (ptrdiff_t s = 0; s < samples && dtheta; s++) multiply_across(&x, s, 0, p->base.points);
-  SN_TRY(sn_convolution_fill_halos(c, samples * channels, p->padded));
-  sn_convolution_apply(c, samples, 1, du ? 2 : 1, sums, NULL, out, NULL, NULL);
-  if (!dtheta) return SN_OK;
-  sn_convolution_add_sparse(c, samples, 1, 1, dtheta + p->linear, at.input, out);
-  sn_convolution_add_sparse(c, samples, 1, channels, dtheta + p->out, at.products, out);
-  return SN_OK;
+/* A tape is one of groups, one after the other. */
+static pass pass_of(bilinear *b, ptrdiff_t samples, ptrdiff_t first, const double *tape) {
+  const ptrdiff_t left = samples - first, count = left < b->group ? left : b->group;
+  return (pass){
+      .network = b, .samples = count, .tape = parts_of(b, count, tape ? tape + first * b->tape_width : b->own_tape)};
 }
-
-/* The samples of a pass, group by group: each has a tape of its own, one after the other. */
-static ptrdiff_t group_of(const bilinear *p, ptrdiff_t left) { return left < p->group ? left : p->group; }
 
 static sn_status forward(sn_network *network, ptrdiff_t samples, const double *u, double *f, double *tape) {
-  bilinear *p = (bilinear *)network;
-  for (ptrdiff_t s = 0, count; s < samples; s += count) {
-    count = group_of(p, samples - s);
-    SN_TRY(forward_group(p, count, u + s * network->points, f + s * network->points,
-                         tape ? tape + s * p->tape_width : p->own_tape));
+  bilinear *b = (bilinear *)network;
+  const ptrdiff_t n = network->points;
+  for (ptrdiff_t s = 0; s < samples; s += b->group) {
+    pass p = pass_of(b, samples, s, tape);
+    p.out = f + s * n;
+    SN_TRY(sn_convolution_pad(&b->convolution, p.samples, u + s * n, p.tape.input));
+    SN_TRY(run(&p, 2, forward_work, forward_output));
   }
   return SN_OK;
 }
 
 static sn_status backward(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
                           const double *f_bar, double *u_bar, const sn_gradient *gradient) {
-  bilinear *p = (bilinear *)network;
+  bilinear *b = (bilinear *)network;
+  const ptrdiff_t n = network->points;
   (void)u; /* on the tape, padded */
-  for (ptrdiff_t s = 0, count; s < samples; s += count) {
-    count = group_of(p, samples - s);
-    SN_TRY(backward_group(p, count, tape + s * p->tape_width, f_bar + s * network->points,
-                          u_bar ? u_bar + s * network->points : NULL, gradient));
+  for (ptrdiff_t s = 0; s < samples; s += b->group) {
+    pass p = pass_of(b, samples, s, tape);
+    p.f_bar = f_bar + s * n;
+    p.out = u_bar ? u_bar + s * n : NULL;
+    p.gradient = gradient;
+    SN_TRY(sn_convolution_pad(&b->convolution, p.samples, p.f_bar, b->padded_input));
+    SN_TRY(run(&p, u_bar ? 2 : 1, backward_work, backward_output));
   }
-  if (gradient) sn_gradient_final_from(gradient, p->factors);
+  sn_gradient_final_from(gradient, b->factors);
   return SN_OK;
 }
 
 static sn_status tangent(sn_network *network, ptrdiff_t samples, const double *u, const double *tape, const double *du,
                          const double *dtheta, double *df) {
-  bilinear *p = (bilinear *)network;
+  bilinear *b = (bilinear *)network;
+  const ptrdiff_t n = network->points;
   (void)u;
-  for (ptrdiff_t s = 0, count; s < samples; s += count) {
-    count = group_of(p, samples - s);
-    SN_TRY(tangent_group(p, count, tape + s * p->tape_width, du ? du + s * network->points : NULL, dtheta,
-                         df + s * network->points));
+  for (ptrdiff_t s = 0; s < samples; s += b->group) {
+    pass p = pass_of(b, samples, s, tape);
+    p.out = df + s * n;
+    p.du = du ? du + s * n : NULL;
+    p.dtheta = dtheta;
+    if (du) SN_TRY(sn_convolution_pad(&b->convolution, p.samples, p.du, b->padded_input));
+    SN_TRY(run(&p, 2, tangent_work, tangent_output));
   }
   return SN_OK;
 }
@@ -256,11 +317,11 @@ static sn_status add_weights(bilinear *p) {
 }
 
 /* A message between space ranks is of all samples: they wait for fewer of them. */
-static ptrdiff_t choose_group(const bilinear *p) {
-  const ptrdiff_t bytes = (p->tape_width + 4 * p->channels * p->convolution.span) * (ptrdiff_t)sizeof(double);
-  const ptrdiff_t fit = CACHED / bytes;
-  if (sn_grid_space_size(p->base.grid) > 1 || fit >= p->base.samples) return p->base.samples;
-  return fit > 1 ? fit : 1;
+static void choose_pieces(bilinear *p) {
+  const ptrdiff_t point = (1 + 7 * p->channels) * (ptrdiff_t)sizeof(double);
+  const ptrdiff_t fit = CACHED / (point * p->convolution.span);
+  p->group = sn_grid_space_size(p->base.grid) > 1 || fit >= p->base.samples ? p->base.samples : fit > 1 ? fit : 1;
+  p->block = CACHED / point;
 }
 
 static sn_status build(bilinear *p) {
@@ -269,7 +330,7 @@ static sn_status build(bilinear *p) {
   SN_TRY(sn_collective_status(sn_grid_space(p->base.grid), add_weights(p)));
   const ptrdiff_t span = p->convolution.span, weights = p->linear - p->factors + p->convolution.kernel;
   p->tape_width = (1 + channels) * span + 2 * channels * p->base.points;
-  p->group = choose_group(p);
+  choose_pieces(p);
   SN_TRY(SN_NEW(weights, &p->packed));
   SN_TRY(SN_NEW(weights, &p->transposed));
   SN_TRY(SN_NEW(p->group * p->tape_width, &p->own_tape));

@@ -32,134 +32,161 @@ typedef struct {
   layer layer[SN_NETWORK_HIDDEN_MOST + 1];
   sn_convolution convolution;
   ptrdiff_t group;      /* the most samples that pass through the layers together */
+  ptrdiff_t block;      /* points of a long row that do */
   ptrdiff_t tape_width; /* doubles a sample */
   double *own_tape;     /* of a group */
   double *padded[2];    /* (group, most channels, span) */
 } conv;
 
-/* A layer's output, and what its activation makes of it. */
+/* A pass of a group of samples, whose tape this is. */
 typedef struct {
-  const conv *network;
-  const layer *layer;
-  sn_rows z;
-  double *slopes;       /* of a group (gelu) */
-  const double *values; /* the padded output, where z is its derivative */
-} output;
+  conv *network;
+  ptrdiff_t samples;
+  double *tape;
+  double *f, *u_bar; /* what is computed in the end: forward and along a direction; backward (NULL: not wanted) */
+  const double *du, *dtheta;   /* the direction; NULL for 0 */
+  const sn_gradient *gradient; /* NULL: not wanted */
+} pass;
 
-static double *padded_on(const layer *l, double *tape, ptrdiff_t samples) { return tape + samples * l->padded; }
+static double *padded_on(const pass *p, const layer *l) { return p->tape + p->samples * l->padded; }
 
-static double *slopes_on(const conv *c, const layer *l, double *tape, ptrdiff_t samples) {
-  return sn_activation_keeps_slope(c->base.shape.activation) ? tape + samples * l->slope : NULL;
+/*
+ * Backward the derivative by a layer's output, along a direction that of its input. Every second layer has the same
+ * rows: while a block of a long row goes through the stages, the later stage is behind what the earlier one still
+ * reads.
+ */
+static double *derivative_of(const pass *p, const layer *l) { return p->network->padded[(l - p->network->layer) % 2]; }
+
+/* What becomes of a layer's output z. */
+typedef struct {
+  sn_activation activation;
+  ptrdiff_t out;
+  sn_rows z, values; /* values: of the output, where z is its derivative */
+  double *slopes;    /* (gelu; else NULL) */
+  ptrdiff_t points;
+} layer_output;
+
+static layer_output output_of(const pass *p, const layer *l, sn_rows z) {
+  const conv *c = p->network;
+  const sn_activation activation = c->base.shape.activation;
+  layer_output o = {.activation = activation, .out = l->out, .z = z, .points = c->base.points};
+  if (l->last) return o;
+  o.values = sn_convolution_interior(&c->convolution, padded_on(p, l + 1));
+  if (sn_activation_keeps_slope(activation)) o.slopes = p->tape + p->samples * l->slope;
+  return o;
 }
 
-static double *slopes_at(const output *o, ptrdiff_t row, ptrdiff_t first) {
-  return o->slopes ? o->slopes + row * o->network->base.points + first : NULL;
+static double *at(sn_rows rows, ptrdiff_t row, ptrdiff_t first) { return rows.values + row * rows.stride + first; }
+
+static double *slopes_at(const layer_output *o, ptrdiff_t row, ptrdiff_t first) {
+  return o->slopes ? o->slopes + row * o->points + first : NULL;
 }
 
 static void activate(void *context, ptrdiff_t sample, ptrdiff_t first, ptrdiff_t count) {
-  const output *o = context;
-  for (ptrdiff_t row = sample * o->layer->out; row < (sample + 1) * o->layer->out; row++)
-    sn_activation_apply(o->network->base.shape.activation, count, o->z.values + row * o->z.stride + first,
-                        slopes_at(o, row, first));
+  const layer_output *o = context;
+  for (ptrdiff_t row = sample * o->out; row < (sample + 1) * o->out; row++)
+    sn_activation_apply(o->activation, count, at(o->z, row, first), slopes_at(o, row, first));
 }
 
-/* z is a derivative by the activation's value, or along it, and becomes one by its argument, or along that. */
+/* From the derivative by the activation's value, or along it, to that by its argument, or along that. */
 static void activate_derivative(void *context, ptrdiff_t sample, ptrdiff_t first, ptrdiff_t count) {
-  const output *o = context;
-  const sn_convolution *c = &o->network->convolution;
-  for (ptrdiff_t row = sample * o->layer->out; row < (sample + 1) * o->layer->out; row++)
-    sn_activation_backward(o->network->base.shape.activation, count, o->values + row * c->span + c->reach + first,
-                           slopes_at(o, row, first), o->z.values + row * o->z.stride + first);
+  const layer_output *o = context;
+  for (ptrdiff_t row = sample * o->out; row < (sample + 1) * o->out; row++)
+    sn_activation_backward(o->activation, count, at(o->values, row, first), slopes_at(o, row, first),
+                           at(o->z, row, first));
 }
 
-/* The passes of a group, whose tape is this one. */
-static sn_status forward_group(conv *c, ptrdiff_t samples, const double *u, double *f, double *tape) {
-  const double *parameters = sn_parameters_values(c->base.parameters);
-  SN_TRY(sn_convolution_pad(&c->convolution, samples, u, padded_on(&c->layer[0], tape, samples)));
-  for (const layer *l = c->layer; l < c->layer + c->layers; l++) {
-    double *next = l->last ? NULL : padded_on(l + 1, tape, samples);
-    output o = {.network = c, .layer = l, .slopes = slopes_on(c, l, tape, samples)};
-    o.z = l->last ? sn_convolution_plain(&c->convolution, f) : sn_convolution_interior(&c->convolution, next);
-    const sn_convolution_term term = {l->packed, l->in, padded_on(l, tape, samples)};
-    sn_convolution_apply(&c->convolution, samples, l->out, 1, &term, parameters + l->bias, o.z,
-                         l->last ? NULL : activate, &o);
-    if (!l->last) SN_TRY(sn_convolution_fill_halos(&c->convolution, samples * l->out, next));
+static void forward_work(void *context, int stage, sn_convolution_part part) {
+  const pass *p = context;
+  const sn_convolution *c = &p->network->convolution;
+  const layer *l = &p->network->layer[stage];
+  const sn_rows z = l->last ? sn_convolution_plain(c, p->f) : sn_convolution_interior(c, padded_on(p, l + 1));
+  const sn_convolution_term term = {l->packed, l->in, padded_on(p, l)};
+  layer_output o = output_of(p, l, z);
+  sn_convolution_apply(c, part, l->out, 1, &term, sn_parameters_values(p->network->base.parameters) + l->bias, z,
+                       l->last ? NULL : activate, &o);
+}
+
+static double *forward_output(void *context, int stage, ptrdiff_t *rows) {
+  const pass *p = context;
+  *rows = p->network->layer[stage].out;
+  return padded_on(p, &p->network->layer[stage + 1]);
+}
+
+/* Stage 0 is the last layer. From the derivative by a layer's output to that by its input. */
+static void backward_work(void *context, int stage, sn_convolution_part part) {
+  const pass *p = context;
+  const sn_convolution *c = &p->network->convolution;
+  const layer *l = &p->network->layer[p->network->layers - 1 - stage];
+  const sn_rows delta = sn_convolution_interior(c, derivative_of(p, l));
+  if (p->gradient) {
+    sn_convolution_add_gradient(c, part, l->out, l->in, delta, padded_on(p, l), p->gradient->values + l->weight);
+    sn_convolution_add_sums(part, l->out, delta, p->gradient->values + l->bias);
   }
-  return SN_OK;
-}
-
-/* From delta, the padded derivative by a layer's output, whose halo is still due, to that by its input (NULL: not
- * wanted).
- */
-static sn_status backward_layer(conv *c, const layer *l, ptrdiff_t samples, double *tape, double *delta, sn_rows in_bar,
-                                const sn_gradient *gradient) {
-  const sn_rows inner = sn_convolution_interior(&c->convolution, delta);
-  if (in_bar.values) SN_TRY(sn_convolution_begin_halos(&c->convolution, samples * l->out, delta));
-  if (gradient) {
-    sn_convolution_add_gradient(&c->convolution, samples, l->out, l->in, inner, padded_on(l, tape, samples),
-                                gradient->values + l->weight);
-    sn_convolution_add_sums(&c->convolution, samples, l->out, inner, gradient->values + l->bias);
+  const sn_convolution_term term = {l->transposed, l->out, derivative_of(p, l)};
+  if (l > p->network->layer) {
+    const sn_rows in_bar = sn_convolution_interior(c, derivative_of(p, l - 1));
+    layer_output o = output_of(p, l - 1, in_bar);
+    sn_convolution_apply(c, part, l->in, 1, &term, NULL, in_bar, activate_derivative, &o);
+  } else if (p->u_bar) {
+    sn_convolution_apply(c, part, l->in, 1, &term, NULL, sn_convolution_plain(c, p->u_bar), NULL, NULL);
   }
-  if (!in_bar.values) return SN_OK;
-  SN_TRY(sn_convolution_end_halos(&c->convolution, samples * l->out, delta));
-  const bool first = l == c->layer;
-  output o = {.network = c, .layer = l - !first, .z = in_bar, .values = padded_on(l, tape, samples)};
-  o.slopes = first ? NULL : slopes_on(c, l - 1, tape, samples);
-  const sn_convolution_term term = {l->transposed, l->out, delta};
-  sn_convolution_apply(&c->convolution, samples, l->in, 1, &term, NULL, in_bar, first ? NULL : activate_derivative, &o);
-  return SN_OK;
 }
 
-/* The gradient is told of a layer that is done with by the last group. */
-static sn_status backward_group(conv *c, ptrdiff_t samples, double *tape, const double *f_bar, double *u_bar,
-                                const sn_gradient *gradient, bool ends) {
-  sn_convolution_copy(&c->convolution, samples, f_bar, c->padded[0]);
-  for (int k = c->layers - 1, side = 0; k >= 0; k--, side = 1 - side) {
-    const layer *l = &c->layer[k];
-    sn_rows in_bar = sn_convolution_interior(&c->convolution, c->padded[1 - side]);
-    if (k == 0) in_bar = sn_convolution_plain(&c->convolution, u_bar);
-    SN_TRY(backward_layer(c, l, samples, tape, c->padded[side], in_bar, gradient));
-    if (gradient && ends) sn_gradient_final_from(gradient, l->weight);
+static double *backward_output(void *context, int stage, ptrdiff_t *rows) {
+  const pass *p = context;
+  const layer *l = &p->network->layer[p->network->layers - 2 - stage];
+  *rows = l->out;
+  return l > p->network->layer || p->u_bar ? derivative_of(p, l) : NULL;
+}
+
+static void tangent_work(void *context, int stage, sn_convolution_part part) {
+  const pass *p = context;
+  const sn_convolution *c = &p->network->convolution;
+  const layer *l = &p->network->layer[stage];
+  const sn_rows dz = l->last ? sn_convolution_plain(c, p->f) : sn_convolution_interior(c, derivative_of(p, l + 1));
+  const sn_convolution_term term = {l->packed, l->in, derivative_of(p, l)};
+  layer_output o = output_of(p, l, dz);
+  const sn_convolution_finish finish = l->last ? NULL : activate_derivative;
+  const bool has_input = stage || p->du;
+  if (!p->dtheta) {
+    sn_convolution_apply(c, part, l->out, has_input, &term, NULL, dz, finish, &o);
+    return;
   }
-  return SN_OK;
+  sn_convolution_apply(c, part, l->out, has_input, &term, p->dtheta + l->bias, dz, NULL, NULL);
+  sn_convolution_add_sparse(c, part, l->out, l->in, p->dtheta + l->weight, padded_on(p, l), dz);
+  for (ptrdiff_t s = part.sample; s < part.sample + part.samples && finish; s++)
+    finish(&o, s, part.first, part.end - part.first);
 }
 
-static sn_status tangent_group(conv *c, ptrdiff_t samples, double *tape, const double *du, const double *dtheta,
-                               double *df) {
-  const double *in = NULL;
-  if (du) SN_TRY(sn_convolution_pad(&c->convolution, samples, du, c->padded[0]));
-  if (du) in = c->padded[0];
-  for (int k = 0; k < c->layers; k++) {
-    const layer *l = &c->layer[k];
-    double *next = c->padded[(k + 1) % 2];
-    const sn_rows dz =
-        l->last ? sn_convolution_plain(&c->convolution, df) : sn_convolution_interior(&c->convolution, next);
-    const sn_convolution_term term = {l->packed, l->in, in};
-    output o = {.network = c, .layer = l, .z = dz, .slopes = slopes_on(c, l, tape, samples)};
-    if (!l->last) o.values = padded_on(l + 1, tape, samples);
-    const sn_convolution_finish finish = l->last ? NULL : activate_derivative;
-    sn_convolution_apply(&c->convolution, samples, l->out, in ? 1 : 0, &term, dtheta ? dtheta + l->bias : NULL, dz,
-                         dtheta ? NULL : finish, &o);
-    if (dtheta) {
-      sn_convolution_add_sparse(&c->convolution, samples, l->out, l->in, dtheta + l->weight,
-                                padded_on(l, tape, samples), dz);
-      for (ptrdiff_t s = 0; s < samples && finish; s++) finish(&o, s, 0, c->base.points);
-    }
-    if (!l->last) SN_TRY(sn_convolution_fill_halos(&c->convolution, samples * l->out, next));
-    in = next;
-  }
-  return SN_OK;
+static double *tangent_output(void *context, int stage, ptrdiff_t *rows) {
+  const pass *p = context;
+  *rows = p->network->layer[stage].out;
+  return derivative_of(p, &p->network->layer[stage + 1]);
 }
 
-/* The samples of a pass, group by group: each has a tape of its own, one after the other. */
-static ptrdiff_t group_of(const conv *c, ptrdiff_t left) { return left < c->group ? left : c->group; }
+static sn_status run(pass *p, void (*work)(void *context, int stage, sn_convolution_part part),
+                     double *(*output)(void *context, int stage, ptrdiff_t *rows)) {
+  const sn_convolution_pass stages = {p->network->layers, work, output, p};
+  return sn_convolution_run(&p->network->convolution, p->samples, p->network->block, &stages);
+}
+
+/* A tape is one of groups, one after the other. */
+static pass pass_of(conv *c, ptrdiff_t samples, ptrdiff_t first, const double *tape) {
+  const ptrdiff_t left = samples - first;
+  return (pass){.network = c,
+                .samples = left < c->group ? left : c->group,
+                .tape = tape ? (double *)tape + first * c->tape_width : c->own_tape};
+}
 
 static sn_status conv_forward(sn_network *network, ptrdiff_t samples, const double *u, double *f, double *tape) {
   conv *c = (conv *)network;
-  for (ptrdiff_t s = 0, count; s < samples; s += count) {
-    count = group_of(c, samples - s);
-    SN_TRY(forward_group(c, count, u + s * network->points, f + s * network->points,
-                         tape ? tape + s * c->tape_width : c->own_tape));
+  const ptrdiff_t n = network->points;
+  for (ptrdiff_t s = 0; s < samples; s += c->group) {
+    pass p = pass_of(c, samples, s, tape);
+    p.f = f + s * n;
+    SN_TRY(sn_convolution_pad(&c->convolution, p.samples, u + s * n, padded_on(&p, c->layer)));
+    SN_TRY(run(&p, forward_work, forward_output));
   }
   return SN_OK;
 }
@@ -167,23 +194,33 @@ static sn_status conv_forward(sn_network *network, ptrdiff_t samples, const doub
 static sn_status conv_backward(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
                                const double *f_bar, double *u_bar, const sn_gradient *gradient) {
   conv *c = (conv *)network;
+  const ptrdiff_t n = network->points;
+  const layer *last = &c->layer[c->layers - 1];
   (void)u; /* on the tape, padded */
-  for (ptrdiff_t s = 0, count; s < samples; s += count) {
-    count = group_of(c, samples - s);
-    SN_TRY(backward_group(c, count, (double *)tape + s * c->tape_width, f_bar + s * network->points,
-                          u_bar ? u_bar + s * network->points : NULL, gradient, s + count == samples));
+  for (ptrdiff_t s = 0; s < samples; s += c->group) {
+    pass p = pass_of(c, samples, s, tape);
+    p.u_bar = u_bar ? u_bar + s * n : NULL;
+    p.gradient = gradient;
+    sn_convolution_copy(&c->convolution, p.samples, f_bar + s * n, derivative_of(&p, last));
+    if (c->layers > 1 || u_bar) SN_TRY(sn_convolution_fill_halos(&c->convolution, p.samples, derivative_of(&p, last)));
+    SN_TRY(run(&p, backward_work, backward_output));
   }
+  sn_gradient_final_from(gradient, c->layer[0].weight);
   return SN_OK;
 }
 
 static sn_status conv_tangent(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
                               const double *du, const double *dtheta, double *df) {
   conv *c = (conv *)network;
+  const ptrdiff_t n = network->points;
   (void)u;
-  for (ptrdiff_t s = 0, count; s < samples; s += count) {
-    count = group_of(c, samples - s);
-    SN_TRY(tangent_group(c, count, (double *)tape + s * c->tape_width, du ? du + s * network->points : NULL, dtheta,
-                         df + s * network->points));
+  for (ptrdiff_t s = 0; s < samples; s += c->group) {
+    pass p = pass_of(c, samples, s, tape);
+    p.f = df + s * n;
+    p.du = du ? du + s * n : NULL;
+    p.dtheta = dtheta;
+    if (du) SN_TRY(sn_convolution_pad(&c->convolution, p.samples, p.du, derivative_of(&p, c->layer)));
+    SN_TRY(run(&p, tangent_work, tangent_output));
   }
   return SN_OK;
 }
@@ -251,10 +288,10 @@ static sn_status add_layers(conv *c) {
 }
 
 /* A message between space ranks is of all samples: they wait for fewer of them. */
-static ptrdiff_t choose_group(const conv *c, ptrdiff_t most) {
-  const ptrdiff_t bytes = 2 * most * c->convolution.span * (ptrdiff_t)sizeof(double), fit = CACHED / bytes;
-  if (sn_grid_space_size(c->base.grid) > 1 || fit >= c->base.samples) return c->base.samples;
-  return fit > 1 ? fit : 1;
+static void choose_pieces(conv *c, ptrdiff_t most) {
+  const ptrdiff_t point = 2 * most * (ptrdiff_t)sizeof(double), fit = CACHED / (point * c->convolution.span);
+  c->group = sn_grid_space_size(c->base.grid) > 1 || fit >= c->base.samples ? c->base.samples : fit > 1 ? fit : 1;
+  c->block = CACHED / point;
 }
 
 static sn_status build(conv *c) {
@@ -264,7 +301,7 @@ static sn_status build(conv *c) {
     if (shape->width[k] > most) most = shape->width[k];
   SN_TRY(sn_convolution_create(c->base.grid, shape->kernel, c->base.samples * most, &c->convolution));
   SN_TRY(sn_collective_status(sn_grid_space(c->base.grid), add_layers(c)));
-  c->group = choose_group(c, most);
+  choose_pieces(c, most);
   SN_TRY(SN_NEW(c->group * c->tape_width, &c->own_tape));
   for (int k = 0; k < 2; k++) SN_TRY(SN_NEW(c->group * most * c->convolution.span, &c->padded[k]));
   for (layer *l = c->layer; l < c->layer + c->layers; l++) {

@@ -131,6 +131,11 @@ void sn_convolution_pack_transposed(const sn_convolution *c, ptrdiff_t out, ptrd
   }
 }
 
+/* No block is shorter than a vector where there are as many points in all. */
+static ptrdiff_t end_of_block(ptrdiff_t first, ptrdiff_t end, ptrdiff_t block) {
+  return end - first < block + LANES_MOST ? end : first + block;
+}
+
 /* All outputs of a sample at the points first .. end - 1. */
 static void apply_block(const sn_convolution *c, ptrdiff_t out, int terms, const sn_convolution_term *from,
                         const double *bias, ptrdiff_t first, ptrdiff_t end, double *z, ptrdiff_t stride) {
@@ -149,18 +154,20 @@ static void apply_block(const sn_convolution *c, ptrdiff_t out, int terms, const
   }
 }
 
-void sn_convolution_apply(const sn_convolution *c, ptrdiff_t samples, ptrdiff_t out, int terms,
+void sn_convolution_apply(const sn_convolution *c, sn_convolution_part part, ptrdiff_t out, int terms,
                           const sn_convolution_term *from, const double *bias, sn_rows z, sn_convolution_finish finish,
                           void *context) {
   sn_convolution_term term[SN_CONVOLUTION_TERMS];
-  memcpy(term, from, (size_t)terms * sizeof *term);
-  for (ptrdiff_t s = 0; s < samples; s++) {
-    for (ptrdiff_t first = 0, end; first < c->points; first = end) {
-      end = c->points - first < BLOCK + LANES_MOST ? c->points : first + BLOCK; /* no piece is shorter than a vector */
+  for (ptrdiff_t s = part.sample; s < part.sample + part.samples; s++) {
+    for (int t = 0; t < terms; t++) {
+      term[t] = from[t];
+      term[t].padded += s * term[t].in * c->span;
+    }
+    for (ptrdiff_t first = part.first, end; first < part.end; first = end) {
+      end = end_of_block(first, part.end, BLOCK);
       apply_block(c, out, terms, term, bias, first, end, z.values + s * out * z.stride, z.stride);
       if (finish) finish(context, s, first, end - first);
     }
-    for (int t = 0; t < terms; t++) term[t].padded += term[t].in * c->span;
   }
 }
 
@@ -169,13 +176,15 @@ static void add_scaled(ptrdiff_t count, double factor, const double *restrict x,
   for (ptrdiff_t j = 0; j < count; j++) z[j] += factor * x[j];
 }
 
-void sn_convolution_add_sparse(const sn_convolution *c, ptrdiff_t samples, ptrdiff_t out, ptrdiff_t in,
+void sn_convolution_add_sparse(const sn_convolution *c, sn_convolution_part part, ptrdiff_t out, ptrdiff_t in,
                                const double *weight, const double *padded, sn_rows z) {
+  const ptrdiff_t count = part.end - part.first;
   for (ptrdiff_t o = 0; o < out; o++)
     for (ptrdiff_t i = 0; i < in; i++)
       for (ptrdiff_t k = 0; k < c->kernel; k++, weight++)
-        for (ptrdiff_t s = 0; s < samples && *weight != 0; s++)
-          add_scaled(c->points, *weight, padded + (s * in + i) * c->span + k, z.values + (s * out + o) * z.stride);
+        for (ptrdiff_t s = part.sample; s < part.sample + part.samples && *weight != 0; s++)
+          add_scaled(count, *weight, padded + (s * in + i) * c->span + part.first + k,
+                     z.values + (s * out + o) * z.stride + part.first);
 }
 
 /* All weights' derivatives of a piece; taps of a row in equal parts. */
@@ -200,15 +209,16 @@ static void add_piece(const sn_convolution *c, ptrdiff_t out, ptrdiff_t in, cons
   }
 }
 
-void sn_convolution_add_gradient(const sn_convolution *c, ptrdiff_t samples, ptrdiff_t out, ptrdiff_t in, sn_rows delta,
-                                 const double *padded, double *gradient) {
-  const ptrdiff_t together = c->points < GRADIENT_BLOCK ? GRADIENT_BLOCK / c->points : 1;
+void sn_convolution_add_gradient(const sn_convolution *c, sn_convolution_part part, ptrdiff_t out, ptrdiff_t in,
+                                 sn_rows delta, const double *padded, double *gradient) {
+  const ptrdiff_t count = part.end - part.first, together = count < GRADIENT_BLOCK ? GRADIENT_BLOCK / count : 1;
+  const ptrdiff_t beyond = part.sample + part.samples;
   sn_convolution_piece p = {
       .delta_sample = out * delta.stride, .delta_row = delta.stride, .input_sample = in * c->span};
-  for (ptrdiff_t s = 0; s < samples; s += p.samples) {
-    p.samples = samples - s < together ? samples - s : together;
-    for (ptrdiff_t first = 0; first < c->points; first += p.points) {
-      p.points = c->points - first < GRADIENT_BLOCK + LANES_MOST ? c->points - first : GRADIENT_BLOCK;
+  for (ptrdiff_t s = part.sample; s < beyond; s += p.samples) {
+    p.samples = beyond - s < together ? beyond - s : together;
+    for (ptrdiff_t first = part.first; first < part.end; first += p.points) {
+      p.points = end_of_block(first, part.end, GRADIENT_BLOCK) - first;
       add_piece(c, out, in, &p, delta.values + s * p.delta_sample + first, padded + s * p.input_sample + first,
                 gradient);
     }
@@ -228,7 +238,37 @@ static double sum(ptrdiff_t count, const double *x) {
   return part[0];
 }
 
-void sn_convolution_add_sums(const sn_convolution *c, ptrdiff_t samples, ptrdiff_t out, sn_rows delta,
-                             double *gradient) {
-  for (ptrdiff_t i = 0; i < samples * out; i++) gradient[i % out] += sum(c->points, delta.values + i * delta.stride);
+void sn_convolution_add_sums(sn_convolution_part part, ptrdiff_t out, sn_rows delta, double *gradient) {
+  const double *row = delta.values + part.sample * out * delta.stride + part.first;
+  for (ptrdiff_t i = 0; i < part.samples * out; i++, row += delta.stride)
+    gradient[i % out] += sum(part.end - part.first, row);
+}
+
+static void work(const sn_convolution_pass *pass, int stage, sn_convolution_part part) {
+  if (part.first < part.end) pass->work(pass->context, stage, part);
+}
+
+/* One sample, where no halo but the first is needed: each stage is `reach` points behind the one before. */
+static void sweep(const sn_convolution *c, ptrdiff_t sample, ptrdiff_t block, const sn_convolution_pass *pass) {
+  for (ptrdiff_t begin = 0, end; begin < c->points; begin = end) {
+    end = end_of_block(begin, c->points, block);
+    for (int k = 0; k < pass->stages; k++) {
+      const ptrdiff_t behind = k * c->reach;
+      work(pass, k, (sn_convolution_part){sample, 1, begin ? begin - behind : behind, end - behind});
+    }
+  }
+}
+
+sn_status sn_convolution_run(sn_convolution *c, ptrdiff_t samples, ptrdiff_t block, const sn_convolution_pass *pass) {
+  const bool sweeps = c->points > block + LANES_MOST && block >= 4 * pass->stages * c->reach;
+  for (ptrdiff_t s = 0; s < samples && sweeps; s++) sweep(c, s, block, pass);
+  for (int k = 0; k < pass->stages; k++) {
+    const ptrdiff_t left = sweeps ? k * c->reach : c->points;
+    ptrdiff_t rows;
+    double *input = k ? pass->output(pass->context, k - 1, &rows) : NULL;
+    if (input) SN_TRY(sn_convolution_fill_halos(c, samples * rows, input));
+    work(pass, k, (sn_convolution_part){0, samples, 0, left});
+    if (sweeps) work(pass, k, (sn_convolution_part){0, samples, c->points - left, c->points});
+  }
+  return SN_OK;
 }

@@ -61,6 +61,12 @@ void sn_convolution_pack(const sn_convolution *convolution, ptrdiff_t out, ptrdi
 void sn_convolution_pack_transposed(const sn_convolution *convolution, ptrdiff_t out, ptrdiff_t in,
                                     const double *weight, double *packed);
 
+/* What is worked on at once: points first .. end - 1 of some samples. */
+typedef struct {
+  ptrdiff_t sample, samples; /* the first, and how many */
+  ptrdiff_t first, end;
+} sn_convolution_part;
+
 /* W * a, W packed, a padded (samples, in, span). */
 typedef struct {
   const double *weight;
@@ -73,21 +79,39 @@ enum { SN_CONVOLUTION_TERMS = 2 };
 /* Does with all rows of a sample what is due at the points first .. first + count - 1, while they are in the cache. */
 typedef void (*sn_convolution_finish)(void *context, ptrdiff_t sample, ptrdiff_t first, ptrdiff_t count);
 
-/* z (samples, out rows) = bias (out; NULL: 0) + the sum of 1 to SN_CONVOLUTION_TERMS terms; finish may be NULL. */
-void sn_convolution_apply(const sn_convolution *convolution, ptrdiff_t samples, ptrdiff_t out, int terms,
+/* z (samples, out rows) = bias (out; NULL: 0) + the sum of up to SN_CONVOLUTION_TERMS terms; finish may be NULL. */
+void sn_convolution_apply(const sn_convolution *convolution, sn_convolution_part part, ptrdiff_t out, int terms,
                           const sn_convolution_term *term, const double *bias, sn_rows z, sn_convolution_finish finish,
                           void *context);
 
 /* z += W * padded with a weight that is not packed and mostly 0, which costs nothing: a tangent's direction. */
-void sn_convolution_add_sparse(const sn_convolution *convolution, ptrdiff_t samples, ptrdiff_t out, ptrdiff_t in,
+void sn_convolution_add_sparse(const sn_convolution *convolution, sn_convolution_part part, ptrdiff_t out, ptrdiff_t in,
                                const double *weight, const double *padded, sn_rows z);
 
 /* This rank's share of the derivative by W: gradient (out, in, kernel) += sum over samples and points of delta a. */
-void sn_convolution_add_gradient(const sn_convolution *convolution, ptrdiff_t samples, ptrdiff_t out, ptrdiff_t in,
-                                 sn_rows delta, const double *padded, double *gradient);
+void sn_convolution_add_gradient(const sn_convolution *convolution, sn_convolution_part part, ptrdiff_t out,
+                                 ptrdiff_t in, sn_rows delta, const double *padded, double *gradient);
 
 /* And by b (out): gradient += sum over samples and points of delta. */
-void sn_convolution_add_sums(const sn_convolution *convolution, ptrdiff_t samples, ptrdiff_t out, sn_rows delta,
-                             double *gradient);
+void sn_convolution_add_sums(sn_convolution_part part, ptrdiff_t out, sn_rows delta, double *gradient);
+
+/*
+ * A pass through stages, each a convolution of what the one before left in padded rows. `work` does a part of a stage,
+ * whose input there has all the neighbours it needs; `output` returns the rows (their number for a sample in *rows)
+ * whose halos the next stage needs, or NULL if it needs none. The input of stage 0 has its halos already.
+ */
+typedef struct {
+  int stages;
+  void (*work)(void *context, int stage, sn_convolution_part part);
+  double *(*output)(void *context, int stage, ptrdiff_t *rows);
+  void *context;
+} sn_convolution_pass;
+
+/*
+ * Where rows are long, `block` points at a time go through all stages, and halos follow for the points near the ends;
+ * otherwise stage by stage. Collective over space.
+ */
+SN_MUST_CHECK sn_status sn_convolution_run(sn_convolution *convolution, ptrdiff_t samples, ptrdiff_t block,
+                                           const sn_convolution_pass *pass);
 
 #endif
