@@ -17,8 +17,8 @@ enum { REPEATS_MOST = 101 };
 
 static sn_status (*const groups[SN_MEASURES_GROUPS])(sn_benchmark *benchmark) = {
     [SN_MEASURES_GENERATION] = sn_benchmark_generation, [SN_MEASURES_COMMUNICATION] = sn_benchmark_communication,
-    [SN_MEASURES_SOLVERS] = sn_benchmark_solvers,       [SN_MEASURES_TRAINING] = sn_benchmark_training,
-    [SN_MEASURES_FILES] = sn_benchmark_files,
+    [SN_MEASURES_SOLVERS] = sn_benchmark_solvers,       [SN_MEASURES_NETWORK] = sn_benchmark_network,
+    [SN_MEASURES_TRAINING] = sn_benchmark_training,     [SN_MEASURES_FILES] = sn_benchmark_files,
 };
 
 enum { SAMPLES_MOST = REPEATS_MOST * (SN_BENCHMARK_ROWS - SN_BENCHMARK_BESIDE) };
@@ -115,7 +115,8 @@ static void finish(const sn_app *app, sn_benchmark_series *series) {
   row->most = series->seconds[series->count - 1];
   char beside[96] = "";
   if (series->one->baseline) {
-    row->baseline = median(series->count, series->baseline);
+    const double share = series->one->share;
+    row->baseline = median(series->count, series->baseline) * (share > 0 ? share : 1);
     row->ratio = row->median / row->baseline;
     snprintf(beside, sizeof beside, "%10.3e  %6.2f  of %s", row->baseline, row->ratio, series->one->baseline_name);
   }

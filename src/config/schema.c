@@ -20,6 +20,8 @@ static const sn_name measurements[] = {
     {"factor_fft", SN_MEASURES_SOLVERS},       {"solve_banded", SN_MEASURES_SOLVERS},
     {"factor_banded", SN_MEASURES_SOLVERS},    {"solve_dense", SN_MEASURES_SOLVERS},
     {"factor_dense", SN_MEASURES_SOLVERS},     {"solve_gmres", SN_MEASURES_SOLVERS},
+    {"network_forward", SN_MEASURES_NETWORK},  {"network_backward", SN_MEASURES_NETWORK},
+    {"network_tangent", SN_MEASURES_NETWORK},  {"network_memory", SN_MEASURES_NETWORK},
     {"predict_step", SN_MEASURES_TRAINING},    {"train_iteration", SN_MEASURES_TRAINING},
     {"train_meeting", SN_MEASURES_TRAINING},   {"write_trajectory", SN_MEASURES_FILES},
     {"write_checkpoint", SN_MEASURES_FILES},   {NULL, 0}};
