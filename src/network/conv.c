@@ -24,6 +24,7 @@ typedef struct {
   ptrdiff_t weight, bias;      /* offsets in the parameters */
   ptrdiff_t padded, slope;     /* offsets in a tape of one sample: padded input; slopes of the output (gelu) */
   double *packed, *transposed; /* the weight, as it is read forward and backward */
+  double *derivative;          /* (group, out, span): by the output, or of it along a direction */
 } layer;
 
 typedef struct {
@@ -35,7 +36,6 @@ typedef struct {
   ptrdiff_t block;      /* points of a long row that do */
   ptrdiff_t tape_width; /* doubles a sample */
   double *own_tape;     /* of a group */
-  double *padded[2];    /* (group, most channels, span) */
 } conv;
 
 /* A pass of a group of samples, whose tape this is. */
@@ -50,12 +50,12 @@ typedef struct {
 
 static double *padded_on(const pass *p, const layer *l) { return p->tape + p->samples * l->padded; }
 
-/*
- * Backward the derivative by a layer's output, along a direction that of its input. Every second layer has the same
- * rows: while a block of a long row goes through the stages, the later stage is behind what the earlier one still
- * reads.
- */
-static double *derivative_of(const pass *p, const layer *l) { return p->network->padded[(l - p->network->layer) % 2]; }
+/* Along a direction, that of a layer's input: the output of the layer before, or du where the last layer's, which is
+ * not padded, would be. */
+static double *tangent_of_input(const pass *p, const layer *l) {
+  const conv *c = p->network;
+  return l > c->layer ? (l - 1)->derivative : c->layer[c->layers - 1].derivative;
+}
 
 /* What becomes of a layer's output z. */
 typedef struct {
@@ -118,14 +118,14 @@ static void backward_work(void *context, int stage, sn_convolution_part part) {
   const pass *p = context;
   const sn_convolution *c = &p->network->convolution;
   const layer *l = &p->network->layer[p->network->layers - 1 - stage];
-  const sn_rows delta = sn_convolution_interior(c, derivative_of(p, l));
+  const sn_rows delta = sn_convolution_interior(c, l->derivative);
   if (p->gradient) {
     sn_convolution_add_gradient(c, part, l->out, l->in, delta, padded_on(p, l), p->gradient->values + l->weight);
     sn_convolution_add_sums(part, l->out, delta, p->gradient->values + l->bias);
   }
-  const sn_convolution_term term = {l->transposed, l->out, derivative_of(p, l)};
+  const sn_convolution_term term = {l->transposed, l->out, l->derivative};
   if (l > p->network->layer) {
-    const sn_rows in_bar = sn_convolution_interior(c, derivative_of(p, l - 1));
+    const sn_rows in_bar = sn_convolution_interior(c, (l - 1)->derivative);
     layer_output o = output_of(p, l - 1, in_bar);
     sn_convolution_apply(c, part, l->in, 1, &term, NULL, in_bar, activate_derivative, &o);
   } else if (p->u_bar) {
@@ -137,15 +137,15 @@ static double *backward_output(void *context, int stage, ptrdiff_t *rows) {
   const pass *p = context;
   const layer *l = &p->network->layer[p->network->layers - 2 - stage];
   *rows = l->out;
-  return l > p->network->layer || p->u_bar ? derivative_of(p, l) : NULL;
+  return l > p->network->layer || p->u_bar ? l->derivative : NULL;
 }
 
 static void tangent_work(void *context, int stage, sn_convolution_part part) {
   const pass *p = context;
   const sn_convolution *c = &p->network->convolution;
   const layer *l = &p->network->layer[stage];
-  const sn_rows dz = l->last ? sn_convolution_plain(c, p->f) : sn_convolution_interior(c, derivative_of(p, l + 1));
-  const sn_convolution_term term = {l->packed, l->in, derivative_of(p, l)};
+  const sn_rows dz = l->last ? sn_convolution_plain(c, p->f) : sn_convolution_interior(c, l->derivative);
+  const sn_convolution_term term = {l->packed, l->in, tangent_of_input(p, l)};
   layer_output o = output_of(p, l, dz);
   const sn_convolution_finish finish = l->last ? NULL : activate_derivative;
   const bool has_input = stage || p->du;
@@ -162,7 +162,7 @@ static void tangent_work(void *context, int stage, sn_convolution_part part) {
 static double *tangent_output(void *context, int stage, ptrdiff_t *rows) {
   const pass *p = context;
   *rows = p->network->layer[stage].out;
-  return derivative_of(p, &p->network->layer[stage + 1]);
+  return p->network->layer[stage].derivative;
 }
 
 static sn_status run(pass *p, void (*work)(void *context, int stage, sn_convolution_part part),
@@ -201,8 +201,8 @@ static sn_status conv_backward(sn_network *network, ptrdiff_t samples, const dou
     pass p = pass_of(c, samples, s, tape);
     p.u_bar = u_bar ? u_bar + s * n : NULL;
     p.gradient = gradient;
-    sn_convolution_copy(&c->convolution, p.samples, f_bar + s * n, derivative_of(&p, last));
-    if (c->layers > 1 || u_bar) SN_TRY(sn_convolution_fill_halos(&c->convolution, p.samples, derivative_of(&p, last)));
+    sn_convolution_copy(&c->convolution, p.samples, f_bar + s * n, last->derivative);
+    if (c->layers > 1 || u_bar) SN_TRY(sn_convolution_fill_halos(&c->convolution, p.samples, last->derivative));
     SN_TRY(run(&p, backward_work, backward_output));
   }
   sn_gradient_final_from(gradient, c->layer[0].weight);
@@ -219,7 +219,7 @@ static sn_status conv_tangent(sn_network *network, ptrdiff_t samples, const doub
     p.f = df + s * n;
     p.du = du ? du + s * n : NULL;
     p.dtheta = dtheta;
-    if (du) SN_TRY(sn_convolution_pad(&c->convolution, p.samples, p.du, derivative_of(&p, c->layer)));
+    if (du) SN_TRY(sn_convolution_pad(&c->convolution, p.samples, p.du, tangent_of_input(&p, c->layer)));
     SN_TRY(run(&p, tangent_work, tangent_output));
   }
   return SN_OK;
@@ -242,10 +242,10 @@ static void conv_destroy(sn_network *network) {
   conv *c = (conv *)network;
   sn_convolution_destroy(&c->convolution);
   SN_FREE(c->own_tape);
-  for (int k = 0; k < 2; k++) SN_FREE(c->padded[k]);
   for (int k = 0; k < c->layers; k++) {
     SN_FREE(c->layer[k].packed);
     SN_FREE(c->layer[k].transposed);
+    SN_FREE(c->layer[k].derivative);
   }
 }
 
@@ -303,10 +303,10 @@ static sn_status build(conv *c) {
   SN_TRY(sn_collective_status(sn_grid_space(c->base.grid), add_layers(c)));
   choose_pieces(c, most);
   SN_TRY(SN_NEW(c->group * c->tape_width, &c->own_tape));
-  for (int k = 0; k < 2; k++) SN_TRY(SN_NEW(c->group * most * c->convolution.span, &c->padded[k]));
   for (layer *l = c->layer; l < c->layer + c->layers; l++) {
     SN_TRY(SN_NEW(l->out * l->in * c->convolution.kernel, &l->packed));
     SN_TRY(SN_NEW(l->out * l->in * c->convolution.kernel, &l->transposed));
+    SN_TRY(SN_NEW(c->group * l->out * c->convolution.span, &l->derivative));
   }
   return SN_OK;
 }

@@ -5,10 +5,10 @@
 
 /*
  * Tiles take PANEL outputs and TILE_VECTORS vectors of points, in gradients PANEL outputs and TILE_TAPS taps: for the
- * processor's 16 or 32 vector registers. Points of a row are taken BLOCK at a time, all channels, which stay in the
- * second-level cache while they are worked on.
+ * processor's 16 or 32 vector registers; TILE_TAPS is at most TAPS_MOST. Points of a row are taken BLOCK at a time, all
+ * channels, which stay in the second-level cache while they are worked on.
  */
-enum { PANEL = 4, BLOCK = 512, GRADIENT_BLOCK = 1024 };
+enum { PANEL = 4, TAPS_MOST = 5, BLOCK = 512, GRADIENT_BLOCK = 1024 };
 
 /* What a gradient is summed over in registers, of some samples. */
 typedef struct {

@@ -68,7 +68,7 @@ static void OF(panel)(ptrdiff_t outputs, const sn_convolution *c, int terms, con
 
 /* sum (outputs, taps) += delta, of which numbers are left out where keep is 0, times the input from each tap on. */
 INLINE void OF(correlate)(const int outputs, const int taps, const double *delta, ptrdiff_t delta_row, const double *x,
-                          const VECTOR *keep, VECTOR sum[PANEL][TILE_TAPS]) {
+                          const VECTOR *keep, VECTOR sum[PANEL][TAPS_MOST]) {
   VECTOR own[PANEL];
   for (int o = 0; o < outputs; o++) {
     own[o] = *(const VECTOR *)(delta + o * delta_row);
@@ -84,7 +84,7 @@ INLINE void OF(correlate)(const int outputs, const int taps, const double *delta
 INLINE void OF(correlation)(const int outputs, const int taps, const sn_convolution_piece *p, const double *delta,
                             const double *x, double *gradient, ptrdiff_t stride) {
   const ptrdiff_t whole = p->points / LANES * LANES, again = p->points - LANES;
-  VECTOR sum[PANEL][TILE_TAPS], keep;
+  VECTOR sum[PANEL][TAPS_MOST], keep;
   for (int lane = 0; lane < LANES; lane++) ((double *)&keep)[lane] = again + lane >= whole;
   for (int o = 0; o < outputs; o++)
     for (int k = 0; k < taps; k++) sum[o][k] = (VECTOR){0};
