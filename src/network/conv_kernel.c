@@ -4,11 +4,11 @@
 #include <string.h>
 
 /*
- * Tiles take PANEL outputs and TILE_VECTORS vectors of points, in gradients PANEL outputs and TILE_TAPS taps: for the
- * processor's 16 or 32 vector registers; TILE_TAPS is at most TAPS_MOST. Points of a row are taken BLOCK at a time, all
- * channels, which stay in the second-level cache while they are worked on.
+ * Tiles take up to OUTPUTS outputs and TILE_VECTORS vectors of points; in gradients up to BARS outputs and TILE_TAPS
+ * (at most TAPS) taps: as many sums as there are vector registers for, 16 or 32. Points of a row are taken BLOCK at a
+ * time, all channels, which stay in the second-level cache while they are worked on.
  */
-enum { PANEL = 4, TAPS_MOST = 5, BLOCK = 512, GRADIENT_BLOCK = 1024 };
+enum { OUTPUTS = 6, BARS = 4, TAPS = 5, BLOCK = 512, GRADIENT_BLOCK = 1024 };
 
 /* What a gradient is summed over in registers, of some samples. */
 typedef struct {
@@ -108,8 +108,13 @@ sn_status sn_convolution_pad(sn_convolution *c, ptrdiff_t rows, const double *va
   return sn_convolution_fill_halos(c, rows, padded);
 }
 
-/* Outputs of the panel that begins where so many are left. */
-static ptrdiff_t panel_of(ptrdiff_t left) { return left >= PANEL ? PANEL : left >= 2 ? 2 : 1; }
+/* The first of equal parts, of `most` at most. */
+static ptrdiff_t part_of(ptrdiff_t count, ptrdiff_t most) {
+  const ptrdiff_t parts = (count + most - 1) / most;
+  return (count + parts - 1) / parts;
+}
+
+static ptrdiff_t panel_of(ptrdiff_t left) { return part_of(left, OUTPUTS); }
 
 void sn_convolution_pack(const sn_convolution *c, ptrdiff_t out, ptrdiff_t in, const double *weight, double *packed) {
   const ptrdiff_t width = in * c->kernel;
@@ -140,7 +145,7 @@ static ptrdiff_t end_of_block(ptrdiff_t first, ptrdiff_t end, ptrdiff_t block) {
 static void apply_block(const sn_convolution *c, ptrdiff_t out, int terms, const sn_convolution_term *from,
                         const double *bias, ptrdiff_t first, ptrdiff_t end, double *z, ptrdiff_t stride) {
   sn_convolution_term term[SN_CONVOLUTION_TERMS];
-  memcpy(term, from, (size_t)terms * sizeof *term);
+  for (int t = 0; t < terms; t++) term[t] = from[t];
   for (ptrdiff_t o = 0, outputs; o < out; o += outputs, z += outputs * stride) {
     outputs = panel_of(out - o);
     const double *own = bias ? bias + o : NULL;
@@ -192,11 +197,10 @@ static void add_piece(const sn_convolution *c, ptrdiff_t out, ptrdiff_t in, cons
                       const double *delta, const double *padded, double *gradient) {
   const ptrdiff_t row = in * c->kernel;
   for (ptrdiff_t o = 0, outputs; o < out; o += outputs) {
-    outputs = panel_of(out - o);
+    outputs = part_of(out - o, BARS);
     for (ptrdiff_t i = 0; i < in; i++)
       for (ptrdiff_t k = 0, taps; k < c->kernel; k += taps) {
-        const ptrdiff_t left = c->kernel - k, parts = (left + TILE_TAPS - 1) / TILE_TAPS;
-        taps = (left + parts - 1) / parts;
+        taps = part_of(c->kernel - k, TILE_TAPS);
         const double *from = delta + o * p->delta_row, *x = padded + i * c->span + k;
         double *to = gradient + o * row + i * c->kernel + k;
 #ifdef HAS_VECTORS

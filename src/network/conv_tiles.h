@@ -21,7 +21,7 @@ static inline double OF(sum_lanes)(VECTOR value) {
 /* A panel of outputs at vectors * LANES points, those at which the terms' inputs begin: z = bias + sum of the terms. */
 INLINE void OF(tile)(const int outputs, const int vectors, const sn_convolution *c, int terms,
                      const sn_convolution_term *term, const double *bias, double *z, ptrdiff_t stride) {
-  VECTOR sum[PANEL][TILE_VECTORS];
+  VECTOR sum[OUTPUTS][TILE_VECTORS];
   for (int o = 0; o < outputs; o++)
     for (int v = 0; v < vectors; v++) sum[o][v] = (VECTOR){0} + (bias ? bias[o] : 0);
   for (int t = 0; t < terms; t++) {
@@ -56,20 +56,29 @@ INLINE void OF(tiles)(const int outputs, const sn_convolution *c, int terms, con
   }
 }
 
+#define TILES(outputs)                                               \
+  case outputs:                                                      \
+    OF(tiles)(outputs, c, terms, term, bias, first, end, z, stride); \
+    break
+
 static void OF(panel)(ptrdiff_t outputs, const sn_convolution *c, int terms, const sn_convolution_term *term,
                       const double *bias, ptrdiff_t first, ptrdiff_t end, double *z, ptrdiff_t stride) {
-  if (outputs == 4)
-    OF(tiles)(4, c, terms, term, bias, first, end, z, stride);
-  else if (outputs == 2)
-    OF(tiles)(2, c, terms, term, bias, first, end, z, stride);
-  else
-    OF(tiles)(1, c, terms, term, bias, first, end, z, stride);
+  switch (outputs) {
+    TILES(1);
+    TILES(2);
+    TILES(3);
+    TILES(4);
+    TILES(5);
+    TILES(6);
+  }
 }
+
+#undef TILES
 
 /* sum (outputs, taps) += delta, of which numbers are left out where keep is 0, times the input from each tap on. */
 INLINE void OF(correlate)(const int outputs, const int taps, const double *delta, ptrdiff_t delta_row, const double *x,
-                          const VECTOR *keep, VECTOR sum[PANEL][TAPS_MOST]) {
-  VECTOR own[PANEL];
+                          const VECTOR *keep, VECTOR sum[BARS][TAPS]) {
+  VECTOR own[BARS];
   for (int o = 0; o < outputs; o++) {
     own[o] = *(const VECTOR *)(delta + o * delta_row);
     if (keep) own[o] *= *keep;
@@ -84,7 +93,7 @@ INLINE void OF(correlate)(const int outputs, const int taps, const double *delta
 INLINE void OF(correlation)(const int outputs, const int taps, const sn_convolution_piece *p, const double *delta,
                             const double *x, double *gradient, ptrdiff_t stride) {
   const ptrdiff_t whole = p->points / LANES * LANES, again = p->points - LANES;
-  VECTOR sum[PANEL][TAPS_MOST], keep;
+  VECTOR sum[BARS][TAPS], keep;
   for (int lane = 0; lane < LANES; lane++) ((double *)&keep)[lane] = again + lane >= whole;
   for (int o = 0; o < outputs; o++)
     for (int k = 0; k < taps; k++) sum[o][k] = (VECTOR){0};
@@ -104,6 +113,7 @@ INLINE void OF(correlation)(const int outputs, const int taps, const sn_convolut
 #define CORRELATIONS(taps) \
   CORRELATION(1, taps);    \
   CORRELATION(2, taps);    \
+  CORRELATION(3, taps);    \
   CORRELATION(4, taps)
 
 static void OF(correlate_panel)(ptrdiff_t outputs, ptrdiff_t taps, const sn_convolution_piece *p, const double *delta,
