@@ -70,7 +70,7 @@ tables() {
 }
 
 # convolve NAME KIND SIZE KERNEL POINTS BATCH: a network of convolutions (two hidden layers of SIZE channels) or of SIZE
-# products, its passes alone and a training iteration, on 1 and 2 ranks, and the same in PyTorch
+# products, its passes alone and a training iteration, on 1 rank by the processor's clock, on 2, and the same in PyTorch
 convolve() {
   local name=$1 kind=$2 size=$3 kernel=$4 points=$5 batch=$6 sizes only settings
   case $kind in
@@ -80,9 +80,9 @@ convolve() {
   settings=(model.nonlinear.kind="$kind" "${sizes[@]}" model.nonlinear.kernel="$kernel" grid.points="$points"
     grid.length="$((points * 22 / 64))" train.batch="$batch")
   for only in network_forward network_backward network_tangent network_memory predict_step train_iteration; do
-    measure "$name" 1 $only "${settings[@]}"
+    measure "$name" 1 $only "${settings[@]}" benchmark.clock=processor
   done
-  rival --kind "$kind" "$@" --kernel "$kernel" --points "$points" --batch "$batch" --threads 1
+  rival --kind "$kind" "$@" --kernel "$kernel" --points "$points" --batch "$batch" --threads 1 --processor
   measure "$name" 2 train_iteration "${settings[@]}"
   measure "${name}_space" 2 train_iteration "${settings[@]}" parallel.space=2
   rival --kind "$kind" "$@" --kernel "$kernel" --points "$points" --batch "$batch" --threads 2

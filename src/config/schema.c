@@ -14,6 +14,7 @@ const sn_name sn_config_commands[] = {{"generate", SN_FOR_GENERATE},
 static const sn_name coordinates[] = {{"check", SN_COORDINATES_CHECK}, {"ignore", SN_COORDINATES_IGNORE}, {NULL, 0}};
 static const sn_name resumes[] = {
     {"auto", SN_RESUME_AUTO}, {"never", SN_RESUME_NEVER}, {"required", SN_RESUME_REQUIRED}, {NULL, 0}};
+static const sn_name clocks[] = {{"wall", SN_CLOCK_WALL}, {"processor", SN_CLOCK_PROCESSOR}, {NULL, 0}};
 static const sn_name measurements[] = {
     {"generate_step", SN_MEASURES_GENERATION}, {"halo", SN_MEASURES_COMMUNICATION},
     {"reduction", SN_MEASURES_COMMUNICATION},  {"solve_fft", SN_MEASURES_SOLVERS},
@@ -301,6 +302,8 @@ static const sn_config_key keys[] = {
      .choices = measurements, .commands = SN_FOR_BENCHMARK, .help = "measurements to make; none named: all of them"},
     {"benchmark.repeats", INTEGER(benchmark.repeats), .fallback = "5", WITHIN(1, 101), .commands = SN_FOR_BENCHMARK,
      .help = "of each measurement; the median counts"},
+    {"benchmark.clock", CHOICE(benchmark.clock, clocks), .fallback = "wall", .commands = SN_FOR_BENCHMARK,
+     .help = "processor: seconds that a rank's thread computes, on a machine with other work; waiting does not count"},
     {"benchmark.seconds", REAL(benchmark.seconds), .fallback = "0.2", WITHIN(0.001, 100), .unit = "s",
      .commands = SN_FOR_BENCHMARK, .help = "one measurement makes as many calls as take this long"},
 };
