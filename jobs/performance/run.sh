@@ -1,8 +1,8 @@
 #!/bin/bash
 # The tables of docs/performance.md: whole steps beside their baselines and beside PyTorch, on 1 and 2 ranks, in turn,
 # three times; the same training in three precisions; and how the cost of an iteration grows.
-#   jobs/performance/run.sh [tables|precision|growth]      all by default
-# Installs what is missing but PyTorch (python3-torch), builds, measures and draws: a quarter of an hour. Leave the
+#   jobs/performance/run.sh [tables|convolutions|precision|growth]      all by default
+# Installs what is missing but PyTorch (python3-torch), builds, measures and draws: half an hour. Leave the
 # machine alone meanwhile. Results: runs/performance.
 set -euo pipefail
 # shellcheck source=jobs/common.sh
@@ -35,12 +35,15 @@ measure() {
 # rival settings...: PyTorch's, with as many threads
 rival() { "$PYTHON" jobs/performance/rival.py "$@"; }
 
+needs_torch() {
+  "$PYTHON" -c 'import torch' 2>/dev/null && return
+  echo "python3-torch is not there (apt-get install python3-torch): the rival is left out"
+  rival() { :; }
+}
+
 tables() {
   say "Whole steps beside their baselines, and the same in PyTorch"
-  if ! "$PYTHON" -c 'import torch' 2>/dev/null; then
-    echo "python3-torch is not there (apt-get install python3-torch): the rival is left out"
-    rival() { :; }
-  fi
+  needs_torch
   for round in 1 2 3; do
     echo "round $round"
     for ranks in 1 2; do
@@ -66,6 +69,39 @@ tables() {
   done
 }
 
+# convolve NAME KIND SIZE KERNEL POINTS BATCH: a network of convolutions (two hidden layers of SIZE channels) or of SIZE
+# products, its passes alone and a training iteration, on 1 rank by the processor's clock, on 2, and the same in PyTorch
+convolve() {
+  local name=$1 kind=$2 size=$3 kernel=$4 points=$5 batch=$6 sizes only settings
+  case $kind in
+    conv) sizes=(model.nonlinear.channels="[$size, $size]"); set -- --channels "$size" ;;
+    product) sizes=(model.nonlinear.products="$size"); set -- --products "$size" ;;
+  esac
+  settings=(model.nonlinear.kind="$kind" "${sizes[@]}" model.nonlinear.kernel="$kernel" grid.points="$points"
+    grid.length="$((points * 22 / 64))" train.batch="$batch")
+  for only in network_forward network_backward network_tangent network_memory predict_step train_iteration; do
+    measure "$name" 1 $only "${settings[@]}" benchmark.clock=processor
+  done
+  rival --kind "$kind" "$@" --kernel "$kernel" --points "$points" --batch "$batch" --threads 1 --processor
+  measure "$name" 2 train_iteration "${settings[@]}"
+  measure "${name}_space" 2 train_iteration "${settings[@]}" parallel.space=2
+  rival --kind "$kind" "$@" --kernel "$kernel" --points "$points" --batch "$batch" --threads 2
+}
+
+convolutions() {
+  say "Convolutions beside their multiply-adds, and the same in PyTorch"
+  needs_torch
+  for round in 1 2 3; do
+    echo "round $round"
+    convolve conv8 conv 8 5 64 256
+    convolve conv32 conv 32 5 64 256
+    convolve conv16 conv 16 5 1024 64
+    convolve conv16_long conv 16 5 65536 2
+    convolve product1 product 1 31 64 256
+    convolve product4_long product 4 9 65536 2
+  done
+}
+
 precision() {
   say "The same training in double, mixed and single precision"
   local runs=()
@@ -86,9 +122,10 @@ growth() {
 
 case $what in
   tables) tables ;;
+  convolutions) convolutions ;;
   precision) precision ;;
   growth) growth ;;
-  all) tables; precision; growth ;;
-  *) die 2 "'$what' is none of tables, precision, growth" ;;
+  all) tables; convolutions; precision; growth ;;
+  *) die 2 "'$what' is none of tables, convolutions, precision, growth" ;;
 esac
 printf '\n== Done: %s; what it shows: docs/performance.md\n' "$run"

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/quantile.h"
 #include "config/schema.h"
@@ -17,8 +18,8 @@ enum { REPEATS_MOST = 101 };
 
 static sn_status (*const groups[SN_MEASURES_GROUPS])(sn_benchmark *benchmark) = {
     [SN_MEASURES_GENERATION] = sn_benchmark_generation, [SN_MEASURES_COMMUNICATION] = sn_benchmark_communication,
-    [SN_MEASURES_SOLVERS] = sn_benchmark_solvers,       [SN_MEASURES_TRAINING] = sn_benchmark_training,
-    [SN_MEASURES_FILES] = sn_benchmark_files,
+    [SN_MEASURES_SOLVERS] = sn_benchmark_solvers,       [SN_MEASURES_NETWORK] = sn_benchmark_network,
+    [SN_MEASURES_TRAINING] = sn_benchmark_training,     [SN_MEASURES_FILES] = sn_benchmark_files,
 };
 
 enum { SAMPLES_MOST = REPEATS_MOST * (SN_BENCHMARK_ROWS - SN_BENCHMARK_BESIDE) };
@@ -41,12 +42,19 @@ static bool wants_group(const sn_benchmark *benchmark, int group) {
   return false;
 }
 
+static double now(const sn_app *app) {
+  struct timespec time;
+  if (app->config.benchmark.clock == SN_CLOCK_WALL) return sn_clock();
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
 /* Seconds of one call, the slowest rank's, over `calls` of them. */
 static sn_status time_calls(const sn_app *app, sn_benchmark_call call, void *context, long calls, double *seconds) {
   MPI_Barrier(app->world);
-  const double start = sn_clock();
+  const double start = now(app);
   for (long k = 0; k < calls; k++) SN_TRY(call(context));
-  *seconds = (sn_clock() - start) / (double)calls;
+  *seconds = (now(app) - start) / (double)calls;
   MPI_Allreduce(MPI_IN_PLACE, seconds, 1, MPI_DOUBLE, MPI_MAX, app->world);
   return SN_OK;
 }
@@ -117,7 +125,8 @@ static void finish(const sn_app *app, sn_benchmark_series *series) {
   row->most = series->seconds[series->count - 1];
   char beside[96] = "";
   if (series->one->baseline) {
-    row->baseline = median(series->count, series->steps, series->baseline);
+    const double share = series->one->share;
+    row->baseline = median(series->count, series->steps, series->baseline) * (share > 0 ? share : 1);
     row->ratio = row->median / row->baseline;
     snprintf(beside, sizeof beside, "%10.3e  %6.2f  of %s", row->baseline, row->ratio, series->one->baseline_name);
   }

@@ -39,8 +39,22 @@ typedef struct {
   ptrdiff_t batch;                  /* samples, right-hand sides or snapshots of a call, over all replicas */
   ptrdiff_t steps;                  /* that a call makes, and the row is of one; 0: one */
   sn_benchmark_call work, baseline;
+  double share; /* of what a call of the baseline does, that is in a call of the work; 0: all of it */
   void *context;
 } sn_benchmark_case;
+
+/*
+ * What arithmetic and memory can do: a product of matrices that fit the caches, of SN_BENCHMARK_PRODUCT multiply-adds,
+ * and a pass through memory of SN_BENCHMARK_TRIAD bytes, read or written. Local.
+ */
+enum { SN_BENCHMARK_PRODUCT = 512 * 512 * 512, SN_BENCHMARK_TRIAD = 24 << 22 };
+typedef struct {
+  double *a, *b, *c;
+} sn_benchmark_reference;
+SN_MUST_CHECK sn_status sn_benchmark_create_reference(sn_benchmark_reference *reference);
+void sn_benchmark_destroy_reference(sn_benchmark_reference *reference);
+void sn_benchmark_product(const sn_benchmark_reference *reference);
+void sn_benchmark_triad(const sn_benchmark_reference *reference);
 
 /* Whether benchmark.only wants a measurement of this name. */
 bool sn_benchmark_wants(const sn_benchmark *benchmark, const char *name);
@@ -70,6 +84,7 @@ SN_MUST_CHECK sn_status sn_benchmark_print_model(sn_app *app);
 SN_MUST_CHECK sn_status sn_benchmark_generation(sn_benchmark *benchmark);
 SN_MUST_CHECK sn_status sn_benchmark_communication(sn_benchmark *benchmark);
 SN_MUST_CHECK sn_status sn_benchmark_solvers(sn_benchmark *benchmark);
+SN_MUST_CHECK sn_status sn_benchmark_network(sn_benchmark *benchmark);
 SN_MUST_CHECK sn_status sn_benchmark_training(sn_benchmark *benchmark);
 SN_MUST_CHECK sn_status sn_benchmark_files(sn_benchmark *benchmark);
 SN_MUST_CHECK sn_status sn_benchmark_machine(sn_benchmark *benchmark);

@@ -1,10 +1,12 @@
-/* Training iterations and rollouts beside their bare matrix products: same BLAS, same shapes, one after the other. */
+/* Training iterations and rollouts beside their bare matrix products: same BLAS, same shapes, one after the other;
+ * those of convolutions beside as many multiply-adds of one product. */
 #include <math.h>
 #include <string.h>
 
 #include <cblas.h>
 
 #include "benchmark.h"
+#include "cost/cost.h"
 #include "run/integrator_setup.h"
 #include "run/model_setup.h"
 #include "run/training_setup.h"
@@ -35,6 +37,7 @@ typedef struct {
   ptrdiff_t passes;         /* that this replica makes over its share of a batch: its slices */
   double *states;           /* (2, points): of one trajectory */
   products baseline;
+  sn_benchmark_reference reference;
 } bench;
 
 static sn_stop_request always_stop(void *context) {
@@ -93,6 +96,12 @@ static sn_status training_baseline(void *context) {
       forward_products(&t->baseline, (int)t->samples);
       backward_products(&t->baseline, (int)t->samples, k > 0);
     }
+  return SN_OK;
+}
+
+/* The same number of multiply-adds is in a share of it. */
+static sn_status reference_product(void *context) {
+  sn_benchmark_product(&((const bench *)context)->reference);
   return SN_OK;
 }
 
@@ -199,6 +208,12 @@ static void report_estimate(const sn_app *app, const bench *t) {
               sqrt(square / (double)sn_grid_points(t->grid)), app->config.integrator.dt);
 }
 
+/* Of an evaluation with one sample. */
+static double multiply_adds(const bench *t) {
+  const sn_layout layout = {sn_grid_points(t->grid), sn_grid_space_size(t->grid), sn_grid_replica_count(t->grid)};
+  return sn_cost_multiply_adds(layout, sn_network_get_shape(sn_model_network(t->model)));
+}
+
 static sn_status measure(sn_benchmark *b, bench *t) {
   const sn_config *c = &b->app->config;
   SN_TRY(make_data(b->app, t));
@@ -206,21 +221,32 @@ static sn_status measure(sn_benchmark *b, bench *t) {
   SN_TRY(count_evaluations(b->app, t));
   const bool products_matter = c->model.network.kind == SN_NETWORK_MLP;
   if (products_matter) SN_TRY(sn_collective_status(b->app->world, prepare_products(t)));
+  const double convolved = products_matter ? 0 : multiply_adds(t);
+  if (convolved > 0) SN_TRY(sn_collective_status(b->app->world, sn_benchmark_create_reference(&t->reference)));
+  const char *baseline_name = products_matter ? "its matrix products" : "its multiply-adds by DGEMM";
+  const double evaluated = convolved * (double)t->baseline.evaluations * (double)t->steps;
   const sn_benchmark_case rollout = {.name = "predict_step",
-                                     .baseline_name = "its matrix products",
+                                     .baseline_name = baseline_name,
                                      .batch = 1,
                                      .work = roll,
-                                     .baseline = products_matter ? rollout_baseline : NULL,
+                                     .baseline = products_matter ? rollout_baseline
+                                                 : convolved > 0 ? reference_product
+                                                                 : NULL,
+                                     .share = evaluated / SN_BENCHMARK_PRODUCT,
                                      .context = t};
   SN_TRY(sn_benchmark_measure(b, &rollout));
   if (sn_benchmark_wants(b, "predict_step")) report_estimate(b->app, t);
   t->baseline.evaluations *= t->steps * c->train.window; /* of a window */
-  const sn_benchmark_case iteration = {.name = "train_iteration",
-                                       .baseline_name = "its matrix products",
-                                       .batch = c->train.batch,
-                                       .work = iterate,
-                                       .baseline = products_matter ? training_baseline : NULL,
-                                       .context = t};
+  const sn_benchmark_case iteration = {
+      .name = "train_iteration",
+      .baseline_name = baseline_name,
+      .batch = c->train.batch,
+      .work = iterate,
+      .baseline = products_matter ? training_baseline
+                  : convolved > 0 ? reference_product
+                                  : NULL,
+      .share = 3 * evaluated * (double)(t->samples * t->passes * c->train.window) / SN_BENCHMARK_PRODUCT,
+      .context = t};
   SN_TRY(sn_benchmark_measure(b, &iteration));
   if (!products_matter || b->app->ranks == 1) return SN_OK;
   const sn_benchmark_case met = {.name = "train_meeting",
@@ -243,6 +269,7 @@ sn_status sn_benchmark_training(sn_benchmark *b) {
   sn_model_destroy(&t.model);
   sn_dataset_destroy(&t.dataset);
   free_products(&t.baseline);
+  sn_benchmark_destroy_reference(&t.reference);
   SN_FREE(t.values);
   SN_FREE(t.states);
   return status;

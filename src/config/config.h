@@ -35,6 +35,9 @@ typedef enum {
 
 extern const sn_name sn_config_commands[]; /* without SN_FOR_ALL */
 
+/* What benchmark counts: all time, or the processor's of the rank's thread. */
+typedef enum { SN_CLOCK_WALL, SN_CLOCK_PROCESSOR } sn_benchmark_clock;
+
 /* Whether the x of data files must be those of the grid. */
 typedef enum { SN_COORDINATES_CHECK, SN_COORDINATES_IGNORE } sn_coordinates;
 
@@ -111,6 +114,7 @@ typedef struct {
     char only[SN_CONFIG_PATH]; /* names, a space behind each; empty: all */
     int repeats;
     double seconds;
+    sn_benchmark_clock clock;
   } benchmark;
 } sn_config;
 
@@ -119,6 +123,7 @@ typedef enum {
   SN_MEASURES_GENERATION,
   SN_MEASURES_COMMUNICATION,
   SN_MEASURES_SOLVERS,
+  SN_MEASURES_NETWORK,
   SN_MEASURES_TRAINING,
   SN_MEASURES_FILES,
   SN_MEASURES_GROUPS

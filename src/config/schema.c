@@ -14,6 +14,7 @@ const sn_name sn_config_commands[] = {{"generate", SN_FOR_GENERATE},
 static const sn_name coordinates[] = {{"check", SN_COORDINATES_CHECK}, {"ignore", SN_COORDINATES_IGNORE}, {NULL, 0}};
 static const sn_name resumes[] = {
     {"auto", SN_RESUME_AUTO}, {"never", SN_RESUME_NEVER}, {"required", SN_RESUME_REQUIRED}, {NULL, 0}};
+static const sn_name clocks[] = {{"wall", SN_CLOCK_WALL}, {"processor", SN_CLOCK_PROCESSOR}, {NULL, 0}};
 static const sn_name measurements[] = {
     {"generate_step", SN_MEASURES_GENERATION}, {"halo", SN_MEASURES_COMMUNICATION},
     {"reduction", SN_MEASURES_COMMUNICATION},  {"solve_fft", SN_MEASURES_SOLVERS},
@@ -21,6 +22,8 @@ static const sn_name measurements[] = {
     {"factor_banded", SN_MEASURES_SOLVERS},    {"solve_dense", SN_MEASURES_SOLVERS},
     {"factor_dense", SN_MEASURES_SOLVERS},     {"solve_gmres", SN_MEASURES_SOLVERS},
     {"solve_local", SN_MEASURES_SOLVERS},      {"factor_local", SN_MEASURES_SOLVERS},
+    {"network_forward", SN_MEASURES_NETWORK},  {"network_backward", SN_MEASURES_NETWORK},
+    {"network_tangent", SN_MEASURES_NETWORK},  {"network_memory", SN_MEASURES_NETWORK},
     {"predict_step", SN_MEASURES_TRAINING},    {"train_iteration", SN_MEASURES_TRAINING},
     {"train_meeting", SN_MEASURES_TRAINING},   {"write_trajectory", SN_MEASURES_FILES},
     {"write_checkpoint", SN_MEASURES_FILES},   {NULL, 0}};
@@ -106,7 +109,8 @@ static const sn_config_key keys[] = {
      .help = "trajectory file to write"},
     {"generate.initial", CHOICE(generate.initial.kind, sn_ks_initials), .fallback = "paper",
      .commands = SN_FOR_GENERATE,
-     .help = "initial state: paper cos(x/22) sin(1+x/22), cosine cos(2 pi x/L) (1 + sin(2 pi x/L)), random, noise, file"},
+     .help =
+         "initial state: paper cos(x/22) sin(1+x/22), cosine cos(2 pi x/L) (1 + sin(2 pi x/L)), random, noise, file"},
     {"generate.initial_file", PATH(generate.initial_file), .fallback = "''", .example = "data.h5",
      .commands = SN_FOR_GENERATE, .help = "trajectory file whose last snapshot is the start, for initial: file"},
     {"generate.members", INTEGER(generate.members), .fallback = "1", WITHIN(1, 1e9), .commands = SN_FOR_GENERATE,
@@ -317,6 +321,8 @@ static const sn_config_key keys[] = {
      .choices = measurements, .commands = SN_FOR_BENCHMARK, .help = "measurements to make; none named: all of them"},
     {"benchmark.repeats", INTEGER(benchmark.repeats), .fallback = "5", WITHIN(1, 101), .commands = SN_FOR_BENCHMARK,
      .help = "of each measurement; the median counts"},
+    {"benchmark.clock", CHOICE(benchmark.clock, clocks), .fallback = "wall", .commands = SN_FOR_BENCHMARK,
+     .help = "processor: seconds that a rank's thread computes, on a machine with other work; waiting does not count"},
     {"benchmark.seconds", REAL(benchmark.seconds), .fallback = "0.2", WITHIN(0.001, 100), .unit = "s",
      .commands = SN_FOR_BENCHMARK, .help = "one measurement makes as many calls as take this long"},
 };

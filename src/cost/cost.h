@@ -92,6 +92,10 @@ sn_cost sn_cost_train_iteration(const sn_cost_case *c);
 /* Messages and bytes of an evaluation of the network, or of its transposed Jacobian. */
 sn_cost sn_cost_evaluation(sn_layout layout, const sn_network_shape *shape, ptrdiff_t samples, bool backward);
 
+/* Multiply-adds of an evaluation of the network with one sample; backward twice as many. 0: of kinds without weights.
+ */
+double sn_cost_multiply_adds(sn_layout layout, const sn_network_shape *shape);
+
 /* Parameters of the network: in all, on a rank, and those of a rank that every space rank has. */
 typedef struct {
   double all, own, common;

@@ -55,6 +55,21 @@ sn_cost_parameters sn_cost_count_parameters(sn_layout layout, const sn_network_s
   return found;
 }
 
+double sn_cost_multiply_adds(sn_layout layout, const sn_network_shape *shape) {
+  const double convolved = (double)shape->kernel * (double)share(layout.points, layout.space);
+  double sum = 0;
+  if (shape->kind == SN_NETWORK_BILINEAR) return (3 * (double)shape->width[0] + 1) * convolved;
+  for (int layer = 0; has_layers(shape) && layer <= shape->hidden; layer++) {
+    const ptrdiff_t in = width_before(layout, shape, layer), out = width_before(layout, shape, layer + 1);
+    const bool sums = layer % 2 == 0;
+    if (shape->kind == SN_NETWORK_CONV)
+      sum += (double)(in * out) * convolved;
+    else
+      sum += (double)(sums ? out * share(in, layout.space) : share(out, layout.space) * in);
+  }
+  return sum;
+}
+
 static void add(double messages, double bytes, sn_cost *cost) {
   cost->of[SN_COST_MESSAGES] += messages;
   cost->of[SN_COST_BYTES] += bytes;

@@ -15,14 +15,21 @@
 #include "network_ops.h"
 #include "sinode/memory.h"
 
+/* Bytes of the arrays that a group of samples works on: they stay in the second-level cache. */
+enum { CACHED = 1 << 19 };
+
 typedef struct {
   sn_network base;
   sn_convolution convolution;
-  ptrdiff_t channels;              /* C */
-  ptrdiff_t factors, out, linear;  /* offsets in the parameters */
-  double *own_tape, *padded_input; /* padded_input: (samples, span) */
-  double *padded;                  /* (samples, 2 C, span) */
-  double *value, *factor;          /* (samples, C, points), (samples, 2 C, points) */
+  ptrdiff_t channels;             /* C */
+  ptrdiff_t factors, out, linear; /* offsets in the parameters */
+  ptrdiff_t group, block;         /* the most samples that are worked on together; points of a long row that are */
+  ptrdiff_t tape_width;           /* doubles a sample */
+  double *packed, *transposed;    /* the parameters from `factors` on, as they are read forward and backward */
+  double *own_tape;               /* of a group */
+  double *padded_input;           /* (group, span) */
+  double *padded;                 /* (group, 2 C, span) */
+  double *value;                  /* (group, 2 C, points) */
 } bilinear;
 
 /* A tape of `samples` samples. */
@@ -40,119 +47,256 @@ static parts parts_of(const bilinear *p, ptrdiff_t samples, const double *tape) 
 }
 
 static ptrdiff_t tape_size(const sn_network *network, ptrdiff_t samples) {
-  const bilinear *p = (const bilinear *)network;
-  return samples * ((1 + p->channels) * p->convolution.span + 2 * p->channels * network->points);
+  return samples * ((const bilinear *)network)->tape_width;
 }
 
-static void clear(const bilinear *p, ptrdiff_t rows, double *values) {
-  memset(values, 0, (size_t)(rows * p->base.points) * sizeof *values);
+/* Weights, and those of the transpose, as the kernels read them. */
+static const double *packed(const bilinear *p, ptrdiff_t weight) { return p->packed + weight - p->factors; }
+static const double *transposed(const bilinear *p, ptrdiff_t weight) { return p->transposed + weight - p->factors; }
+
+/* What is done to the channels of a sample when a block of points is there. */
+typedef struct {
+  const bilinear *network;
+  const double *factors; /* (samples, 2 C, points): p * u and q * u */
+  const double *given;   /* what comes from a convolution: their tangents, or (samples, C, points) the product's bar */
+  sn_rows made;          /* (samples, C rows), or 2 C of them from a bar */
+} products;
+
+/* made = p q */
+static void multiply_factors(void *context, ptrdiff_t sample, ptrdiff_t first, ptrdiff_t count) {
+  const products *x = context;
+  const ptrdiff_t channels = x->network->channels, n = x->network->base.points;
+  for (ptrdiff_t k = 0; k < channels; k++) {
+    const double *p = x->factors + (2 * sample * channels + k) * n + first, *q = p + channels * n;
+    double *restrict made = x->made.values + (sample * channels + k) * x->made.stride + first;
+    for (ptrdiff_t j = 0; j < count; j++) made[j] = p[j] * q[j];
+  }
 }
 
-/* out (samples, C, points) = x_p y_q + x_q y_p, the channels p before those of q in x and y (samples, 2 C, points). */
-static void multiply_across(const bilinear *p, ptrdiff_t samples, const double *x, const double *y, double *out) {
-  const ptrdiff_t size = p->channels * p->base.points;
-  for (ptrdiff_t s = 0; s < samples; s++, x += 2 * size, y += 2 * size, out += size)
-    for (ptrdiff_t j = 0; j < size; j++) out[j] = x[j] * y[size + j] + x[size + j] * y[j];
+/* made = p dq + dp q */
+static void multiply_across(void *context, ptrdiff_t sample, ptrdiff_t first, ptrdiff_t count) {
+  const products *x = context;
+  const ptrdiff_t channels = x->network->channels, n = x->network->base.points;
+  for (ptrdiff_t k = 0; k < channels; k++) {
+    const ptrdiff_t at = (2 * sample * channels + k) * n + first;
+    const double *p = x->factors + at, *q = p + channels * n, *dp = x->given + at, *dq = dp + channels * n;
+    double *restrict made = x->made.values + (sample * channels + k) * x->made.stride + first;
+    for (ptrdiff_t j = 0; j < count; j++) made[j] = p[j] * dq[j] + dp[j] * q[j];
+  }
 }
 
-static void multiply_factors(const bilinear *p, ptrdiff_t samples, const double *factors, double *out) {
-  const ptrdiff_t size = p->channels * p->base.points;
-  for (ptrdiff_t s = 0; s < samples; s++, factors += 2 * size, out += size)
-    for (ptrdiff_t j = 0; j < size; j++) out[j] = factors[j] * factors[size + j];
-}
-
-/* out = the derivative by the factors from `bar`, that by their product. */
-static void factors_backward(const bilinear *p, ptrdiff_t samples, const double *factors, const double *bar,
-                             double *out) {
-  const ptrdiff_t size = p->channels * p->base.points;
-  for (ptrdiff_t s = 0; s < samples; s++, factors += 2 * size, out += 2 * size, bar += size)
-    for (ptrdiff_t j = 0; j < size; j++) {
-      out[j] = bar[j] * factors[size + j];
-      out[size + j] = bar[j] * factors[j];
+/* The derivatives by p and q from `bar`, that by p q: made = bar q, bar p. */
+static void factors_backward(void *context, ptrdiff_t sample, ptrdiff_t first, ptrdiff_t count) {
+  const products *x = context;
+  const ptrdiff_t channels = x->network->channels, n = x->network->base.points;
+  for (ptrdiff_t k = 0; k < channels; k++) {
+    const double *p = x->factors + (2 * sample * channels + k) * n + first, *q = p + channels * n;
+    const double *bar = x->given + (sample * channels + k) * n + first;
+    double *restrict p_bar = x->made.values + (2 * sample * channels + k) * x->made.stride + first;
+    double *restrict q_bar = p_bar + channels * x->made.stride;
+    for (ptrdiff_t j = 0; j < count; j++) {
+      p_bar[j] = bar[j] * q[j];
+      q_bar[j] = bar[j] * p[j];
     }
+  }
+}
+
+/* A pass of a group of samples, whose tape this is. */
+typedef struct {
+  bilinear *network;
+  ptrdiff_t samples;
+  parts tape;
+  const double *f_bar;         /* backward */
+  double *out;                 /* what is computed in the end; backward NULL: not wanted */
+  const double *du, *dtheta;   /* along a direction: NULL for 0 */
+  const sn_gradient *gradient; /* NULL: not wanted */
+} pass;
+
+static products products_of(const pass *p, double *padded) {
+  return (products){.network = p->network,
+                    .factors = p->tape.factors,
+                    .given = p->network->value,
+                    .made = sn_convolution_interior(&p->network->convolution, padded)};
+}
+
+/* Stage 0: the factors and their products; stage 1: F. */
+static void forward_work(void *context, int stage, sn_convolution_part part) {
+  const pass *p = context;
+  const bilinear *b = p->network;
+  const sn_convolution *c = &b->convolution;
+  const sn_convolution_term input = {packed(b, b->factors), 1, p->tape.input};
+  const sn_convolution_term sums[] = {{packed(b, b->out), b->channels, p->tape.products},
+                                      {packed(b, b->linear), 1, p->tape.input}};
+  products x = products_of(p, p->tape.products);
+  if (stage == 0)
+    sn_convolution_apply(c, part, 2 * b->channels, 1, &input, NULL, sn_convolution_plain(c, p->tape.factors),
+                         multiply_factors, &x);
+  else
+    sn_convolution_apply(c, part, 1, 2, sums, NULL, sn_convolution_plain(c, p->out), NULL, NULL);
+}
+
+static double *forward_output(void *context, int stage, ptrdiff_t *rows) {
+  const pass *p = context;
+  (void)stage;
+  *rows = p->network->channels;
+  return p->tape.products;
+}
+
+static void add_gradient(const pass *p, sn_convolution_part part) {
+  const bilinear *b = p->network;
+  const sn_convolution *c = &b->convolution;
+  const sn_rows bar = sn_convolution_plain(c, p->f_bar), factors = sn_convolution_interior(c, b->padded);
+  double *gradient = p->gradient->values;
+  sn_convolution_add_gradient(c, part, 1, b->channels, bar, p->tape.products, gradient + b->out);
+  sn_convolution_add_gradient(c, part, 1, 1, bar, p->tape.input, gradient + b->linear);
+  sn_convolution_add_gradient(c, part, 2 * b->channels, 1, factors, p->tape.input, gradient + b->factors);
+}
+
+/* Stage 0: the derivatives by the factors; stage 1: by u. */
+static void backward_work(void *context, int stage, sn_convolution_part part) {
+  const pass *p = context;
+  const bilinear *b = p->network;
+  const sn_convolution *c = &b->convolution;
+  const sn_convolution_term bar = {transposed(b, b->out), 1, b->padded_input};
+  const sn_convolution_term sums[] = {{transposed(b, b->factors), 2 * b->channels, b->padded},
+                                      {transposed(b, b->linear), 1, b->padded_input}};
+  products x = products_of(p, b->padded);
+  if (stage == 0) {
+    sn_convolution_apply(c, part, b->channels, 1, &bar, NULL, sn_convolution_plain(c, b->value), factors_backward, &x);
+    if (p->gradient) add_gradient(p, part);
+  } else {
+    sn_convolution_apply(c, part, 1, 2, sums, NULL, sn_convolution_plain(c, p->out), NULL, NULL);
+  }
+}
+
+static double *backward_output(void *context, int stage, ptrdiff_t *rows) {
+  const pass *p = context;
+  (void)stage;
+  *rows = 2 * p->network->channels;
+  return p->network->padded;
+}
+
+/* Stage 0: the tangents of the factors and of their products; stage 1: of F. */
+static void tangent_work(void *context, int stage, sn_convolution_part part) {
+  const pass *p = context;
+  const bilinear *b = p->network;
+  const sn_convolution *c = &b->convolution;
+  const double *dtheta = p->dtheta;
+  const sn_rows factors = sn_convolution_plain(c, b->value), out = sn_convolution_plain(c, p->out);
+  const sn_convolution_term input = {packed(b, b->factors), 1, b->padded_input};
+  const sn_convolution_term sums[] = {{packed(b, b->out), b->channels, b->padded},
+                                      {packed(b, b->linear), 1, b->padded_input}};
+  products x = products_of(p, b->padded);
+  if (stage) {
+    sn_convolution_apply(c, part, 1, p->du ? 2 : 1, sums, NULL, out, NULL, NULL);
+    if (dtheta) sn_convolution_add_sparse(c, part, 1, 1, dtheta + b->linear, p->tape.input, out);
+    if (dtheta) sn_convolution_add_sparse(c, part, 1, b->channels, dtheta + b->out, p->tape.products, out);
+    return;
+  }
+  sn_convolution_apply(c, part, 2 * b->channels, p->du ? 1 : 0, &input, NULL, factors, dtheta ? NULL : multiply_across,
+                       &x);
+  if (!dtheta) return;
+  sn_convolution_add_sparse(c, part, 2 * b->channels, 1, dtheta + b->factors, p->tape.input, factors);
+  for (ptrdiff_t s = part.sample; s < part.sample + part.samples; s++)
+    multiply_across(&x, s, part.first, part.end - part.first);
+}
+
+static double *tangent_output(void *context, int stage, ptrdiff_t *rows) {
+  const pass *p = context;
+  (void)stage;
+  *rows = p->network->channels;
+  return p->network->padded;
+}
+
+static sn_status run(pass *p, int stages, void (*work)(void *context, int stage, sn_convolution_part part),
+                     double *(*output)(void *context, int stage, ptrdiff_t *rows)) {
+  const sn_convolution_pass all = {stages, work, output, p};
+  return sn_convolution_run(&p->network->convolution, p->samples, p->network->block, &all);
+}
+
+/* A tape is one of groups, one after the other. */
+static pass pass_of(bilinear *b, ptrdiff_t samples, ptrdiff_t first, const double *tape) {
+  const ptrdiff_t left = samples - first, count = left < b->group ? left : b->group;
+  return (pass){
+      .network = b, .samples = count, .tape = parts_of(b, count, tape ? tape + first * b->tape_width : b->own_tape)};
 }
 
 static sn_status forward(sn_network *network, ptrdiff_t samples, const double *u, double *f, double *tape) {
-  bilinear *p = (bilinear *)network;
-  sn_convolution *c = &p->convolution;
-  const double *theta = sn_parameters_values(network->parameters);
-  const ptrdiff_t channels = p->channels;
-  const parts at = parts_of(p, samples, tape ? tape : p->own_tape);
-  SN_TRY(sn_convolution_pad(c, samples, u, at.input));
-  clear(p, samples * 2 * channels, at.factors);
-  sn_convolution_add(c, samples, 2 * channels, 1, theta + p->factors, at.input, at.factors);
-  multiply_factors(p, samples, at.factors, p->value);
-  SN_TRY(sn_convolution_pad(c, samples * channels, p->value, at.products));
-  clear(p, samples, f);
-  sn_convolution_add(c, samples, 1, channels, theta + p->out, at.products, f);
-  sn_convolution_add(c, samples, 1, 1, theta + p->linear, at.input, f);
+  bilinear *b = (bilinear *)network;
+  const ptrdiff_t n = network->points;
+  for (ptrdiff_t s = 0; s < samples; s += b->group) {
+    pass p = pass_of(b, samples, s, tape);
+    p.out = f + s * n;
+    SN_TRY(sn_convolution_pad(&b->convolution, p.samples, u + s * n, p.tape.input));
+    SN_TRY(run(&p, 2, forward_work, forward_output));
+  }
   return SN_OK;
 }
 
 static sn_status backward(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
                           const double *f_bar, double *u_bar, const sn_gradient *gradient) {
-  bilinear *p = (bilinear *)network;
-  sn_convolution *c = &p->convolution;
-  const double *theta = sn_parameters_values(network->parameters);
-  const ptrdiff_t channels = p->channels;
-  const parts at = parts_of(p, samples, tape);
+  bilinear *b = (bilinear *)network;
+  const ptrdiff_t n = network->points;
   (void)u; /* on the tape, padded */
-  SN_TRY(sn_convolution_pad(c, samples, f_bar, p->padded_input));
-  clear(p, samples * channels, p->value);
-  sn_convolution_add_transposed(c, samples, 1, channels, theta + p->out, p->padded_input, p->value);
-  factors_backward(p, samples, at.factors, p->value, p->factor);
-  if (gradient) {
-    sn_convolution_add_gradient(c, samples, 1, channels, f_bar, at.products, gradient->values + p->out);
-    sn_convolution_add_gradient(c, samples, 1, 1, f_bar, at.input, gradient->values + p->linear);
-    sn_convolution_add_gradient(c, samples, 2 * channels, 1, p->factor, at.input, gradient->values + p->factors);
-    sn_gradient_final_from(gradient, p->factors);
+  for (ptrdiff_t s = 0; s < samples; s += b->group) {
+    pass p = pass_of(b, samples, s, tape);
+    p.f_bar = f_bar + s * n;
+    p.out = u_bar ? u_bar + s * n : NULL;
+    p.gradient = gradient;
+    SN_TRY(sn_convolution_pad(&b->convolution, p.samples, p.f_bar, b->padded_input));
+    SN_TRY(run(&p, u_bar ? 2 : 1, backward_work, backward_output));
   }
-  if (!u_bar) return SN_OK;
-  clear(p, samples, u_bar);
-  sn_convolution_add_transposed(c, samples, 1, 1, theta + p->linear, p->padded_input, u_bar);
-  SN_TRY(sn_convolution_pad(c, samples * 2 * channels, p->factor, p->padded));
-  sn_convolution_add_transposed(c, samples, 2 * channels, 1, theta + p->factors, p->padded, u_bar);
+  sn_gradient_final_from(gradient, b->factors);
   return SN_OK;
 }
 
 static sn_status tangent(sn_network *network, ptrdiff_t samples, const double *u, const double *tape, const double *du,
                          const double *dtheta, double *df) {
-  bilinear *p = (bilinear *)network;
-  sn_convolution *c = &p->convolution;
-  const double *theta = sn_parameters_values(network->parameters);
-  const ptrdiff_t channels = p->channels;
-  const parts at = parts_of(p, samples, tape);
+  bilinear *b = (bilinear *)network;
+  const ptrdiff_t n = network->points;
   (void)u;
-  clear(p, samples, df);
-  clear(p, samples * 2 * channels, p->factor);
-  if (du) {
-    SN_TRY(sn_convolution_pad(c, samples, du, p->padded_input));
-    sn_convolution_add(c, samples, 1, 1, theta + p->linear, p->padded_input, df);
-    sn_convolution_add(c, samples, 2 * channels, 1, theta + p->factors, p->padded_input, p->factor);
+  for (ptrdiff_t s = 0; s < samples; s += b->group) {
+    pass p = pass_of(b, samples, s, tape);
+    p.out = df + s * n;
+    p.du = du ? du + s * n : NULL;
+    p.dtheta = dtheta;
+    if (du) SN_TRY(sn_convolution_pad(&b->convolution, p.samples, p.du, b->padded_input));
+    SN_TRY(run(&p, 2, tangent_work, tangent_output));
   }
-  if (dtheta) {
-    sn_convolution_add(c, samples, 1, 1, dtheta + p->linear, at.input, df);
-    sn_convolution_add(c, samples, 1, channels, dtheta + p->out, at.products, df);
-    sn_convolution_add(c, samples, 2 * channels, 1, dtheta + p->factors, at.input, p->factor);
-  }
-  multiply_across(p, samples, p->factor, at.factors, p->value);
-  SN_TRY(sn_convolution_pad(c, samples * channels, p->value, p->padded));
-  sn_convolution_add(c, samples, 1, channels, theta + p->out, p->padded, df);
   return SN_OK;
+}
+
+static void update(sn_network *network) {
+  const bilinear *p = (const bilinear *)network;
+  const sn_convolution *c = &p->convolution;
+  const double *theta = sn_parameters_values(network->parameters);
+  const struct {
+    ptrdiff_t weight, out, in;
+  } weights[] = {{p->factors, 2 * p->channels, 1}, {p->out, 1, p->channels}, {p->linear, 1, 1}};
+  for (size_t k = 0; k < sizeof weights / sizeof *weights; k++) {
+    const ptrdiff_t at = weights[k].weight;
+    sn_convolution_pack(c, weights[k].out, weights[k].in, theta + at, p->packed + at - p->factors);
+    sn_convolution_pack_transposed(c, weights[k].out, weights[k].in, theta + at, p->transposed + at - p->factors);
+  }
 }
 
 static void destroy(sn_network *network) {
   bilinear *p = (bilinear *)network;
   sn_convolution_destroy(&p->convolution);
+  SN_FREE(p->packed);
+  SN_FREE(p->transposed);
   SN_FREE(p->own_tape);
   SN_FREE(p->padded_input);
   SN_FREE(p->padded);
   SN_FREE(p->value);
-  SN_FREE(p->factor);
 }
 
-static const sn_network_ops ops = {
-    .destroy = destroy, .tape_size = tape_size, .forward = forward, .backward = backward, .tangent = tangent};
+static const sn_network_ops ops = {.destroy = destroy,
+                                   .tape_size = tape_size,
+                                   .update = update,
+                                   .forward = forward,
+                                   .backward = backward,
+                                   .tangent = tangent};
 
 static sn_status add_weight(const bilinear *p, const char *name, ptrdiff_t out, ptrdiff_t in, ptrdiff_t *offset) {
   sn_parameter_block block = {.dimensions = 3,
@@ -172,15 +316,27 @@ static sn_status add_weights(bilinear *p) {
   return add_weight(p, "nonlinear/linear/weight", 1, 1, &p->linear);
 }
 
+/* A message between space ranks is of all samples: they wait for fewer of them. */
+static void choose_pieces(bilinear *p) {
+  const ptrdiff_t point = (1 + 7 * p->channels) * (ptrdiff_t)sizeof(double);
+  const ptrdiff_t fit = CACHED / (point * p->convolution.span);
+  p->group = sn_grid_space_size(p->base.grid) > 1 || fit >= p->base.samples ? p->base.samples : fit > 1 ? fit : 1;
+  p->block = CACHED / point;
+}
+
 static sn_status build(bilinear *p) {
-  const ptrdiff_t samples = p->base.samples, points = p->base.points, channels = p->channels;
+  const ptrdiff_t samples = p->base.samples, channels = p->channels;
   SN_TRY(sn_convolution_create(p->base.grid, p->base.shape.kernel, samples * 2 * channels, &p->convolution));
   SN_TRY(sn_collective_status(sn_grid_space(p->base.grid), add_weights(p)));
-  SN_TRY(SN_NEW(tape_size(&p->base, samples), &p->own_tape));
-  SN_TRY(SN_NEW(samples * p->convolution.span, &p->padded_input));
-  SN_TRY(SN_NEW(samples * 2 * channels * p->convolution.span, &p->padded));
-  SN_TRY(SN_NEW(samples * channels * points, &p->value));
-  return SN_NEW(samples * 2 * channels * points, &p->factor);
+  const ptrdiff_t span = p->convolution.span, weights = p->linear - p->factors + p->convolution.kernel;
+  p->tape_width = (1 + channels) * span + 2 * channels * p->base.points;
+  choose_pieces(p);
+  SN_TRY(SN_NEW(weights, &p->packed));
+  SN_TRY(SN_NEW(weights, &p->transposed));
+  SN_TRY(SN_NEW(p->group * p->tape_width, &p->own_tape));
+  SN_TRY(SN_NEW(p->group * span, &p->padded_input));
+  SN_TRY(SN_NEW(p->group * 2 * channels * span, &p->padded));
+  return SN_NEW(p->group * 2 * channels * p->base.points, &p->value);
 }
 
 static sn_status create(const sn_network *base, sn_network **out) {

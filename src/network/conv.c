@@ -15,11 +15,16 @@
 #include "network_ops.h"
 #include "sinode/memory.h"
 
+/* Bytes of the arrays that a layer reads and writes in a group of samples: they stay in the second-level cache. */
+enum { CACHED = 1 << 19 };
+
 typedef struct {
   bool last;
-  ptrdiff_t in, out;       /* channels */
-  ptrdiff_t weight, bias;  /* offsets in the parameters */
-  ptrdiff_t padded, slope; /* offsets in a tape of one sample: padded input; slopes of the output (gelu) */
+  ptrdiff_t in, out;           /* channels */
+  ptrdiff_t weight, bias;      /* offsets in the parameters */
+  ptrdiff_t padded, slope;     /* offsets in a tape of one sample: padded input; slopes of the output (gelu) */
+  double *packed, *transposed; /* the weight, as it is read forward and backward */
+  double *derivative;          /* (group, out, span): by the output, or of it along a direction */
 } layer;
 
 typedef struct {
@@ -27,109 +32,206 @@ typedef struct {
   int layers;
   layer layer[SN_NETWORK_HIDDEN_MOST + 1];
   sn_convolution convolution;
-  ptrdiff_t tape_width;      /* doubles a sample */
-  double *own_tape, *padded; /* padded: (samples, most channels, span) */
-  double *value[2];          /* (samples, most channels, points) */
+  ptrdiff_t group;      /* the most samples that pass through the layers together */
+  ptrdiff_t block;      /* points of a long row that do */
+  ptrdiff_t tape_width; /* doubles a sample */
+  double *own_tape;     /* of a group */
 } conv;
 
-/* Biases: this rank's share of the derivative of their sum. */
-static void add_bias_gradient(const conv *c, const layer *l, ptrdiff_t samples, const double *delta, double *gradient) {
-  const ptrdiff_t n = c->base.points;
-  for (ptrdiff_t i = 0; i < samples * l->out; i++)
-    for (ptrdiff_t j = 0; j < n; j++) gradient[l->bias + i % l->out] += delta[i * n + j];
+/* A pass of a group of samples, whose tape this is. */
+typedef struct {
+  conv *network;
+  ptrdiff_t samples;
+  double *tape;
+  double *f, *u_bar; /* what is computed in the end: forward and along a direction; backward (NULL: not wanted) */
+  const double *du, *dtheta;   /* the direction; NULL for 0 */
+  const sn_gradient *gradient; /* NULL: not wanted */
+} pass;
+
+static double *padded_on(const pass *p, const layer *l) { return p->tape + p->samples * l->padded; }
+
+/* Along a direction, that of a layer's input: the output of the layer before, or du where the last layer's, which is
+ * not padded, would be. */
+static double *tangent_of_input(const pass *p, const layer *l) {
+  const conv *c = p->network;
+  return l > c->layer ? (l - 1)->derivative : c->layer[c->layers - 1].derivative;
 }
 
-/* z (samples, out, points) += W * padded with the weights of `parameters`; no bias. */
-static void correlate(const conv *c, const layer *l, ptrdiff_t samples, const double *parameters, const double *padded,
-                      double *z) {
-  sn_convolution_add(&c->convolution, samples, l->out, l->in, parameters + l->weight, padded, z);
+/* What becomes of a layer's output z. */
+typedef struct {
+  sn_activation activation;
+  ptrdiff_t out;
+  sn_rows z, values; /* values: of the output, where z is its derivative */
+  double *slopes;    /* (gelu; else NULL) */
+  ptrdiff_t points;
+} layer_output;
+
+static layer_output output_of(const pass *p, const layer *l, sn_rows z) {
+  const conv *c = p->network;
+  const sn_activation activation = c->base.shape.activation;
+  layer_output o = {.activation = activation, .out = l->out, .z = z, .points = c->base.points};
+  if (l->last) return o;
+  o.values = sn_convolution_interior(&c->convolution, padded_on(p, l + 1));
+  if (sn_activation_keeps_slope(activation)) o.slopes = p->tape + p->samples * l->slope;
+  return o;
 }
 
-/* Every channel's rows := its bias; 0 without parameters. */
-static void begin(const conv *c, const layer *l, ptrdiff_t samples, const double *parameters, double *z) {
-  const ptrdiff_t n = c->base.points;
-  for (ptrdiff_t i = 0; i < samples * l->out; i++) {
-    const double bias = parameters ? parameters[l->bias + i % l->out] : 0;
-    for (ptrdiff_t j = 0; j < n; j++) z[i * n + j] = bias;
+static double *at(sn_rows rows, ptrdiff_t row, ptrdiff_t first) { return rows.values + row * rows.stride + first; }
+
+static double *slopes_at(const layer_output *o, ptrdiff_t row, ptrdiff_t first) {
+  return o->slopes ? o->slopes + row * o->points + first : NULL;
+}
+
+static void activate(void *context, ptrdiff_t sample, ptrdiff_t first, ptrdiff_t count) {
+  const layer_output *o = context;
+  for (ptrdiff_t row = sample * o->out; row < (sample + 1) * o->out; row++)
+    sn_activation_apply(o->activation, count, at(o->z, row, first), slopes_at(o, row, first));
+}
+
+/* From the derivative by the activation's value, or along it, to that by its argument, or along that. */
+static void activate_derivative(void *context, ptrdiff_t sample, ptrdiff_t first, ptrdiff_t count) {
+  const layer_output *o = context;
+  for (ptrdiff_t row = sample * o->out; row < (sample + 1) * o->out; row++)
+    sn_activation_backward(o->activation, count, at(o->values, row, first), slopes_at(o, row, first),
+                           at(o->z, row, first));
+}
+
+static void forward_work(void *context, int stage, sn_convolution_part part) {
+  const pass *p = context;
+  const sn_convolution *c = &p->network->convolution;
+  const layer *l = &p->network->layer[stage];
+  const sn_rows z = l->last ? sn_convolution_plain(c, p->f) : sn_convolution_interior(c, padded_on(p, l + 1));
+  const sn_convolution_term term = {l->packed, l->in, padded_on(p, l)};
+  layer_output o = output_of(p, l, z);
+  sn_convolution_apply(c, part, l->out, 1, &term, sn_parameters_values(p->network->base.parameters) + l->bias, z,
+                       l->last ? NULL : activate, &o);
+}
+
+static double *forward_output(void *context, int stage, ptrdiff_t *rows) {
+  const pass *p = context;
+  *rows = p->network->layer[stage].out;
+  return padded_on(p, &p->network->layer[stage + 1]);
+}
+
+/* Stage 0 is the last layer. From the derivative by a layer's output to that by its input. */
+static void backward_work(void *context, int stage, sn_convolution_part part) {
+  const pass *p = context;
+  const sn_convolution *c = &p->network->convolution;
+  const layer *l = &p->network->layer[p->network->layers - 1 - stage];
+  const sn_rows delta = sn_convolution_interior(c, l->derivative);
+  if (p->gradient) {
+    sn_convolution_add_gradient(c, part, l->out, l->in, delta, padded_on(p, l), p->gradient->values + l->weight);
+    sn_convolution_add_sums(part, l->out, delta, p->gradient->values + l->bias);
+  }
+  const sn_convolution_term term = {l->transposed, l->out, l->derivative};
+  if (l > p->network->layer) {
+    const sn_rows in_bar = sn_convolution_interior(c, (l - 1)->derivative);
+    layer_output o = output_of(p, l - 1, in_bar);
+    sn_convolution_apply(c, part, l->in, 1, &term, NULL, in_bar, activate_derivative, &o);
+  } else if (p->u_bar) {
+    sn_convolution_apply(c, part, l->in, 1, &term, NULL, sn_convolution_plain(c, p->u_bar), NULL, NULL);
   }
 }
 
-static double *padded_on(const layer *l, double *tape, ptrdiff_t samples) { return tape + samples * l->padded; }
+static double *backward_output(void *context, int stage, ptrdiff_t *rows) {
+  const pass *p = context;
+  const layer *l = &p->network->layer[p->network->layers - 2 - stage];
+  *rows = l->out;
+  return l > p->network->layer || p->u_bar ? l->derivative : NULL;
+}
 
-static double *slopes_on(const conv *c, const layer *l, double *tape, ptrdiff_t samples) {
-  return sn_activation_keeps_slope(c->base.shape.activation) ? tape + samples * l->slope : NULL;
+static void tangent_work(void *context, int stage, sn_convolution_part part) {
+  const pass *p = context;
+  const sn_convolution *c = &p->network->convolution;
+  const layer *l = &p->network->layer[stage];
+  const sn_rows dz = l->last ? sn_convolution_plain(c, p->f) : sn_convolution_interior(c, l->derivative);
+  const sn_convolution_term term = {l->packed, l->in, tangent_of_input(p, l)};
+  layer_output o = output_of(p, l, dz);
+  const sn_convolution_finish finish = l->last ? NULL : activate_derivative;
+  const bool has_input = stage || p->du;
+  if (!p->dtheta) {
+    sn_convolution_apply(c, part, l->out, has_input, &term, NULL, dz, finish, &o);
+    return;
+  }
+  sn_convolution_apply(c, part, l->out, has_input, &term, p->dtheta + l->bias, dz, NULL, NULL);
+  sn_convolution_add_sparse(c, part, l->out, l->in, p->dtheta + l->weight, padded_on(p, l), dz);
+  for (ptrdiff_t s = part.sample; s < part.sample + part.samples && finish; s++)
+    finish(&o, s, part.first, part.end - part.first);
+}
+
+static double *tangent_output(void *context, int stage, ptrdiff_t *rows) {
+  const pass *p = context;
+  *rows = p->network->layer[stage].out;
+  return p->network->layer[stage].derivative;
+}
+
+static sn_status run(pass *p, void (*work)(void *context, int stage, sn_convolution_part part),
+                     double *(*output)(void *context, int stage, ptrdiff_t *rows)) {
+  const sn_convolution_pass stages = {p->network->layers, work, output, p};
+  return sn_convolution_run(&p->network->convolution, p->samples, p->network->block, &stages);
+}
+
+/* A tape is one of groups, one after the other. */
+static pass pass_of(conv *c, ptrdiff_t samples, ptrdiff_t first, const double *tape) {
+  const ptrdiff_t left = samples - first;
+  return (pass){.network = c,
+                .samples = left < c->group ? left : c->group,
+                .tape = tape ? (double *)tape + first * c->tape_width : c->own_tape};
 }
 
 static sn_status conv_forward(sn_network *network, ptrdiff_t samples, const double *u, double *f, double *tape) {
   conv *c = (conv *)network;
-  const double *in = u, *parameters = sn_parameters_values(network->parameters);
   const ptrdiff_t n = network->points;
-  if (!tape) tape = c->own_tape;
-  for (int k = 0; k < c->layers; k++) {
-    const layer *l = &c->layer[k];
-    double *padded = padded_on(l, tape, samples), *z = l->last ? f : c->value[k % 2];
-    SN_TRY(sn_convolution_pad(&c->convolution, samples * l->in, in, padded));
-    begin(c, l, samples, parameters, z);
-    correlate(c, l, samples, parameters, padded, z);
-    if (!l->last)
-      sn_activation_apply(network->shape.activation, samples * l->out * n, z, slopes_on(c, l, tape, samples));
-    in = z;
+  for (ptrdiff_t s = 0; s < samples; s += c->group) {
+    pass p = pass_of(c, samples, s, tape);
+    p.f = f + s * n;
+    SN_TRY(sn_convolution_pad(&c->convolution, p.samples, u + s * n, padded_on(&p, c->layer)));
+    SN_TRY(run(&p, forward_work, forward_output));
   }
   return SN_OK;
-}
-
-/* delta (samples, out, points) *= f'(z): the values are the interior of the next layer's padded input. */
-static void backward_activation(const conv *c, int k, ptrdiff_t samples, double *tape, double *delta) {
-  const layer *l = &c->layer[k];
-  const double *padded = padded_on(l + 1, tape, samples), *slopes = slopes_on(c, l, tape, samples);
-  const ptrdiff_t n = c->base.points;
-  for (ptrdiff_t i = 0; i < samples * l->out; i++)
-    sn_activation_backward(c->base.shape.activation, n, padded + i * c->convolution.span + c->convolution.reach,
-                           slopes ? slopes + i * n : NULL, delta + i * n);
 }
 
 static sn_status conv_backward(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
                                const double *f_bar, double *u_bar, const sn_gradient *gradient) {
   conv *c = (conv *)network;
-  const double *delta = f_bar, *parameters = sn_parameters_values(network->parameters);
+  const ptrdiff_t n = network->points;
+  const layer *last = &c->layer[c->layers - 1];
   (void)u; /* on the tape, padded */
-  for (int k = c->layers - 1; k >= 0; k--) {
-    const layer *l = &c->layer[k];
-    double *in_bar = k ? c->value[k % 2] : u_bar;
-    if (gradient) {
-      sn_convolution_add_gradient(&c->convolution, samples, l->out, l->in, delta, padded_on(l, (double *)tape, samples),
-                                  gradient->values + l->weight);
-      add_bias_gradient(c, l, samples, delta, gradient->values);
-      sn_gradient_final_from(gradient, l->weight);
-    }
-    if (!in_bar) break;
-    SN_TRY(sn_convolution_pad(&c->convolution, samples * l->out, delta, c->padded));
-    memset(in_bar, 0, (size_t)(samples * l->in * network->points) * sizeof *in_bar);
-    sn_convolution_add_transposed(&c->convolution, samples, l->out, l->in, parameters + l->weight, c->padded, in_bar);
-    if (k) backward_activation(c, k - 1, samples, (double *)tape, in_bar);
-    delta = in_bar;
+  for (ptrdiff_t s = 0; s < samples; s += c->group) {
+    pass p = pass_of(c, samples, s, tape);
+    p.u_bar = u_bar ? u_bar + s * n : NULL;
+    p.gradient = gradient;
+    sn_convolution_copy(&c->convolution, p.samples, f_bar + s * n, last->derivative);
+    if (c->layers > 1 || u_bar) SN_TRY(sn_convolution_fill_halos(&c->convolution, p.samples, last->derivative));
+    SN_TRY(run(&p, backward_work, backward_output));
   }
+  sn_gradient_final_from(gradient, c->layer[0].weight);
   return SN_OK;
 }
 
 static sn_status conv_tangent(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
                               const double *du, const double *dtheta, double *df) {
   conv *c = (conv *)network;
-  const double *in = du, *parameters = sn_parameters_values(network->parameters);
+  const ptrdiff_t n = network->points;
   (void)u;
-  for (int k = 0; k < c->layers; k++) {
-    const layer *l = &c->layer[k];
-    double *dz = l->last ? df : c->value[k % 2];
-    begin(c, l, samples, dtheta, dz);
-    if (dtheta) correlate(c, l, samples, dtheta, padded_on(l, (double *)tape, samples), dz);
-    if (in) {
-      SN_TRY(sn_convolution_pad(&c->convolution, samples * l->in, in, c->padded));
-      correlate(c, l, samples, parameters, c->padded, dz);
-    }
-    if (!l->last) backward_activation(c, k, samples, (double *)tape, dz);
-    in = dz;
+  for (ptrdiff_t s = 0; s < samples; s += c->group) {
+    pass p = pass_of(c, samples, s, tape);
+    p.f = df + s * n;
+    p.du = du ? du + s * n : NULL;
+    p.dtheta = dtheta;
+    if (du) SN_TRY(sn_convolution_pad(&c->convolution, p.samples, p.du, tangent_of_input(&p, c->layer)));
+    SN_TRY(run(&p, tangent_work, tangent_output));
   }
   return SN_OK;
+}
+
+static void conv_update(sn_network *network) {
+  const conv *c = (const conv *)network;
+  const double *parameters = sn_parameters_values(network->parameters);
+  for (const layer *l = c->layer; l < c->layer + c->layers; l++) {
+    sn_convolution_pack(&c->convolution, l->out, l->in, parameters + l->weight, l->packed);
+    sn_convolution_pack_transposed(&c->convolution, l->out, l->in, parameters + l->weight, l->transposed);
+  }
 }
 
 static ptrdiff_t conv_tape_size(const sn_network *network, ptrdiff_t samples) {
@@ -140,12 +242,16 @@ static void conv_destroy(sn_network *network) {
   conv *c = (conv *)network;
   sn_convolution_destroy(&c->convolution);
   SN_FREE(c->own_tape);
-  SN_FREE(c->padded);
-  for (int k = 0; k < 2; k++) SN_FREE(c->value[k]);
+  for (int k = 0; k < c->layers; k++) {
+    SN_FREE(c->layer[k].packed);
+    SN_FREE(c->layer[k].transposed);
+    SN_FREE(c->layer[k].derivative);
+  }
 }
 
 static const sn_network_ops ops = {.destroy = conv_destroy,
                                    .tape_size = conv_tape_size,
+                                   .update = conv_update,
                                    .forward = conv_forward,
                                    .backward = conv_backward,
                                    .tangent = conv_tangent};
@@ -181,17 +287,27 @@ static sn_status add_layers(conv *c) {
   return SN_OK;
 }
 
+/* A message between space ranks is of all samples: they wait for fewer of them. */
+static void choose_pieces(conv *c, ptrdiff_t most) {
+  const ptrdiff_t point = 2 * most * (ptrdiff_t)sizeof(double), fit = CACHED / (point * c->convolution.span);
+  c->group = sn_grid_space_size(c->base.grid) > 1 || fit >= c->base.samples ? c->base.samples : fit > 1 ? fit : 1;
+  c->block = CACHED / point;
+}
+
 static sn_status build(conv *c) {
-  const ptrdiff_t samples = c->base.samples;
   const sn_network_shape *shape = &c->base.shape;
   ptrdiff_t most = 1;
   for (int k = 0; k < shape->hidden; k++)
     if (shape->width[k] > most) most = shape->width[k];
-  SN_TRY(sn_convolution_create(c->base.grid, shape->kernel, samples * most, &c->convolution));
+  SN_TRY(sn_convolution_create(c->base.grid, shape->kernel, c->base.samples * most, &c->convolution));
   SN_TRY(sn_collective_status(sn_grid_space(c->base.grid), add_layers(c)));
-  SN_TRY(SN_NEW(samples * c->tape_width, &c->own_tape));
-  SN_TRY(SN_NEW(samples * most * c->convolution.span, &c->padded));
-  for (int k = 0; k < 2; k++) SN_TRY(SN_NEW(samples * most * c->base.points, &c->value[k]));
+  choose_pieces(c, most);
+  SN_TRY(SN_NEW(c->group * c->tape_width, &c->own_tape));
+  for (layer *l = c->layer; l < c->layer + c->layers; l++) {
+    SN_TRY(SN_NEW(l->out * l->in * c->convolution.kernel, &l->packed));
+    SN_TRY(SN_NEW(l->out * l->in * c->convolution.kernel, &l->transposed));
+    SN_TRY(SN_NEW(c->group * l->out * c->convolution.span, &l->derivative));
+  }
   return SN_OK;
 }
 

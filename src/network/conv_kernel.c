@@ -1,9 +1,56 @@
 #include "conv_kernel.h"
 
+#include <stdbool.h>
 #include <string.h>
 
-/* Points of an output row that are summed up in registers before they are written. */
-enum { TILE = 32 };
+/*
+ * Tiles take up to OUTPUTS outputs and TILE_VECTORS vectors of points; in gradients up to BARS outputs and TILE_TAPS
+ * (at most TAPS) taps: as many sums as there are vector registers for, 16 or 32. Points of a row are taken BLOCK at a
+ * time, all channels, which stay in the second-level cache while they are worked on.
+ */
+enum { OUTPUTS = 6, BARS = 4, TAPS = 5, BLOCK = 512, GRADIENT_BLOCK = 1024 };
+
+/* What a gradient is summed over in registers, of some samples. */
+typedef struct {
+  ptrdiff_t samples, points;
+  ptrdiff_t delta_sample, delta_row, input_sample; /* from one to the next */
+} sn_convolution_piece;
+
+/*
+ * The tiles for one number at a time in ISO C, and where the compiler has GNU's vector types for as many as fit a
+ * register; both give the same to round-off (CMakeLists.txt).
+ */
+#if defined __GNUC__ && !defined SINODE_ISO_C
+#define INLINE static inline __attribute__((always_inline))
+#if defined __AVX512F__
+enum { LANES_MOST = 8, TILE_VECTORS = 4, TILE_TAPS = 5 };
+#elif defined __AVX__
+enum { LANES_MOST = 4, TILE_VECTORS = 2, TILE_TAPS = 2 };
+#else
+enum { LANES_MOST = 2, TILE_VECTORS = 2, TILE_TAPS = 2 };
+#endif
+#pragma GCC diagnostic ignored "-Wpsabi" /* nobody outside calls these functions */
+typedef double vector __attribute__((vector_size(LANES_MOST * sizeof(double)), aligned(sizeof(double)), may_alias));
+#define LANES LANES_MOST
+#define VECTOR vector
+#define OF(name) vector_##name
+#include "conv_tiles.h"
+#undef LANES
+#undef VECTOR
+#undef OF
+#define HAS_VECTORS
+#else
+#define INLINE static inline
+enum { LANES_MOST = 1, TILE_VECTORS = 4, TILE_TAPS = 4 };
+#endif
+
+#define LANES 1
+#define VECTOR double
+#define OF(name) single_##name
+#include "conv_tiles.h"
+#undef LANES
+#undef VECTOR
+#undef OF
 
 sn_status sn_convolution_check(const sn_grid *grid, int kernel) {
   if (kernel >= 1 && kernel % 2 == 1 && kernel <= sn_grid_points(grid)) return SN_OK;
@@ -15,83 +62,217 @@ sn_status sn_convolution_check(const sn_grid *grid, int kernel) {
 sn_status sn_convolution_create(const sn_grid *grid, int kernel, ptrdiff_t rows, sn_convolution *c) {
   const ptrdiff_t points = sn_grid_range(grid).count, reach = kernel / 2;
   *c = (sn_convolution){.points = points, .kernel = kernel, .reach = reach, .span = points + 2 * reach};
-  return reach ? sn_halo_create(grid, reach, rows, &c->halo) : SN_OK;
+  return reach && sn_grid_space_size(grid) > 1 ? sn_halo_create(grid, reach, rows, &c->halo) : SN_OK;
 }
 
 void sn_convolution_destroy(sn_convolution *c) { sn_halo_destroy(&c->halo); }
 
-sn_status sn_convolution_pad(sn_convolution *c, ptrdiff_t rows, const double *values, double *padded) {
-  const ptrdiff_t n = c->points, reach = c->reach;
-  if (c->halo) SN_TRY(sn_halo_begin(c->halo, rows, values, n));
-  for (ptrdiff_t i = 0; i < rows; i++) memcpy(padded + i * c->span + reach, values + i * n, (size_t)n * sizeof *values);
-  if (!c->halo) return SN_OK;
-  SN_TRY(sn_halo_end(c->halo));
-  for (ptrdiff_t i = 0; i < rows; i++) {
-    memcpy(padded + i * c->span, sn_halo_left(c->halo) + i * reach, (size_t)reach * sizeof *padded);
-    memcpy(padded + i * c->span + reach + n, sn_halo_right(c->halo) + i * reach, (size_t)reach * sizeof *padded);
+sn_rows sn_convolution_plain(const sn_convolution *c, const double *values) {
+  return (sn_rows){(double *)values, c->points};
+}
+
+sn_rows sn_convolution_interior(const sn_convolution *c, double *padded) {
+  return (sn_rows){padded + c->reach, c->span};
+}
+
+void sn_convolution_copy(const sn_convolution *c, ptrdiff_t rows, const double *values, double *padded) {
+  for (ptrdiff_t i = 0; i < rows; i++)
+    memcpy(padded + i * c->span + c->reach, values + i * c->points, (size_t)c->points * sizeof *values);
+}
+
+sn_status sn_convolution_begin_halos(sn_convolution *c, ptrdiff_t rows, double *padded) {
+  return c->halo ? sn_halo_begin(c->halo, rows, padded + c->reach, c->span) : SN_OK;
+}
+
+sn_status sn_convolution_end_halos(sn_convolution *c, ptrdiff_t rows, double *padded) {
+  const ptrdiff_t reach = c->reach;
+  if (c->halo) SN_TRY(sn_halo_end(c->halo));
+  const double *left = c->halo ? sn_halo_left(c->halo) : padded + c->points;
+  const double *right = c->halo ? sn_halo_right(c->halo) : padded + reach;
+  const ptrdiff_t stride = c->halo ? reach : c->span;
+  for (ptrdiff_t i = 0; i < rows; i++, left += stride, right += stride) {
+    double *row = padded + i * c->span;
+    for (ptrdiff_t j = 0; j < reach; j++) row[j] = left[j];
+    for (ptrdiff_t j = 0; j < reach; j++) row[reach + c->points + j] = right[j];
   }
   return SN_OK;
 }
 
-/* z[0 .. count) += sum_k weight[k step] x[k .. k + count), a tile at a time; step is 1 or -1. */
-static void add_taps(ptrdiff_t count, ptrdiff_t taps, const double *restrict weight, ptrdiff_t step,
-                     const double *restrict x, double *restrict z) {
-  ptrdiff_t first = 0;
-  for (; first + TILE <= count; first += TILE) {
-    double sum[TILE];
-    for (int j = 0; j < TILE; j++) sum[j] = z[first + j];
-    for (ptrdiff_t k = 0; k < taps; k++) {
-      const double factor = weight[k * step];
-      for (int j = 0; j < TILE; j++) sum[j] += factor * x[first + k + j];
-    }
-    for (int j = 0; j < TILE; j++) z[first + j] = sum[j];
+sn_status sn_convolution_fill_halos(sn_convolution *c, ptrdiff_t rows, double *padded) {
+  SN_TRY(sn_convolution_begin_halos(c, rows, padded));
+  return sn_convolution_end_halos(c, rows, padded);
+}
+
+sn_status sn_convolution_pad(sn_convolution *c, ptrdiff_t rows, const double *values, double *padded) {
+  sn_convolution_copy(c, rows, values, padded);
+  return sn_convolution_fill_halos(c, rows, padded);
+}
+
+/* The first of equal parts, of `most` at most. */
+static ptrdiff_t part_of(ptrdiff_t count, ptrdiff_t most) {
+  const ptrdiff_t parts = (count + most - 1) / most;
+  return (count + parts - 1) / parts;
+}
+
+static ptrdiff_t panel_of(ptrdiff_t left) { return part_of(left, OUTPUTS); }
+
+void sn_convolution_pack(const sn_convolution *c, ptrdiff_t out, ptrdiff_t in, const double *weight, double *packed) {
+  const ptrdiff_t width = in * c->kernel;
+  for (ptrdiff_t first = 0, outputs; first < out; first += outputs, packed += outputs * width) {
+    outputs = panel_of(out - first);
+    for (ptrdiff_t o = 0; o < outputs; o++)
+      for (ptrdiff_t k = 0; k < width; k++) packed[k * outputs + o] = weight[(first + o) * width + k];
   }
-  for (ptrdiff_t k = 0; k < taps; k++)
-    for (ptrdiff_t j = first; j < count; j++) z[j] += weight[k * step] * x[k + j];
 }
 
-/* The taps from the first to the last that is not 0. */
-static ptrdiff_t trim(ptrdiff_t taps, const double *weight, ptrdiff_t *first) {
-  ptrdiff_t end = taps;
-  for (*first = 0; *first < taps && weight[*first] == 0;) ++*first;
-  while (end > *first && weight[end - 1] == 0) end--;
-  return end - *first;
-}
-
-void sn_convolution_add(const sn_convolution *c, ptrdiff_t samples, ptrdiff_t out, ptrdiff_t in, const double *weight,
-                        const double *padded, double *z) {
-  for (ptrdiff_t o = 0; o < out; o++)
-    for (ptrdiff_t i = 0; i < in; i++) {
-      ptrdiff_t first;
-      const double *row = weight + (o * in + i) * c->kernel;
-      const ptrdiff_t taps = trim(c->kernel, row, &first);
-      for (ptrdiff_t s = 0; s < samples && taps; s++)
-        add_taps(c->points, taps, row + first, 1, padded + (s * in + i) * c->span + first,
-                 z + (s * out + o) * c->points);
-    }
-}
-
-void sn_convolution_add_transposed(const sn_convolution *c, ptrdiff_t samples, ptrdiff_t out, ptrdiff_t in,
-                                   const double *weight, const double *padded, double *in_bar) {
-  for (ptrdiff_t s = 0; s < samples; s++)
-    for (ptrdiff_t i = 0; i < in; i++)
-      for (ptrdiff_t o = 0; o < out; o++)
-        add_taps(c->points, c->kernel, weight + (o * in + i + 1) * c->kernel - 1, -1, padded + (s * out + o) * c->span,
-                 in_bar + (s * in + i) * c->points);
-}
-
-static double dot(ptrdiff_t count, const double *restrict x, const double *restrict y) {
-  double sum = 0;
-  for (ptrdiff_t j = 0; j < count; j++) sum += x[j] * y[j];
-  return sum;
-}
-
-void sn_convolution_add_gradient(const sn_convolution *c, ptrdiff_t samples, ptrdiff_t out, ptrdiff_t in,
-                                 const double *delta, const double *padded, double *gradient) {
-  for (ptrdiff_t s = 0; s < samples; s++)
+void sn_convolution_pack_transposed(const sn_convolution *c, ptrdiff_t out, ptrdiff_t in, const double *weight,
+                                    double *packed) {
+  const ptrdiff_t taps = c->kernel;
+  for (ptrdiff_t first = 0, inputs; first < in; first += inputs) {
+    inputs = panel_of(in - first);
     for (ptrdiff_t o = 0; o < out; o++)
-      for (ptrdiff_t i = 0; i < in; i++)
-        for (ptrdiff_t k = 0; k < c->kernel; k++)
-          gradient[(o * in + i) * c->kernel + k] +=
-              dot(c->points, delta + (s * out + o) * c->points, padded + (s * in + i) * c->span + k);
+      for (ptrdiff_t k = 0; k < taps; k++)
+        for (ptrdiff_t i = 0; i < inputs; i++) *packed++ = weight[(o * in + first + i + 1) * taps - 1 - k];
+  }
+}
+
+/* No block is shorter than a vector where there are as many points in all. */
+static ptrdiff_t end_of_block(ptrdiff_t first, ptrdiff_t end, ptrdiff_t block) {
+  return end - first < block + LANES_MOST ? end : first + block;
+}
+
+/* All outputs of a sample at the points first .. end - 1. */
+static void apply_block(const sn_convolution *c, ptrdiff_t out, int terms, const sn_convolution_term *from,
+                        const double *bias, ptrdiff_t first, ptrdiff_t end, double *z, ptrdiff_t stride) {
+  sn_convolution_term term[SN_CONVOLUTION_TERMS];
+  for (int t = 0; t < terms; t++) term[t] = from[t];
+  for (ptrdiff_t o = 0, outputs; o < out; o += outputs, z += outputs * stride) {
+    outputs = panel_of(out - o);
+    const double *own = bias ? bias + o : NULL;
+#ifdef HAS_VECTORS
+    if (end - first >= LANES_MOST)
+      vector_panel(outputs, c, terms, term, own, first, end, z, stride);
+    else
+#endif
+      single_panel(outputs, c, terms, term, own, first, end, z, stride);
+    for (int t = 0; t < terms; t++) term[t].weight += outputs * term[t].in * c->kernel;
+  }
+}
+
+void sn_convolution_apply(const sn_convolution *c, sn_convolution_part part, ptrdiff_t out, int terms,
+                          const sn_convolution_term *from, const double *bias, sn_rows z, sn_convolution_finish finish,
+                          void *context) {
+  sn_convolution_term term[SN_CONVOLUTION_TERMS];
+  for (ptrdiff_t s = part.sample; s < part.sample + part.samples; s++) {
+    for (int t = 0; t < terms; t++) {
+      term[t] = from[t];
+      term[t].padded += s * term[t].in * c->span;
+    }
+    for (ptrdiff_t first = part.first, end; first < part.end; first = end) {
+      end = end_of_block(first, part.end, BLOCK);
+      apply_block(c, out, terms, term, bias, first, end, z.values + s * out * z.stride, z.stride);
+      if (finish) finish(context, s, first, end - first);
+    }
+  }
+}
+
+/* z[0 .. count) += factor x[0 .. count) */
+static void add_scaled(ptrdiff_t count, double factor, const double *restrict x, double *restrict z) {
+  for (ptrdiff_t j = 0; j < count; j++) z[j] += factor * x[j];
+}
+
+void sn_convolution_add_sparse(const sn_convolution *c, sn_convolution_part part, ptrdiff_t out, ptrdiff_t in,
+                               const double *weight, const double *padded, sn_rows z) {
+  const ptrdiff_t count = part.end - part.first;
+  for (ptrdiff_t o = 0; o < out; o++)
+    for (ptrdiff_t i = 0; i < in; i++)
+      for (ptrdiff_t k = 0; k < c->kernel; k++, weight++)
+        for (ptrdiff_t s = part.sample; s < part.sample + part.samples && *weight != 0; s++)
+          add_scaled(count, *weight, padded + (s * in + i) * c->span + part.first + k,
+                     z.values + (s * out + o) * z.stride + part.first);
+}
+
+/* All weights' derivatives of a piece; taps of a row in equal parts. */
+static void add_piece(const sn_convolution *c, ptrdiff_t out, ptrdiff_t in, const sn_convolution_piece *p,
+                      const double *delta, const double *padded, double *gradient) {
+  const ptrdiff_t row = in * c->kernel;
+  for (ptrdiff_t o = 0, outputs; o < out; o += outputs) {
+    outputs = part_of(out - o, BARS);
+    for (ptrdiff_t i = 0; i < in; i++)
+      for (ptrdiff_t k = 0, taps; k < c->kernel; k += taps) {
+        taps = part_of(c->kernel - k, TILE_TAPS);
+        const double *from = delta + o * p->delta_row, *x = padded + i * c->span + k;
+        double *to = gradient + o * row + i * c->kernel + k;
+#ifdef HAS_VECTORS
+        if (p->points >= LANES_MOST)
+          vector_correlate_panel(outputs, taps, p, from, x, to, row);
+        else
+#endif
+          single_correlate_panel(outputs, taps, p, from, x, to, row);
+      }
+  }
+}
+
+void sn_convolution_add_gradient(const sn_convolution *c, sn_convolution_part part, ptrdiff_t out, ptrdiff_t in,
+                                 sn_rows delta, const double *padded, double *gradient) {
+  const ptrdiff_t count = part.end - part.first, together = count < GRADIENT_BLOCK ? GRADIENT_BLOCK / count : 1;
+  const ptrdiff_t beyond = part.sample + part.samples;
+  sn_convolution_piece p = {
+      .delta_sample = out * delta.stride, .delta_row = delta.stride, .input_sample = in * c->span};
+  for (ptrdiff_t s = part.sample; s < beyond; s += p.samples) {
+    p.samples = beyond - s < together ? beyond - s : together;
+    for (ptrdiff_t first = part.first; first < part.end; first += p.points) {
+      p.points = end_of_block(first, part.end, GRADIENT_BLOCK) - first;
+      add_piece(c, out, in, &p, delta.values + s * p.delta_sample + first, padded + s * p.input_sample + first,
+                gradient);
+    }
+  }
+}
+
+/* Parts of the sum do not wait for one another. */
+static double sum(ptrdiff_t count, const double *x) {
+  enum { PARTS = 32 };
+  double part[PARTS] = {0};
+  ptrdiff_t j = 0;
+  for (; j + PARTS <= count; j += PARTS)
+    for (int k = 0; k < PARTS; k++) part[k] += x[j + k];
+  for (int k = 0; j + k < count; k++) part[k] += x[j + k];
+  for (int half = PARTS / 2; half; half /= 2)
+    for (int k = 0; k < half; k++) part[k] += part[k + half];
+  return part[0];
+}
+
+void sn_convolution_add_sums(sn_convolution_part part, ptrdiff_t out, sn_rows delta, double *gradient) {
+  const double *row = delta.values + part.sample * out * delta.stride + part.first;
+  for (ptrdiff_t i = 0; i < part.samples * out; i++, row += delta.stride)
+    gradient[i % out] += sum(part.end - part.first, row);
+}
+
+static void work(const sn_convolution_pass *pass, int stage, sn_convolution_part part) {
+  if (part.first < part.end) pass->work(pass->context, stage, part);
+}
+
+/* One sample, where no halo but the first is needed: each stage is `reach` points behind the one before. */
+static void sweep(const sn_convolution *c, ptrdiff_t sample, ptrdiff_t block, const sn_convolution_pass *pass) {
+  for (ptrdiff_t begin = 0, end; begin < c->points; begin = end) {
+    end = end_of_block(begin, c->points, block);
+    for (int k = 0; k < pass->stages; k++) {
+      const ptrdiff_t behind = k * c->reach;
+      work(pass, k, (sn_convolution_part){sample, 1, begin ? begin - behind : behind, end - behind});
+    }
+  }
+}
+
+sn_status sn_convolution_run(sn_convolution *c, ptrdiff_t samples, ptrdiff_t block, const sn_convolution_pass *pass) {
+  const bool sweeps = c->points > block + LANES_MOST && block >= 4 * pass->stages * c->reach;
+  for (ptrdiff_t s = 0; s < samples && sweeps; s++) sweep(c, s, block, pass);
+  for (int k = 0; k < pass->stages; k++) {
+    const ptrdiff_t left = sweeps ? k * c->reach : c->points;
+    ptrdiff_t rows;
+    double *input = k ? pass->output(pass->context, k - 1, &rows) : NULL;
+    if (input) SN_TRY(sn_convolution_fill_halos(c, samples * rows, input));
+    work(pass, k, (sn_convolution_part){0, samples, 0, left});
+    if (sweeps) work(pass, k, (sn_convolution_part){0, samples, c->points - left, c->points});
+  }
+  return SN_OK;
 }

@@ -84,6 +84,7 @@ static double moved_product(const network_case *c, const fixture *x, const passe
                             double step) {
   double *values = sn_parameters_values(x->parameters), *f = new_doubles(p->size);
   for (ptrdiff_t k = 0; k < sn_parameters_size(x->parameters); k++) values[k] += step * along[k];
+  sn_network_update(x->network);
   assert_ok(sn_network_forward(x->network, x->share.count, p->u, f, NULL));
   const double product = world_dot(p->size, p->bar, f);
   fill_parameters(c, x);

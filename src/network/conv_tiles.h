@@ -1,0 +1,131 @@
+/*
+ * The innermost loops of convolutions, for numbers taken some at a time. Included by conv_kernel.c for each width,
+ * which defines
+ *
+ *   LANES      how many
+ *   VECTOR     the type that holds them, wherever they are in memory
+ *   OF(name)   the name of a function of this width
+ *
+ * Sums stay in registers, so many at once that every load serves several of them and the latency of a multiply-add is
+ * hidden. The shapes of tiles are constants where these functions are called, which inline them.
+ */
+
+static inline double OF(sum_lanes)(VECTOR value) {
+  double lane[LANES];
+  *(VECTOR *)lane = value;
+  for (int half = LANES / 2; half; half /= 2)
+    for (int k = 0; k < half; k++) lane[k] += lane[k + half];
+  return lane[0];
+}
+
+/* A panel of outputs at vectors * LANES points, those at which the terms' inputs begin: z = bias + sum of the terms. */
+INLINE void OF(tile)(const int outputs, const int vectors, const sn_convolution *c, int terms,
+                     const sn_convolution_term *term, const double *bias, double *z, ptrdiff_t stride) {
+  VECTOR sum[OUTPUTS][TILE_VECTORS];
+  for (int o = 0; o < outputs; o++)
+    for (int v = 0; v < vectors; v++) sum[o][v] = (VECTOR){0} + (bias ? bias[o] : 0);
+  for (int t = 0; t < terms; t++) {
+    const double *restrict weight = term[t].weight, *restrict row = term[t].padded;
+    for (ptrdiff_t i = 0; i < term[t].in; i++, row += c->span)
+      for (const double *x = row; x < row + c->kernel; x++, weight += outputs) {
+        VECTOR value[TILE_VECTORS];
+        for (int v = 0; v < vectors; v++) value[v] = *(const VECTOR *)(x + v * LANES);
+        for (int o = 0; o < outputs; o++)
+          for (int v = 0; v < vectors; v++) sum[o][v] += weight[o] * value[v];
+      }
+  }
+  for (int o = 0; o < outputs; o++)
+    for (int v = 0; v < vectors; v++) *(VECTOR *)(z + o * stride + v * LANES) = sum[o][v];
+}
+
+/* A panel at the points first .. end - 1, at least LANES of them: the last ones may be done twice. */
+INLINE void OF(tiles)(const int outputs, const sn_convolution *c, int terms, const sn_convolution_term *from,
+                      const double *bias, ptrdiff_t first, ptrdiff_t end, double *z, ptrdiff_t stride) {
+  for (ptrdiff_t j = first, done; j < end; j += done) {
+    sn_convolution_term term[SN_CONVOLUTION_TERMS];
+    done = end - j >= TILE_VECTORS * LANES ? TILE_VECTORS * LANES : LANES;
+    if (j > end - done) j = end - done;
+    for (int t = 0; t < terms; t++) {
+      term[t] = from[t];
+      term[t].padded += j;
+    }
+    if (done > LANES)
+      OF(tile)(outputs, TILE_VECTORS, c, terms, term, bias, z + j, stride);
+    else
+      OF(tile)(outputs, 1, c, terms, term, bias, z + j, stride);
+  }
+}
+
+#define TILES(outputs)                                               \
+  case outputs:                                                      \
+    OF(tiles)(outputs, c, terms, term, bias, first, end, z, stride); \
+    break
+
+static void OF(panel)(ptrdiff_t outputs, const sn_convolution *c, int terms, const sn_convolution_term *term,
+                      const double *bias, ptrdiff_t first, ptrdiff_t end, double *z, ptrdiff_t stride) {
+  switch (outputs) {
+    TILES(1);
+    TILES(2);
+    TILES(3);
+    TILES(4);
+    TILES(5);
+    TILES(6);
+  }
+}
+
+#undef TILES
+
+/* sum (outputs, taps) += delta, of which numbers are left out where keep is 0, times the input from each tap on. */
+INLINE void OF(correlate)(const int outputs, const int taps, const double *delta, ptrdiff_t delta_row, const double *x,
+                          const VECTOR *keep, VECTOR sum[BARS][TAPS]) {
+  VECTOR own[BARS];
+  for (int o = 0; o < outputs; o++) {
+    own[o] = *(const VECTOR *)(delta + o * delta_row);
+    if (keep) own[o] *= *keep;
+  }
+  for (int k = 0; k < taps; k++) {
+    const VECTOR value = *(const VECTOR *)(x + k);
+    for (int o = 0; o < outputs; o++) sum[o][k] += own[o] * value;
+  }
+}
+
+/* A panel of delta and some taps of one input, of the piece: gradient (outputs, `stride` apart; taps) += their sums. */
+INLINE void OF(correlation)(const int outputs, const int taps, const sn_convolution_piece *p, const double *delta,
+                            const double *x, double *gradient, ptrdiff_t stride) {
+  const ptrdiff_t whole = p->points / LANES * LANES, again = p->points - LANES;
+  VECTOR sum[BARS][TAPS], keep;
+  for (int lane = 0; lane < LANES; lane++) ((double *)&keep)[lane] = again + lane >= whole;
+  for (int o = 0; o < outputs; o++)
+    for (int k = 0; k < taps; k++) sum[o][k] = (VECTOR){0};
+  for (ptrdiff_t s = 0; s < p->samples; s++, delta += p->delta_sample, x += p->input_sample) {
+    for (ptrdiff_t j = 0; j < whole; j += LANES)
+      OF(correlate)(outputs, taps, delta + j, p->delta_row, x + j, NULL, sum);
+    if (whole < p->points) OF(correlate)(outputs, taps, delta + again, p->delta_row, x + again, &keep, sum);
+  }
+  for (int o = 0; o < outputs; o++)
+    for (int k = 0; k < taps; k++) gradient[o * stride + k] += OF(sum_lanes)(sum[o][k]);
+}
+
+#define CORRELATION(outputs, taps)                                 \
+  case 8 * (outputs) + (taps):                                     \
+    OF(correlation)(outputs, taps, p, delta, x, gradient, stride); \
+    break
+#define CORRELATIONS(taps) \
+  CORRELATION(1, taps);    \
+  CORRELATION(2, taps);    \
+  CORRELATION(3, taps);    \
+  CORRELATION(4, taps)
+
+static void OF(correlate_panel)(ptrdiff_t outputs, ptrdiff_t taps, const sn_convolution_piece *p, const double *delta,
+                                const double *x, double *gradient, ptrdiff_t stride) {
+  switch (8 * outputs + taps) {
+    CORRELATIONS(1);
+    CORRELATIONS(2);
+    CORRELATIONS(3);
+    CORRELATIONS(4);
+    CORRELATIONS(5);
+  }
+}
+
+#undef CORRELATION
+#undef CORRELATIONS
