@@ -27,7 +27,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import model
 
 HERE = pathlib.Path(__file__).resolve().parent
-STEPS = {"generate": ["generate_step"], "train": ["train_iteration", "reduction", "halo"], "solve": ["solve_fft"],
+STEPS = {"generate": ["generate_step"], "train": ["train_iteration", "reduction", "halo"], "solve": ["solve_fft", "solve_local", "solve_banded"],
          "io": ["write_trajectory", "write_checkpoint"]}
 REGIONS = {"halo": ("halo exchange",), "fft": ("FFT", "redistribution"), "solve": ("implicit solve",),
            "reduction": ("reduction",), "io": ("writing",)}
@@ -271,7 +271,7 @@ def plot(root, table, kind):
         efficient.legend()
         bottom = [0.0] * len(rows)
         for share in REGIONS:
-            if name == "solve_fft" and share == "solve":
+            if name.startswith("solve") and share == "solve":
                 continue  # all of it
             height = [row[share] for row in rows]
             parts.bar(range(len(rows)), height, bottom=bottom, label=share)
@@ -295,6 +295,35 @@ def report(options):
 
 # The model further on
 
+def measured(directory, name):
+    """Median seconds of a step in a study; NaN where it was not measured."""
+    found = [float(row["seconds_median"]) for path in directory.glob("*/*/benchmark.csv") for row in model.read_rows(path)
+             if row["name"] == name]
+    return statistics.median(found) if found else math.nan
+
+
+def curves(config, points, every, machines, alone):
+    """(label, seconds on so many ranks, messages, bytes) of the generator and of a solve, each by its ways."""
+    size = (f"grid.points={points}", f"grid.length={points * 22 / 64!r}", "train.batch=1")
+    splits = [(count, count) for count in every]
+    ways = {name: costs_of(config, splits, (*size, f"generate.transform={transform}"))
+            for name, transform in (("global", "global"), ("local", "auto"))}
+    for label, step, way in (("generator step, global", "generate_step", "global"),
+                             ("generator step, local", "generate_step", "local"),
+                             ("fft solve", "solve_fft", "local"), ("local solve", "solve_local", "local")):
+        costs = [ways[way][step, count, count] for count in every]
+        yield label, [model.seconds(cost, machines[count > 1]) for count, cost in zip(every, costs)], costs
+    # The band solver: its time on one rank, and messages that wait for one another (docs/performance.md).
+    first = measured(alone, "solve_banded") * points / base_points(config)
+    waits = [6 * math.log2(count) for count in every]
+    yield ("banded solve", [first / count + wait * machines[True]["latencies"] for count, wait in zip(every, waits)],
+           [{"messages": wait, "bytes": math.nan} for wait in waits])
+
+
+def base_points(config):
+    return int(parameters_of(config, ("grid.points",))["grid.points"])
+
+
 def draw(options):
     """Seconds and efficiency to many ranks, from the figures of the machine at two."""
     root = pathlib.Path(options.directory)
@@ -303,27 +332,26 @@ def draw(options):
         die(f"draw wants the machine on one rank and on two in space ({alone}, {pair}): run --ranks 1,2 --space all")
     machines = {False: model.machine_of(alone), True: model.machine_of(pair)}
     plt = figure()
-    picture, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+    picture, axes = plt.subplots(2, len(options.points), figsize=(4.6 * len(options.points), 6.4), layout="constrained",
+                                 squeeze=False, sharex=True)
     lines = ["name,points,ranks,seconds,efficiency,messages,bytes"]
     config = next(alone.glob("*/*/benchmark.yaml"))
     every = [2**k for k in range(int(math.log2(options.ranks)) + 1)]
-    for points in options.points:
-        costs = costs_of(config, [(count, count) for count in every], (f"grid.points={points}", "train.batch=1"))
-        for name, style in (("generate_step", "-"), ("solve_fft", "--")):
-            times = [model.seconds(costs[name, count, count], machines[count > 1]) for count in every]
-            # With more ranks than rows or columns the line ends.
-            times = list(itertools.takewhile(lambda time: not math.isnan(time), times))
+    for (time, efficient), points in zip(axes.T, options.points):
+        for name, times, costs in curves(config, points, every, machines, alone):
+            # With more ranks than rows or columns, or blocks shorter than an overlap, the line ends.
+            times = list(itertools.takewhile(lambda one: not math.isnan(one), times))
             ranks = every[:len(times)]
-            for count, time in zip(ranks, times):
-                sent = costs[name, count, count]
-                lines.append(f"{name},{points},{count},{time:.6g},{times[0] / time / count:.4g},"
-                             f"{sent['messages']:.0f},{sent['bytes']:.0f}")
-            label = f"{name}, N = 2^{math.log2(points):g}"
-            axes[0].loglog(ranks, times, style, label=label)
-            axes[1].loglog(ranks, [times[0] / time / count for count, time in zip(ranks, times)], style)
-    axes[0].set(xlabel="ranks in space", ylabel="seconds")
-    axes[1].set(xlabel="ranks in space", ylabel="efficiency")
-    axes[0].legend()
+            efficiency = [times[0] / one / count for count, one in zip(ranks, times)]
+            lines += [f"{name},{points},{count},{one:.6g},{share:.4g},{sent['messages']:.6g},{sent['bytes']:.6g}"
+                      for count, one, share, sent in zip(ranks, times, efficiency, costs)]
+            style = "-" if name.startswith("generator") else "--"
+            time.loglog(ranks, times, style, label=name)
+            efficient.semilogx(ranks, efficiency, style)
+        time.set(title=f"N = $2^{{{math.log2(points):g}}}$", ylabel="seconds")
+        efficient.set(xlabel="ranks in space", ylabel="efficiency", ylim=(0, 3.2))
+        efficient.axhline(1, color="0.7", lw=0.8)
+    axes[0][0].legend()
     for suffix in ("png", "pdf"):
         picture.savefig(root / f"model.{suffix}", dpi=150)
     (root / "model.csv").write_text("\n".join(lines) + "\n", encoding="utf8")
