@@ -140,7 +140,8 @@ class Scale(harness.Case):
 
     def test_check_foresees_any_number_of_ranks(self):
         settings = ["grid.points=1073741824", "grid.length=369098752", "train.batch=1", "generate.members=1",
-                    "generate.transform=global"]
+                    "generate.transform=global", "integrator.subdomains.domain=whole",
+                    "integrator.solver.kind=banded"]
         words = ["--ranks", "4096", *(word for setting in settings for word in ("--set", setting))]
         before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
         out, _ = self.sinode("check", *words, "--set", "model.nonlinear.kind=conv", space=4096)
