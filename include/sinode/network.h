@@ -131,7 +131,10 @@ const char *sn_network_set_layers(sn_network_shape *shape, int layers, const ptr
 SN_MUST_CHECK sn_status sn_network_create(const sn_grid *grid, const sn_network_shape *shape, ptrdiff_t samples,
                                           sn_parameters *parameters, sn_network **out);
 void sn_network_destroy(sn_network **network);
-/* Takes note that the parameters' values have changed. Local. */
+/*
+ * Takes note that the parameters' values have changed, of which convolutions and networks in single precision keep
+ * copies: due before the next pass. Local.
+ */
 void sn_network_update(sn_network *network);
 
 const sn_network_shape *sn_network_get_shape(const sn_network *network);

@@ -24,6 +24,7 @@ typedef enum {
   SN_TIME_REDISTRIBUTE, /* redistribution between layouts */
   SN_TIME_REDUCE,       /* reductions over space ranks and replicas */
   SN_TIME_OPTIMIZER,
+  SN_TIME_NORMAL, /* normal equations: their sums, factorization and solution */
   SN_TIME_VALIDATION,
   SN_TIME_BASELINES,
   SN_TIME_READ,

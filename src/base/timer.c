@@ -21,14 +21,23 @@ struct sn_timer {
 };
 
 static const char *const names[SN_TIME_REGIONS] = {
-    [SN_TIME_SETUP] = "set-up",          [SN_TIME_STEP] = "ETDRK4 step",
-    [SN_TIME_FORWARD] = "forward",       [SN_TIME_BACKWARD] = "adjoint",
-    [SN_TIME_NETWORK] = "network",       [SN_TIME_SOLVE] = "implicit solve",
-    [SN_TIME_FACTOR] = "factorization",  [SN_TIME_FFT] = "FFT",
-    [SN_TIME_HALO] = "halo exchange",    [SN_TIME_REDISTRIBUTE] = "redistribution",
-    [SN_TIME_REDUCE] = "reduction",      [SN_TIME_OPTIMIZER] = "optimizer",
-    [SN_TIME_VALIDATION] = "validation", [SN_TIME_BASELINES] = "baselines",
-    [SN_TIME_READ] = "reading",          [SN_TIME_WRITE] = "writing",
+    [SN_TIME_SETUP] = "set-up",
+    [SN_TIME_STEP] = "ETDRK4 step",
+    [SN_TIME_FORWARD] = "forward",
+    [SN_TIME_BACKWARD] = "adjoint",
+    [SN_TIME_NETWORK] = "network",
+    [SN_TIME_SOLVE] = "implicit solve",
+    [SN_TIME_FACTOR] = "factorization",
+    [SN_TIME_FFT] = "FFT",
+    [SN_TIME_HALO] = "halo exchange",
+    [SN_TIME_REDISTRIBUTE] = "redistribution",
+    [SN_TIME_REDUCE] = "reduction",
+    [SN_TIME_OPTIMIZER] = "optimizer",
+    [SN_TIME_NORMAL] = "normal equations",
+    [SN_TIME_VALIDATION] = "validation",
+    [SN_TIME_BASELINES] = "baselines",
+    [SN_TIME_READ] = "reading",
+    [SN_TIME_WRITE] = "writing",
 };
 
 const char *sn_timer_name(sn_time_region region) { return names[region]; }

@@ -70,7 +70,9 @@ static sn_status find_step(const sn_optimizer *optimizer, marquardt *m, bool *de
   for (ptrdiff_t k = 0; k < m->order; k++) most = fmax(most, diagonal[k]);
   for (ptrdiff_t k = 0; k < m->order; k++)
     m->damping[k] = optimizer->number[MU] * fmax(diagonal[k], most * DBL_EPSILON) + (most > 0 ? 0 : 1);
-  return sn_normal_equations_solve(m->normal, m->damping, m->step, definite);
+  SN_TRY_TIMED(sn_grid_timer(sn_parameters_grid(optimizer->parameters)), SN_TIME_NORMAL,
+               sn_normal_equations_solve(m->normal, m->damping, m->step, definite));
+  return SN_OK;
 }
 
 static void move(sn_optimizer *optimizer, marquardt *m) {

@@ -174,8 +174,10 @@ static sn_status visit_tangents(sn_window_loss *w, ptrdiff_t samples, const sn_g
   const ptrdiff_t count = samples * sn_grid_range(w->grid).count;
   (void)gradient;
   SN_TRY(sn_objective_tangent(w->objective, samples, w->directions, w->thetas, w->tangents, w->residuals, sum));
+  sn_timer_start(sn_grid_timer(w->grid), SN_TIME_NORMAL);
   for (ptrdiff_t k = 0; k < sn_objective_window(w->objective); k++)
     sn_normal_equations_add(normal, count, w->tangents + (k + 1) * w->directions * count, w->residuals + k * count);
+  sn_timer_stop(sn_grid_timer(w->grid), SN_TIME_NORMAL);
   return SN_OK;
 }
 
@@ -183,7 +185,8 @@ sn_status sn_window_loss_normal(sn_window_loss *w, const sn_windows *windows, sn
                                 sn_window_result *result) {
   sn_normal_equations_clear(normal);
   SN_TRY(evaluate_alike(w, windows, NULL, visit_tangents, normal, result));
-  return sn_normal_equations_sum(normal, 1 / result->values);
+  SN_TRY_TIMED(sn_grid_timer(w->grid), SN_TIME_NORMAL, sn_normal_equations_sum(normal, 1 / result->values));
+  return SN_OK;
 }
 
 /*
