@@ -5,6 +5,7 @@
   jobs/scaling/study.py run  my.yaml runs/scaling --ranks 1,64,512 --slurm --account=ACCOUNT --time=10
   jobs/scaling/study.py report runs/scaling                                            again, or of what is there
   jobs/scaling/study.py draw runs/scaling --points 2^20,2^30 --ranks 4096              the model further on
+  jobs/scaling/study.py pair jobs/scaling/long.yaml runs/scaling_pair                  two ranks beside two programs
 
 --space takes splits: ranks that share a replica's grid; "all" is one replica (default: 1,all). --of names what is
 measured: generate, train, solve, io. What study.py does not know goes to sbatch. Weak scaling multiplies the points (and
@@ -293,6 +294,38 @@ def report(options):
     print(f"written: {root}/scaling.csv, scaling.png, scaling.pdf")
 
 
+# Two ranks beside two programs
+
+def pair(options):
+    """What two cores gain in ranks of one run, beside what they gain in two runs that know nothing of each other."""
+    root = pathlib.Path(options.directory)
+    launcher = shlex.split(os.environ.get("SINODE_MPIRUN", "mpirun"))
+    names = options.names.split(",")
+
+    def start(where, ranks):
+        words = [program(), "benchmark", options.config, "--overwrite", "--quiet", "--set", f"run.directory={root / where}",
+                 "--set", f"parallel.space={ranks}", "--set", f"benchmark.only=[{options.names}]"]
+        return subprocess.Popen([*launcher, "-n", str(ranks), *words], stdin=subprocess.DEVNULL)
+
+    found = {}
+    for number in range(options.rounds):
+        for way, ranks in (("alone", (1,)), ("apart", (1, 1)), ("together", (2,))):
+            places = [f"{number}/{way}{k}" for k in range(len(ranks))]
+            running = [start(place, count) for place, count in zip(places, ranks)]
+            if any([process.wait() for process in running]):
+                die(f"a run in {root} failed")
+            for row in (row for place in places for row in model.read_rows(root / place / "benchmark.csv")):
+                if row["name"] in names:
+                    found.setdefault((row["name"], way), []).append(float(row["seconds_median"]))
+    lines = ["name,seconds_1,seconds_2,speedup,speedup_apart"]
+    print(f"{'name':16} {'1 rank, s':>10} {'2 ranks, s':>10} {'speed-up':>8} {'apart':>6}")
+    for name in names:
+        alone, apart, together = (statistics.median(found[name, way]) for way in ("alone", "apart", "together"))
+        lines.append(f"{name},{alone:.6g},{together:.6g},{alone / together:.4g},{2 * alone / apart:.4g}")
+        print(f"{name:16} {alone:10.3e} {together:10.3e} {alone / together:8.2f} {2 * alone / apart:6.2f}")
+    (root / "pair.csv").write_text("\n".join(lines) + "\n", encoding="utf8")
+
+
 # The model further on
 
 def measured(directory, name):
@@ -372,6 +405,11 @@ def main():
     run_.add_argument("--set", action="append", default=[], metavar="section.key=value")
     run_.add_argument("--slurm", action="store_true", help="submit it; options unknown here go to sbatch")
     verbs.add_parser("report", help="table and plot of what is there").add_argument("directory")
+    two = verbs.add_parser("pair", help="two ranks beside two programs of one rank each at the same time, in turn")
+    two.add_argument("config")
+    two.add_argument("directory")
+    two.add_argument("--names", default="generate_step,predict_step,solve_local,train_iteration", help="of steps")
+    two.add_argument("--rounds", type=whole, default=5)
     further = verbs.add_parser("draw", help="the model to many ranks")
     further.add_argument("directory")
     further.add_argument("--points", type=wholes, default=[2**20, 2**30])
@@ -385,7 +423,7 @@ def main():
             parser.error(f"--of knows {', '.join(STEPS)}, not {', '.join(sorted(unknown))}")
         study(options, rest)
     else:
-        {"report": report, "draw": draw}[options.verb](options)
+        {"report": report, "pair": pair, "draw": draw}[options.verb](options)
 
 
 if __name__ == "__main__":
