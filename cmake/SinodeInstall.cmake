@@ -16,14 +16,6 @@ install(FILES ${CMAKE_BINARY_DIR}/sinodeConfig.cmake ${CMAKE_BINARY_DIR}/sinodeC
         DESTINATION ${package})
 
 file(RELATIVE_PATH to_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
-set(SINODE_PRIVATE_LIBRARIES "")
-foreach(name fftw scalapack openblas hdf5)
-  get_target_property(libraries sinode_${name} INTERFACE_LINK_LIBRARIES)
-  list(APPEND SINODE_PRIVATE_LIBRARIES ${libraries})
-endforeach()
-list(REMOVE_DUPLICATES SINODE_PRIVATE_LIBRARIES)
-list(TRANSFORM SINODE_PRIVATE_LIBRARIES PREPEND "-l" REGEX "^[^/-]")
-list(JOIN SINODE_PRIVATE_LIBRARIES " " SINODE_PRIVATE_LIBRARIES)
 configure_file(cmake/sinode.pc.in ${CMAKE_BINARY_DIR}/sinode.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/sinode.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
