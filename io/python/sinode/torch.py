@@ -31,7 +31,8 @@ class _ModuleFunctions(Functions):
         self.module, self.graphs = None, {}
 
     def use(self, module, shape, dtype):
-        """The module to evaluate on states of a shape, and the parameters whose derivatives are wanted."""
+        """The module to evaluate on states of a shape (None: as they come), and the parameters whose derivatives are
+        wanted."""
         self.module, self.shape, self.dtype = module, shape, dtype
         self.wanted = [p for p in module.parameters() if p.requires_grad]
         self.sums = []
@@ -41,16 +42,18 @@ class _ModuleFunctions(Functions):
         return torch.from_numpy(array)
 
     def _evaluate(self, x):
-        y = self.module(x.view(self.shape))
-        if not isinstance(y, torch.Tensor) or y.shape != self.shape:
+        x = x.view(self.shape or x.shape)
+        y = self.module(x)
+        if not isinstance(y, torch.Tensor) or y.shape != x.shape:
             found = tuple(y.shape) if isinstance(y, torch.Tensor) else type(y).__name__
-            raise ValueError(f"the network gave {found} for states of shape {tuple(self.shape)}, expected that shape")
+            raise ValueError(f"the network gave {found} for states of shape {tuple(x.shape)}, expected that shape")
         return y
 
     def forward(self, samples, parameters, u, f, tape, where):
         if not tape:
             with torch.no_grad():
-                f.view(self.shape).copy_(self._evaluate(u.to(self.dtype)))
+                y = self._evaluate(u.to(self.dtype))
+            f.view(y.shape).copy_(y)
             return
         # The library keeps a stage's value in front of its tape; elsewhere it is in an array that is used again.
         kept = 0 <= tape - (where + 8 * u.numel()) < 64
@@ -58,7 +61,7 @@ class _ModuleFunctions(Functions):
             x = (u if kept or self.dtype != u.dtype else u.clone()).to(self.dtype).detach().requires_grad_()
             y = self._evaluate(x)
         self.graphs[tape] = x, y
-        f.view(self.shape).copy_(y.detach())
+        f.view(y.shape).copy_(y.detach())
 
     def backward(self, parameters, u, tape, f_bar, u_bar, gradient):
         x, y = self.graphs[tape][:2]
@@ -68,11 +71,12 @@ class _ModuleFunctions(Functions):
             return
         wanted = [] if gradient is None else self.wanted
         # Implicit schemes ask several times.
-        bars = torch.autograd.grad(y, [x, *wanted], f_bar.view(self.shape).to(y.dtype), retain_graph=True,
+        bars = torch.autograd.grad(y, [x, *wanted], f_bar.view(y.shape).to(y.dtype), retain_graph=True,
                                    allow_unused=True)
         if u_bar is not None:
             u_bar.zero_() if bars[0] is None else u_bar.copy_(bars[0].view(u_bar.shape))
-        self._add(wanted, bars[1:])
+        if wanted:
+            self._add(wanted, bars[1:])
 
     def _add(self, wanted, bars):
         """To the sums, out of place: bars may share memory with each other or with a graph."""
@@ -90,7 +94,7 @@ class _ModuleFunctions(Functions):
         if du is None or not y.requires_grad or dual[1] is None or not dual[1].requires_grad:
             df.zero_()
             return
-        df.view(self.shape).copy_(
+        df.view(x.shape).copy_(
             torch.autograd.grad(dual[1], dual[0], du.view(x.shape).to(x.dtype), retain_graph=True)[0])
 
 
@@ -138,6 +142,15 @@ class _Engine:
         """Lets go of what belongs to a call."""
         self.functions.module = None
         self.functions.graphs.clear()
+
+
+def as_model(network, points, length=1.0, linear="ks", samples=1):
+    """A sinode.Model whose network is a module, for sinode.Integrator: rollouts and tangents (jvp) in numpy, as Lyapunov
+    exponents take them. The module is called with (samples, points) in float64. vjp gives no
+    derivatives by the module's parameters: odeint_imex does."""
+    functions = _ModuleFunctions(points)
+    functions.use(network, None, torch.float64)
+    return Model.with_functions(Grid(points), length, linear, functions, False, samples)
 
 
 def _pointer(tensor):
