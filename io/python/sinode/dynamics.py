@@ -1,4 +1,6 @@
 """Models du/dt = -F(u) + A u, in this process or over the ranks of an mpi4py communicator."""
+from __future__ import annotations
+
 import collections.abc
 import json
 import os
@@ -27,7 +29,7 @@ def to_yaml(config):
 class Grid(Handle):
     """Periodic points over the ranks of comm: `space` of them share the points, the rest are replicas of these."""
 
-    def __init__(self, points, comm=None, space=None):
+    def __init__(self, points: int, comm=None, space: int | None = None):
         _, library = load()
         self.comm = comm
         super().__init__("grid", library.sinode_grid_create, communicator(comm), space or size_of(comm), points)
@@ -72,7 +74,8 @@ class Model:
     A call is collective over comm. Errors: sinode.Error, TypeError, ValueError, and what a network raises.
     """
 
-    def __init__(self, points, length, linear="ks", network=None, trainable=False, samples=1, comm=None, space=None):
+    def __init__(self, points: int, length: float, linear: str | np.ndarray = "ks", network: Network | None = None,
+                 trainable: bool = False, samples: int = 1, comm=None, space: int | None = None):
         if network is not None and not isinstance(network, Network):
             raise TypeError(f"network is {network!r}, expected a sinode.Network; PyTorch's are for sinode.torch")
         functions = None
@@ -104,7 +107,8 @@ class Model:
         return model
 
     @classmethod
-    def from_config(cls, config, file=None, samples=1, comm=None):
+    def from_config(cls, config: collections.abc.Mapping, file: str | os.PathLike | None = None, samples: int = 1,
+                    comm=None) -> Model:
         """The model of the sections grid, model, parallel and run.seed of a dict with the keys of the parameter file,
         with its first values, or those of a model or checkpoint file."""
         ffi, library = load()
@@ -113,7 +117,7 @@ class Model:
                          ffi.NULL if file is None else os.fspath(file).encode(), samples)
 
     @classmethod
-    def from_file(cls, path, samples=1, comm=None, space=None):
+    def from_file(cls, path: str | os.PathLike, samples: int = 1, comm=None, space: int | None = None) -> Model:
         """The model in a model or checkpoint file."""
         _, library = load()
         return cls._from(comm, library.sinode_model_from_file, communicator(comm), os.fspath(path).encode(),
@@ -154,12 +158,12 @@ class Model:
                 found[name] = part.reshape(*vector.shape[:-1], *shape)
         return found
 
-    def update(self):
+    def update(self) -> None:
         """Takes note that parameters were changed."""
         _, library = load()
         check(library.sinode_model_update(self.handle.pointer))
 
-    def rhs(self, u):
+    def rhs(self, u: np.ndarray) -> np.ndarray:
         """-F(u) + A u of states (..., local points)."""
         _, library = load()
         states = as_double("u", u)

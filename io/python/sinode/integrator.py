@@ -1,14 +1,18 @@
 """Time integration of a model with the exact derivatives of what was computed."""
+from __future__ import annotations
+
 import functools
 import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from .dynamics import Model
 from .library import Handle, address, as_double, check, load
 
 
 @functools.lru_cache(maxsize=None)
-def schemes():
+def schemes() -> tuple[str, ...]:
     """The names of the schemes: IMEX, explicit, adaptive and implicit ones."""
     ffi, library = load()
     names = []
@@ -17,11 +21,21 @@ def schemes():
     return tuple(names)
 
 
+def times_of(times, dt):
+    """Times, those that were asked for last among them."""
+    times = as_double("times", times)
+    return _times_of(times.tobytes(), times.shape, dt)
+
+
+@functools.lru_cache(maxsize=16)
+def _times_of(values, shape, dt):
+    return Times(np.frombuffer(values).reshape(shape), dt)
+
+
 class Times:
     """Times at which states are wanted as intervals of the library: equal ones, of which each gap has a number."""
 
     def __init__(self, times, dt):
-        times = as_double("times", times)
         gaps = np.diff(times)
         if times.ndim != 1 or len(times) < 2 or not (np.isfinite(times).all() and (gaps > 0).all()):
             raise ValueError("times must be one row of at least two numbers that increase")
@@ -71,7 +85,8 @@ class Integrator:
     and what a network raises. Neither is for several threads at once; other threads run meanwhile.
     """
 
-    def __init__(self, model, scheme="l2", dt=0.1, solver="auto", storage="auto", **controls):
+    def __init__(self, model: Model, scheme: str = "l2", dt: float = 0.1, solver: str = "auto",
+                 storage: str = "auto", **controls: float):
         self.model, self.scheme, self.dt, self.solver_kind, self.storage_kind = model, scheme, dt, solver, storage
         self.controls = controls
         self._made = {}    # (interval, adjoint, tangent): (most intervals, Handle)
@@ -111,10 +126,10 @@ class Integrator:
         states[0] = flat
         return u0.shape, states
 
-    def forward(self, u0, times, adjoint=False):
+    def forward(self, u0: np.ndarray, times: Sequence[float], adjoint: bool = False) -> np.ndarray:
         """States (len(times), *u0.shape) at times, the first of which is u0's. adjoint: vjp will follow."""
         _, library = load()
-        times = Times(times, self.dt)
+        times = times_of(times, self.dt)
         shape, states = self._states(u0, times)
         self._pass = None
         handle = self.handle(times, adjoint=adjoint)
@@ -124,7 +139,7 @@ class Integrator:
             self._pass = (times, handle, (len(times.index), *shape))
         return times.at(states).reshape(len(times.index), *shape)
 
-    def vjp(self, state_bars, gradient=True):
+    def vjp(self, state_bars: np.ndarray, gradient: bool = True) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Derivatives of a function by u0 and, {name: array}, by the parameters, of those by the states at the times of
         the last forward pass, which was one with adjoint; once for each. Those by the parameters are sums over the
         samples of all ranks; gradient=False: none are wanted."""
@@ -139,12 +154,13 @@ class Integrator:
         named = {} if vector is None else self.model.named(vector, trainable=True)
         return bars[0].reshape(shape[1:]), named
 
-    def jvp(self, u0, times, du0=None, dparameters=None):
+    def jvp(self, u0: np.ndarray, times: Sequence[float], du0: np.ndarray | None = None,
+            dparameters: Mapping[str, np.ndarray] | None = None) -> tuple[np.ndarray, np.ndarray]:
         """States, and their derivatives along directions: du0 (directions, *u0.shape) of u0, dparameters {name:
         (directions, *shape)} of the parameters, whole arrays alike on all ranks; either may be left out. Without the
         first dimension there is one direction, and none in the result (len(times), [directions,] *u0.shape)."""
         _, library = load()
-        times = Times(times, self.dt)
+        times = times_of(times, self.dt)
         shape, states = self._states(u0, times)
         samples, points = states.shape[1:]
         du0 = None if du0 is None else as_double("du0", du0)
@@ -180,9 +196,9 @@ class Integrator:
             blocks[name][...] = np.asarray(value)[None] if one else value
         return vector
 
-    def describe(self, times, adjoint=False):
+    def describe(self, times: Sequence[float], adjoint: bool = False) -> list[str]:
         """One line each on the solver and the storage that passes over these times use."""
         ffi, library = load()
-        pointer = self.handle(Times(times, self.dt), adjoint=adjoint).pointer
+        pointer = self.handle(times_of(times, self.dt), adjoint=adjoint).pointer
         return [ffi.string(text(pointer)).decode()
                 for text in (library.sinode_integrator_solver, library.sinode_integrator_storage)]

@@ -1,4 +1,6 @@
 """Networks of one's own: what the library calls, and what it calls in Python."""
+from __future__ import annotations
+
 import abc
 import weakref
 
@@ -15,17 +17,19 @@ class Network(abc.ABC):
     parameters: {name: array} of first values; {} where there are none.
     """
 
-    parameters = {}
+    parameters: dict[str, np.ndarray] = {}
 
     @abc.abstractmethod
-    def forward(self, u, parameters):
+    def forward(self, u: np.ndarray, parameters: dict[str, np.ndarray]) -> np.ndarray:
         """F(u)."""
 
-    def vjp(self, u, parameters, f_bar):
+    def vjp(self, u: np.ndarray, parameters: dict[str, np.ndarray],
+            f_bar: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """(dF/du)^T f_bar, and {name: this rank's share of (dF/dparameter)^T f_bar}."""
         raise NotImplementedError(f"{type(self).__name__} has no vjp, which backward passes need")
 
-    def jvp(self, u, parameters, du, dparameters):
+    def jvp(self, u: np.ndarray, parameters: dict[str, np.ndarray], du: np.ndarray,
+            dparameters: dict[str, np.ndarray]) -> np.ndarray:
         """(dF/du) du + (dF/dparameters) dparameters, {} for none."""
         raise NotImplementedError(f"{type(self).__name__} has no jvp, which tangents and implicit schemes need")
 

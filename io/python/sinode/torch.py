@@ -8,14 +8,17 @@ backward pass is the exact adjoint of the discrete steps.
 States are integrated in float64 on the CPU; the network is evaluated in the type of u0, as one batch (..., points) for
 each stage, and its derivatives are PyTorch's own.
 """
+from __future__ import annotations
+
 import collections
 import threading
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 
 from .dynamics import Grid, Model
-from .integrator import Integrator, Times
+from .integrator import Integrator, times_of
 from .library import address, check, load
 from .network import Functions
 
@@ -30,11 +33,10 @@ class _ModuleFunctions(Functions):
         super().__init__(points)
         self.module, self.graphs = None, {}
 
-    def use(self, module, shape, dtype):
-        """The module to evaluate on states of a shape (None: as they come), and the parameters whose derivatives are
+    def use(self, module, wanted, shape, dtype):
+        """The module to evaluate on states of a shape (None: as they come), and its parameters whose derivatives are
         wanted."""
-        self.module, self.shape, self.dtype = module, shape, dtype
-        self.wanted = [p for p in module.parameters() if p.requires_grad]
+        self.module, self.wanted, self.shape, self.dtype = module, wanted, shape, dtype
         self.sums = []
         self.graphs.clear()
 
@@ -107,8 +109,8 @@ class _Engine:
         self.integrator = Integrator(self.model, scheme, dt, solver, storage, **controls)
         self.block = next(iter(self.model.parameters.values()), None)  # of the linear part
 
-    def use(self, module, shape, dtype, linear):
-        self.functions.use(module, shape, dtype)
+    def use(self, problem, linear):
+        self.functions.use(problem.module, problem.wanted, problem.shape, problem.dtype)
         if linear is not None and not np.array_equal(self.block.reshape(-1), linear):
             self.block.reshape(-1)[:] = linear
             self.model.update()
@@ -126,8 +128,9 @@ class _Engine:
     def backward(self, bars, times, wants_linear, wants_network):
         """Derivatives by u0, by the linear part and by the parameters of the network; None where not wanted."""
         _, library = load()
-        every = torch.zeros((times.intervals + 1, *bars.shape[1:]), dtype=torch.float64)
-        every[slice(None) if times.even else torch.from_numpy(times.index)] = bars.to(torch.float64)
+        shape = (times.intervals + 1, *bars.shape[1:])
+        every = (torch.empty if times.even else torch.zeros)(shape, dtype=torch.float64)
+        every[... if times.even else torch.from_numpy(times.index)] = bars
         vector = np.empty(max(self.model.size, 1)) if wants_linear or wants_network else None
         handle = self.integrator.handle(times, adjoint=True)
         check(library.sinode_integrator_backward(handle.pointer, bars.shape[1], times.intervals, _pointer(every),
@@ -144,12 +147,13 @@ class _Engine:
         self.functions.graphs.clear()
 
 
-def as_model(network, points, length=1.0, linear="ks", samples=1):
+def as_model(network: torch.nn.Module, points: int, length: float = 1.0, linear: str | np.ndarray = "ks",
+             samples: int = 1) -> Model:
     """A sinode.Model whose network is a module, for sinode.Integrator: rollouts and tangents (jvp) in numpy, as Lyapunov
     exponents take them. The module is called with (samples, points) in float64. vjp gives no
     derivatives by the module's parameters: odeint_imex does."""
     functions = _ModuleFunctions(points)
-    functions.use(network, None, torch.float64)
+    functions.use(network, [], None, torch.float64)
     return Model.with_functions(Grid(points), length, linear, functions, False, samples)
 
 
@@ -191,7 +195,8 @@ class _Problem:
     """What a call of odeint_imex is about, but for the values."""
 
     def __init__(self, module, linear, u0, times, length, scheme, dt, solver, storage, controls):
-        self.module, self.times, self.shape, self.dtype = module, Times(times, dt), u0.shape, u0.dtype
+        self.module, self.times, self.shape, self.dtype = module, times_of(times, dt), u0.shape, u0.dtype
+        self.wanted = [p for p in module.parameters() if p.requires_grad]
         self.linear_kind = linear if isinstance(linear, str) else None
         self.trainable = isinstance(linear, torch.Tensor) and linear.requires_grad
         form = linear if self.linear_kind else (tuple(linear.shape), linear.is_complex())
@@ -206,7 +211,7 @@ class _Problem:
         """(engine, states): a pass with the present values."""
         engine = _pool.take(self.key) or self.make()
         values = None if self.linear_kind else _real(linear.detach()).reshape(-1).numpy()
-        engine.use(self.module, self.shape, self.dtype, values)
+        engine.use(self, values)
         return engine, engine.forward(u0.detach().reshape(self.samples, -1), self.times, adjoint)
 
 
@@ -259,7 +264,9 @@ def _check(u0, linear, times):
     return linear
 
 
-def odeint_imex(network, A, u0, times, scheme="l2", dt=None, solver="auto", storage="auto", length=1.0, **controls):
+def odeint_imex(network: torch.nn.Module, A: str | torch.Tensor, u0: torch.Tensor,
+                times: Sequence[float] | torch.Tensor, scheme: str = "l2", dt: float | None = None, solver: str = "auto",
+                storage: str = "auto", length: float = 1.0, **controls: float) -> torch.Tensor:
     """States of du/dt = -network(u) + A u at times, (len(times), *u0.shape), the first of them u0.
 
     network: a torch.nn.Module, called with states of the shape of u0, (..., points); deterministic, as stages may be
@@ -278,10 +285,9 @@ def odeint_imex(network, A, u0, times, scheme="l2", dt=None, solver="auto", stor
     if dt is None:
         dt = float(np.diff(times).min()) if times.ndim == 1 and len(times) > 1 else 1.0
     problem = _Problem(network, linear, u0, times, float(length), scheme, float(dt), solver, storage, controls)
-    parameters = [p for p in network.parameters() if p.requires_grad]
     given = linear if isinstance(linear, torch.Tensor) else u0.new_empty(0)
-    if torch.is_grad_enabled() and (u0.requires_grad or problem.trainable or parameters):
-        return _Odeint.apply(problem, u0, given, *parameters)
+    if torch.is_grad_enabled() and (u0.requires_grad or problem.trainable or problem.wanted):
+        return _Odeint.apply(problem, u0, given, *problem.wanted)
     engine, states = problem.begin(u0, given, adjoint=False)
     _pool.give(problem.key, engine)
     return states.reshape(-1, *u0.shape).to(u0.dtype)
