@@ -10,7 +10,7 @@
 #include "commands/commands.h"
 #include "run/lock.h"
 #include "sinode/file.h"
-#include "sinode/memory.h"
+#include "sinode/mpi_library.h"
 
 /* Those that a run or a write sets handlers for. */
 static const int signals[] = {SIGTERM, SIGINT, SIGUSR1, SIGUSR2, SIGXCPU, SIGXFSZ};
@@ -57,6 +57,7 @@ sinode_error *sinode_run(const MPI_Comm *world, const char *command, const char 
   MPI_Comm_rank(app.world, &app.rank);
   MPI_Comm_size(app.world, &app.ranks);
   keep(&kept);
+  sn_mpi_library_prepare(); /* in time: the MPI library looks at what is for files when the first is opened */
   sn_status status = sn_collective_status(app.world, prepare(&app, command, config, flags, &found));
   if (!status) status = sn_app_abort_unless_collective(&app, found->run(&app));
   sn_log_destroy(&app.log);
