@@ -10,7 +10,7 @@ which the columns take turns. In microseconds a time step:
 
     sinode    an iteration by odeint_imex: forward, loss, backward, without the optimizer
     rival     the same by rival.py
-    network   the network alone: as many evaluations, their derivatives, the sums of these
+    network   the network and the loss alone: as many evaluations, their derivatives, the sums of these
     steps     the integrator alone, forward and backward, F = 0, from numpy
     door      what is left: sinode - network - steps
 """
@@ -36,6 +36,7 @@ def make_columns(options, window):
     integrator = sinode.Integrator(model, "l2", DT)
     bars = np.random.default_rng(0).normal(size=(window + 1, options.batch, options.points))
     step = rival.make_step(network, options.points, DT)
+    leaf = torch.randn_like(targets, requires_grad=True)
 
     def sinode_iteration():
         network.zero_grad()
@@ -56,6 +57,7 @@ def make_columns(options, window):
         for _ in range(STAGES * window):
             x = initial.clone().requires_grad_()
             kept.append(network(x))
+        torch.nn.functional.mse_loss(leaf, targets).backward()
         for y in reversed(kept):
             y.backward(initial)
 

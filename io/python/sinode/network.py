@@ -34,6 +34,12 @@ class Network(abc.ABC):
         raise NotImplementedError(f"{type(self).__name__} has no jvp, which tangents and implicit schemes need")
 
 
+def _with_addresses(kind):
+    """The type of a function with numbers for pointers, which are passed alike and come cheaper."""
+    arguments = ["uintptr_t" if argument.kind == "pointer" else argument.cname for argument in kind.args]
+    return f"sinode_error *({', '.join(arguments)})"
+
+
 class Functions:
     """The table of functions of a network, as the library wants it. Derived classes evaluate; here is what is common:
     views of the library's arrays, kept by their addresses, and exceptions, which are kept in `raised` for the caller of
@@ -49,9 +55,11 @@ class Functions:
         me = weakref.ref(self)  # the functions live in this object: no cycle, so that all goes at once
 
         def guard(function):
-            def call(*arguments):
+            function = getattr(type(self), function)
+
+            def call(context, *arguments):
                 try:
-                    getattr(me(), function)(*arguments[1:])
+                    function(me(), *arguments)
                 except BaseException as error:  # also KeyboardInterrupt: it goes on where the library was called
                     me().raised.append(error)
                     text = f"the network raised {type(error).__name__}: {error}"
@@ -59,42 +67,45 @@ class Functions:
                 return ffi.NULL
             return call
 
-        declared = ffi.typeof("sinode_network").fields
-        self._functions = {name: ffi.callback(dict(declared)[name].type, guard(f"_{name}"))
-                           for name in ("forward", "backward", "tangent")}
-        self.table = ffi.new("sinode_network *", {"arrays": len(self.shapes), "array": self._arrays,
-                                                  "tape": 0, **self._functions})
-        self._address = lambda pointer, cast=ffi.cast: int(cast("uintptr_t", pointer))
+        declared = {name: dict(ffi.typeof("sinode_network").fields)[name].type
+                    for name in ("forward", "backward", "tangent")}
+        self._functions = {name: ffi.callback(_with_addresses(kind), guard(f"_{name}"))
+                           for name, kind in declared.items()}
+        self.table = ffi.new("sinode_network *", {
+            "arrays": len(self.shapes), "array": self._arrays, "tape": 0,
+            **{name: ffi.cast(kind, self._functions[name]) for name, kind in declared.items()}})
 
-    def array(self, samples, pointer):
-        """(samples, points) at a pointer; None for NULL."""
-        if not pointer:
+    def array(self, samples, address):
+        """(samples, points) at an address; None for 0."""
+        if not address:
             return None
-        key = (self._address(pointer), samples)
-        found = self._views.get(key)
+        found = self._views.get((address, samples))
         if found is None:
-            found = self._views[key] = self.wrap(view(pointer, (samples, self.points)))
+            ffi, _ = load()
+            found = self.wrap(view(ffi.cast("double *", address), (samples, self.points)))
+            self._views[address, samples] = found
         return found
 
     def wrap(self, array):
         return array
 
-    def named(self, pointers):
+    def named(self, address):
         """{name: array} at an array of pointers; {} for NULL."""
-        if not pointers:
+        if not address or not self.shapes:
             return {}
+        ffi, _ = load()
+        pointers = ffi.cast("double **", address)
         return {name: view(pointers[k], shape) for k, (name, shape) in enumerate(self.shapes.items())}
 
     def _forward(self, samples, parameter, u, f, tape):
-        self.forward(samples, self.named(parameter), self.array(samples, u), self.array(samples, f),
-                     self._address(tape), self._address(u))
+        self.forward(samples, self.named(parameter), self.array(samples, u), self.array(samples, f), tape, u)
 
     def _backward(self, samples, parameter, u, tape, f_bar, u_bar, gradient):
-        self.backward(self.named(parameter), self.array(samples, u), self._address(tape), self.array(samples, f_bar),
+        self.backward(self.named(parameter), self.array(samples, u), tape, self.array(samples, f_bar),
                       self.array(samples, u_bar), self.named(gradient) if gradient else None)
 
     def _tangent(self, samples, parameter, u, tape, du, direction, df):
-        self.tangent(self.named(parameter), self.array(samples, u), self._address(tape), self.array(samples, du),
+        self.tangent(self.named(parameter), self.array(samples, u), tape, self.array(samples, du),
                      self.named(direction), self.array(samples, df))
 
 
