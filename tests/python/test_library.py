@@ -2,6 +2,7 @@
 
 SINODE_LIBRARY names the library; SINODE_MPIEXEC, SINODE_PROGRAM as for harness.py. What needs mpi4py is skipped without.
 """
+import gc
 import json
 import os
 import pathlib
@@ -12,6 +13,7 @@ import tempfile
 import threading
 import time
 import unittest
+import weakref
 
 import h5py
 import numpy as np
@@ -141,6 +143,12 @@ class Numbers(unittest.TestCase):
         model.parameters["linear/stencil"][:] = [0, 0, -1, 0, 0]
         model.update()
         np.testing.assert_allclose(model.rhs(np.ones(8)), -1)
+        kept = model.parameters["linear/stencil"]
+        gone = weakref.ref(model)
+        del model
+        gc.collect()
+        self.assertIsNone(gone())
+        np.testing.assert_array_equal(kept, [0, 0, -1, 0, 0])  # the memory is there as long as its views
 
 
 class Commands(unittest.TestCase):

@@ -142,7 +142,7 @@ class Model:
             library.sinode_model_parameter(handle.pointer, index, block)
             shape = tuple(block.count[d] for d in range(block.dimensions))
             self._blocks[ffi.string(block.name).decode()] = (block.offset, shape, block.trainable)
-        values = library.sinode_model_values(handle.pointer)
+        values = ffi.gc(library.sinode_model_values(handle.pointer), lambda _, owner=handle: None)  # lives as long
         self.parameters = self.named(view(values, (self.size,))) if self.size else {}
 
     @property

@@ -37,7 +37,7 @@ class _ModuleFunctions(Functions):
         """The module to evaluate on states of a shape (None: as they come), and its parameters whose derivatives are
         wanted."""
         self.module, self.wanted, self.shape, self.dtype = module, wanted, shape, dtype
-        self.sums = []
+        self.sums, self.terms = [], 0
         self.graphs.clear()
 
     def wrap(self, array):
@@ -81,9 +81,14 @@ class _ModuleFunctions(Functions):
             self._add(wanted, bars[1:])
 
     def _add(self, wanted, bars):
-        """To the sums, out of place: bars may share memory with each other or with a graph."""
+        """To the sums. The first bars may share memory with each other or with a graph: their sum with the second ones is
+        a new tensor, which is then added to in place."""
         bars = [torch.zeros_like(p) if bar is None else bar for p, bar in zip(wanted, bars)]
-        self.sums = torch._foreach_add(self.sums, bars) if self.sums else bars
+        if self.terms > 1:
+            torch._foreach_add_(self.sums, bars)
+        else:
+            self.sums = torch._foreach_add(self.sums, bars) if self.terms else bars
+        self.terms += 1
 
     def tangent(self, parameters, u, tape, du, direction, df):
         """(dF/du) du as the derivative of v -> (dF/du)^T v, which is linear, by v."""
@@ -135,7 +140,7 @@ class _Engine:
         handle = self.integrator.handle(times, adjoint=True)
         check(library.sinode_integrator_backward(handle.pointer, bars.shape[1], times.intervals, _pointer(every),
                                                  address(vector)), self.functions.raised)
-        sums, self.functions.sums = self.functions.sums, []
+        sums, self.functions.sums, self.functions.terms = self.functions.sums, [], 0
         linear = next(iter(self.model.named(vector).values())) if wants_linear else None
         if wants_network and not sums:  # no stage has evaluated the network
             sums = [torch.zeros_like(p) for p in self.functions.wanted]
@@ -188,7 +193,17 @@ class _Pool:
                     del self._idle[first]
 
 
+    def clear(self):
+        with self._lock:
+            self._idle.clear()
+
+
 _pool = _Pool()
+
+
+def release() -> None:
+    """Frees the memory that is kept for calls of odeint_imex like those before."""
+    _pool.clear()
 
 
 class _Problem:
