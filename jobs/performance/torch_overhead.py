@@ -14,6 +14,8 @@ which the columns take turns. In microseconds a time step:
     loss      and in the loss, alone
     steps     the integrator alone, forward and backward, F = 0, from numpy
     door      what is left: sinode - network - loss - steps
+
+Last, the interpreter's share of the door: at 8 points, batch 1, with a network that returns its argument.
 """
 import argparse
 import time
@@ -111,6 +113,22 @@ def measure(columns, rounds):
     return least
 
 
+def interpreter(rounds, window=100):
+    """Seconds a step of a pass and its backward pass in which there is next to nothing to compute or to copy, without
+    PyTorch's own for the network."""
+    points, network = 8, torch.nn.Identity()
+    initial, times = torch.randn(1, points, requires_grad=True), DT * np.arange(window + 1)
+    bars = torch.randn(window + 1, 1, points)
+
+    def passes():
+        states = odeint_imex(network, "ks", initial, times, "l2", DT, length=LENGTH)
+        states.backward(bars)
+
+    inside = Inside(network)
+    least = measure({"sinode": inside.around(passes), "network": inside.take}, rounds)
+    return (least["sinode"] - least["network"]) / window
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name, value in dict(points=64, hidden=200, batch=256, rounds=20).items():
@@ -127,6 +145,7 @@ def main():
         door = least["sinode"] - least["network"] - least["loss"] - least["steps"]
         print(f"{window:6}" + "".join(f"{value:10.0f}" for value in (*least.values(), door)) +
               f"{least['rival'] / least['sinode']:15.2f}", flush=True)
+    print(f"interpreter: {1e6 * interpreter(options.rounds):.0f} a step")
 
 
 if __name__ == "__main__":

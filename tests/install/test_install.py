@@ -1,4 +1,5 @@
 """An installation, made with cmake --install and then moved elsewhere, as others use it."""
+import importlib.util
 import os
 import pathlib
 import re
@@ -79,6 +80,17 @@ class Install(unittest.TestCase):
                  "print(sinode.Integrator(model, dt=0.1).forward(numpy.ones(16), [0, 0.1])[1, 0], sinode.__file__)"
         out = self.call(sys.executable, "-c", script, PYTHONPATH=self.prefix / "share/sinode/python")
         self.assertEqual(out.split(), ["1.0", str(self.prefix / "share/sinode/python/sinode/__init__.py")])
+
+    @unittest.skipUnless(importlib.util.find_spec("pip") and importlib.util.find_spec("setuptools"), "there is no pip")
+    def test_python_package_by_pip(self):
+        tree = self.folder / "checkout"  # as a wheel is built in the tree
+        shutil.copytree(ROOT / "io/python", tree / "io/python")
+        shutil.copytree(ROOT / "include", tree / "include")
+        self.call(sys.executable, "-m", "pip", "install", "--no-build-isolation", "--no-deps", "--no-index", "--target",
+                  self.folder / "site", tree / "io/python")
+        out = self.call(sys.executable, "-c", "import sinode; print(sinode.__file__, 'l2' in sinode.schemes())",
+                        PYTHONPATH=self.folder / "site", SINODE_LIBRARY=self.prefix / "lib/libsinode.so")
+        self.assertEqual(out.split(), [str(self.folder / "site/sinode/__init__.py"), "True"])
 
     def test_selftest(self):
         for ranks in (1, 2, 3, 4):
