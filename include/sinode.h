@@ -171,6 +171,11 @@ SINODE_MUST_CHECK sinode_error *sinode_model_from_config(const MPI_Comm *world, 
 /* The model in a model or checkpoint file, on the grid it says. Collective over world. */
 SINODE_MUST_CHECK sinode_error *sinode_model_from_file(const MPI_Comm *world, const char *path, int space,
                                                        ptrdiff_t samples, sinode_model **out);
+
+/* A model file, which appears whole or not at all and replaces one of that name. Collective. Error: the file cannot be
+ * written; a network of the caller's own, or a symbol, of which files know nothing. */
+SINODE_MUST_CHECK sinode_error *sinode_model_write(const sinode_model *model, const char *path);
+
 void sinode_model_destroy(sinode_model **model);
 
 const sinode_grid *sinode_model_grid(const sinode_model *model);

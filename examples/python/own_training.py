@@ -2,7 +2,7 @@
 """A training loop of one's own: windows of data, the gradient by the integrator's adjoint, Adam in numpy, the loss curve
 as a figure. No PyTorch: the network is sinode's.
 
-    own_training.py [--iterations 400] [--window 4] [--out own_training.png]
+    own_training.py [--iterations 400] [--window 4] [--out own_training.png] [--model own_training.h5]
 """
 import argparse
 
@@ -18,6 +18,7 @@ parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
 parser.add_argument("--iterations", type=int, default=400)
 parser.add_argument("--window", type=int, default=4, help="steps of data that a loss spans")
 parser.add_argument("--out", default="own_training.png")
+parser.add_argument("--model", default="own_training.h5", help="for sinode predict")
 options = parser.parse_args()
 
 points, length, dt, batch = 64, 22.0, 0.2, 32
@@ -50,6 +51,7 @@ for iteration in range(1, options.iterations + 1):
     if iteration % 100 == 0 or iteration == options.iterations:
         print(f"iteration {iteration}: loss {losses[-1]:.3e}", flush=True)
 
+model.write(options.model, overwrite=True)
 figure, axes = pyplot.subplots(layout="constrained")
 axes.semilogy(range(1, len(losses) + 1), losses)
 axes.set(xlabel="iteration", ylabel="mean square error")

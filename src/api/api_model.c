@@ -1,11 +1,13 @@
 /* Models of sinode.h: of a caller's description, of parameters, of files. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "api.h"
 #include "run/model_setup.h"
 #include "sinode/memory.h"
 #include "sinode/model_file.h"
+#include "sinode/mpi_library.h"
 
 static sn_status refuse_coefficients(const sinode_linear *linear, ptrdiff_t expected) {
   return SN_ERROR_ALL(SN_ERROR_USAGE, "a linear part of kind %s has %td coefficients, but must have %td", linear->kind,
@@ -135,6 +137,30 @@ sinode_error *sinode_model_from_file(const MPI_Comm *world, const char *path, in
     app.config.parallel.space = space;
   }
   return finish(&app, status, path, samples, out);
+}
+
+static sn_status write(const sinode_model *model, const char *path) {
+  const sn_grid *grid = model->grid->grid;
+  const sn_network_kind network = sn_network_get_shape(sn_model_network(model->model))->kind;
+  const sn_linear_kind linear = sn_linear_get_kind(sn_model_linear(model->model));
+  if (network == SN_NETWORK_SHELL || linear == SN_LINEAR_SYMBOL)
+    return SN_ERROR_ALL(SN_ERROR_USAGE, "%s: files know no %s; keep its parameters otherwise", path,
+                        network == SN_NETWORK_SHELL ? "network of a program's own" : "linear part of kind symbol");
+  sn_app app = {.world = sn_grid_world(grid)};
+  char config[128];
+  app.config.grid.points = sn_grid_points(grid);
+  app.config.grid.length = sinode_model_length(model);
+  snprintf(config, sizeof config, "grid: {points: %td, length: %.17g}\n", app.config.grid.points,
+           app.config.grid.length);
+  const sn_model_description description = sn_setup_describe(&app, model->model);
+  const sn_provenance provenance = {.title = "semi-implicit neural ODE", .config = config, .command_line = "libsinode"};
+  sn_parameters *parameters = sn_model_parameters(model->model);
+  return sn_model_file_write(grid, path, &description, parameters, sn_parameters_values(parameters), &provenance);
+}
+
+sinode_error *sinode_model_write(const sinode_model *model, const char *path) {
+  sn_mpi_library_prepare(); /* as for commands, in api_run.c */
+  return api_error(sn_collective_status(sn_grid_world(model->grid->grid), write(model, path)));
 }
 
 void sinode_model_destroy(sinode_model **model) { api_model_free(model); }

@@ -171,6 +171,15 @@ class Commands(unittest.TestCase):
             with self.assertRaisesRegex(sinode.UsageError, "unknown key 'train.epoch'; did you mean train.epochs"):
                 sinode.train({**config, "train": {"epoch": 3}})
             model = sinode.Model.from_file(folder / "run/best.h5")
+            model.parameters["nonlinear/layer_1/bias"][:] = 0.25
+            model.update()
+            model.write(folder / "mine.h5")
+            again = sinode.Model.from_file(folder / "mine.h5")
+            for name, value in model.parameters.items():
+                np.testing.assert_array_equal(again.parameters[name], value)
+            with self.assertRaisesRegex(sinode.FileError, "mine.h5: is there already"):
+                model.write(folder / "mine.h5")
+            sinode.predict({**config, "predict": {**config["predict"], "model": folder / "mine.h5"}}, overwrite=True)
             self.assertEqual(model.parameters["nonlinear/layer_0/weight"].shape, (8, 16))
 
 
@@ -216,6 +225,8 @@ class Errors(unittest.TestCase):
                  lambda: sinode.Integrator(model, "euler").forward(np.random.default_rng(0).normal(size=16), [0, 100])),
                 (sinode.FileError, "nowhere.h5: cannot be read", lambda: sinode.Model.from_file("nowhere.h5")),
                 (sinode.UsageError, "a stencil has 4 coefficients", lambda: sinode.Model(16, 22.0, np.ones(4))),
+                (sinode.UsageError, "x.h5: files know no network of a program's own",
+                 lambda: sinode.Model(16, 22.0, network=Quadratic()).write("x.h5")),
                 (TypeError, "communicator of mpi4py", lambda: sinode.Model(16, 22.0, comm=3)),
                 (RuntimeError, "must follow a forward pass", lambda: sinode.Integrator(model).vjp(np.ones((2, 16))))):
             with self.subTest(text=text), self.assertRaisesRegex(error, text):

@@ -7,6 +7,7 @@ import os
 
 import numpy as np
 
+from .errors import FileError
 from .library import Handle, address, as_double, check, communicator, load, size_of, view
 from .network import Network, NumpyFunctions
 
@@ -162,6 +163,18 @@ class Model:
         """Takes note that parameters were changed."""
         _, library = load()
         check(library.sinode_model_update(self.handle.pointer))
+
+    def write(self, path: str | os.PathLike, overwrite: bool = False) -> None:
+        """A model file, for the program and from_file. Not of a network of one's own, nor of a symbol."""
+        _, library = load()
+        taken = 0
+        if size_of(self.grid.comm) == 1 or self.grid.comm.rank == 0:
+            taken = os.path.exists(path) and not overwrite
+        if size_of(self.grid.comm) > 1:
+            taken = self.grid.comm.bcast(taken)
+        if taken:
+            raise FileError(f"{os.fspath(path)}: is there already; choose another name, or overwrite=True")
+        check(library.sinode_model_write(self.handle.pointer, os.fspath(path).encode()))
 
     def rhs(self, u: np.ndarray) -> np.ndarray:
         """-F(u) + A u of states (..., local points)."""
