@@ -13,6 +13,7 @@ CMAKE, MPICC, MPIEXEC, BUILD = (os.environ[f"SINODE_{name}"] for name in ("CMAKE
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples/own_network"
 LMOD = pathlib.Path("/usr/share/lmod/lmod/libexec/lmod")
+loads_library = unittest.skipIf(os.environ.get("SINODE_SANITIZED") == "ON", "programs would have to load sanitizers first")
 STRICT = ("-std=c17", "-D_XOPEN_SOURCE=700", "-Wall", "-Wextra", "-Werror")
 
 
@@ -33,8 +34,9 @@ class Install(unittest.TestCase):
     @classmethod
     def call(cls, *command, status=0, folder=None, **variables):
         """Output of a command that must end with a status."""
+        environment = {**os.environ, **{name: str(value) for name, value in variables.items()}}
         found = subprocess.run([str(word) for word in command], cwd=folder or cls.folder, capture_output=True, text=True,
-                               timeout=240, env={**os.environ, **{name: str(value) for name, value in variables.items()}}, stdin=subprocess.DEVNULL, check=False)
+                               timeout=240, env=environment, stdin=subprocess.DEVNULL, check=False)
         assert found.returncode == status, f"{command}: {found.returncode}\n{found.stdout}{found.stderr}"
         return found.stdout + found.stderr
 
@@ -49,6 +51,7 @@ class Install(unittest.TestCase):
             self.assertAlmostEqual((right - left) / 2, expected, delta=0.01 * expected)
             self.assertAlmostEqual(left + middle + right, 0, delta=0.01 * expected)
 
+    @loads_library
     def test_cmake_package(self):
         build = self.folder / "by_cmake"
         self.call(CMAKE, "-S", EXAMPLE, "-B", build, f"-DCMAKE_PREFIX_PATH={self.prefix}",
@@ -56,6 +59,7 @@ class Install(unittest.TestCase):
         self.call(CMAKE, "--build", build)
         self.check_example(build / "own_network")
 
+    @loads_library
     def test_pkg_config(self):
         flags = self.call("pkg-config", "--cflags", "--libs", "sinode",
                           PKG_CONFIG_PATH=f"{self.prefix}/lib/pkgconfig").split()
@@ -74,6 +78,7 @@ class Install(unittest.TestCase):
             source.write_text("#include <sinode.h>\n")
             self.call(MPICC, *standard, "-fsyntax-only", f"-I{self.prefix}/include", source)
 
+    @loads_library
     def test_python_package(self):
         """From the tree that was moved, in an interpreter that knows no other sinode."""
         script = "import sinode, numpy; model = sinode.Model(16, 22.0); " \
@@ -81,6 +86,7 @@ class Install(unittest.TestCase):
         out = self.call(sys.executable, "-c", script, PYTHONPATH=self.prefix / "share/sinode/python")
         self.assertEqual(out.split(), ["1.0", str(self.prefix / "share/sinode/python/sinode/__init__.py")])
 
+    @loads_library
     @unittest.skipUnless(importlib.util.find_spec("pip") and importlib.util.find_spec("setuptools"), "there is no pip")
     def test_python_package_by_pip(self):
         tree = self.folder / "checkout"  # as a wheel is built in the tree
