@@ -283,19 +283,22 @@ model = sinode.Model(16, 22.0, taps, Network(), trainable=True, samples=2, comm=
 u0 = np.random.default_rng(3).normal(size=(4, 16))
 mine = slice(2 * model.grid.replica, 2 * model.grid.replica + 2) if model.grid.replicas > 1 else slice(0, 2)
 integrator = sinode.Integrator(model, "ars222", 0.1)
+raised = None
 try:
-    parts = [integrator.forward(u0[own, model.grid.own], [0, 0.2, 0.4], adjoint=True)
-             for own in ([mine] if model.grid.replicas > 1 else [slice(0, 2)])]
+    states = integrator.forward(u0[mine, model.grid.own], [0, 0.2, 0.4], adjoint=True)
 except (KeyError, sinode.RunError) as error:
-    print(json.dumps([comm.rank, type(error).__name__, str(error)]), flush=True)
-    sys.exit(0)
-u0_bar, gradient = integrator.vjp(parts[0])
+    raised = [comm.rank, type(error).__name__, str(error)]
+told = comm.gather(raised)
+if fails:
+    print("".join(json.dumps(one) + "\\n" for one in told or []), end="")
+    sys.exit()
+_, gradient = integrator.vjp(states)
 if model.grid.replicas == 1:  # the other half of the samples
     second = integrator.forward(u0[2:, model.grid.own], [0, 0.2, 0.4], adjoint=True)
-    gradient = {name: value + integrator_second for (name, value), integrator_second in
-                zip(gradient.items(), integrator.vjp(second)[1].values())}
+    for name, value in integrator.vjp(second)[1].items():
+        gradient[name] = gradient[name] + value
 if comm.rank == 0:
-    print(json.dumps({name: value.tolist() for name, value in gradient.items()}), flush=True)
+    print(json.dumps({name: value.tolist() for name, value in gradient.items()}))
 """
 
 
