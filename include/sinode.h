@@ -214,7 +214,7 @@ typedef struct {
   double dt;           /* > 0; divides the interval; of adaptive schemes the step tried first */
   double interval;     /* > 0: time between the states that a pass leaves */
   ptrdiff_t intervals; /* the most that one pass takes [1] */
-  const char *solver;  /* of the implicit stages: auto, fft, banded, dense, gmres [auto] */
+  const char *solver;  /* of the implicit stages: auto, fft, local, banded, dense, gmres [auto] */
   double tolerance;    /* gmres, relative [1e-12] */
   int max_iterations;  /* gmres [500] */
   bool unconditioned;  /* gmres without its preconditioner, the nearest circulant */

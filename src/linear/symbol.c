@@ -29,8 +29,9 @@ static double complex value_at(const sn_linear *linear, const double *values, pt
   return CMPLX(values[2 * k], imaginary);
 }
 
-static double complex symbol(const sn_linear *linear, ptrdiff_t m) {
-  return value_at(linear, sn_linear_coefficients(linear), m);
+/* The local solver, which alone asks between wave numbers, is refused. */
+static double complex symbol(const sn_linear *linear, double m) {
+  return value_at(linear, sn_linear_coefficients(linear), (ptrdiff_t)llround(m));
 }
 
 static sn_status evaluate(const void *context, int index, ptrdiff_t m, double complex *value) {

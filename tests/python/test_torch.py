@@ -197,6 +197,8 @@ class Refusals(unittest.TestCase):
                 (ValueError, "there is no scheme 'rk5'", lambda: odeint_imex(net, "ks", u0, [0, 1], "rk5")),
                 (ValueError, r"the network gave \(4,\) for states of shape \(10,\)",
                  lambda: odeint_imex(net[0], "ks", u0, [0, 1])),
+                (sinode.UsageError, "no values between wave numbers",
+                 lambda: odeint_imex(net, linear("symbol"), u0, [0, 1], solver="local")),
                 (sinode.UsageError, "is not circulant", lambda: odeint_imex(
                     net, torch.eye(POINTS), u0, [0, 1], solver="fft"))):
             with self.subTest(text=text), self.assertRaisesRegex(error, text):

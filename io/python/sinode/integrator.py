@@ -76,7 +76,7 @@ class Integrator:
 
     scheme: one of sinode.schemes().
     dt: the step, which must divide the gaps between times; of adaptive schemes the first one tried.
-    solver: of the implicit stages, auto, fft, banded, dense or gmres.
+    solver: of the implicit stages, auto, fft, local, banded, dense or gmres.
     storage: what backward passes keep: all, solutions (a state a step), revolve (a number of states, `snapshots`), auto.
     controls: tolerance, max_iterations, unconditioned (gmres); snapshots, memory (storage); rtol, atol, minimum_step
         (adaptive schemes): as in sinode.h.
