@@ -13,9 +13,9 @@ which the columns take turns. In microseconds a time step:
     network   what of sinode's is spent in the network: its forward evaluations and PyTorch's derivatives of them
     loss      and in the loss, alone
     steps     the integrator alone, forward and backward, F = 0, from numpy
-    door      what is left: sinode - network - loss - steps
+    overhead  what is left: sinode - network - loss - steps
 
-Last, the interpreter's share of the door: at 8 points, batch 1, with a network that returns its argument.
+Last, the interpreter's share of the overhead: at 8 points, batch 1, with a network that returns its argument.
 """
 import argparse
 import time
@@ -138,12 +138,12 @@ def main():
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)
     torch.manual_seed(0)
-    print("window    sinode     rival   network      loss     steps      door   rival/sinode")
+    print("window    sinode     rival   network      loss     steps  overhead   rival/sinode")
     for window in options.windows:
         least = {name: 1e6 * value / window for name, value in
                  measure(make_columns(options, window), options.rounds).items()}
-        door = least["sinode"] - least["network"] - least["loss"] - least["steps"]
-        print(f"{window:6}" + "".join(f"{value:10.0f}" for value in (*least.values(), door)) +
+        overhead = least["sinode"] - least["network"] - least["loss"] - least["steps"]
+        print(f"{window:6}" + "".join(f"{value:10.0f}" for value in (*least.values(), overhead)) +
               f"{least['rival'] / least['sinode']:15.2f}", flush=True)
     print(f"interpreter: {1e6 * interpreter(options.rounds):.0f} a step")
 
