@@ -31,14 +31,14 @@ DT, LENGTH = 0.02, 22.0  # a small step, so that random states stay bounded
 
 
 def make_columns(options, window):
-    network = rival.make_network(options.points, options.hidden)
+    network = rival.make_network(options)
     initial = torch.randn(options.batch, options.points)
     targets = torch.randn(window, options.batch, options.points)
     times = DT * np.arange(window + 1)
     model = sinode.Model(options.points, LENGTH, samples=options.batch)
     integrator = sinode.Integrator(model, "l2", DT)
     bars = np.random.default_rng(0).normal(size=(window + 1, options.batch, options.points))
-    step = rival.make_step(network, options.points, DT)
+    step = rival.make_step(network, options, DT)
     leaf = torch.randn_like(targets, requires_grad=True)
 
     def sinode_iteration():
@@ -135,6 +135,7 @@ def main():
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--windows", type=int, nargs="+", default=[1, 10], metavar="STEPS")
     options = parser.parse_args()
+    options.kind = "mlp"  # of the rival
     torch.set_num_threads(1)
     torch.set_default_dtype(torch.float64)
     torch.manual_seed(0)
