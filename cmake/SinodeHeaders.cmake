@@ -1,4 +1,4 @@
-# Generated headers: sinode/version.h, with the commit at configure time, and sinode/sinode.h, which includes the others.
+# The generated header sinode/version.h, with the commit at configure time.
 execute_process(COMMAND git -C ${CMAKE_CURRENT_SOURCE_DIR} describe --always --dirty --abbrev=12
                 OUTPUT_VARIABLE SINODE_COMMIT OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
 # Configured anew after every commit, so that files do not name an old one.
@@ -10,10 +10,4 @@ endif()
 if(NOT SINODE_COMMIT)
   set(SINODE_COMMIT unknown)
 endif()
-file(GLOB headers CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR}/include include/sinode/*.h)
-foreach(header ${headers} sinode/version.h)
-  string(APPEND SINODE_INCLUDES "#include \"${header}\"\n")
-endforeach()
-foreach(header version sinode)
-  configure_file(${CMAKE_CURRENT_SOURCE_DIR}/cmake/${header}.h.in ${CMAKE_BINARY_DIR}/generated/sinode/${header}.h @ONLY)
-endforeach()
+configure_file(${CMAKE_CURRENT_SOURCE_DIR}/cmake/version.h.in ${CMAKE_BINARY_DIR}/generated/sinode/version.h @ONLY)

@@ -1,33 +1,21 @@
-# cmake --install: programs, library with headers, CMake package and pkg-config file, manual, completion, module files,
-# job scripts.
+# cmake --install: programs, shared library with its header, CMake package and pkg-config file, Python package, manual,
+# completion, module files, job scripts.
 include(CMakePackageConfigHelpers)
 set(package ${CMAKE_INSTALL_LIBDIR}/cmake/sinode)
 set(data ${CMAKE_INSTALL_DATADIR}/sinode)
 
-# A shared library is found from the programs, wherever the tree is moved.
-file(RELATIVE_PATH to_library /${CMAKE_INSTALL_BINDIR} /${CMAKE_INSTALL_LIBDIR})
-set_target_properties(sinode_program sinode_bench PROPERTIES INSTALL_RPATH "$ORIGIN/${to_library}")
-set_target_properties(sinode PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
 install(TARGETS sinode_program sinode_bench RUNTIME)
-install(TARGETS sinode EXPORT sinodeTargets INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(DIRECTORY include/sinode ${CMAKE_BINARY_DIR}/generated/sinode DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(TARGETS sinode_shared EXPORT sinodeTargets INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(FILES include/sinode.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 
 install(EXPORT sinodeTargets NAMESPACE sinode:: DESTINATION ${package})
 configure_package_config_file(cmake/sinodeConfig.cmake.in ${CMAKE_BINARY_DIR}/sinodeConfig.cmake
                               INSTALL_DESTINATION ${package})
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/sinodeConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_BINARY_DIR}/sinodeConfig.cmake ${CMAKE_BINARY_DIR}/sinodeConfigVersion.cmake
-              cmake/SinodeDependencies.cmake cmake/SinodeMpi.cmake DESTINATION ${package})
+        DESTINATION ${package})
 
 file(RELATIVE_PATH to_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
-set(SINODE_PRIVATE_LIBRARIES "")
-foreach(name fftw scalapack openblas hdf5)
-  get_target_property(libraries sinode_${name} INTERFACE_LINK_LIBRARIES)
-  list(APPEND SINODE_PRIVATE_LIBRARIES ${libraries})
-endforeach()
-list(REMOVE_DUPLICATES SINODE_PRIVATE_LIBRARIES)
-list(TRANSFORM SINODE_PRIVATE_LIBRARIES PREPEND "-l" REGEX "^[^/-]")
-list(JOIN SINODE_PRIVATE_LIBRARIES " " SINODE_PRIVATE_LIBRARIES)
 configure_file(cmake/sinode.pc.in ${CMAKE_BINARY_DIR}/sinode.pc @ONLY)
 install(FILES ${CMAKE_BINARY_DIR}/sinode.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
@@ -54,4 +42,11 @@ endforeach()
 
 install(FILES LICENSE CITATION.cff DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(DIRECTORY jobs/slurm jobs/configs DESTINATION ${data} USE_SOURCE_PERMISSIONS PATTERN modules.sh EXCLUDE)
-install(DIRECTORY io/python/ DESTINATION ${data}/python USE_SOURCE_PERMISSIONS FILES_MATCHING PATTERN *.py)
+install(DIRECTORY io/python/ DESTINATION ${data}/python USE_SOURCE_PERMISSIONS FILES_MATCHING PATTERN *.py
+        PATTERN setup.py EXCLUDE)
+install(FILES include/sinode.h io/python/sinode/py.typed DESTINATION ${data}/python/sinode)
+# The package finds the library from where it is itself, so that the tree may be moved.
+file(RELATIVE_PATH SINODE_LIBRARY_PATH /${data}/python/sinode /${CMAKE_INSTALL_LIBDIR}/$<TARGET_SONAME_FILE_NAME:sinode_shared>)
+string(CONFIGURE "${SINODE_PYTHON_LOCATION}" location @ONLY)
+file(GENERATE OUTPUT ${CMAKE_BINARY_DIR}/location.py CONTENT "${location}")
+install(FILES ${CMAKE_BINARY_DIR}/location.py DESTINATION ${data}/python/sinode)

@@ -15,6 +15,7 @@ packages=(
   libcmocka-dev                             # unit tests
   python3-numpy python3-h5py python3-xarray python3-h5netcdf python3-netcdf4 python3-matplotlib # figures, tests
   python3-jsonschema python3-yaml           # tests of the JSON Schema
+  python3-cffi                              # the library from Python
 )
 if [ "${1:-}" = --tests ]; then
   packages+=(
@@ -22,6 +23,7 @@ if [ "${1:-}" = --tests ]; then
     lmod mandoc doxygen                       # the module file, the manual page, the documentation
     chromium                                  # looks at the report
     python3-torch                             # weights as .pt, gradients to compare with
+    python3-mpi4py                            # Python on several ranks
     python3-dask                              # arithmetic on files larger than memory
   )
 fi

@@ -5,9 +5,12 @@
  *   stencil   y_j = sum_k c_k u_{j + k - m/2}, k = 0 .. m-1, m odd: circulant. Coefficients may be trained.
  *             Default "ks": -(d^2/dx^2 + d^4/dx^4) by central differences, the linear part of Kuramoto-Sivashinsky.
  *   spectral  multiplies wave number k by k^2 - k^4, k = 2 pi m / length: circulant.
+ *   symbol    multiplies wave number m by a number of its own, complex but for m = 0 and N / 2: circulant. May be
+ *             trained. For programs that use the library (sinode.h); files do not know it.
  *   dense     an (N, N) matrix, rows split over the space ranks. May be trained. Default: the ks stencil as a matrix.
  *
- * The coefficients live in the model's parameters ("linear/stencil" (m), "linear/matrix" (N, N); none for spectral).
+ * The coefficients live in the model's parameters: "linear/stencil" (m), "linear/matrix" (N, N), "linear/symbol"
+ * (N / 2 + 1, 2), real and imaginary parts of the wave numbers from 0 on; none for spectral.
  * Call sn_linear_update after they change.
  */
 #ifndef SINODE_LINEAR_H
@@ -22,13 +25,13 @@
 #include "sinode/name.h"
 #include "sinode/parameters.h"
 
-/* Every kind: its name in files, and its functions, which are private to src/linear. */
+/* Every kind that files know: its name there, and its functions, which are private to src/linear. */
 #define SN_LINEARS(MEMBER)                                \
   MEMBER(SN_LINEAR_STENCIL, "stencil", sn_linear_stencil) \
   MEMBER(SN_LINEAR_DENSE, "dense", sn_linear_dense)       \
   MEMBER(SN_LINEAR_SPECTRAL, "spectral", sn_linear_spectral)
 
-typedef enum { SN_LINEARS(SN_NAME_CONSTANT) } sn_linear_kind;
+typedef enum { SN_LINEARS(SN_NAME_CONSTANT) SN_LINEAR_SYMBOL } sn_linear_kind;
 
 extern const sn_name sn_linear_kinds[];
 

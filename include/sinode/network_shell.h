@@ -6,7 +6,7 @@
  * it stands wherever the built-in ones do: integrators and their adjoints, objective, optimizer, trainer, files.
  * Everything below is called on the space ranks of a replica, with arrays (samples, local points), row-major; that the
  * ranks see the same values is up to the functions, with sn_halo, sn_fourier or MPI on sn_grid_space(grid).
- * examples/own_network has one.
+ * src/api/api_network.c makes one of a network that another program has (sinode.h).
  */
 #ifndef SINODE_NETWORK_SHELL_H
 #define SINODE_NETWORK_SHELL_H

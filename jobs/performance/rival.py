@@ -151,4 +151,5 @@ def main():
     print(f"rival: median {np.median(taken):.4e} s, least {min(taken):.4e} s of {len(taken)}")
 
 
-main()
+if __name__ == "__main__":
+    main()

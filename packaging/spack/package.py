@@ -13,7 +13,6 @@ class Sinode(CMakePackage):
 
     version("main", branch="main")
 
-    variant("shared", default=True, description="Build a shared library")
     variant("native", default=False, description="Use all instructions of the machine that compiles; else those of the target")
 
     depends_on("c", type="build")
@@ -31,7 +30,6 @@ class Sinode(CMakePackage):
 
     def cmake_args(self):
         return [
-            self.define_from_variant("BUILD_SHARED_LIBS", "shared"),
             self.define_from_variant("SINODE_NATIVE", "native"),
             self.define("BUILD_TESTING", self.run_tests),
         ]

@@ -5,11 +5,13 @@
 #include "linear_ops.h"
 #include "sinode/memory.h"
 
-static const sn_linear_ops *const kinds[] = {SN_LINEARS(SN_NAME_FUNCTIONS)};
+static const sn_linear_ops *const kinds[] = {SN_LINEARS(SN_NAME_FUNCTIONS)[SN_LINEAR_SYMBOL] = &sn_linear_symbols};
 
 const sn_name sn_linear_kinds[] = {SN_LINEARS(SN_NAME_ENTRY){NULL, 0}};
 
-const char *sn_linear_kind_name(sn_linear_kind kind) { return sn_name_of(sn_linear_kinds, (int)kind); }
+const char *sn_linear_kind_name(sn_linear_kind kind) {
+  return kind == SN_LINEAR_SYMBOL ? "symbol" : sn_name_of(sn_linear_kinds, (int)kind);
+}
 
 /* A matrix has as many rows as there are points. */
 bool sn_linear_is_of_one_grid(sn_linear_kind kind) { return !kinds[kind]->circulant; }

@@ -35,6 +35,7 @@ struct sn_linear {
 
 #define SN_LINEAR_DECLARE(constant, name, functions) extern const sn_linear_ops functions;
 SN_LINEARS(SN_LINEAR_DECLARE)
+extern const sn_linear_ops sn_linear_symbols; /* of SN_LINEAR_SYMBOL */
 
 static inline double *sn_linear_coefficients(const sn_linear *linear) {
   return sn_parameters_values(linear->parameters) + linear->offset;

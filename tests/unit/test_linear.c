@@ -56,13 +56,27 @@ static double *field(const setting *s, uint64_t stream, bool whole) {
   return u;
 }
 
-/* Random coefficients, stencil or matrix, the same at every split; returns the whole matrix A. */
+/* matrix += the circulant of eigenvalues (points / 2 + 1, 2), by the inverse transform as a sum. */
+static void add_symbol(ptrdiff_t n, const double *values, double *matrix) {
+  for (ptrdiff_t i = 0; i < n * n; i++)
+    for (ptrdiff_t m = 0; m <= n / 2; m++) {
+      const double angle = 2 * M_PI * (double)(m * (i / n - i % n)) / (double)n;
+      const bool single = m == 0 || 2 * m == n;
+      matrix[i] +=
+          (values[2 * m] * cos(angle) - (single ? 0 : values[2 * m + 1] * sin(angle))) * (single ? 1 : 2) / (double)n;
+    }
+}
+
+/* Random coefficients, stencil, symbol or matrix, the same at every split; returns the whole matrix A. */
 static double *randomize(const setting *s, int taps) {
   ptrdiff_t n = s->points;
   double *values = sn_parameters_values(s->parameters), *matrix = new_array(n * n);
   if (sn_linear_get_kind(s->linear) == SN_LINEAR_DENSE) {
     for (ptrdiff_t i = 0; i < n * n; i++) matrix[i] = number(100, i);
     for (ptrdiff_t i = 0; i < s->local * n; i++) values[i] = matrix[s->start * n + i];
+  } else if (sn_linear_get_kind(s->linear) == SN_LINEAR_SYMBOL) {
+    for (int k = 0; k < taps; k++) values[k] = number(102, k);
+    add_symbol(n, values, matrix);
   } else {
     for (int k = 0; k < taps; k++) values[k] = number(101, k);
     for (ptrdiff_t i = 0; i < n; i++)
@@ -79,7 +93,8 @@ static double dot(const setting *s, const double *a, const double *b) {
   return sum;
 }
 
-/* Calls a check for stencils of several lengths and a dense matrix on all grids at all splits of the ranks. */
+/* Calls a check for stencils of several lengths, a dense matrix and a symbol, of so many coefficients that every rank
+ * has (0: dense), on all grids at all splits of the ranks. */
 static void for_all(void (*check)(setting *s, int taps)) {
   int size;
   MPI_Comm_size(MPI_COMM_WORLD, &size);
@@ -97,6 +112,10 @@ static void for_all(void (*check)(setting *s, int taps)) {
         check(&s, lengths[i]);
         tear_down(&s);
       }
+      setting s =
+          set_up(space, grids[g], (sn_linear_shape){.kind = SN_LINEAR_SYMBOL, .length = LENGTH, .trainable = true});
+      check(&s, 2 * ((int)grids[g] / 2 + 1));
+      tear_down(&s);
     }
 }
 
@@ -120,8 +139,10 @@ static void check_against_sums(setting *s, int taps) {
       }
   }
   double *rows = new_array(s->local * n);
-  assert_ok(sn_linear_rows(s->linear, rows));
-  for (ptrdiff_t i = 0; i < s->local * n; i++) assert_close(rows[i], matrix[s->start * n + i], 0);
+  if (sn_linear_get_kind(s->linear) != SN_LINEAR_SYMBOL) {
+    assert_ok(sn_linear_rows(s->linear, rows));
+    for (ptrdiff_t i = 0; i < s->local * n; i++) assert_close(rows[i], matrix[s->start * n + i], 0);
+  }
   SN_FREE(rows);
   SN_FREE(matrix);
   SN_FREE(all);
