@@ -26,6 +26,15 @@ typedef struct {
   ptrdiff_t length;  /* of a subdomain, > 2 overlap; 0: that of the block with both overlaps, a single subdomain */
 } sn_subdomains_options;
 
+/* Subdomains of that length that a block of so many points needs. Local. */
+ptrdiff_t sn_subdomains_needed(ptrdiff_t block, ptrdiff_t overlap, ptrdiff_t length);
+
+/*
+ * The length of subdomains with the least work in their transforms for a block, of those that FFTW takes well and that
+ * are not much longer than the first-level cache; or than the overlap asks for. Local.
+ */
+ptrdiff_t sn_subdomains_choose_length(ptrdiff_t block, ptrdiff_t overlap);
+
 typedef struct sn_subdomains sn_subdomains;
 
 /*

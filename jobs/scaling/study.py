@@ -341,9 +341,10 @@ def curves(config, points, every, machines, alone):
     splits = [(count, count) for count in every]
     ways = {name: costs_of(config, splits, (*size, f"generate.transform={transform}"))
             for name, transform in (("global", "global"), ("local", "auto"))}
-    for label, step, way in (("generator step, global", "generate_step", "global"),
-                             ("generator step, local", "generate_step", "local"),
-                             ("fft solve", "solve_fft", "local"), ("local solve", "solve_local", "local")):
+    for label, step, way in (("global generator step", "generate_step", "global"),
+                             ("local generator step", "generate_step", "local"),
+                             ("time step on subdomains", "predict_step", "local"), ("fft solve", "solve_fft", "local"),
+                             ("local solve", "solve_local", "local")):
         costs = [ways[way][step, count, count] for count in every]
         yield label, [model.seconds(cost, machines[count > 1]) for count, cost in zip(every, costs)], costs
     # The band solver: its time on one rank, and messages that wait for one another (docs/performance.md).
@@ -378,7 +379,7 @@ def draw(options):
             efficiency = [times[0] / one / count for count, one in zip(ranks, times)]
             lines += [f"{name},{points},{count},{one:.6g},{share:.4g},{sent['messages']:.6g},{sent['bytes']:.6g}"
                       for count, one, share, sent in zip(ranks, times, efficiency, costs)]
-            style = "-" if name.startswith("generator") else "--"
+            style = "-" if "generator" in name else "--"
             time.loglog(ranks, times, style, label=name)
             efficient.semilogx(ranks, efficiency, style)
         time.set(title=f"N = $2^{{{math.log2(points):g}}}$", ylabel="seconds")

@@ -82,31 +82,6 @@ static sn_status find_overlap(sn_decay *decay, const sn_linear *linear, int rank
   return SN_OK;
 }
 
-/* Subdomains of a block, and the numbers times the logarithm of their length in all of them. */
-static ptrdiff_t count_of(ptrdiff_t block, ptrdiff_t overlap, ptrdiff_t length) {
-  return (block + length - 2 * overlap - 1) / (length - 2 * overlap);
-}
-static double work_of(ptrdiff_t block, ptrdiff_t overlap, ptrdiff_t length) {
-  return (double)(count_of(block, overlap, length) * length) * log2((double)length);
-}
-
-/*
- * The length of subdomains with the least work in their transforms, of those that FFTW takes well and that, with
- * coefficients and symbol, are not much longer than the first-level cache; or than the overlap asks for.
- */
-static ptrdiff_t choose_length(ptrdiff_t block, ptrdiff_t overlap) {
-  static const ptrdiff_t factors[] = {1, 3, 5, 9, 15};
-  enum { FACTORS = sizeof factors / sizeof *factors, LENGTH_LEAST = 16, LENGTH_MOST = 4096, OVERLAPS_MOST = 8 };
-  const ptrdiff_t most = OVERLAPS_MOST * overlap > LENGTH_MOST ? OVERLAPS_MOST * overlap : LENGTH_MOST;
-  ptrdiff_t best = 0;
-  for (int f = 0; f < FACTORS; f++)
-    for (ptrdiff_t length = LENGTH_LEAST * factors[f]; length <= most; length *= 2) {
-      if (length <= 2 * overlap) continue;
-      if (!best || work_of(block, overlap, length) < work_of(block, overlap, best)) best = length;
-    }
-  return best;
-}
-
 /* Symbol `which` at wave number m of a subdomain. */
 static sn_status invert(const void *context, int which, ptrdiff_t m, double complex *value) {
   const sn_solver *solver = context;
@@ -158,7 +133,8 @@ static sn_status make_subdomains(sn_solver *solver) {
   local *state = solver->state;
   const MPI_Comm space = sn_grid_space(solver->grid);
   free_subdomains(state);
-  state->length = choose_length(longest(solver->linear, sn_grid_space_size(solver->grid)), state->overlap);
+  state->length =
+      sn_subdomains_choose_length(longest(solver->linear, sn_grid_space_size(solver->grid)), state->overlap);
   const sn_subdomains_options options = {.overlap = state->overlap, .length = state->length};
   SN_TRY(sn_subdomains_create(solver->grid, &options, state->rows, &state->subdomains));
   SN_TRY(sn_collective_status(space, make_work(solver)));
@@ -262,8 +238,8 @@ static sn_status estimate_cost(const sn_linear *linear, const sn_solver_options 
   const sn_status status = find_overlap(decay, linear, ranks, options, gammas, gamma, SN_ERROR_USAGE, &out->overlap);
   sn_decay_destroy(&decay);
   if (status) return status;
-  out->length = choose_length(block, out->overlap);
-  out->subdomains = count_of(block, out->overlap, out->length);
+  out->length = sn_subdomains_choose_length(block, out->overlap);
+  out->subdomains = sn_subdomains_needed(block, out->overlap, out->length);
   out->messages = ranks > 2 ? 2 : ranks - 1;
   out->sent = ranks > 1 ? 16 * (double)(out->overlap * samples) : 0;
   out->held = 2 * 16 * (double)((out->length / 2 + 1) * gammas); /* a symbol and its conjugate */

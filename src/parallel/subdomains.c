@@ -26,6 +26,28 @@ static sn_status make_ramp(sn_subdomains *s) {
   return SN_OK;
 }
 
+ptrdiff_t sn_subdomains_needed(ptrdiff_t block, ptrdiff_t overlap, ptrdiff_t length) {
+  return (block + length - 2 * overlap - 1) / (length - 2 * overlap);
+}
+
+/* The numbers in all subdomains times the logarithm of their length. */
+static double work_of(ptrdiff_t block, ptrdiff_t overlap, ptrdiff_t length) {
+  return (double)(sn_subdomains_needed(block, overlap, length) * length) * log2((double)length);
+}
+
+ptrdiff_t sn_subdomains_choose_length(ptrdiff_t block, ptrdiff_t overlap) {
+  static const ptrdiff_t factors[] = {1, 3, 5, 9, 15};
+  enum { FACTORS = sizeof factors / sizeof *factors, LENGTH_LEAST = 16, LENGTH_MOST = 4096, OVERLAPS_MOST = 8 };
+  const ptrdiff_t most = OVERLAPS_MOST * overlap > LENGTH_MOST ? OVERLAPS_MOST * overlap : LENGTH_MOST;
+  ptrdiff_t best = 0;
+  for (int f = 0; f < FACTORS; f++)
+    for (ptrdiff_t length = LENGTH_LEAST * factors[f]; length <= most; length *= 2) {
+      if (length <= 2 * overlap) continue;
+      if (!best || work_of(block, overlap, length) < work_of(block, overlap, best)) best = length;
+    }
+  return best;
+}
+
 static sn_status prepare(sn_subdomains *s, const sn_grid *grid) {
   const ptrdiff_t overlap = s->options.overlap;
   SN_TRY(sn_halo_create(grid, overlap, s->rows, &s->halo));
@@ -46,8 +68,7 @@ sn_status sn_subdomains_create(const sn_grid *grid, const sn_subdomains_options 
   SN_TRY(sn_collective_status(sn_grid_space(grid), SN_NEW(1, &s)));
   *s = (sn_subdomains){.options = *options, .points = sn_grid_range(grid).count, .rows = rows};
   if (!s->options.length) s->options.length = s->points + 2 * options->overlap;
-  const ptrdiff_t most = s->options.length - 2 * options->overlap;
-  s->count = (s->points + most - 1) / most;
+  s->count = sn_subdomains_needed(s->points, options->overlap, s->options.length);
   sn_status status = sn_collective_status(sn_grid_space(grid), prepare(s, grid));
   if (status) sn_subdomains_destroy(&s);
   *out = s;

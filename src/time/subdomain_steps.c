@@ -62,23 +62,6 @@ static sn_status find_reach(sn_decay *decay, const sn_linear *linear, const sn_n
   return SN_OK;
 }
 
-/* The least even length from `least` on that has no prime factor beyond 5, for the transforms of a subdomain. */
-static ptrdiff_t transform_length(ptrdiff_t least) {
-  for (ptrdiff_t length = least + least % 2;; length += 2) {
-    ptrdiff_t rest = length;
-    for (ptrdiff_t factor = 2; factor <= 5; factor++)
-      while (rest % factor == 0) rest /= factor;
-    if (rest == 1) return length;
-  }
-}
-
-/* Long enough that the overlaps are a small part of it, short enough for the cache; one for all where that is less. */
-static ptrdiff_t choose_length(ptrdiff_t points, ptrdiff_t overlap) {
-  enum { LEAST = 2048, OVERLAPS = 16 };
-  const ptrdiff_t good = OVERLAPS * overlap > LEAST ? OVERLAPS * overlap : LEAST, all = points + 2 * overlap;
-  return transform_length(all < good ? all : good);
-}
-
 static sn_status build(subdomain_stepper *s, const sn_integrator_options *options, double dt) {
   const sn_grid *whole = sn_model_grid(s->model);
   const ptrdiff_t samples = sn_model_samples(s->model);
@@ -209,7 +192,7 @@ static const sn_stepper_ops ops = {.destroy = destroy,
  * Where `auto` takes subdomains: on one rank, of several that fit the cache where the whole would not; over several, of
  * any size at which what is computed twice is a small part, since one exchange takes the place of some for every stage.
  */
-enum { POINTS_LEAST = 1 << 15, OVERLAPS_LEAST = 8 };
+enum { POINTS_LEAST = 1 << 14, OVERLAPS_LEAST = 8 };
 
 const sn_name sn_step_domains[] = {
     {"auto", SN_STEPS_AUTO}, {"whole", SN_STEPS_WHOLE_GRID}, {"subdomains", SN_STEPS_SUBDOMAINS}, {NULL, 0}};
@@ -263,8 +246,8 @@ sn_status sn_subdomain_steps_plan(const sn_linear *linear, const sn_network_shap
                         "integrator.subdomains.length is %td, but a step of %s reaches %td points to either side; use "
                         "more than twice as many, or 0 for a length that is chosen",
                         control->length, tableau->name, reach);
-  const ptrdiff_t length = control->length ? control->length : choose_length(longest, reach);
-  *out = (sn_subdomain_plan){reach, length, (longest + length - 2 * reach - 1) / (length - 2 * reach)};
+  const ptrdiff_t length = control->length ? control->length : sn_subdomains_choose_length(longest, reach);
+  *out = (sn_subdomain_plan){reach, length, sn_subdomains_needed(longest, reach, length)};
   return SN_OK;
 }
 
