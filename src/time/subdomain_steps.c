@@ -66,8 +66,9 @@ static sn_status build(subdomain_stepper *s, const sn_integrator_options *option
   const sn_grid *whole = sn_model_grid(s->model);
   const ptrdiff_t samples = sn_model_samples(s->model);
   const sn_subdomains_options cut = {.overlap = s->plan.overlap, .length = s->plan.length};
-  SN_TRY(sn_decay_create(&s->decay));
+  /* What is collective comes first: all that follows is this rank's own. */
   SN_TRY(sn_subdomains_create(whole, &cut, samples, &s->subdomains));
+  SN_TRY(sn_decay_create(&s->decay));
   SN_TRY(sn_grid_create(MPI_COMM_SELF, 1, cut.length, sn_grid_timer(whole), &s->grid));
   SN_TRY(sn_model_create_like(s->model, s->grid, 1, &s->own));
   SN_TRY(sn_model_follow(s->own, s->model));
@@ -110,14 +111,16 @@ static sn_status prepare(sn_stepper *stepper, ptrdiff_t samples) {
   return SN_OK;
 }
 
-/* The parameters as they are now; with a trained stencil, whether the overlap still does. */
+/* The parameters as they are now; once they have changed, with a trained stencil, whether the overlap still does. */
 static sn_status follow(subdomain_stepper *s) {
   SN_TRY(sn_model_follow(s->own, s->model));
   const long version = sn_linear_version(sn_model_linear(s->model));
   if (version == s->linear_version) return SN_OK;
   ptrdiff_t reach;
-  SN_TRY(find_reach(s->decay, sn_model_linear(s->model), sn_network_get_shape(sn_model_network(s->model)), s->tableau,
-                    s->dt, s->tolerance, s->plan.overlap, &reach));
+  SN_TRY(sn_collective_status(
+      sn_grid_space(sn_model_grid(s->model)),
+      find_reach(s->decay, sn_model_linear(s->model), sn_network_get_shape(sn_model_network(s->model)), s->tableau,
+                 s->dt, s->tolerance, s->plan.overlap, &reach)));
   if (reach == WHOLE_GRID)
     return SN_ERROR_ALL(SN_ERROR_RUN,
                         "the linear part has changed so that a step of %s reaches further than the %td points by which "
@@ -270,8 +273,10 @@ sn_status sn_subdomain_stepper_create(sn_model *model, const sn_integrator_optio
   sn_subdomain_plan plan;
   *out = NULL;
   snprintf(reason, SN_STEPPER_REASON_LENGTH, "the whole grid");
-  SN_TRY(sn_subdomain_steps_plan(linear, sn_network_get_shape(sn_model_network(model)), options->tableau, dt,
-                                 &options->subdomains, sn_grid_space_size(grid), &plan));
+  SN_TRY(sn_collective_status(
+      sn_grid_world(grid),
+      sn_subdomain_steps_plan(linear, sn_network_get_shape(sn_model_network(model)), options->tableau, dt,
+                              &options->subdomains, sn_grid_space_size(grid), &plan)));
   if (!plan.overlap) return SN_OK;
   subdomain_stepper *s;
   SN_TRY(sn_collective_status(sn_grid_world(grid), SN_NEW(1, &s)));

@@ -33,6 +33,16 @@ class Memory(faults.Case):
         self.ends_everywhere("train", "train.epochs=1", "integrator.solver.kind=dense", *DENSE)
         self.ends_everywhere("train", "train.epochs=1", "integrator.solver.kind=gmres", *DENSE)
 
+    def test_subdomains(self):
+        """... of a training on subdomains, of solves and a generator on them -> the same"""
+        long = ("grid.points=1100", "grid.length=378.125", "generate.members=1", "generate.dt=0.1", "generate.initial=noise",
+                "integrator.dt=0.1", "train.data=long.h5", *CONV)
+        self.sinode("generate", *(word for setting in (*long, "generate.file=long.h5") for word in ("--set", setting)))
+        for settings in (("integrator.subdomains.domain=subdomains",),
+                         ("integrator.subdomains.domain=whole", "integrator.solver.kind=local")):
+            self.ends_everywhere("train", "train.epochs=1", *long, *settings)
+        self.ends_everywhere("generate", "generate.file=new.h5", "generate.transform=local", "generate.dealias=false", *long)
+
     def test_optimizers(self):
         """... with L-BFGS, Levenberg-Marquardt, slices -> the same"""
         self.ends_everywhere("train", "train.epochs=1", "train.optimizer.kind=lbfgs")
