@@ -192,10 +192,11 @@ static const sn_stepper_ops ops = {.destroy = destroy,
                                    .tangent = tangent};
 
 /*
- * Where `auto` takes subdomains: on one rank, of several that fit the cache where the whole would not; over several, of
- * any size at which what is computed twice is a small part, since one exchange takes the place of some for every stage.
+ * Where `auto` takes subdomains: on one rank, if several are short enough for the cache and the whole is not; over
+ * several, of any size at which what is computed twice is a small part, since one exchange takes the place of some for
+ * every stage.
  */
-enum { POINTS_LEAST = 1 << 14, OVERLAPS_LEAST = 8 };
+enum { POINTS_LEAST = 1 << 14, LENGTH_MOST = 1 << 14, OVERLAPS_LEAST = 8 };
 
 const sn_name sn_step_domains[] = {
     {"auto", SN_STEPS_AUTO}, {"whole", SN_STEPS_WHOLE_GRID}, {"subdomains", SN_STEPS_SUBDOMAINS}, {NULL, 0}};
@@ -250,6 +251,7 @@ sn_status sn_subdomain_steps_plan(const sn_linear *linear, const sn_network_shap
                         "more than twice as many, or 0 for a length that is chosen",
                         control->length, tableau->name, reach);
   const ptrdiff_t length = control->length ? control->length : sn_subdomains_choose_length(longest, reach);
+  if (chooses && ranks == 1 && length > LENGTH_MOST) return SN_OK;
   *out = (sn_subdomain_plan){reach, length, sn_subdomains_needed(longest, reach, length)};
   return SN_OK;
 }
