@@ -42,8 +42,8 @@ typedef struct {
 
 /*
  * Writes the states (members.count, local points) of members members.start .. of the ensemble; with kind `file` they
- * are there already. Unless the kind is `random` or `noise`, members other than 0 are then perturbed by a random sum of the lowest
- * four modes. Collective over space.
+ * are there already. Unless the kind is `random` or `noise`, members other than 0 are then perturbed by a random sum of
+ * the lowest four modes. Collective over space.
  */
 void sn_ks_initial_state(const sn_grid *grid, const sn_ks_initial_options *options, sn_range members, double *state);
 
