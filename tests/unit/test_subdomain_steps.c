@@ -155,6 +155,30 @@ static void steps_on_subdomains_are_those_on_the_whole_grid(void **state) {
   }
 }
 
+/* The overlap is looked at again, without memory and without messages; where it does not do any more, all ranks end. */
+static void trained_stencils_keep_their_overlap(void **state) {
+  (void)state;
+  const problem p = {"l2", 0.1, conv, true, 0};
+  int size;
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  sn_grid *grid;
+  assert_ok(sn_grid_create(MPI_COMM_WORLD, size, POINTS, NULL, &grid));
+  run r = run_create(grid, &p, SN_STEPS_SUBDOMAINS, SN_STORAGE_ALL);
+  double *taps = sn_parameters_values(sn_model_parameters(r.model)) +
+                 sn_parameters_find(sn_model_parameters(r.model), "linear/stencil")->offset;
+  for (int k = 0; k < SN_LINEAR_KS_TAPS; k++) taps[k] *= 0.9;
+  assert_ok(sn_model_stepped(r.model));
+  pass(&r);
+  for (int k = 0; k < SN_LINEAR_KS_TAPS; k++) taps[k] *= 100;
+  assert_ok(sn_model_stepped(r.model));
+  sn_status status = sn_integrator_forward(r.integrator, SAMPLES, INTERVALS, r.u, false);
+  assert_that(status && sn_error_get_code(status) == SN_ERROR_RUN);
+  assert_that(strstr(sn_error_get_message(status), "has changed so that a step of l2 reaches further"));
+  sn_error_destroy(&status);
+  run_destroy(&r);
+  sn_grid_destroy(&grid);
+}
+
 static void expect_refusal(const sn_grid *grid, const sn_linear_shape *linear, const sn_network_shape *network,
                            const char *scheme, const char *part) {
   sn_model *model;
@@ -196,6 +220,7 @@ static void steps_without_locality_are_refused(void **state) {
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(steps_on_subdomains_are_those_on_the_whole_grid),
+      cmocka_unit_test(trained_stencils_keep_their_overlap),
       cmocka_unit_test(steps_without_locality_are_refused),
   };
   return unit_run(argc, argv, tests);

@@ -1,0 +1,92 @@
+/* Linear parts, right-hand sides and solvers that do not depend on the ranks: what the tests of solvers work on. */
+#ifndef SINODE_TESTS_SOLVER_CASE_H
+#define SINODE_TESTS_SOLVER_CASE_H
+
+#include "sinode/memory.h"
+#include "sinode/random.h"
+#include "sinode/solver.h"
+#include "unit.h"
+
+enum { SAMPLES = 3, GAMMAS = 2 };
+static const double LENGTH = 22, GAMMA[GAMMAS] = {0.06, 0.4};
+
+typedef struct {
+  sn_grid *grid;
+  sn_parameters *parameters;
+  sn_linear *linear;
+  ptrdiff_t points, local, start;
+} setting;
+
+static inline double number(uint64_t stream, ptrdiff_t index) {
+  const sn_random source = {.seed = 2, .purpose = SN_RANDOM_TEST, .stream = stream};
+  return 2 * sn_random_uniform(&source, (uint64_t)index) - 1;
+}
+
+/* Kuramoto-Sivashinsky's linear part, with a random disturbance if it can be trained. */
+static inline setting set_up_on(int space, ptrdiff_t points, double length, sn_linear_kind kind, bool trainable) {
+  setting s = {.points = points};
+  sn_linear_shape shape = {.kind = kind, .taps = 5, .length = length, .trainable = trainable};
+  assert_ok(sn_grid_create(MPI_COMM_WORLD, space, points, NULL, &s.grid));
+  s.local = sn_grid_range(s.grid).count;
+  s.start = sn_grid_range(s.grid).start;
+  assert_ok(sn_parameters_create(s.grid, &s.parameters));
+  assert_ok(sn_linear_create(s.grid, &shape, SAMPLES, s.parameters, &s.linear));
+  assert_ok(sn_parameters_allocate(s.parameters));
+  assert_ok(sn_linear_set_ks(s.linear));
+  double *values = sn_parameters_values(s.parameters);
+  if (trainable && kind == SN_LINEAR_STENCIL)
+    for (int k = 0; k < shape.taps; k++) values[k] += 0.2 * number(10, k);
+  if (trainable && kind == SN_LINEAR_DENSE)
+    for (ptrdiff_t i = 0; i < s.local * points; i++) values[i] += 0.2 * number(11, s.start * points + i);
+  assert_ok(sn_linear_update(s.linear));
+  return s;
+}
+
+static inline setting set_up(int space, ptrdiff_t points, sn_linear_kind kind, bool trainable) {
+  return set_up_on(space, points, LENGTH, kind, trainable);
+}
+
+/* A long domain with the spacing of 64 points on 22. */
+static inline setting set_up_long(int space, ptrdiff_t points, sn_linear_kind kind, bool trainable) {
+  return set_up_on(space, points, LENGTH / 64 * (double)points, kind, trainable);
+}
+
+static inline void tear_down(setting *s) {
+  sn_linear_destroy(&s->linear);
+  sn_parameters_destroy(&s->parameters);
+  sn_grid_destroy(&s->grid);
+}
+
+static inline double *field(const setting *s, ptrdiff_t samples) {
+  double *u;
+  assert_ok(SN_NEW(samples * s->local, &u));
+  for (ptrdiff_t i = 0; i < samples * s->local; i++)
+    u[i] = number(1, i / s->local * s->points + s->start + i % s->local);
+  return u;
+}
+
+static inline sn_solver *make_solver_to(const setting *s, sn_solver_kind kind, double overlap_tolerance) {
+  sn_solver *solver;
+  const sn_solver_options options = {.kind = kind,
+                                     .tolerance = 1e-13,
+                                     .max_iterations = 400,
+                                     .precondition = true,
+                                     .overlap_tolerance = overlap_tolerance};
+  assert_ok(sn_solver_create(s->grid, s->linear, &options, GAMMAS, GAMMA, &solver));
+  assert_ok(sn_solver_reserve(solver, SAMPLES));
+  assert_ok(sn_solver_reserve(solver, 1));
+  assert_ok(sn_solver_reserve(solver, SAMPLES));
+  return solver;
+}
+
+static inline sn_solver *make_solver(const setting *s, sn_solver_kind kind) { return make_solver_to(s, kind, 1e-15); }
+
+/* The largest over all ranks. */
+static inline double largest(ptrdiff_t count, const double *x) {
+  double most = 0;
+  for (ptrdiff_t i = 0; i < count; i++) most = fmax(most, fabs(x[i]));
+  MPI_Allreduce(MPI_IN_PLACE, &most, 1, MPI_DOUBLE, MPI_MAX, MPI_COMM_WORLD);
+  return most;
+}
+
+#endif
