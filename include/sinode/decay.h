@@ -21,6 +21,9 @@ typedef struct sn_decay sn_decay;
 SN_MUST_CHECK sn_status sn_decay_create(sn_decay **out);
 void sn_decay_destroy(sn_decay **decay);
 
+/* Allocates what searches up to `most` points may need for this A, so that they fail on no rank alone. Local. */
+SN_MUST_CHECK sn_status sn_decay_reserve(sn_decay *decay, const sn_linear *linear, ptrdiff_t most);
+
 /*
  * overlap := the least number of points with sum_{|d| > overlap} |G_d| <= tolerance / 2 sum_d |G_d|, and left := the
  * fraction that then stands in place of tolerance. So if right-hand sides are replaced by others no larger beyond the

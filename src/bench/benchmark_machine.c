@@ -1,7 +1,7 @@
 /*
  * What the machine can do, for the model in docs/scaling.md: products of matrices, passes through memory, transforms,
- * messages, on all ranks at the same time. They barrier after every call, as they do within a step: whichever is slower
- * at that moment counts. `batch` is the work of a call: multiply-adds, bytes, points, messages.
+ * messages, on all ranks at the same time. They meet in a barrier after every call, as they do within a step: whichever
+ * is slower at that moment counts. `batch` is the work of a call: multiply-adds, bytes, points, messages.
  */
 #include <complex.h>
 #include <string.h>
@@ -14,10 +14,14 @@
 #include "sinode/count.h"
 #include "sinode/memory.h"
 
-enum { TRIAD = 1 << 22, BULK = 1 << 18 }; /* doubles: well beyond caches; 2 MiB */
-enum { SHORT = 1024, SHORTS = 8 };        /* numbers of a line, lines: well within a cache of its own */
-enum { LINES_PASSES = 64 };               /* some milliseconds between two meetings */
-enum { APART = 512 };                     /* doubles from a line to the next */
+enum {
+  TRIAD = SN_BENCHMARK_TRIAD / (3 * (int)sizeof(double)),
+  BULK = 1 << 18
+};                                 /* doubles: well beyond caches; 2 MiB */
+enum { SIDE = 512 };               /* of the reference's matrices */
+enum { SHORT = 1024, SHORTS = 8 }; /* numbers of a line, lines: well within a cache of its own */
+enum { LINES_PASSES = 64 };        /* some milliseconds between two meetings */
+enum { APART = 512 };              /* doubles from a line to the next */
 
 typedef struct {
   const sn_grid *grid;
@@ -28,6 +32,31 @@ typedef struct {
   double complex *modes;
   fftw_plan there, back, row, column;
 } machine;
+
+sn_status sn_benchmark_create_reference(sn_benchmark_reference *r) {
+  double **const arrays[] = {&r->a, &r->b, &r->c};
+  for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) {
+    SN_TRY(SN_NEW(TRIAD, arrays[k]));
+    for (ptrdiff_t i = 0; i < TRIAD; i++) (*arrays[k])[i] = 1e-3;
+  }
+  return SN_OK;
+}
+
+void sn_benchmark_destroy_reference(sn_benchmark_reference *r) {
+  SN_FREE(r->a);
+  SN_FREE(r->b);
+  SN_FREE(r->c);
+}
+
+void sn_benchmark_product(const sn_benchmark_reference *r) {
+  cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, SIDE, SIDE, SIDE, 1, r->a, SIDE, r->b, SIDE, 0, r->c, SIDE);
+}
+
+void sn_benchmark_triad(const sn_benchmark_reference *r) {
+  double *restrict a = r->a;
+  const double *restrict b = r->b, *restrict c = r->c;
+  for (ptrdiff_t i = 0; i < TRIAD; i++) a[i] = b[i] + 0.5 * c[i];
+}
 
 static sn_status barrier(const machine *m) {
   MPI_Barrier(sn_grid_world(m->grid));
@@ -43,9 +72,7 @@ static sn_status product(void *context) {
 
 static sn_status triad(void *context) {
   const machine *m = context;
-  double *restrict a = m->a;
-  const double *restrict b = m->b, *restrict c = m->c;
-  for (ptrdiff_t i = 0; i < TRIAD; i++) a[i] = b[i] + 0.5 * c[i];
+  sn_benchmark_triad(&(sn_benchmark_reference){m->a, m->b, m->c});
   return barrier(m);
 }
 

@@ -5,14 +5,10 @@
  */
 #include <math.h>
 
-#include <cblas.h>
-
 #include "benchmark.h"
 #include "cost/cost.h"
 #include "run/model_setup.h"
 #include "sinode/memory.h"
-
-enum { SIDE = 512, TRIAD = SN_BENCHMARK_TRIAD / (3 * sizeof(double)) };
 
 typedef struct {
   sn_model *model;
@@ -22,31 +18,6 @@ typedef struct {
   double *gradient;
   sn_benchmark_reference reference;
 } bench;
-
-sn_status sn_benchmark_create_reference(sn_benchmark_reference *r) {
-  double **const arrays[] = {&r->a, &r->b, &r->c};
-  for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) {
-    SN_TRY(SN_NEW(TRIAD, arrays[k]));
-    for (ptrdiff_t i = 0; i < (ptrdiff_t)TRIAD; i++) (*arrays[k])[i] = 1e-3;
-  }
-  return SN_OK;
-}
-
-void sn_benchmark_destroy_reference(sn_benchmark_reference *r) {
-  SN_FREE(r->a);
-  SN_FREE(r->b);
-  SN_FREE(r->c);
-}
-
-void sn_benchmark_product(const sn_benchmark_reference *r) {
-  cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, SIDE, SIDE, SIDE, 1, r->a, SIDE, r->b, SIDE, 0, r->c, SIDE);
-}
-
-void sn_benchmark_triad(const sn_benchmark_reference *r) {
-  double *restrict a = r->a;
-  const double *restrict b = r->b, *restrict c = r->c;
-  for (ptrdiff_t i = 0; i < (ptrdiff_t)TRIAD; i++) a[i] = b[i] + 0.5 * c[i];
-}
 
 static sn_status product(void *context) {
   sn_benchmark_product(&((const bench *)context)->reference);

@@ -59,13 +59,25 @@ static sn_status reserve(sn_decay *decay, ptrdiff_t length, ptrdiff_t numbers) {
   return SN_OK;
 }
 
+/* Rows of LAPACK's general band. */
+static int leading_of(const sn_linear *linear) { return 3 * (linear->shape.taps / 2) + 1; }
+
+/* Whether kernels as long as this are the last to be looked at. */
+static bool is_last(ptrdiff_t length, ptrdiff_t most) { return length / 2 >= most || length >= LENGTH_MOST; }
+
+sn_status sn_decay_reserve(sn_decay *decay, const sn_linear *linear, ptrdiff_t most) {
+  ptrdiff_t length = LENGTH_LEAST;
+  while (!is_last(length, most)) length *= 2;
+  return reserve(decay, length, linear->shape.kind == SN_LINEAR_STENCIL ? leading_of(linear) * (2 * length + 1) : 0);
+}
+
 /*
  * Of a stencil, the middle column of the inverse of a band matrix as long as that. Elimination keeps every entry of a
  * decaying column to its own precision, where a transform would bury what is below 1e-16 of the largest.
  */
 static sn_status eliminate(sn_decay *decay, const sn_linear *linear, double gamma, ptrdiff_t length) {
   const double *taps = sn_linear_coefficients(linear);
-  const int one = 1, half = linear->shape.taps / 2, order = (int)(2 * length + 1), leading = 3 * half + 1;
+  const int one = 1, half = linear->shape.taps / 2, order = (int)(2 * length + 1), leading = leading_of(linear);
   const ptrdiff_t numbers = (ptrdiff_t)leading * order;
   int info;
   SN_TRY(reserve(decay, length, numbers));
@@ -140,7 +152,7 @@ sn_status sn_decay_find_overlap(sn_decay *decay, const sn_linear *linear, double
     SN_TRY(measure(decay, linear, gamma, length));
     *left = walk_in(decay, length, tolerance, 1, overlap);
     if (2 * *overlap <= length && *overlap <= most) return SN_OK;
-    if (length / 2 >= most || length >= LENGTH_MOST) break;
+    if (is_last(length, most)) break;
   }
   ptrdiff_t at;
   const ptrdiff_t within = most < decay->length ? most : decay->length;
@@ -175,7 +187,7 @@ sn_status sn_decay_find_overlap_of_product(sn_decay *decay, const sn_linear *lin
     for (int r = 0; r < RATES; r++) least = fmin(least, (sum[r] - log(tolerance / 2)) / (largest * pow(ratio, -r)));
     *overlap = (ptrdiff_t)ceil(least);
     if (2 * *overlap <= length && *overlap <= most) return SN_OK;
-    if (length / 2 >= most || length >= LENGTH_MOST) break;
+    if (is_last(length, most)) break;
   }
   *overlap = most + 1;
   return SN_OK;

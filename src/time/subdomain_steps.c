@@ -8,7 +8,6 @@
  * owes to u_n at a distance d is a product of the stages' kernels, which decay exponentially, shifted by the taps of
  * the network. The adjoint is that of this formula, sum_i R_i^T Phi'^T P_i lambda, and so exact whatever the overlap.
  */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -69,6 +68,7 @@ static sn_status build(subdomain_stepper *s, const sn_integrator_options *option
   /* What is collective comes first: all that follows is this rank's own. */
   SN_TRY(sn_subdomains_create(whole, &cut, samples, &s->subdomains));
   SN_TRY(sn_decay_create(&s->decay));
+  SN_TRY(sn_decay_reserve(s->decay, sn_model_linear(s->model), s->plan.overlap));
   SN_TRY(sn_grid_create(MPI_COMM_SELF, 1, cut.length, sn_grid_timer(whole), &s->grid));
   SN_TRY(sn_model_create_like(s->model, s->grid, 1, &s->own));
   SN_TRY(sn_model_follow(s->own, s->model));
@@ -111,16 +111,17 @@ static sn_status prepare(sn_stepper *stepper, ptrdiff_t samples) {
   return SN_OK;
 }
 
-/* The parameters as they are now; once they have changed, with a trained stencil, whether the overlap still does. */
+/*
+ * The parameters as they are now; once a trained stencil has changed, whether the overlap still does. Nothing is
+ * allocated for that, so that all ranks find the same without a word between them.
+ */
 static sn_status follow(subdomain_stepper *s) {
   SN_TRY(sn_model_follow(s->own, s->model));
   const long version = sn_linear_version(sn_model_linear(s->model));
   if (version == s->linear_version) return SN_OK;
   ptrdiff_t reach;
-  SN_TRY(sn_collective_status(
-      sn_grid_space(sn_model_grid(s->model)),
-      find_reach(s->decay, sn_model_linear(s->model), sn_network_get_shape(sn_model_network(s->model)), s->tableau,
-                 s->dt, s->tolerance, s->plan.overlap, &reach)));
+  SN_TRY(find_reach(s->decay, sn_model_linear(s->model), sn_network_get_shape(sn_model_network(s->model)), s->tableau,
+                    s->dt, s->tolerance, s->plan.overlap, &reach));
   if (reach == WHOLE_GRID)
     return SN_ERROR_ALL(SN_ERROR_RUN,
                         "the linear part has changed so that a step of %s reaches further than the %td points by which "
