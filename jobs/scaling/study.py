@@ -23,6 +23,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import model
@@ -32,6 +33,7 @@ STEPS = {"generate": ["generate_step"], "train": ["train_iteration", "reduction"
          "io": ["write_trajectory", "write_checkpoint"]}
 REGIONS = {"halo": ("halo exchange",), "fft": ("FFT", "redistribution"), "solve": ("implicit solve",),
            "reduction": ("reduction",), "io": ("writing",)}
+SESSIONS = ("OMPI_MCA_orte_tmpdir_base", "PRTE_MCA_prte_tmpdir_base")
 COLUMNS = ("name", "ranks", "space", "points", "batch", "seconds", "speedup", "efficiency", *REGIONS, "messages", "bytes",
            "model_messages", "model_bytes", "model_seconds", "model_error")
 
@@ -302,17 +304,22 @@ def pair(options):
     launcher = shlex.split(os.environ.get("SINODE_MPIRUN", "mpirun"))
     names = options.names.split(",")
 
-    def start(where, ranks):
+    def start(where, ranks, sessions):
         words = [program(), "benchmark", options.config, "--overwrite", "--quiet", "--set", f"run.directory={root / where}",
                  "--set", f"parallel.space={ranks}", "--set", f"benchmark.only=[{options.names}]"]
-        return subprocess.Popen([*launcher, "-n", str(ranks), *words], stdin=subprocess.DEVNULL)
+        # Two starts of Open MPI at one moment may take the folder of sessions from each other, as jobs/common.sh says.
+        folder = tempfile.mkdtemp(dir=sessions)
+        return subprocess.Popen([*launcher, "-n", str(ranks), *words], stdin=subprocess.DEVNULL,
+                                env={**os.environ, **dict.fromkeys(SESSIONS, folder)})
 
     found = {}
     for number in range(options.rounds):
         for way, ranks in (("alone", (1,)), ("apart", (1, 1)), ("together", (2,))):
             places = [f"{number}/{way}{k}" for k in range(len(ranks))]
-            running = [start(place, count) for place, count in zip(places, ranks)]
-            if any([process.wait() for process in running]):
+            with tempfile.TemporaryDirectory(prefix="sinode-", dir="/tmp") as sessions:
+                running = [start(place, count, sessions) for place, count in zip(places, ranks)]
+                failed = any([process.wait() for process in running])
+            if failed:
                 die(f"a run in {root} failed")
             for row in (row for place in places for row in model.read_rows(root / place / "benchmark.csv")):
                 if row["name"] in names:

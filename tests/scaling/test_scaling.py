@@ -35,10 +35,10 @@ class Folder(unittest.TestCase):
         self.folder = pathlib.Path(folder.name)
         (self.folder / "c.yaml").write_text(CONFIG)
 
-    def study(self, *arguments, status=0):
+    def study(self, *arguments, status=0, launcher=harness.MPIEXEC):
         found = subprocess.run([sys.executable, str(STUDY), *map(str, arguments)], cwd=self.folder, capture_output=True,
                                text=True, timeout=250, check=False, stdin=subprocess.DEVNULL,
-                               env={**os.environ, "SINODE": harness.PROGRAM, "SINODE_MPIRUN": harness.MPIEXEC})
+                               env={**os.environ, "SINODE": harness.PROGRAM, "SINODE_MPIRUN": str(launcher)})
         self.assertEqual(found.returncode, status, found.stdout + found.stderr)
         return found.stdout + found.stderr
 
@@ -178,6 +178,16 @@ class Study(Folder):
         self.assertEqual([row["name"] for row in rows], ["generate_step", "solve_local"])
         for row in rows:
             self.assertAlmostEqual(float(row["seconds_1"]) / float(row["seconds_2"]) / float(row["speedup"]), 1, places=3)
+
+    def test_starts_at_one_moment_share_no_session(self):
+        launcher, noted = self.folder / "launcher", self.folder / "noted"
+        launcher.write_text(f'#!/bin/sh\necho "$OMPI_MCA_orte_tmpdir_base" >>{noted}\nexec {harness.MPIEXEC} "$@"\n')
+        launcher.chmod(0o755)
+        self.study("pair", "c.yaml", "pair", "--rounds", 1, "--names", "reduction", launcher=launcher)
+        folders = noted.read_text().split("\n")[:-1]
+        self.assertEqual(len(folders), 4, "one alone, two apart, one of two ranks")
+        self.assertEqual(len(set(folders)), 4)
+        self.assertFalse(any(pathlib.Path(folder).exists() for folder in folders), "what a start has left is removed")
 
     def test_weak(self):
         self.study("run", "c.yaml", "weak", "--ranks", "1,2", "--kind", "weak", "--of", "train", "--rounds", 1)
