@@ -150,7 +150,8 @@ bool sn_integrator_within_bounds(const sn_integrator *integrator);
 /* Where steps are made, and why, in one line for the user. Local. */
 const char *sn_integrator_domain_reason(const sn_integrator *integrator);
 
-/* Of the solver of the implicit stages: one line for the user, and the factorizations so far (0 without one). */
+/* Of the solver of the implicit stages, or the functions of A of an exponential scheme: one line for the user, and the
+ * factorizations, or how often the functions were made, so far (0 without either). */
 const char *sn_integrator_solver_reason(const sn_integrator *integrator);
 long sn_integrator_factorizations(const sn_integrator *integrator);
 
@@ -167,7 +168,7 @@ const char *sn_integrator_storage_reason(const sn_integrator *integrator);
 /* Forward steps made by the last pair of passes, those with tape included; the least is the number of steps. */
 ptrdiff_t sn_integrator_forward_steps(const sn_integrator *integrator);
 
-/* Bytes of adjoint storage, and of factors, on this rank. */
+/* Bytes of adjoint storage, and of factors or functions of A, on this rank. */
 ptrdiff_t sn_integrator_storage_bytes(const sn_integrator *integrator);
 ptrdiff_t sn_integrator_factor_bytes(const sn_integrator *integrator);
 

@@ -5,17 +5,26 @@
  *   U_i   = u_n + dt sum_{j<i} a_ij G(U_j) + dt sum_{j<=i} at_ij A U_j
  *   u_n+1 = u_n + dt sum_j b_j G(U_j) + dt sum_j bt_j A U_j
  *
- * An explicit scheme is the special case at = a, bt = b; a fully implicit one treats G by (at, bt) too. Names are
- * PETSc's (TSARKIMEX) or the literature's; l2, 3, 4, 5 are the paper's IMEX-RK2 to 5. All local.
+ * An explicit scheme is the special case at = a, bt = b; a fully implicit one treats G by (at, bt) too. An exponential
+ * one has functions of dt A for weights: sinode/exponential_form.h. Names are PETSc's (TSARKIMEX) or the literature's;
+ * l2, 3, 4, 5 are the paper's IMEX-RK2 to 5. All local.
  */
 #ifndef SINODE_TABLEAU_H
 #define SINODE_TABLEAU_H
 
 #include <stdbool.h>
 
+#include "sinode/phi.h"
+
 enum { SN_TABLEAU_STAGES = 8 };
 
-typedef enum { SN_TABLEAU_IMEX, SN_TABLEAU_EXPLICIT, SN_TABLEAU_IMPLICIT } sn_tableau_kind;
+typedef enum { SN_TABLEAU_IMEX, SN_TABLEAU_EXPLICIT, SN_TABLEAU_IMPLICIT, SN_TABLEAU_EXPONENTIAL } sn_tableau_kind;
+
+/* a_ij(z) of an exponential scheme, i and j from 1 as in the literature; row = stages + 1: b_j(z). */
+typedef struct {
+  int row, column;
+  sn_phi_term term[SN_PHI_TERMS]; /* up to the first of factor 0; those of the same function add up */
+} sn_tableau_weight;
 
 typedef struct {
   const char *name;
@@ -27,12 +36,16 @@ typedef struct {
   double at[SN_TABLEAU_STAGES][SN_TABLEAU_STAGES],
       bt[SN_TABLEAU_STAGES];          /* 0 for explicit ones, as a, b for implicit ones: use the functions below */
   double embedded[SN_TABLEAU_STAGES]; /* weights of the embedded method for both parts; all 0 if there is none */
+  /* Exponential ones: the nodes, and the weights of the second column on, up to a row of 0; NULL: Lawson's form of (a,
+   * b). The first column is such that sum_j a_ij(z) = c_i phi_1(c_i z). */
+  double c[SN_TABLEAU_STAGES];
+  const sn_tableau_weight *weights;
 } sn_tableau;
 
 /* The tableau of that name, or NULL. */
 const sn_tableau *sn_tableau_find(const char *name);
 
-/* All of them, in order: IMEX, explicit, implicit. */
+/* All of them, in order: IMEX, exponential, explicit, implicit. */
 int sn_tableau_count(void);
 const sn_tableau *sn_tableau_at(int index);
 const char *sn_tableau_name_at(int index);

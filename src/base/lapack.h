@@ -26,6 +26,10 @@ void pdpotrf_(const char *part, const int *order, double *a, const int *row, con
 void pdpotrs_(const char *part, const int *order, const int *columns, const double *a, const int *row,
               const int *column, const int *descriptor, double *b, const int *b_row, const int *b_column,
               const int *b_descriptor, int *info, size_t);
+void pdgemm_(const char *a_way, const char *b_way, const int *rows, const int *columns, const int *inner,
+             const double *weight, const double *a, const int *a_row, const int *a_column, const int *a_descriptor,
+             const double *b, const int *b_row, const int *b_column, const int *b_descriptor, const double *keep,
+             double *c, const int *c_row, const int *c_column, const int *c_descriptor, size_t, size_t);
 
 /* Bands: Cholesky, and LU. */
 void dpbtrf_(const char *part, const int *order, const int *width, double *band, const int *leading, int *info, size_t);

@@ -39,6 +39,49 @@ SN_MUST_CHECK sn_status sn_transforms_evaluate(sn_transforms *transforms, int in
 SN_MUST_CHECK sn_status sn_transforms_multiply(sn_transforms *transforms, int index, bool transpose, ptrdiff_t fields,
                                                const double *from, double *to);
 
+/* The same for all symbols, wave number by wave number, for a function that makes them together. */
+SN_MUST_CHECK sn_status sn_transforms_evaluate_all(sn_transforms *transforms);
+
+/*
+ * Fields that stay in Fourier space: numbers of an array (from sn_memory_alloc, or 64-byte aligned) of the coefficients
+ * of `fields` fields, which must have been planned, and the way there. Collective over space.
+ */
+ptrdiff_t sn_transforms_size(const sn_transforms *transforms, ptrdiff_t fields);
+SN_MUST_CHECK sn_status sn_transforms_forward(sn_transforms *transforms, ptrdiff_t fields, const double *values,
+                                              double complex *coefficients);
+
+/*
+ * values = sum of weight symbol coefficients over the terms, or of their conjugates (the transpose). sum: coefficients
+ * that hold nothing of meaning afterwards. Collective over space.
+ */
+typedef struct {
+  int symbol;
+  double weight;
+  const double complex *coefficients;
+} sn_transforms_term;
+SN_MUST_CHECK sn_status sn_transforms_sum(sn_transforms *transforms, bool transpose, ptrdiff_t fields, int terms,
+                                          const sn_transforms_term *term, double complex *sum, double *values);
+
+/* product = symbol coefficients. Local. */
+void sn_transforms_apply(const sn_transforms *transforms, int index, ptrdiff_t fields,
+                         const double complex *coefficients, double complex *product);
+
+/*
+ * sum += weight conj(symbol right) left: with y the field of these coefficients, summed over the fields, a change ds of
+ * the symbol changes the sum over fields of left^T S right, S the operator with weight times the symbol's integral, by
+ * y^T (the first column of the operator with the symbol ds). Local. sn_transforms_add_fields does the way back of the
+ * sum (destroyed) and adds the fields up: kernel (local points); values: (fields, local points). Collective over space.
+ */
+void sn_transforms_correlate(const sn_transforms *transforms, int index, ptrdiff_t fields, double weight,
+                             const double complex *left, const double complex *right, double complex *sum);
+SN_MUST_CHECK sn_status sn_transforms_add_fields(sn_transforms *transforms, ptrdiff_t fields, double complex *sum,
+                                                 double *values, double *kernel);
+
+/* Makes a symbol of the operator's first column, for `fields` fields; the arrays are for work. Collective over space.
+ */
+SN_MUST_CHECK sn_status sn_transforms_set_kernel(sn_transforms *transforms, int index, ptrdiff_t fields,
+                                                 const double *kernel, double *values, double complex *coefficients);
+
 /* Bytes of symbols on this rank. */
 ptrdiff_t sn_transforms_bytes(const sn_transforms *transforms);
 

@@ -37,6 +37,7 @@ struct sn_integrator {
 
 static sn_stepper_creator creator(const sn_tableau *tableau) {
   if (tableau->adaptive) return sn_adaptive_create;
+  if (tableau->kind == SN_TABLEAU_EXPONENTIAL) return sn_exponential_stepper_create;
   return tableau->kind == SN_TABLEAU_IMPLICIT ? sn_implicit_create : sn_imex_create;
 }
 
@@ -232,14 +233,16 @@ static sn_status backward_pass(sn_integrator *it, ptrdiff_t samples, ptrdiff_t i
   sn_storage *storage = &it->storage;
   it->backward = true;
   it->given = sum_of_squares((intervals + 1) * count, state_bars);
+  const sn_stepper_ops *ops = it->stepper->ops;
   double *lambda = it->buffer[2];
   sn_gradient own;
+  if (ops->begin_backward) ops->begin_backward(it->stepper);
   memcpy(lambda, state_bars + intervals * count, (size_t)count * sizeof *lambda);
   for (ptrdiff_t step = steps - 1; step >= 0 && samples; step--) {
     if (!storage->keeps_all && step < steps - 1) SN_TRY(recompute(it, samples, step + 1));
     it->stepper->skips_lambda = step == 0 && it->skips_initial;
-    SN_TRY(it->stepper->ops->backward(it->stepper, samples, sn_storage_tape(storage, step), lambda,
-                                      sn_gradient_for_pass(gradient, step == 0, &own)));
+    SN_TRY(ops->backward(it->stepper, samples, sn_storage_tape(storage, step), lambda,
+                         sn_gradient_for_pass(gradient, step == 0, &own)));
     if (!storage->keeps_all && sn_storage_top_position(storage) == step) storage->held--;
     if (step % substeps == 0) {
       const double *bar = state_bars + step / substeps * count;
@@ -249,6 +252,7 @@ static sn_status backward_pass(sn_integrator *it, ptrdiff_t samples, ptrdiff_t i
     it->within_bounds &= it->square[step] <= adjoint_growth_limit * adjoint_growth_limit * it->given;
   }
   memcpy(state_bars, lambda, (size_t)count * sizeof *lambda);
+  if (gradient && samples && ops->end_backward) SN_TRY(ops->end_backward(it->stepper, gradient));
   return SN_OK;
 }
 
@@ -334,10 +338,12 @@ sn_status sn_integrator_check(sn_integrator *it, ptrdiff_t samples) {
 const char *sn_integrator_domain_reason(const sn_integrator *it) { return it->domain; }
 
 const char *sn_integrator_solver_reason(const sn_integrator *it) {
+  if (it->stepper->exponential) return sn_exponential_reason(it->stepper->exponential);
   return it->stepper->solver ? sn_solver_reason(it->stepper->solver) : "none: the scheme is explicit";
 }
 
 long sn_integrator_factorizations(const sn_integrator *it) {
+  if (it->stepper->exponential) return sn_exponential_evaluations(it->stepper->exponential);
   return it->stepper->solver ? sn_solver_factorizations(it->stepper->solver) : 0;
 }
 
@@ -355,5 +361,6 @@ ptrdiff_t sn_integrator_forward_steps(const sn_integrator *it) { return it->made
 ptrdiff_t sn_integrator_storage_bytes(const sn_integrator *it) { return it->storage.bytes; }
 
 ptrdiff_t sn_integrator_factor_bytes(const sn_integrator *it) {
+  if (it->stepper->exponential) return sn_exponential_bytes(it->stepper->exponential);
   return it->stepper->solver ? sn_solver_bytes(it->stepper->solver) : 0;
 }

@@ -5,6 +5,7 @@
 #ifndef SINODE_TIME_STEPPER_OPS_H
 #define SINODE_TIME_STEPPER_OPS_H
 
+#include "sinode/exponential.h"
 #include "sinode/integrator.h"
 #include "sinode/model.h"
 #include "sinode/solver.h"
@@ -28,6 +29,9 @@ typedef struct {
   /* lambda := (d next / d u)^T lambda; gradient (NULL: not wanted) += (d next / d parameters)^T lambda. */
   sn_status (*backward)(sn_stepper *stepper, ptrdiff_t samples, const double *tape, double *lambda,
                         const sn_gradient *gradient);
+  /* A backward pass begins, or ends: what is added to the gradient at its end. NULL: nothing to do. */
+  void (*begin_backward)(sn_stepper *stepper);
+  sn_status (*end_backward)(sn_stepper *stepper, const sn_gradient *gradient);
   /* What its inner iterations came to so far, for the user. NULL: there are none. */
   void (*statistics)(const sn_stepper *stepper, char *text, size_t size);
   /*
@@ -40,10 +44,11 @@ typedef struct {
 /* First member of every stepper. */
 struct sn_stepper {
   const sn_stepper_ops *ops;
-  sn_solver *solver; /* of the implicit stages; NULL if there are none */
-  double *estimate;  /* (samples) local sums of squares of the last step's error estimate; NULL: there is none */
-  sn_range counted;  /* the local points that these sums are over */
-  double time;       /* start of the current forward step, and its number from 1: for messages */
+  sn_solver *solver;           /* of the implicit stages; NULL if there are none */
+  sn_exponential *exponential; /* the functions of A of an exponential scheme; NULL for others */
+  double *estimate; /* (samples) local sums of squares of the last step's error estimate; NULL: there is none */
+  sn_range counted; /* the local points that these sums are over */
+  double time;      /* start of the current forward step, and its number from 1: for messages */
   ptrdiff_t step;
   bool skips_lambda; /* of the next backward step: its lambda is not wanted */
 };
@@ -58,6 +63,10 @@ typedef sn_status (*sn_stepper_creator)(sn_model *model, const sn_integrator_opt
 /* Runge-Kutta by a tableau, IMEX or explicit. */
 SN_MUST_CHECK sn_status sn_imex_create(sn_model *model, const sn_integrator_options *options, double dt,
                                        sn_stepper **out);
+
+/* Exponential Runge-Kutta. */
+SN_MUST_CHECK sn_status sn_exponential_stepper_create(sn_model *model, const sn_integrator_options *options, double dt,
+                                                      sn_stepper **out);
 
 /* An explicit embedded pair that chooses its own steps. */
 SN_MUST_CHECK sn_status sn_adaptive_create(sn_model *model, const sn_integrator_options *options, double dt,

@@ -202,14 +202,14 @@ enum { POINTS_LEAST = 1 << 14, LENGTH_MOST = 1 << 14, OVERLAPS_LEAST = 8 };
 const sn_name sn_step_domains[] = {
     {"auto", SN_STEPS_AUTO}, {"whole", SN_STEPS_WHOLE_GRID}, {"subdomains", SN_STEPS_SUBDOMAINS}, {NULL, 0}};
 
-static bool has_fixed_steps(const sn_tableau *tableau) {
-  return !tableau->adaptive && tableau->kind != SN_TABLEAU_IMPLICIT;
+static bool has_short_steps(const sn_tableau *tableau) {
+  return !tableau->adaptive && (tableau->kind == SN_TABLEAU_IMEX || tableau->kind == SN_TABLEAU_EXPLICIT);
 }
 
 static sn_status refuse(const sn_linear *linear, const sn_network_shape *network, const sn_tableau *tableau,
                         ptrdiff_t most) {
   static const char asked[] = "integrator.subdomains.domain is subdomains, but";
-  if (!has_fixed_steps(tableau))
+  if (!has_short_steps(tableau))
     return SN_ERROR_ALL(SN_ERROR_USAGE,
                         "%s the steps of %s depend on all points; use an IMEX scheme or an explicit one with a fixed "
                         "step, or domain whole",
@@ -238,7 +238,7 @@ sn_status sn_subdomain_steps_plan(const sn_linear *linear, const sn_network_shap
   ptrdiff_t reach = WHOLE_GRID;
   *out = (sn_subdomain_plan){0};
   if (control->domain == SN_STEPS_WHOLE_GRID) return SN_OK;
-  if (has_fixed_steps(tableau) && (!chooses || ranks > 1 || shortest >= POINTS_LEAST)) {
+  if (has_short_steps(tableau) && (!chooses || ranks > 1 || shortest >= POINTS_LEAST)) {
     sn_decay *decay;
     SN_TRY(sn_decay_create(&decay));
     sn_status status = find_reach(decay, linear, network, tableau, dt, tolerance_of(control), most, &reach);

@@ -3,14 +3,16 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "exponential_weights.h"
+
 /* The pairs that come with a fixed and with an adaptive step. */
 #define BOSH3                                                                                 \
   .source = "Bogacki, Shampine 1989", .kind = SN_TABLEAU_EXPLICIT, .order = 3, .stages = 4,   \
   .a = {{0}, {0.5}, {0, 0.75}, {0.2222222222222222, 0.3333333333333333, 0.4444444444444444}}, \
   .b = {0.2222222222222222, 0.3333333333333333, 0.4444444444444444},                          \
   .embedded = {0.2916666666666667, 0.25, 0.3333333333333333, 0.125}
-#define DOPRI5                                                                                                       \
-  .source = "Dormand, Prince 1980", .kind = SN_TABLEAU_EXPLICIT, .order = 5, .stages = 7,                            \
+#define DOPRI5_WEIGHTS                                                                                               \
+  .order = 5, .stages = 7,                                                                                           \
   .a = {{0},                                                                                                         \
         {0.2},                                                                                                       \
         {0.075, 0.225},                                                                                              \
@@ -20,6 +22,11 @@
         {0.09114583333333333, 0, 0.44923629829290207, 0.6510416666666666, -0.322376179245283, 0.13095238095238096}}, \
   .b = {0.09114583333333333, 0, 0.44923629829290207, 0.6510416666666666, -0.322376179245283, 0.13095238095238096},   \
   .embedded = {0.08991319444444444, 0, 0.4534890685834082, 0.6140625, -0.2715123820754717, 0.08904761904761904, 0.025}
+#define DOPRI5 .source = "Dormand, Prince 1980", .kind = SN_TABLEAU_EXPLICIT, DOPRI5_WEIGHTS
+
+#define RK4                               \
+  .a = {{0}, {0.5}, {0, 0.5}, {0, 0, 1}}, \
+  .b = {0.16666666666666666, 0.3333333333333333, 0.3333333333333333, 0.16666666666666666}
 
 /* Rows of a and at are cut after their last coefficient that is not 0. */
 static const sn_tableau tableaux[] = {
@@ -243,6 +250,46 @@ static const sn_tableau tableaux[] = {
             0.7628752470251866, 0.205},
      .embedded = {-0.09957696480500873, 0, 0, 2.407162879999775, -0.1601481830855136, -2.1442365964445265,
                   0.7795656224249983, 0.21723324191027585}},
+    {.name = "etdrk2",
+     .source = "Cox, Matthews 2002, ETD2RK",
+     .kind = SN_TABLEAU_EXPONENTIAL,
+     .order = 2,
+     .stages = 2,
+     .c = {0, 1},
+     .weights = etdrk2},
+    {.name = "etdrk4",
+     .source = "Cox, Matthews 2002, ETD4RK",
+     .kind = SN_TABLEAU_EXPONENTIAL,
+     .order = 4,
+     .stages = 4,
+     .c = {0, 0.5, 0.5, 1},
+     .weights = etdrk4},
+    {.name = "krogstad",
+     .source = "Krogstad 2005, ETDRK4-B",
+     .kind = SN_TABLEAU_EXPONENTIAL,
+     .order = 4,
+     .stages = 4,
+     .c = {0, 0.5, 0.5, 1},
+     .weights = krogstad},
+    {.name = "exprk5s8",
+     .source = "Luan, Ostermann 2014, of stiff order 5",
+     .kind = SN_TABLEAU_EXPONENTIAL,
+     .order = 5,
+     .stages = 8,
+     .c = {0, 0.5, 0.5, 0.25, 0.5, 0.2, 2. / 3, 1},
+     .weights = exprk5s8},
+    {.name = "lawson4",
+     .source = "Lawson 1967: rk4 with an integrating factor",
+     .kind = SN_TABLEAU_EXPONENTIAL,
+     .order = 4,
+     .stages = 4,
+     RK4,
+     .c = {0, 0.5, 0.5, 1}},
+    {.name = "lawson5",
+     .source = "Lawson 1967: dopri5 with an integrating factor",
+     .kind = SN_TABLEAU_EXPONENTIAL,
+     DOPRI5_WEIGHTS,
+     .c = {0, 0.2, 0.3, 0.8, 8. / 9, 1, 1}},
     {.name = "euler",
      .source = "Euler 1768",
      .kind = SN_TABLEAU_EXPLICIT,
@@ -265,13 +312,7 @@ static const sn_tableau tableaux[] = {
      .a = {{0}, {1}},
      .b = {0.5, 0.5}},
     {.name = "bosh3", BOSH3},
-    {.name = "rk4",
-     .source = "Kutta 1901",
-     .kind = SN_TABLEAU_EXPLICIT,
-     .order = 4,
-     .stages = 4,
-     .a = {{0}, {0.5}, {0, 0.5}, {0, 0, 1}},
-     .b = {0.16666666666666666, 0.3333333333333333, 0.3333333333333333, 0.16666666666666666}},
+    {.name = "rk4", .source = "Kutta 1901", .kind = SN_TABLEAU_EXPLICIT, .order = 4, .stages = 4, RK4},
     {.name = "dopri5", DOPRI5},
     {.name = "bosh3-adaptive", BOSH3, .adaptive = true},
     {.name = "dopri5-adaptive", DOPRI5, .adaptive = true},

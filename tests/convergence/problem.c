@@ -9,7 +9,7 @@ static const struct {
   const char *name;
   ptrdiff_t points;
   double final_time;
-} problems[] = {{"smooth", 16, 1}, {"stiff", 64, 2}};
+} problems[] = {{"smooth", 16, 1}, {"longer", 16, 1.5}, {"stiff", 64, 2}};
 
 /* Of grid point j, from 0 to 2 pi. */
 static double angle(const problem *p, ptrdiff_t j) { return 2 * acos(-1) * (double)j / (double)p->points; }

@@ -4,6 +4,7 @@
  * network are: with random ones, F would drive the stiff modes and every scheme would show its stiff order alone.
  *
  *   smooth   16 points: eigenvalues of A down to -2.4, so that a quarter of a time unit is stable for all schemes
+ *   longer   the same for half as long again, where lawson5, whose leading error is small, shows its order
  *   stiff    64 points: down to -1112, so that explicit schemes have a largest stable step
  *
  * The adjoint is the derivative by the initial state of a smooth linear function of the final state.

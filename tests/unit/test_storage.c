@@ -110,6 +110,9 @@ static void storages_give_the_same_bits(void **state) {
       {"bosh3-adaptive", SN_NETWORK_CONV, 3, 1},
       {"cn", SN_NETWORK_MLP, 3, 3},
       {"beuler", SN_NETWORK_CONV, 7, 2},
+      {"etdrk4", SN_NETWORK_MLP, 4, 5},
+      {"lawson5", SN_NETWORK_NONE, 3, 3},
+      {"exprk5s8", SN_NETWORK_CONV, 7, 1},
   };
   int size;
   MPI_Comm_size(MPI_COMM_WORLD, &size);

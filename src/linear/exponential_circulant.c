@@ -1,0 +1,177 @@
+/*
+ * Functions of a circulant A: f(dt A) multiplies wave number m by f(dt a_m), a the symbol of A. States are transformed
+ * to their coefficients.
+ *
+ * Where A is trained, the derivative of weight y^T f(dt A) x by a_m is weight dt f'(dt a_m) conj(y_m) x_m / N. It is
+ * summed wave number by wave number over all functions, steps and samples; what comes of it by A's coefficients is that
+ * of l^T A d for the field l with the conjugates of these sums and the unit impulse d, whose wave numbers are all 1. In
+ * the same way the symbol of a change of A is the transform of its first column.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "exponential_ops.h"
+#include "sinode/memory.h"
+#include "transforms.h"
+
+/* Symbols: the functions; where A is trained also dt f' of each, and the change of A. */
+typedef struct {
+  sn_transforms *transforms;
+  bool varies;
+  double complex *sum; /* coefficients on the way back */
+  /* Where A is trained: */
+  double complex *gathered;
+  ptrdiff_t gathered_samples; /* 0: nothing was gathered */
+  double *values, *kernel, *impulse;
+  /* What the functions are at the wave number asked for last. */
+  ptrdiff_t m;
+  long version;
+  double complex *at;
+} circulant;
+
+static int change_of_a(const sn_exponential *exponential) { return 2 * exponential->functions; }
+
+static sn_status evaluate(const void *context, int index, ptrdiff_t m, double complex *value) {
+  const sn_exponential *exponential = context;
+  circulant *state = exponential->state;
+  const int functions = exponential->functions;
+  const long version = sn_linear_version(exponential->linear);
+  if (state->m != m || state->version != version) {
+    const double dt = exponential->options.dt;
+    double complex *derivative = state->varies ? state->at + functions : NULL;
+    sn_phi_sums(functions, exponential->function, dt * sn_linear_symbol(exponential->linear, m), state->at, derivative);
+    for (int f = 0; f < functions && derivative; f++) derivative[f] *= dt;
+    state->m = m;
+    state->version = version;
+  }
+  *value = state->at[index];
+  return SN_OK;
+}
+
+static sn_status allocate(sn_exponential *exponential) {
+  circulant *state = exponential->state;
+  const ptrdiff_t numbers = exponential->size / 2, points = sn_grid_range(exponential->grid).count;
+  SN_TRY(SN_NEW(numbers, &state->sum));
+  if (!state->varies) return SN_OK;
+  SN_TRY(SN_NEW(exponential->options.samples * points, &state->values));
+  SN_TRY(SN_NEW(points, &state->kernel));
+  SN_TRY(SN_NEW(points, &state->impulse));
+  if (sn_grid_space_rank(exponential->grid) == 0) state->impulse[0] = 1;
+  return exponential->options.gradient ? SN_NEW(numbers, &state->gathered) : SN_OK;
+}
+
+static sn_status prepare(sn_exponential *exponential) {
+  circulant *state;
+  SN_TRY(SN_NEW(1, &state));
+  exponential->state = state;
+  state->version = -1;
+  state->varies = exponential->options.gradient || exponential->options.tangent;
+  return SN_NEW(change_of_a(exponential) + 1, &state->at);
+}
+
+static sn_status create(sn_exponential *exponential) {
+  const sn_exponential_options *options = &exponential->options;
+  const MPI_Comm space = sn_grid_space(exponential->grid);
+  SN_TRY(sn_collective_status(space, prepare(exponential)));
+  circulant *state = exponential->state;
+  const int symbols = state->varies ? change_of_a(exponential) + 1 : exponential->functions;
+  SN_TRY(sn_transforms_create(exponential->grid, options->rigor, symbols, evaluate, exponential, &state->transforms));
+  SN_TRY(sn_transforms_plan(state->transforms, options->samples));
+  exponential->size = 2 * sn_transforms_size(state->transforms, options->samples);
+  snprintf(exponential->reason, sizeof exponential->reason,
+           "none: the scheme is exponential, by %d functions of the symbol of the %s linear part",
+           exponential->functions, sn_linear_kind_name(sn_linear_get_kind(exponential->linear)));
+  return sn_collective_status(space, allocate(exponential));
+}
+
+static void destroy(sn_exponential *exponential) {
+  circulant *state = exponential->state;
+  if (state->transforms) sn_transforms_destroy(&state->transforms);
+  SN_FREE(state->sum);
+  SN_FREE(state->gathered);
+  SN_FREE(state->values);
+  SN_FREE(state->kernel);
+  SN_FREE(state->impulse);
+  SN_FREE(state->at);
+  SN_FREE(exponential->state);
+}
+
+static sn_status reserve(sn_exponential *exponential, ptrdiff_t samples) {
+  circulant *state = exponential->state;
+  SN_TRY(sn_transforms_plan(state->transforms, samples));
+  exponential->bytes = sn_transforms_bytes(state->transforms);
+  return SN_OK;
+}
+
+static sn_status make(sn_exponential *exponential) {
+  return sn_transforms_evaluate_all(((circulant *)exponential->state)->transforms);
+}
+
+static sn_status transform(sn_exponential *exponential, bool transpose, ptrdiff_t samples, const double *state,
+                           double *transformed) {
+  const circulant *own = exponential->state;
+  (void)transpose;
+  return sn_transforms_forward(own->transforms, samples, state, (double complex *)transformed);
+}
+
+static sn_status sum(sn_exponential *exponential, bool transpose, ptrdiff_t samples, int terms,
+                     const sn_exponential_term *term, double *state) {
+  enum { MOST = 64 };
+  const circulant *own = exponential->state;
+  sn_transforms_term product[MOST];
+  for (int t = 0; t < terms; t++)
+    product[t] = (sn_transforms_term){term[t].function + (term[t].varied ? exponential->functions : 0), term[t].weight,
+                                      (const double complex *)term[t].x};
+  return sn_transforms_sum(own->transforms, transpose, samples, terms, product, own->sum, state);
+}
+
+static void clear(sn_exponential *exponential) {
+  circulant *state = exponential->state;
+  if (state->gathered_samples) memset(state->gathered, 0, (size_t)exponential->size * sizeof(double));
+  state->gathered_samples = 0;
+}
+
+static void gather(sn_exponential *exponential, ptrdiff_t samples, int function, double weight, const double *left,
+                   const double *right) {
+  circulant *state = exponential->state;
+  sn_transforms_correlate(state->transforms, exponential->functions + function, samples, weight,
+                          (const double complex *)left, (const double complex *)right, state->gathered);
+  state->gathered_samples = samples;
+}
+
+static sn_status gradient(sn_exponential *exponential, double *sums) {
+  circulant *state = exponential->state;
+  const ptrdiff_t samples = state->gathered_samples;
+  if (!samples) return SN_OK;
+  SN_TRY(sn_transforms_add_fields(state->transforms, samples, state->gathered, state->values, state->kernel));
+  clear(exponential);
+  return sn_linear_gradient(exponential->linear, 1, 1, state->kernel, state->impulse, sums);
+}
+
+static sn_status set_direction(sn_exponential *exponential, ptrdiff_t samples, const double *direction) {
+  circulant *state = exponential->state;
+  memset(state->kernel, 0, (size_t)sn_grid_range(exponential->grid).count * sizeof *state->kernel);
+  SN_TRY(sn_linear_tangent(exponential->linear, 1, 1, direction, state->impulse, state->kernel));
+  return sn_transforms_set_kernel(state->transforms, change_of_a(exponential), samples, state->kernel, state->values,
+                                  state->sum);
+}
+
+static void vary(const sn_exponential *exponential, ptrdiff_t samples, const double *x, double *varied) {
+  const circulant *state = exponential->state;
+  sn_transforms_apply(state->transforms, change_of_a(exponential), samples, (const double complex *)x,
+                      (double complex *)varied);
+}
+
+const sn_exponential_ops sn_exponential_circulant = {
+    .create = create,
+    .destroy = destroy,
+    .reserve = reserve,
+    .make = make,
+    .transform = transform,
+    .sum = sum,
+    .clear = clear,
+    .gather = gather,
+    .gradient = gradient,
+    .set_direction = set_direction,
+    .vary = vary,
+};
