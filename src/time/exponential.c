@@ -154,10 +154,11 @@ static sn_status stage_backward(exponential *scheme, int i, ptrdiff_t samples, c
   const double *network_tape = value + sn_stepper_aligned(samples * scheme->points);
   const bool wanted = !scheme->base.skips_lambda || i > 0;
   combination sum = {0};
+  sn_gradient own;
   add_column(scheme, i, samples, state, gradient && scheme->varies, &sum);
   SN_TRY(evaluate(scheme, true, samples, &sum, scheme->work));
   SN_TRY(sn_network_backward(sn_model_network(scheme->model), samples, value, network_tape, scheme->work,
-                             wanted ? scheme->u_bar : NULL, gradient));
+                             wanted ? scheme->u_bar : NULL, sn_gradient_for_pass(gradient, i == 0, &own)));
   return wanted && scheme->form.growth[i] >= 0 ? transform(scheme, true, samples, scheme->u_bar, scheme->state[i])
                                                : SN_OK;
 }

@@ -3,8 +3,8 @@
 
 usage: golden.py gradient|generate|local [--long] CASE_FOLDER...
 
-Schemes know nothing of ranks: a case that differs from the others by its scheme runs in some of the splits, with --long
-in all. Every other case runs in all of them.
+Schemes know nothing of ranks: a case that differs from the others by its scheme runs in some of the splits, one of
+exponential schemes (written by exponential.py) in one, with --long in all. Every other case runs in all of them.
 
 local: gradients by the solver of that name, which wants long domains: every case that has a stencil and implicit stages,
 repeated side by side. States repeat, the loss is the same, and so are derivatives by what the copies have in common.
@@ -36,8 +36,11 @@ def splits_of(command, case, long):
     """The splits in which a case runs."""
     if command == "generate":
         return GENERATE_SPLITS
-    if long or not re.match("imex|explicit|implicit", case.name):
+    if long or not re.match("imex|explicit|implicit|exponential", case.name):
         return GRADIENT_SPLITS
+    if case.name.startswith("exponential"):
+        number = [path.name for path in sorted(case.parent.glob("exponential*"))].index(case.name)
+        return [GRADIENT_SPLITS[::-1][number % len(GRADIENT_SPLITS)]]
     rest = [split for split in GRADIENT_SPLITS if split not in OF_A_SCHEME]
     number = sorted(path.name for path in case.parent.iterdir()).index(case.name)
     return [*OF_A_SCHEME, rest[number % len(rest)]]
@@ -88,7 +91,7 @@ def suits_local(case):
     """Whether a golden case has a stencil and solves with it."""
     with open(case / "case.yaml", encoding="utf8") as file:
         parameters = yaml.safe_load(file)
-    return parameters["model"]["linear"]["kind"] == "stencil" and not case.name.startswith("explicit")
+    return parameters["model"]["linear"]["kind"] == "stencil" and not re.match("explicit|exponential", case.name)
 
 
 def repeat_data(source, target):

@@ -2,7 +2,7 @@
 
 The reference is written from the formulas alone: tableaux from tests/golden/tableaux.json, A as a full matrix, stage
 equations by a general solve, the nonlinear equations of beuler and cn by Newton's method with the full Jacobian and the
-implicit function theorem. SINODE_PROGRAM and SINODE_MPIEXEC in the environment name the program; without them, and without
+implicit function theorem, exponential schemes (exponential.py) by PyTorch's exponential of matrices. SINODE_PROGRAM and SINODE_MPIEXEC in the environment name the program; without them, and without
 PyTorch, everything is skipped.
 
 usage: test_gradient.py [--random COUNT SEED]     COUNT combinations drawn at random instead of the list
@@ -22,14 +22,17 @@ try:
 except ImportError:
     torch = None
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "io" / "python"))
+HERE = pathlib.Path(__file__).resolve()
+sys.path[:0] = [str(HERE.parents[2] / "io" / "python"), str(HERE.parents[1] / "golden")]
 from sinode.model import ks_stencil  # noqa: E402
 
+if torch:
+    import exponential
 PROGRAM = os.environ.get("SINODE_PROGRAM")
 if PROGRAM:
-    sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "cli"))
+    sys.path.insert(0, str(HERE.parents[1] / "cli"))
     import harness  # noqa: E402
-TABLEAUX = json.loads((pathlib.Path(__file__).resolve().parents[1] / "golden" / "tableaux.json").read_text())
+TABLEAUX = json.loads((HERE.parents[1] / "golden" / "tableaux.json").read_text())
 IMPLICIT = {"beuler": 1.0, "cn": 0.5}  # the weight of the new state
 LENGTH, INTERVAL, MEMBERS = 22.0, 0.1, 3
 ASYMMETRIC = {1: [-0.7], 3: [-0.5, 0.9, -0.1], 5: [-0.5, 1.5, -2.2, 1.0, -0.1],
@@ -62,6 +65,12 @@ CASES = [
      dict(points=8, window=2), [(1, 1), (4, 4)]),
     ("dopri5", dict(kind="mlp", hidden=[5], activation="sigmoid"), dict(kind="dense", trainable=True),
      dict(points=8, window=2, substeps=10), [(2, 2), (4, 2)]),
+    ("etdrk4", dict(kind="mlp", hidden=[6], activation="tanh"), dict(kind="stencil", taps=7, trainable=True),
+     dict(points=13, window=2, substeps=2, storage="{storage: revolve, snapshots: 2}"), [(4, 4)]),
+    ("lawson5", dict(kind="conv", channels=[3], kernel=5, activation="tanh"), dict(kind="dense"),
+     dict(points=15, window=2), [(4, 4)]),
+    ("exprk5s8", dict(kind="none"), dict(kind="stencil", trainable=True), dict(points=10, window=3, loss="mae"),
+     [(4, 2)]),
 ]
 
 
@@ -71,7 +80,8 @@ def draw_case(random):
         return values[random.integers(len(values))]
 
     points = int(random.integers(8, 22))
-    scheme = pick(*TABLEAUX["imex"], *TABLEAUX["explicit"], "beuler", "cn", "beuler", "cn")
+    scheme = pick(*TABLEAUX["imex"], *TABLEAUX["explicit"], "beuler", "cn", "beuler", "cn",
+                  *(exponential.SCHEMES if torch else ()))
     network = pick(dict(kind="mlp", hidden=[int(w) for w in random.integers(1, 9, random.integers(0, 4))]),
                    dict(kind="conv", channels=[int(w) for w in random.integers(1, 5, random.integers(0, 4))],
                         kernel=int(2 * random.integers(0, (points + 1) // 2) + 1)), dict(kind="none"))
@@ -79,7 +89,9 @@ def draw_case(random):
         network["activation"] = pick("tanh", "sigmoid", "gelu")
     linear = pick(dict(kind="stencil"), dict(kind="stencil", taps=pick(1, 3, 5, 7)), dict(kind="dense"),
                   dict(kind="spectral"))
-    if linear["kind"] != "spectral":
+    if torch and scheme in exponential.SCHEMES and linear["kind"] == "dense":  # which they take only as it is
+        network["kind"] == "none" and linear.update(kind="stencil", trainable=True)
+    elif linear["kind"] != "spectral":
         linear["trainable"] = network["kind"] == "none" or pick(True, False)
     elif network["kind"] == "none":
         linear = dict(kind="stencil", trainable=True)
@@ -201,11 +213,15 @@ def implicit_step(model, theta, matrix, u, dt):
 def evaluate(model, scheme, u0, targets, dt, substeps, loss):
     matrix = model.matrix()
     u = u0
+    if scheme in exponential.SCHEMES:
+        step = exponential.step_of(scheme, lambda v: -model.function(v), matrix, dt, TABLEAUX["explicit"])
     states = [u]
     for _ in range(targets.shape[1]):
         for _ in range(substeps):
             if scheme in IMPLICIT:
                 u = implicit_step(model, IMPLICIT[scheme], matrix, u, dt)
+            elif scheme in exponential.SCHEMES:
+                u = step(u)
             else:
                 u = imex_step(model, {**TABLEAUX["imex"], **TABLEAUX["explicit"]}[scheme], matrix, u, dt)
         states.append(u)
@@ -215,35 +231,41 @@ def evaluate(model, scheme, u0, targets, dt, substeps, loss):
     return value, states
 
 
+def write_case(folder, number, scheme, network, linear, other):
+    """Writes what the program reads of a case, and returns what it is to find."""
+    random = np.random.default_rng(number)
+    points, window, substeps = other["points"], other["window"], other.get("substeps", 1)
+    model = Model(network, linear, points, random)
+    x = LENGTH / points * np.arange(points)
+    data = np.array([[np.cos(2 * np.pi * x / LENGTH + m) + 0.3 * random.normal(size=points)
+                      for _ in range(window + 1)] for m in range(MEMBERS)])
+    u0 = torch.tensor(data[:, 0], requires_grad=True)
+    loss, states = evaluate(model, scheme, u0, torch.from_numpy(data[:, 1:]), INTERVAL / substeps, substeps,
+                            other.get("loss", "mse"))
+    loss.backward()
+    model.write(folder / "model.h5", linear)
+    with h5py.File(folder / "data.h5", "w") as file:
+        file.attrs.update({"sinode_kind": "trajectory", "sinode_format": 1, "domain_length": LENGTH})
+        file["member"], file["time"] = np.arange(MEMBERS, dtype="i4"), INTERVAL * np.arange(window + 1)
+        file["x"], file["u"] = x, data
+    (folder / "case.yaml").write_text(
+        f"grid: {{points: {points}, length: {LENGTH}}}\n"
+        f"integrator: {{scheme: '{scheme}', dt: {INTERVAL / substeps!r}, solver: {{kind: "
+        f"{other.get('solver', 'auto')}, tolerance: 1e-14}}}}\n"
+        f"adjoint: {other.get('storage', '{storage: auto}')}\n"
+        f"train: {{window: {window}, loss: {other.get('loss', 'mse')}}}\n"
+        "gradient: {model: model.h5, data: data.h5, file: gradient.h5}\n")
+    expected = {"loss": loss, "trajectory": states, "gradient/initial_state": u0.grad}
+    expected.update({"gradient/" + name: model.leaves[name].grad for name in model.trained})
+    return {name: value.detach().numpy() for name, value in expected.items()}
+
+
 @unittest.skipUnless(torch and PROGRAM, "needs PyTorch and SINODE_PROGRAM")
 class GradientTest(unittest.TestCase):
     def check_case(self, number, scheme, network, linear, other, splits):
-        random = np.random.default_rng(number)
-        points, window, substeps = other["points"], other["window"], other.get("substeps", 1)
-        model = Model(network, linear, points, random)
-        x = LENGTH / points * np.arange(points)
-        data = np.array([[np.cos(2 * np.pi * x / LENGTH + m) + 0.3 * random.normal(size=points)
-                          for _ in range(window + 1)] for m in range(MEMBERS)])
-        u0 = torch.tensor(data[:, 0], requires_grad=True)
-        loss, states = evaluate(model, scheme, u0, torch.from_numpy(data[:, 1:]), INTERVAL / substeps, substeps,
-                                other.get("loss", "mse"))
-        loss.backward()
-        expected = {"loss": loss, "trajectory": states, "gradient/initial_state": u0.grad}
-        expected.update({"gradient/" + name: model.leaves[name].grad for name in model.trained})
         with tempfile.TemporaryDirectory() as folder:
             folder = pathlib.Path(folder)
-            model.write(folder / "model.h5", linear)
-            with h5py.File(folder / "data.h5", "w") as file:
-                file.attrs.update({"sinode_kind": "trajectory", "sinode_format": 1, "domain_length": LENGTH})
-                file["member"], file["time"] = np.arange(MEMBERS, dtype="i4"), INTERVAL * np.arange(window + 1)
-                file["x"], file["u"] = x, data
-            (folder / "case.yaml").write_text(
-                f"grid: {{points: {points}, length: {LENGTH}}}\n"
-                f"integrator: {{scheme: '{scheme}', dt: {INTERVAL / substeps!r}, solver: {{kind: "
-                f"{other.get('solver', 'auto')}, tolerance: 1e-14}}}}\n"
-                f"adjoint: {other.get('storage', '{storage: auto}')}\n"
-                f"train: {{window: {window}, loss: {other.get('loss', 'mse')}}}\n"
-                "gradient: {model: model.h5, data: data.h5, file: gradient.h5}\n")
+            expected = write_case(folder, number, scheme, network, linear, other)
             for ranks, space in splits:
                 status, out, err = harness.run(folder, "gradient", "case.yaml", "--quiet", "--overwrite", ranks=ranks,
                                                space=space)
@@ -257,7 +279,6 @@ class GradientTest(unittest.TestCase):
                                         if isinstance(item, h5py.Dataset) else None)
             self.assertEqual(names, {name for name in expected if name.startswith("gradient/")}, split)
             for name, value in expected.items():
-                value = value.detach().numpy()
                 error = np.abs(file[name][()] - value).max() / np.abs(value).max()
                 self.assertLess(error, tolerance, f"{name} on {split} ranks")
 
