@@ -104,6 +104,7 @@ typedef struct {
   double transpose;      /* bytes sent in the transposes of a transform */
   double redistribution; /* bytes sent where values come from blocks of the grid, or go there */
   double transpose_most, redistribution_most; /* bytes there and back, sent by the rank with most */
+  double forward_most;                        /* bytes of both on the way to the coefficients */
   double numbers, private;                    /* doubles in a coefficient array, and in the sn_fourier itself */
   ptrdiff_t n1;                               /* points = n1 n2, over several ranks; 0: FFTW transforms the whole */
 } sn_fourier_cost;

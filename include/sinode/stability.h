@@ -17,10 +17,11 @@ SN_MUST_CHECK sn_status sn_stability_limit(const sn_linear *linear, const sn_gri
                                            double *limit);
 
 /*
- * How much one step of an IMEX scheme amplifies the modes of du/dt = -max_abs_u u_x + A u, for a circulant A: the
- * largest |R(i w, z)| / max(1, |exp z|) over the wave numbers m of the grid, w = dt k max_abs_u treated explicitly, z =
- * dt a(m) implicitly, k = 2 pi m / length. *mode gets the m where it is reached. On a fine grid w >> 1, and a scheme
- * whose weights let w through undamped makes round-off a blow-up. 0 for other schemes and other A. Local.
+ * How much one step of an IMEX or exponential scheme amplifies the modes of du/dt = -max_abs_u u_x + A u, for a
+ * circulant A: the largest |R(i w, z)| / max(1, |exp z|) over the wave numbers m of the grid, w = dt k max_abs_u
+ * treated explicitly, z = dt a(m) implicitly or by its exponential, k = 2 pi m / length. *mode gets the m where it is
+ * reached. On a fine grid w >> 1, and a scheme whose weights let w through undamped makes round-off a blow-up. 0 for
+ * other schemes and other A. Local.
  */
 double sn_stability_amplification(const sn_linear *linear, const sn_grid *grid, const sn_tableau *tableau, double dt,
                                   double max_abs_u, ptrdiff_t *mode);

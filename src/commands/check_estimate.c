@@ -82,6 +82,30 @@ void sn_estimate_report_gradient(const sn_app *app, sn_layout layout, double par
         messages, readable(8 * parameters, text), layout.replicas);
 }
 
+/* Of an exponential scheme: a pair of transforms is a solve by them, and a function takes what the factor of one does.
+ */
+static sn_status report_functions(const sn_app *app, sn_layout layout, const sn_linear *linear,
+                                  const sn_cost_stages *stages, ptrdiff_t samples) {
+  const double one = app->config.integrator.dt, points = (double)layout.points;
+  const bool circulant = sn_linear_is_circulant(linear);
+  const sn_solver_options options = {.kind = SN_SOLVER_FFT};
+  sn_solver_cost f = {.held = 8 * points * points / layout.space};
+  char text[2][32];
+  if (circulant) SN_TRY(sn_solver_estimate_cost(linear, &options, layout.space, 0, 1, &one, samples, &f));
+  if (circulant)
+    sn_log_line(app->log,
+                "functions of A: %d transforms a time step, as many back; in two a rank sends %.0f messages "
+                "of %s in all",
+                stages->transforms, f.messages, readable(f.sent, text[0]));
+  else
+    sn_log_line(app->log, "functions of A: a rank takes part in %d gatherings of %s a time step, and %d sums back",
+                layout.space > 1 ? stages->transforms / 2 + 1 : 0, readable(8 * points * (double)samples, text[0]),
+                layout.space > 1 ? stages->transforms / 2 + 1 : 0);
+  sn_log_line(app->log, "functions of A: %d, %s a rank", stages->functions,
+              readable(f.held * stages->functions, text[1]));
+  return SN_OK;
+}
+
 static sn_status report_solves(const sn_app *app, sn_layout layout, const sn_linear *linear, double memory,
                                ptrdiff_t samples) {
   const sn_config *c = &app->config;
@@ -90,6 +114,7 @@ static sn_status report_solves(const sn_app *app, sn_layout layout, const sn_lin
   const sn_cost_stages stages = sn_cost_count_stages(tableau, c->integrator.dt, true, false);
   sn_solver_cost f;
   char text[2][32];
+  if (stages.functions) return report_functions(app, layout, linear, &stages, samples);
   if (!stages.gammas) return SN_OK;
   SN_TRY(sn_solver_estimate_cost(linear, &options, layout.space, memory, stages.gammas, stages.gamma, samples, &f));
   if (f.kind == SN_SOLVER_GMRES)
@@ -159,9 +184,10 @@ static evaluation_size size_evaluation(sn_layout layout, const sn_network_shape 
 }
 
 /* Numbers that a time step works on: its stages, of all samples together or of one subdomain, and states between. */
-static double size_step(double stages, double points, double samples, const evaluation_size *size,
+static double size_step(const sn_tableau *tableau, double points, double samples, const evaluation_size *size,
                         const sn_subdomain_plan *plan) {
-  if (!plan->overlap) return samples * ((2 * stages + 5) * points + size->tape + size->work);
+  const double stages = tableau->stages, arrays = tableau->kind == SN_TABLEAU_EXPONENTIAL ? stages + 9 : 2 * stages + 5;
+  if (!plan->overlap) return samples * (arrays * points + size->tape + size->work);
   const double part = (double)plan->length / points;
   return samples * 4 * points + (2 * stages + 3) * (double)plan->length + part * (size->tape + size->work);
 }
@@ -176,7 +202,8 @@ static void report_memory(const sn_app *app, sn_layout layout, double parameters
   const double data = 8 * (double)c->generate.members * snapshots * own;
   const double overlapping = plan->overlap ? (double)plan->count * (double)plan->length / own : 1;
   const double tape = 8 * stages * samples * overlapping * (own + size->tape);
-  const double states = 8 * (samples * 3 * (double)c->train.window * own + size_step(stages, own, samples, size, plan));
+  const double states =
+      8 * (samples * 3 * (double)c->train.window * own + size_step(c->integrator.tableau, own, samples, size, plan));
   char text[5][32];
   sn_log_line(app->log,
               "memory: arrays of %s a rank: parameters, gradient and moments %s, data %s, adjoint storage %s (all "

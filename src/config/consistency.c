@@ -66,13 +66,22 @@ static sn_status check_reach(const sn_reading *r) {
   return SN_OK;
 }
 
-/* Which solvers the linear part has; a scheme without implicit stages asks none. */
+/* Which solvers the linear part has; a scheme without implicit stages asks none. An exponential one does not train a
+ * matrix. */
 static sn_status check_solver(const sn_reading *r) {
   const sn_config *c = r->config;
+  const sn_tableau *tableau = c->integrator.tableau;
+  if (tableau->kind == SN_TABLEAU_EXPONENTIAL && c->model.linear.kind == SN_LINEAR_DENSE && c->model.linear.trainable)
+    return clash(
+        r, "integrator.scheme", "model.linear.trainable",
+        "integrator.scheme is %s, which takes a dense linear part as it is, but model.linear.trainable is true; "
+        "use an IMEX scheme, or a stencil",
+        tableau->name);
   const sn_solver_kind solver = c->integrator.solver.kind;
   const sn_linear_kind linear = c->model.linear.kind;
   const char *unsupported = sn_solver_unsupported_reason(solver, linear);
-  if (!unsupported || c->integrator.tableau->kind == SN_TABLEAU_EXPLICIT) return SN_OK;
+  const bool solves = tableau->kind == SN_TABLEAU_IMEX || tableau->kind == SN_TABLEAU_IMPLICIT;
+  if (!unsupported || !solves) return SN_OK;
   return clash(r, "integrator.solver.kind", "model.linear.kind",
                "integrator.solver.kind is %s, but a linear part of kind %s %s", sn_solver_kind_name(solver),
                sn_linear_kind_name(linear), unsupported);

@@ -110,9 +110,10 @@ typedef struct {
 } sn_cost_block;
 int sn_cost_blocks(sn_layout layout, const sn_network_shape *shape, sn_cost_block *block);
 
-/* What a step of a scheme does: evaluations of the network, solves, and the distinct gammas that they are for. */
+/* What a step of a scheme does: evaluations of the network, solves, and the distinct gammas that they are for; of an
+ * exponential scheme functions of A, and transforms of states, one way each, to what they act on or back. */
 typedef struct {
-  int evaluations, solves, gammas;
+  int evaluations, solves, gammas, functions, transforms;
   double gamma[SN_TABLEAU_STAGES];
   bool starts_with_solve; /* the first stage is implicit */
   bool applies;           /* A is applied to an explicit stage */

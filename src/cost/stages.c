@@ -1,4 +1,17 @@
 #include "cost.h"
+#include "sinode/exponential_form.h"
+
+/* As src/time/exponential.c: u and every F_j there, every stage but the first, which is u, and the solution back. */
+static sn_cost_stages count_exponential(const sn_tableau *tableau, bool has_network, bool estimates) {
+  const sn_exponential_form form = sn_exponential_form_of(tableau);
+  const bool embedded = estimates && sn_tableau_is_embedded(tableau);
+  bool used[SN_TABLEAU_STAGES];
+  sn_cost_stages found = {.functions = form.functions, .transforms = 2};
+  if (!has_network) return found;
+  found.evaluations = sn_exponential_form_used(&form, embedded, used);
+  found.transforms = 2 * found.evaluations + 1 + embedded;
+  return found;
+}
 
 /* Weights of stage j in row i, or in the solution beside the last stage where that has A's part of it already. */
 static double nonlinear_weight(const sn_tableau *tableau, bool from_last, int i, int j) {
@@ -8,6 +21,7 @@ static double nonlinear_weight(const sn_tableau *tableau, bool from_last, int i,
 
 /* As src/time/imex.c finds out what it needs: from the last stage on, what a later row takes of an earlier stage. */
 sn_cost_stages sn_cost_count_stages(const sn_tableau *tableau, double dt, bool has_network, bool estimates) {
+  if (tableau->kind == SN_TABLEAU_EXPONENTIAL) return count_exponential(tableau, has_network, estimates);
   const int stages = tableau->stages;
   const bool from_last = sn_tableau_is_stiffly_accurate(tableau);
   const bool embedded = estimates && sn_tableau_is_embedded(tableau);

@@ -155,8 +155,23 @@ sn_cost sn_cost_solve(const sn_cost_case *c, sn_solver_kind kind, double gamma) 
 static bool is_known(const sn_cost_case *c, const sn_cost_stages *stages) {
   const sn_network_kind kind = c->network.kind;
   const bool known = kind == SN_NETWORK_MLP || kind == SN_NETWORK_CONV || kind == SN_NETWORK_NONE;
-  return known && c->network.precision == SN_PRECISION_DOUBLE && c->tableau->kind == SN_TABLEAU_IMEX &&
-         !stages->applies && !c->trains_linear && !c->ordered;
+  const bool suits = c->tableau->kind == SN_TABLEAU_EXPONENTIAL ? sn_linear_is_circulant(c->linear)
+                                                                : c->tableau->kind == SN_TABLEAU_IMEX;
+  return known && c->network.precision == SN_PRECISION_DOUBLE && suits && !stages->applies && !c->trains_linear &&
+         !c->ordered;
+}
+
+/* A solve, or, where the scheme is exponential, a transform and its inverse. */
+static sn_cost one_pair(const sn_cost_case *c, const sn_cost_stages *stages, ptrdiff_t samples) {
+  const sn_cost_stages single = {.gammas = 1, .gamma = {c->dt}};
+  return stages->transforms ? solve(c, SN_SOLVER_FFT, &single, samples) : solve(c, c->solver.kind, stages, samples);
+}
+
+/* The transform alone. */
+static sn_cost one_transform(const sn_cost_case *c, ptrdiff_t samples, sn_cost pair) {
+  sn_cost cost = add((sn_cost){0}, 0.5, pair);
+  cost.of[SN_COST_BYTES] = sn_fourier_estimate_cost(c->layout.points, c->layout.space, samples).forward_most;
+  return cost;
 }
 
 /* Whether steps are made on subdomains, and how they are cut. */
@@ -191,17 +206,20 @@ sn_cost sn_cost_predict_step(const sn_cost_case *c) {
   sn_subdomain_plan plan;
   if (has_subdomains(c, &plan)) return add((sn_cost){0}, (double)c->steps, subdomain_step(c, &plan, &stages, 1));
   if (!is_known(c, &stages)) return sn_cost_unknown();
+  const sn_cost pair = one_pair(c, &stages, 1);
   sn_cost step = {0};
   step = add(step, stages.evaluations, sn_cost_evaluation(c->layout, &c->network, 1, false));
-  step = add(step, stages.solves, solve(c, c->solver.kind, &stages, 1));
+  step = add(step, stages.transforms ? stages.transforms / 2 : stages.solves, pair);
+  if (stages.transforms % 2) step = add(step, 1, one_transform(c, 1, pair));
   return without_work((double)c->steps * step.of[SN_COST_MESSAGES], (double)c->steps * step.of[SN_COST_BYTES]);
 }
 
-/* Of the very first stage no derivative by the initial state is wanted: a solve less where it is implicit, and in
- * convolutions the halo of the first layer. */
-static sn_cost unwanted(const sn_cost_case *c, const sn_cost_stages *stages, sn_cost one_solve) {
+/* Of the very first stage no derivative by the initial state is wanted: a solve less where it is implicit, a transform
+ * where the scheme is exponential, and in convolutions the halo of the first layer. */
+static sn_cost unwanted(const sn_cost_case *c, const sn_cost_stages *stages, sn_cost pair) {
   sn_cost cost = {0};
-  if (stages->starts_with_solve) cost = one_solve;
+  if (stages->starts_with_solve || stages->transforms) cost = pair;
+  if (stages->transforms) cost = add(cost, -1, one_transform(c, c->samples, pair));
   if (c->network.kind != SN_NETWORK_CONV || c->layout.space == 1 || c->network.kernel < 2) return cost;
   const double channels = (double)(c->network.hidden ? c->network.width[0] : 1);
   cost.of[SN_COST_MESSAGES] += c->layout.space == 2 ? 1 : 2;
@@ -237,11 +255,11 @@ sn_cost sn_cost_train_iteration(const sn_cost_case *c) {
   if (has_subdomains(c, &plan)) return train_on_subdomains(c, &plan, &stages);
   if (!is_known(c, &stages)) return sn_cost_unknown();
   const double steps = (double)(c->window * c->steps), evaluations = steps * stages.evaluations;
-  const sn_cost one_solve = solve(c, c->solver.kind, &stages, c->samples);
+  const sn_cost pair = one_pair(c, &stages, c->samples);
   sn_cost sent = add((sn_cost){0}, evaluations, sn_cost_evaluation(c->layout, &c->network, c->samples, false));
   sent = add(sent, evaluations, sn_cost_evaluation(c->layout, &c->network, c->samples, true));
-  sn_cost cost = add(sent, 2 * steps * stages.solves, one_solve);
-  cost = add(cost, -1, unwanted(c, &stages, one_solve));
+  sn_cost cost = add(sent, steps * (stages.transforms ? stages.transforms : 2 * stages.solves), pair);
+  cost = add(cost, -1, unwanted(c, &stages, pair));
   cost = add(cost, 1, network_work(c, evaluations, sent));
   return add(cost, 1, sn_cost_reduction_with(c, LOSS));
 }

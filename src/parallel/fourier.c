@@ -55,6 +55,7 @@ static void find_most(ptrdiff_t points, ptrdiff_t n1, int ranks, ptrdiff_t field
     const double moved = (double)(block.count - kept) + (double)(n1 * column.count - kept);
     cost->transpose_most = fmax(cost->transpose_most, 16 * (double)fields * (there + back));
     cost->redistribution_most = fmax(cost->redistribution_most, 8 * (double)fields * moved);
+    cost->forward_most = fmax(cost->forward_most, (double)fields * (16 * back + 8 * (double)(block.count - kept)));
   }
 }
 
@@ -81,6 +82,7 @@ sn_fourier_cost sn_fourier_estimate_cost(ptrdiff_t points, int ranks, ptrdiff_t 
     f.private = f.numbers + 2 * share + 4 * (double)points / ranks;
     f.transpose_most = 2 * f.transpose;
     f.redistribution_most = 2 * f.redistribution;
+    f.forward_most = f.transpose + f.redistribution;
   }
   return f;
 }

@@ -3,6 +3,7 @@
 #include <complex.h>
 #include <math.h>
 
+#include "sinode/exponential_form.h"
 #include "sinode/memory.h"
 
 enum { MODES_MOST = 4096 };
@@ -102,15 +103,19 @@ static double complex imex_amplification(const sn_tableau *tableau, double compl
 double sn_stability_amplification(const sn_linear *linear, const sn_grid *grid, const sn_tableau *tableau, double dt,
                                   double max_abs_u, ptrdiff_t *mode) {
   const ptrdiff_t highest = sn_grid_points(grid) / 2;
+  const bool exponential = tableau->kind == SN_TABLEAU_EXPONENTIAL;
   double most = 0;
   *mode = 0;
-  if (tableau->kind != SN_TABLEAU_IMEX || !sn_linear_is_circulant(linear)) return 0;
+  if ((tableau->kind != SN_TABLEAU_IMEX && !exponential) || !sn_linear_is_circulant(linear)) return 0;
+  const sn_exponential_form form = exponential ? sn_exponential_form_of(tableau) : (sn_exponential_form){0};
   /* Every wave number at first, then in ratios of a percent, the highest last. */
   for (ptrdiff_t m = 1; m <= highest;) {
     const double k = 2 * M_PI * (double)m / sn_linear_length(linear);
-    const double complex z = dt * sn_linear_symbol(linear, m);
+    const double complex w = CMPLX(0, dt * k * max_abs_u), z = dt * sn_linear_symbol(linear, m);
     const double own = exp(fmin(creal(z), 700));
-    const double found = cabs(imex_amplification(tableau, CMPLX(0, dt * k * max_abs_u), z)) / fmax(1, own);
+    const double found =
+        cabs(exponential ? sn_exponential_form_amplification(&form, w, z) : imex_amplification(tableau, w, z)) /
+        fmax(1, own);
     if (!(found <= most)) {
       most = found;
       *mode = m;

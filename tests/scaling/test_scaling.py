@@ -117,7 +117,7 @@ class Traffic(Folder):
         self.compare(3, 1, "mlp")
 
     def test_schemes(self):
-        for scheme in ("ars111", "ars222", "ars443"):
+        for scheme in ("ars111", "ars222", "ars443", "etdrk4", "lawson5"):
             with self.subTest(scheme=scheme):
                 self.compare(2, 2, "conv", names=("predict_step", "train_iteration"),
                              **{"integrator.scheme": scheme, "train.window": 2, "generate.interval": 0.4})
