@@ -21,6 +21,7 @@ from sinode.style import LINES, STYLE, save  # noqa: E402
 
 PANELS = (("IMEX, orders 1 and 2", lambda s: s.kind == "imex" and s.order < 3),
           ("IMEX, orders 3 to 5", lambda s: s.kind == "imex" and s.order >= 3),
+          ("exponential", lambda s: s.kind == "exponential"),
           ("explicit", lambda s: s.kind == "explicit"),
           ("adaptive, implicit", lambda s: s.kind in ("adaptive", "implicit")))
 ERRORS = (("forward", "forward error"), ("adjoint", "adjoint error"))
@@ -133,7 +134,7 @@ def _panel(axes, everything, schemes, error, against):
 @matplotlib.rc_context(STYLE)
 def draw(schemes, against):
     """Panels by kind, forward error above, adjoint error beneath; against: "step" or "time"."""
-    figure = Figure(figsize=(11.5, 7.8), constrained_layout=True)
+    figure = Figure(figsize=(13.5, 7.8), constrained_layout=True)
     panels = figure.subplots(2, len(PANELS), sharex=True if against == "step" else "row", sharey=True)
     for column, (title, belongs) in enumerate(PANELS):
         chosen = [scheme for scheme in schemes if belongs(scheme)]
@@ -169,7 +170,7 @@ def seconds_to_reach(scheme, error, target):
 
 def print_table(problems):
     """The two cheapest schemes of each kind for each target of the adjoint error, with milliseconds."""
-    kinds = ("imex", "explicit", "adaptive", "implicit")
+    kinds = ("imex", "exponential", "explicit", "adaptive", "implicit")
     print("Cheapest schemes to an adjoint error of so much: milliseconds forward and back\n")
     print("| problem | error | " + " | ".join(kinds) + " |\n" + "|---" * (2 + len(kinds)) + "|")
     for problem, schemes in problems.items():
