@@ -101,7 +101,13 @@ void sn_config_expected(const sn_config_key *key, char *text, size_t size) {
       snprintf(text, size, "a list of at most %d positive integers", SN_NETWORK_HIDDEN_MOST);
       break;
     case SN_KEY_COEFFICIENTS:
-      snprintf(text, size, "ks, or a list of an odd number (at most %d) of numbers", SN_LINEAR_TAPS_MOST);
+      snprintf(text, size,
+               "ks, a list of an odd number (at most %d) of numbers, or derivatives, {order: coefficient} with orders 0 "
+               "to %d",
+               SN_LINEAR_TAPS_MOST, SN_LINEAR_ORDERS - 1);
+      break;
+    case SN_KEY_DERIVATIVES:
+      snprintf(text, size, "ks, or {order: coefficient} with orders 0 to %d", SN_LINEAR_ORDERS - 1);
       break;
     case SN_KEY_NAMES:
     case SN_KEY_CHOICE:

@@ -58,11 +58,11 @@ static sn_status check_reach(const sn_reading *r) {
   if (convolves && kernel > points)
     return clash(r, "model.nonlinear.kernel", "grid.points",
                  "model.nonlinear.kernel is %lld, but must be at most grid.points (%lld)", kernel, points);
-  const int taps = c->model.linear.coefficients.taps;
+  const int taps = sn_linear_shape_of(&c->model.linear, c->grid.length).taps;
   if (c->model.linear.kind == SN_LINEAR_STENCIL && taps > points)
     return clash(r, "model.linear.coefficients", "grid.points",
                  "model.linear.coefficients are %d%s, but must be at most grid.points (%lld)", taps,
-                 c->model.linear.coefficients.ks ? " (ks)" : "", points);
+                 sn_linear_is_ks(&c->model.linear.coefficients) ? " (ks)" : "", points);
   return SN_OK;
 }
 
@@ -133,10 +133,17 @@ static sn_status check_model(const sn_reading *r) {
                  c->model.network.kernel);
   if (c->model.linear.kind == SN_LINEAR_SPECTRAL && c->model.linear.trainable)
     return clash(r, "model.linear.trainable", "model.linear.kind",
-                 "model.linear.kind spectral has nothing to train; use stencil or dense");
-  if (c->model.linear.kind != SN_LINEAR_STENCIL && !c->model.linear.coefficients.ks)
+                 "model.linear.kind spectral has nothing to train; use stencil, derivatives or dense");
+  if (c->model.linear.kind != SN_LINEAR_STENCIL && !c->model.linear.coefficients.derivatives)
     return clash(r, "model.linear.coefficients", "model.linear.kind",
-                 "model.linear.coefficients is a list, which only model.linear.kind stencil takes; leave it at ks");
+                 "model.linear.coefficients is a list, which only model.linear.kind stencil takes; leave it at ks, or "
+                 "give derivatives");
+  if (c->model.linear.kind == SN_LINEAR_SPECTRAL && !sn_linear_is_ks(&c->model.linear.coefficients))
+    return clash(r, "model.linear.coefficients", "model.linear.kind",
+                 "model.linear.kind spectral is k^2 - k^4; use derivatives for other model.linear.coefficients");
+  if (c->model.linear.accuracy % 2)
+    return clash(r, "model.linear.accuracy", "model.linear.kind", "model.linear.accuracy is %d, but must be even",
+                 c->model.linear.accuracy);
   return SN_OK;
 }
 

@@ -50,6 +50,8 @@ static const sn_name measurements[] = {
   SN_KEY_WIDTHS, OF_SIZE(member, _Generic(MEMBER(member), sn_network_widths : sizeof(sn_network_widths)))
 #define COEFFICIENTS(member) \
   SN_KEY_COEFFICIENTS, OF_SIZE(member, _Generic(MEMBER(member), sn_linear_init : sizeof(sn_linear_init)))
+#define DERIVATIVES(member) \
+  SN_KEY_DERIVATIVES, OF_SIZE(member, _Generic(MEMBER(member), sn_linear_init : sizeof(sn_linear_init)))
 #define FROM(least) .low = (least), .high = INFINITY
 #define ABOVE(least) .low = (least), .high = INFINITY, .above_low = true
 #define WITHIN(least, most) .low = (least), .high = (most)
@@ -132,12 +134,17 @@ static const sn_config_key keys[] = {
      .help = "global: of the whole grid; local: of overlapping subdomains; auto: local on domains where that gains"},
 
     {"model.linear.kind", CHOICE(model.linear.kind, sn_linear_kinds), .fallback = "stencil", .commands = BUILDS,
-     .help = "linear part A: periodic stencil, dense matrix, or the symbol k^2 - k^4"},
+     .help = "linear part A: periodic stencil, dense matrix, the symbol k^2 - k^4, or derivatives, exact in Fourier "
+             "space"},
     {"model.linear.coefficients", COEFFICIENTS(model.linear.coefficients), .fallback = "ks",
-     .example = "[-0.5, 1.5, -2.2, 1.0, -0.1]", .commands = BUILDS,
-     .help = "of the stencil, or where a dense matrix begins: ks = -(d2/dx2 + d4/dx4) by central differences"},
+     .example = "{2: -1.0, 3: 0.2, 4: -1.0}", .commands = BUILDS,
+     .help = "of the derivatives, {2: -1, 4: -1} = -(d2/dx2 + d4/dx4) = ks: as they are, or by central differences as "
+             "stencil and dense matrix; or the taps of the stencil"},
+    {"model.linear.accuracy", INTEGER(model.linear.accuracy), .fallback = "2",
+     WITHIN(2, SN_LINEAR_ACCURACY_MOST), .commands = BUILDS,
+     .help = "stencil, dense: order of accuracy of these differences, 2, 4, 6 or 8"},
     {"model.linear.trainable", SWITCH(model.linear.trainable), .fallback = "false", .commands = BUILDS,
-     .help = "whether A is trained too (stencil or dense)"},
+     .help = "whether A is trained too: taps, coefficients of the derivatives, or matrix"},
     {"model.nonlinear.kind", CHOICE(model.network.kind, sn_network_kinds), .fallback = "mlp", .commands = BUILDS,
      .help =
          "network F of du/dt = -F(u) + A u: perceptron, periodic convolutions, products of convolutions r*((p*u)(q*u)) "
