@@ -35,6 +35,12 @@ static sn_status check_generate(const sn_reading *r) {
   SN_TRY(check_multiple(r, "generate.transient", c->generate.transient, "generate.dt", dt, exact));
   SN_TRY(check_multiple(r, "generate.span", c->generate.span, "generate.interval", interval, exact));
   SN_TRY(check_multiple(r, "generate.span", c->generate.span, "generate.dt", dt, exact));
+  if ((c->generate.equation.parameter.of == SN_EQUATION_NONE) != (c->generate.equation.parameter.values.count == 0))
+    return clash(r, "generate.equation.parameter.of", "generate.equation.parameter.values",
+                 "generate.equation.parameter.of is %s, and generate.equation.parameter.values has %d numbers; give a "
+                 "term and its values, or neither",
+                 sn_name_of(sn_equation_terms, (int)c->generate.equation.parameter.of),
+                 c->generate.equation.parameter.values.count);
   if (c->generate.initial.kind == SN_KS_INITIAL_FILE && !*c->generate.initial_file)
     return clash(r, "generate.initial", "generate.initial_file",
                  "generate.initial is file, so generate.initial_file must name it");

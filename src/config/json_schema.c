@@ -76,6 +76,9 @@ static void print_type(const sn_config_key *key) {
       printf("\"type\": \"array\", \"items\": {\"type\": \"integer\", \"minimum\": 1}, \"maxItems\": %d",
              SN_NETWORK_HIDDEN_MOST);
       break;
+    case SN_KEY_NUMBERS:
+      printf("\"type\": \"array\", \"items\": {\"type\": \"number\"}, \"maxItems\": %d", SN_EQUATION_VALUES_MOST);
+      break;
     case SN_KEY_NAMES:
       fputs("\"oneOf\": [{", stdout);
       print_names(key);

@@ -160,6 +160,14 @@ static bool set_coefficients(const sn_config_key *key, const sn_value *value, sn
   return true;
 }
 
+static bool set_numbers(const sn_value *value, sn_equation_values *to) {
+  if (!value->is_list || value->count > SN_EQUATION_VALUES_MOST) return false;
+  *to = (sn_equation_values){.count = value->count};
+  for (int k = 0; k < value->count; k++)
+    if (!parse_real(value->words[k], &to->value[k])) return false;
+  return true;
+}
+
 static bool set_names(const sn_config_key *key, const sn_value *value, char *to) {
   size_t used = 0;
   memset(to, 0, SN_CONFIG_PATH);
@@ -191,6 +199,7 @@ static bool set(const sn_config_key *key, const sn_value *value, sn_config *conf
   if (value->quoted && !takes_text(key, value)) return false;
   if (key->type == SN_KEY_WIDTHS) return set_widths(value, member(key, config));
   if (is_coefficients(key)) return set_coefficients(key, value, member(key, config));
+  if (key->type == SN_KEY_NUMBERS) return set_numbers(value, member(key, config));
   if (key->type == SN_KEY_NAMES) return set_names(key, value, member(key, config));
   if (value->is_list) return false;
   const char *word = value->words[0];
@@ -295,6 +304,16 @@ static void print_widths(const sn_network_widths *widths, char *text, size_t siz
   snprintf(text + used, size - used, "]");
 }
 
+static void print_numbers(const sn_equation_values *values, char *text, size_t size) {
+  size_t used = (size_t)snprintf(text, size, "[");
+  for (int k = 0; k < values->count; k++) {
+    char number[40];
+    print_real(values->value[k], number, sizeof number);
+    used += (size_t)snprintf(text + used, size - used, "%s%s", k ? ", " : "", number);
+  }
+  snprintf(text + used, size - used, "]");
+}
+
 static void print_coefficients(const sn_linear_init *init, char *text, size_t size) {
   const bool is_stencil = !init->derivatives;
   size_t used = (size_t)snprintf(text, size, sn_linear_is_ks(init) ? "ks" : is_stencil ? "[" : "{");
@@ -342,6 +361,9 @@ void sn_value_print(const sn_config_key *key, const sn_config *config, char *tex
       break;
     case SN_KEY_WIDTHS:
       print_widths(at, text, size);
+      break;
+    case SN_KEY_NUMBERS:
+      print_numbers(at, text, size);
       break;
     case SN_KEY_COEFFICIENTS:
     case SN_KEY_DERIVATIVES:

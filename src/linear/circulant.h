@@ -11,7 +11,8 @@ typedef struct {
   /* The eigenvalue for wave number m that `values` make, which are laid out as the coefficients; that of -m is its
    * conjugate, and where a mode is its own conjugate it is real. */
   double complex (*value)(const sn_linear *linear, const double *values, double m);
-  /* gradient += Re(product d(eigenvalue for m) / d(coefficients)); in the coefficients' layout. NULL: nothing to train. */
+  /* gradient += Re(product d(eigenvalue for m) / d(coefficients)); in the coefficients' layout. NULL: nothing to train.
+   */
   void (*add_gradient)(const sn_linear *linear, ptrdiff_t m, double complex product, double *gradient);
 } sn_circulant_form;
 
@@ -20,7 +21,8 @@ static inline bool sn_circulant_is_real(const sn_linear *linear, double m) {
   return m == 0 || 2 * fabs(m) == (double)sn_grid_points(linear->grid);
 }
 
-/* Adds the block, of `dimensions` and with the name and shape given, unless its dimensions are 0. Collective over space. */
+/* Adds the block, of `dimensions` and with the name and shape given, unless its dimensions are 0. Collective over
+ * space. */
 SN_MUST_CHECK sn_status sn_circulant_create(sn_linear *linear, const sn_circulant_form *form,
                                             sn_parameter_block *block);
 
