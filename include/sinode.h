@@ -100,13 +100,15 @@ SINODE_MUST_CHECK sinode_error *sinode_grid_share_error(const sinode_grid *grid,
  * The linear part A, by kind:
  *
  *   stencil   (A u)_j = sum_k c_k u_{j + k - count / 2}, k = 0 .. count - 1, count odd
+ *   derivatives
+ *             sum_k c_k d^k/dx^k, k = 0 .. count - 1, at most 9, exact in Fourier space
  *   symbol    multiplies wave number m = 0 .. points / 2 by c_m; (count, 2) real and imaginary parts, count =
  *             points / 2 + 1. Imaginary parts of m = 0 and of points / 2 do not count.
  *   dense     this rank's rows of a matrix, (local points, points)
  *   spectral  k^2 - k^4, k = 2 pi m / length: nothing to give or to train
  *
  * coefficients NULL: those of Kuramoto-Sivashinsky, of a stencil with count 5. They are copied, and become the model's
- * parameters "linear/stencil", "linear/symbol" or "linear/matrix".
+ * parameters "linear/stencil", "linear/derivatives", "linear/symbol" or "linear/matrix".
  */
 typedef struct {
   const char *kind;

@@ -2,6 +2,7 @@
 
 #include <limits.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "model_blocks.h"
@@ -92,6 +93,31 @@ static sn_status compare(sn_file *file, uint64_t sum) {
   return status;
 }
 
+/* Orders of derivatives as text, "2 4". */
+static sn_status write_derivatives(sn_file *file, hid_t model, unsigned derivatives) {
+  char text[2 * SN_LINEAR_ORDERS + 1] = "";
+  if (!derivatives) return SN_OK;
+  for (int k = 0, used = 0; k < SN_LINEAR_ORDERS; k++)
+    if (derivatives >> k & 1) used += snprintf(text + used, sizeof text - (size_t)used, "%s%d", used ? " " : "", k);
+  return sn_file_set_string(file, model, "linear_derivatives", text);
+}
+
+static sn_status read_derivatives(sn_file *file, hid_t model, sn_model_description *d) {
+  char text[64];
+  if (sn_name_value(sn_linear_kinds, d->linear_kind) != SN_LINEAR_DERIVATIVES) return SN_OK;
+  SN_TRY(sn_file_get_string(file, model, "linear_derivatives", text, sizeof text));
+  for (const char *word = text; *word; word += *word == ' ') {
+    const int order = *word++ - '0';
+    if (order >= 0 && order < SN_LINEAR_ORDERS && (*word == ' ' || !*word)) {
+      d->linear_derivatives |= 1U << order;
+      continue;
+    }
+    return SN_ERROR(SN_ERROR_FILE, "%s: linear_derivatives is '%s', but must be orders of derivatives, 0 to %d",
+                    sn_file_path(file), text, SN_LINEAR_ORDERS - 1);
+  }
+  return SN_OK;
+}
+
 sn_status sn_model_write_description(sn_file *file, const sn_model_description *d) {
   SN_TRY(sn_file_make_groups(file, "/model/"));
   hid_t model = H5Gopen2(sn_file_id(file), "/model", H5P_DEFAULT);
@@ -102,6 +128,7 @@ sn_status sn_model_write_description(sn_file *file, const sn_model_description *
   if (!status) status = sn_file_set_string(file, model, "nonlinear_kind", d->nonlinear_kind);
   if (!status) status = sn_file_set_string(file, model, "linear_kind", d->linear_kind);
   if (!status) status = sn_file_set_int(file, model, "linear_trainable", d->linear_trainable);
+  if (!status) status = write_derivatives(file, model, d->linear_derivatives);
   H5Gclose(model);
   return status;
 }
@@ -127,6 +154,7 @@ static sn_status read_attributes(sn_file *file, sn_model_description *d) {
   if (!status) status = sn_file_get_string(file, model, "nonlinear_kind", d->nonlinear_kind, sizeof d->nonlinear_kind);
   if (!status) status = sn_file_get_string(file, model, "linear_kind", d->linear_kind, sizeof d->linear_kind);
   if (!status) status = sn_file_get_int(file, model, "linear_trainable", &trainable);
+  if (!status) status = read_derivatives(file, model, d);
   H5Oclose(model);
   if (status) return status;
   if (points < 1 || !(d->domain_length > 0) || isinf(d->domain_length))

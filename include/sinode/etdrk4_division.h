@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "sinode/equation.h"
 #include "sinode/error.h"
 #include "sinode/fourier.h"
 #include "sinode/name.h"
@@ -24,6 +25,8 @@ typedef struct {
   double length; /* of the domain */
   double dt;
   bool dealias;
+  const sn_equation *equation; /* kept, not owned; NULL: Kuramoto-Sivashinsky's */
+  ptrdiff_t first_member;      /* of this replica, in the ensemble */
   sn_fourier_rigor rigor;
   sn_etdrk4_transform transform;
 } sn_etdrk4_options;

@@ -2,15 +2,19 @@
  * The linear operator A of du/dt = -F(u) + A u on the periodic grid, acting on many samples at once: arrays are
  * (samples, local points), row-major, on the space ranks of a replica.
  *
- *   stencil   y_j = sum_k c_k u_{j + k - m/2}, k = 0 .. m-1, m odd: circulant. Coefficients may be trained.
- *             Default "ks": -(d^2/dx^2 + d^4/dx^4) by central differences, the linear part of Kuramoto-Sivashinsky.
- *   spectral  multiplies wave number k by k^2 - k^4, k = 2 pi m / length: circulant.
- *   symbol    multiplies wave number m by a number of its own, complex but for m = 0 and N / 2: circulant. May be
- *             trained. For programs that use the library (sinode.h); files do not know it.
- *   dense     an (N, N) matrix, rows split over the space ranks. May be trained. Default: the ks stencil as a matrix.
+ *   stencil      y_j = sum_k c_k u_{j + k - m/2}, k = 0 .. m-1, m odd: circulant. Coefficients may be trained. Begins
+ *                as a list of taps or as central differences of a sum of derivatives.
+ *   derivatives  sum_k c_k d^k/dx^k, k = 0 .. 8: multiplies wave number kappa = 2 pi m / length by
+ *                sum_k c_k (i kappa)^k, but that odd orders leave out the unpaired mode m = N / 2: circulant. The
+ *                coefficients of the orders that there are may be trained.
+ *   spectral     that with c_2 = c_4 = -1, the linear part of Kuramoto-Sivashinsky, k^2 - k^4: circulant.
+ *   symbol       multiplies wave number m by a number of its own, complex but for m = 0 and N / 2: circulant. May be
+ *                trained. For programs that use the library (sinode.h); files do not know it.
+ *   dense        an (N, N) matrix, rows split over the space ranks. May be trained. Begins as a stencil of differences.
  *
- * The coefficients live in the model's parameters: "linear/stencil" (m), "linear/matrix" (N, N), "linear/symbol"
- * (N / 2 + 1, 2), real and imaginary parts of the wave numbers from 0 on; none for spectral.
+ * The coefficients live in the model's parameters: "linear/stencil" (m), "linear/derivatives" (orders that there are),
+ * "linear/matrix" (N, N), "linear/symbol" (N / 2 + 1, 2), real and imaginary parts of the wave numbers from 0 on; none
+ * for spectral.
  * Call sn_linear_update after they change.
  */
 #ifndef SINODE_LINEAR_H
@@ -26,29 +30,45 @@
 #include "sinode/parameters.h"
 
 /* Every kind that files know: its name there, and its functions, which are private to src/linear. */
-#define SN_LINEARS(MEMBER)                                \
-  MEMBER(SN_LINEAR_STENCIL, "stencil", sn_linear_stencil) \
-  MEMBER(SN_LINEAR_DENSE, "dense", sn_linear_dense)       \
-  MEMBER(SN_LINEAR_SPECTRAL, "spectral", sn_linear_spectral)
+#define SN_LINEARS(MEMBER)                                   \
+  MEMBER(SN_LINEAR_STENCIL, "stencil", sn_linear_stencil)    \
+  MEMBER(SN_LINEAR_DENSE, "dense", sn_linear_dense)          \
+  MEMBER(SN_LINEAR_SPECTRAL, "spectral", sn_linear_spectral) \
+  MEMBER(SN_LINEAR_DERIVATIVES, "derivatives", sn_linear_derivatives)
 
 typedef enum { SN_LINEARS(SN_NAME_CONSTANT) SN_LINEAR_SYMBOL } sn_linear_kind;
 
 extern const sn_name sn_linear_kinds[];
 
-/* Taps of the stencil of Kuramoto-Sivashinsky, and the most that a list of coefficients has. */
-enum { SN_LINEAR_KS_TAPS = 5, SN_LINEAR_TAPS_MOST = 33 };
+/* Taps of the stencil of Kuramoto-Sivashinsky; the most that a list of coefficients has; derivatives of orders 0 to 8;
+ * the highest order of accuracy of their differences. */
+enum { SN_LINEAR_KS_TAPS = 5, SN_LINEAR_TAPS_MOST = 33, SN_LINEAR_ORDERS = 9, SN_LINEAR_ACCURACY_MOST = 8 };
 
-/* Where the coefficients begin: those of Kuramoto-Sivashinsky (taps is 5 then), or a stencil. */
+/* Where the coefficients begin: as a sum of derivatives, those of Kuramoto-Sivashinsky say, or as a stencil. */
 typedef struct {
-  bool ks;
-  int taps;
+  unsigned derivatives; /* bit k: value[k] is the coefficient of d^k/dx^k; 0: a stencil */
+  int taps;             /* of a stencil */
   double value[SN_LINEAR_TAPS_MOST];
 } sn_linear_init;
+
+/* How many derivatives there are. Local. */
+int sn_linear_orders(unsigned derivatives);
+
+/* -(d^2/dx^2 + d^4/dx^4), whether these are the derivatives. Local. */
+const sn_linear_init *sn_linear_ks(void);
+bool sn_linear_is_ks(const sn_linear_init *init);
+
+/*
+ * sum_k coefficient[k] (i kappa)^k over SN_LINEAR_ORDERS orders, or its real part, for a mode that is its own
+ * conjugate. Local.
+ */
+double complex sn_linear_derivatives_symbol(const double *coefficient, double kappa, bool is_real);
 
 /* What a user chooses. */
 typedef struct {
   sn_linear_kind kind;
   bool trainable;
+  int accuracy; /* where derivatives are made differences: the order, 2, 4, 6 or 8 */
   sn_linear_init coefficients;
 } sn_linear_options;
 
@@ -58,6 +78,8 @@ typedef struct {
   int taps;      /* stencil: odd, <= points */
   double length; /* of the domain */
   bool trainable;
+  unsigned derivatives; /* derivatives: bit k for that of order k */
+  int accuracy;         /* stencil, dense: of the differences that they begin as; 0: 2 */
 } sn_linear_shape;
 
 typedef struct sn_linear sn_linear;
@@ -82,10 +104,13 @@ SN_MUST_CHECK sn_status sn_linear_create(const sn_grid *grid, const sn_linear_sh
                                          sn_parameters *parameters, sn_linear **out);
 void sn_linear_destroy(sn_linear **linear);
 
-/* Writes the first coefficients into the parameters, where there are any. Local. Error: those of another stencil. */
+/*
+ * Writes the first coefficients into the parameters, where there are any. Local. Error: those of another stencil, of
+ * other derivatives, or a list of taps where there is no stencil.
+ */
 SN_MUST_CHECK sn_status sn_linear_initialize(sn_linear *linear, const sn_linear_init *init);
 
-/* Writes the coefficients of Kuramoto-Sivashinsky into the parameters (5 taps or dense). Local. Error: other taps. */
+/* Writes the coefficients of Kuramoto-Sivashinsky into the parameters: initialize with sn_linear_ks. */
 SN_MUST_CHECK sn_status sn_linear_set_ks(sn_linear *linear);
 
 /* After the coefficients changed: raises the version, recomputes the symbol. Collective over space. */

@@ -21,6 +21,7 @@ typedef struct {
   double domain_length;
   char activation[16], nonlinear_kind[16], linear_kind[16];
   bool linear_trainable;
+  unsigned linear_derivatives; /* of kind derivatives: bit k for that of order k; in files "2 4" */
   /* Found in the shapes of the datasets; not written. */
   int taps;                                /* of the stencil; 0 without one */
   int layers;                              /* of the network, the output layer included */

@@ -31,7 +31,8 @@ static sn_status to_shape(const sn_grid *grid, const sinode_linear *linear, sn_l
   *shape = (sn_linear_shape){.kind = (sn_linear_kind)kind,
                              .taps = SN_LINEAR_KS_TAPS,
                              .length = linear->length,
-                             .trainable = linear->trainable};
+                             .trainable = linear->trainable,
+                             .derivatives = sn_linear_ks()->derivatives};
   if (linear->trainable && kind == SN_LINEAR_SPECTRAL)
     return SN_ERROR_ALL(SN_ERROR_USAGE, "a spectral linear part has nothing to train; use symbol");
   if (!linear->coefficients) return SN_OK;
@@ -41,6 +42,12 @@ static sn_status to_shape(const sn_grid *grid, const sinode_linear *linear, sn_l
                           "a stencil has %td coefficients, but must have an odd number, at most the %td points",
                           linear->count, points);
     shape->taps = (int)linear->count;
+  }
+  if (kind == SN_LINEAR_DERIVATIVES) {
+    if (linear->count < 1 || linear->count > SN_LINEAR_ORDERS)
+      return SN_ERROR_ALL(SN_ERROR_USAGE, "derivatives have %td coefficients, but must have 1 to %d, of orders 0, 1, ...",
+                          linear->count, SN_LINEAR_ORDERS);
+    shape->derivatives = (1U << linear->count) - 1;
   }
   if (kind == SN_LINEAR_SYMBOL && linear->count != points / 2 + 1) return refuse_coefficients(linear, points / 2 + 1);
   if (kind == SN_LINEAR_DENSE && linear->count != sn_grid_range(grid).count * points)

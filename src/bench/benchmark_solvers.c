@@ -77,7 +77,7 @@ sn_status sn_benchmark_generation(sn_benchmark *b) {
   const bool alone = sn_grid_space_size(b->grid) == 1;
   generation g = {0};
   double *state;
-  SN_TRY(sn_setup_generator(b->app, b->grid, 1, &g.etdrk4));
+  SN_TRY(sn_setup_generator(b->app, b->grid, (sn_range){0, 1}, &g.etdrk4));
   const sn_etdrk4_division *division = sn_etdrk4_get_division(g.etdrk4);
   g.steps = division ? division->steps : 1;
   sn_status status = sn_collective_status(b->app->world, SN_NEW(sn_grid_range(b->grid).count, &state));

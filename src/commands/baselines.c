@@ -29,18 +29,13 @@ const char *sn_baseline_name(sn_baseline baseline) {
 
 /* The same linear operator with no network beside it. */
 static sn_status copy_linear_part(const sn_app *app, const sn_model *whole, ptrdiff_t samples, sn_model **out) {
-  const sn_linear *linear = sn_model_linear(whole);
-  const char *const block = sn_linear_get_kind(linear) == SN_LINEAR_DENSE ? "linear/matrix" : "linear/stencil";
-  sn_parameters *from = sn_model_parameters(whole);
-  const sn_parameter_block *source = sn_parameters_find(from, block);
-  const sn_linear_shape shape = {.kind = sn_linear_get_kind(linear),
-                                 .taps = sn_linear_get_kind(linear) == SN_LINEAR_STENCIL ? (int)source->shape[0] : 0,
-                                 .length = sn_linear_length(linear)};
+  sn_linear_shape shape = *sn_linear_get_shape(sn_model_linear(whole));
   const sn_network_shape none = {.kind = SN_NETWORK_NONE};
+  shape.trainable = false;
   SN_TRY(sn_collective_status(app->world, sn_model_create(sn_model_grid(whole), &shape, &none, samples, out)));
-  if (source) {
-    sn_parameters *to = sn_model_parameters(*out);
-    const sn_parameter_block *target = sn_parameters_find(to, block);
+  sn_parameters *from = sn_model_parameters(whole), *to = sn_model_parameters(*out);
+  for (int i = 0; i < sn_parameters_blocks(to); i++) {
+    const sn_parameter_block *target = sn_parameters_block(to, i), *source = sn_parameters_find(from, target->name);
     memcpy(sn_parameters_values(to) + target->offset, sn_parameters_values(from) + source->offset,
            (size_t)sn_parameter_block_size(source) * sizeof(double));
   }

@@ -47,7 +47,7 @@ static sn_status prepare(sn_generation *g) {
   if (g->complete) return SN_OK;
   sn_input_report_idle(app, g->grid, c->generate.members, "members", "generate.members");
   SN_TRY(sn_collective_status(app->world, SN_NEW(g->members.count * sn_grid_range(g->grid).count, &g->state)));
-  SN_TRY(sn_setup_generator(app, g->grid, g->members.count, &g->etdrk4));
+  SN_TRY(sn_setup_generator(app, g->grid, g->members, &g->etdrk4));
   SN_TRY(sn_setup_keep_wisdom(app));
   const double mebibytes = (double)g->snapshots * (double)c->generate.members * (double)c->grid.points / 131072;
   sn_log_line(app->log, "%lld member%s, %td snapshots every %g after a transient of %g; %s will take %.1f MiB",
@@ -120,7 +120,7 @@ static sn_status integrate(sn_generation *g) {
     SN_TRY(record(g));
     SN_TRY(comply(g, g->recorded < g->snapshots ? request : SN_STOP_REQUEST_NONE));
   }
-  SN_TRY(sn_trajectory_finish(&g->writer, NULL));
+  SN_TRY(sn_trajectory_finish(&g->writer, (const double *const[]){g->parameter}));
   g->checkpoint[0] = '\0';
   return sn_series_prune(g->app, &g->series, 0, -1);
 }
@@ -161,6 +161,7 @@ static sn_status run_generate(sn_app *app) {
     sn_trajectory_abandon(&g.writer);
   sn_etdrk4_destroy(&g.etdrk4);
   SN_FREE(g.state);
+  SN_FREE(g.parameter);
   sn_grid_destroy(&g.grid);
   return status;
 }

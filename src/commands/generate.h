@@ -13,8 +13,11 @@
 typedef struct {
   sn_app *app;
   sn_grid *grid;
-  sn_range members; /* of this replica */
-  double *state;    /* (members, local points) */
+  sn_range members;  /* of this replica */
+  double *state;     /* (members, local points) */
+  double *parameter; /* (members) */
+  char about[320];   /* what u is */
+  sn_trajectory_variable field;
   sn_etdrk4 *etdrk4;
   sn_trajectory_writer *writer;
   sn_ks_resolution resolution;

@@ -10,22 +10,41 @@
 #include "sinode/ks_initial.h"
 #include "sinode/memory.h"
 
+/* Values of the parameter, and what the file says of the equation. */
+static sn_status describe(sn_generation *g) {
+  const sn_equation *equation = &g->app->config.generate.equation;
+  const sn_equation_values *values = &equation->parameter.values;
+  char text[256];
+  sn_equation_print(equation, text, sizeof text);
+  snprintf(g->about, sizeof g->about, "solution of %s",
+           sn_equation_is_ks(equation) ? "the Kuramoto-Sivashinsky equation" : text);
+  g->field = (sn_trajectory_variable){"u", g->about};
+  SN_TRY(SN_NEW(g->members.count, &g->parameter));
+  for (ptrdiff_t m = 0; m < g->members.count && values->count; m++)
+    g->parameter[m] = values->value[(g->members.start + m) % values->count];
+  return SN_OK;
+}
+
 sn_trajectory_spec sn_generation_spec(const sn_generation *g) {
-  static const sn_trajectory_variable field = {"u", "solution of the Kuramoto-Sivashinsky equation"};
+  static const sn_trajectory_variable parameter = {"parameter", "factor mu in the equation"};
   return (sn_trajectory_spec){.members = g->app->config.generate.members,
                               .own_members = g->members,
                               .length = g->app->config.grid.length,
                               .snapshots = g->snapshots,
                               .compression = g->app->config.io.compression,
                               .fields = 1,
-                              .field = &field};
+                              .field = &g->field,
+                              .finals = g->app->config.generate.equation.parameter.values.count > 0,
+                              .final = &parameter};
 }
 
 sn_status sn_generation_same_run(const sn_app *app, const char *path, const char *kind) {
-  static const char *const decisive[] = {
-      "run.seed",        "grid",          "generate.initial",  "generate.initial_file", "generate.members",
-      "generate.dt",     "generate.span", "generate.interval", "generate.transient",    "generate.perturbation",
-      "generate.dealias"};
+  static const char *const decisive[] = {"run.seed",           "grid",
+                                         "generate.initial",   "generate.initial_file",
+                                         "generate.members",   "generate.dt",
+                                         "generate.span",      "generate.interval",
+                                         "generate.transient", "generate.perturbation",
+                                         "generate.dealias",   "generate.equation"};
   return sn_output_same_run(app, path, kind, decisive, sizeof decisive / sizeof decisive[0], "generate.file");
 }
 
@@ -61,7 +80,9 @@ sn_status sn_generation_start(sn_generation *g) {
   SN_TRY(sn_etdrk4_set_state(g->etdrk4, g->state, 0));
   SN_TRY(sn_series_prune(g->app, &g->series, 0, -1));
   const sn_trajectory_spec spec = sn_generation_spec(g);
-  const sn_provenance provenance = sn_output_provenance(g->app, "Kuramoto-Sivashinsky trajectories, ETDRK4");
+  const bool is_ks = sn_equation_is_ks(&c->generate.equation);
+  const sn_provenance provenance =
+      sn_output_provenance(g->app, is_ks ? "Kuramoto-Sivashinsky trajectories, ETDRK4" : "trajectories, ETDRK4");
   return sn_trajectory_create(g->grid, c->generate.file, &spec, &provenance, &g->writer);
 }
 
@@ -104,6 +125,7 @@ static sn_status find_complete(sn_generation *g) {
 sn_status sn_generation_claim(sn_generation *g) {
   const char *path = g->app->config.generate.file;
   char prefix[SN_SERIES_PATH];
+  SN_TRY(sn_collective_status(g->app->world, describe(g)));
   SN_TRY(sn_output_lock_file(g->app, path, "generate.file"));
   snprintf(prefix, sizeof prefix, "%s.checkpoint", path);
   g->series = sn_series_at(prefix);

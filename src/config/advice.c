@@ -69,6 +69,10 @@ const char *sn_config_nearest_choice(const sn_config_key *key, const char *name)
 
 static void expected_number(const sn_config_key *key, const char *noun, char *text, size_t size) {
   const char *relation = key->above_low ? ">" : ">=";
+  if (key->low < -1e99) {
+    snprintf(text, size, "%s", noun);
+    return;
+  }
   if (isinf(key->high) && key->type == SN_KEY_INTEGER)
     snprintf(text, size, "%s %s %.12g (at most %" PRId64 ")", noun, relation, key->low, INT64_MAX);
   else if (isinf(key->high))
@@ -100,8 +104,18 @@ void sn_config_expected(const sn_config_key *key, char *text, size_t size) {
     case SN_KEY_WIDTHS:
       snprintf(text, size, "a list of at most %d positive integers", SN_NETWORK_HIDDEN_MOST);
       break;
+    case SN_KEY_NUMBERS:
+      snprintf(text, size, "a list of at most %d numbers", SN_EQUATION_VALUES_MOST);
+      break;
     case SN_KEY_COEFFICIENTS:
-      snprintf(text, size, "ks, or a list of an odd number (at most %d) of numbers", SN_LINEAR_TAPS_MOST);
+      snprintf(
+          text, size,
+          "ks, a list of an odd number (at most %d) of numbers, or derivatives, {order: coefficient} with orders 0 "
+          "to %d",
+          SN_LINEAR_TAPS_MOST, SN_LINEAR_ORDERS - 1);
+      break;
+    case SN_KEY_DERIVATIVES:
+      snprintf(text, size, "ks, or {order: coefficient} with orders 0 to %d", SN_LINEAR_ORDERS - 1);
       break;
     case SN_KEY_NAMES:
     case SN_KEY_CHOICE:

@@ -81,6 +81,7 @@ typedef struct {
     char initial_file[SN_CONFIG_PATH]; /* initial: file -> a trajectory file whose last snapshot is the start */
     ptrdiff_t members;
     sn_etdrk4_options etdrk4;
+    sn_equation equation;
     double transient, span, interval;
   } generate;
   sn_model_options model;

@@ -35,6 +35,12 @@ static sn_status check_generate(const sn_reading *r) {
   SN_TRY(check_multiple(r, "generate.transient", c->generate.transient, "generate.dt", dt, exact));
   SN_TRY(check_multiple(r, "generate.span", c->generate.span, "generate.interval", interval, exact));
   SN_TRY(check_multiple(r, "generate.span", c->generate.span, "generate.dt", dt, exact));
+  if ((c->generate.equation.parameter.of == SN_EQUATION_NONE) != (c->generate.equation.parameter.values.count == 0))
+    return clash(r, "generate.equation.parameter.of", "generate.equation.parameter.values",
+                 "generate.equation.parameter.of is %s, and generate.equation.parameter.values has %d numbers; give a "
+                 "term and its values, or neither",
+                 sn_name_of(sn_equation_terms, (int)c->generate.equation.parameter.of),
+                 c->generate.equation.parameter.values.count);
   if (c->generate.initial.kind == SN_KS_INITIAL_FILE && !*c->generate.initial_file)
     return clash(r, "generate.initial", "generate.initial_file",
                  "generate.initial is file, so generate.initial_file must name it");
@@ -58,11 +64,11 @@ static sn_status check_reach(const sn_reading *r) {
   if (convolves && kernel > points)
     return clash(r, "model.nonlinear.kernel", "grid.points",
                  "model.nonlinear.kernel is %lld, but must be at most grid.points (%lld)", kernel, points);
-  const int taps = c->model.linear.coefficients.taps;
+  const int taps = sn_linear_shape_of(&c->model.linear, c->grid.length).taps;
   if (c->model.linear.kind == SN_LINEAR_STENCIL && taps > points)
     return clash(r, "model.linear.coefficients", "grid.points",
                  "model.linear.coefficients are %d%s, but must be at most grid.points (%lld)", taps,
-                 c->model.linear.coefficients.ks ? " (ks)" : "", points);
+                 sn_linear_is_ks(&c->model.linear.coefficients) ? " (ks)" : "", points);
   return SN_OK;
 }
 
@@ -142,10 +148,17 @@ static sn_status check_model(const sn_reading *r) {
                  c->model.network.kernel);
   if (c->model.linear.kind == SN_LINEAR_SPECTRAL && c->model.linear.trainable)
     return clash(r, "model.linear.trainable", "model.linear.kind",
-                 "model.linear.kind spectral has nothing to train; use stencil or dense");
-  if (c->model.linear.kind != SN_LINEAR_STENCIL && !c->model.linear.coefficients.ks)
+                 "model.linear.kind spectral has nothing to train; use stencil, derivatives or dense");
+  if (c->model.linear.kind != SN_LINEAR_STENCIL && !c->model.linear.coefficients.derivatives)
     return clash(r, "model.linear.coefficients", "model.linear.kind",
-                 "model.linear.coefficients is a list, which only model.linear.kind stencil takes; leave it at ks");
+                 "model.linear.coefficients is a list, which only model.linear.kind stencil takes; leave it at ks, or "
+                 "give derivatives");
+  if (c->model.linear.kind == SN_LINEAR_SPECTRAL && !sn_linear_is_ks(&c->model.linear.coefficients))
+    return clash(r, "model.linear.coefficients", "model.linear.kind",
+                 "model.linear.kind spectral is k^2 - k^4; use derivatives for other model.linear.coefficients");
+  if (c->model.linear.accuracy % 2)
+    return clash(r, "model.linear.accuracy", "model.linear.kind", "model.linear.accuracy is %d, but must be even",
+                 c->model.linear.accuracy);
   return SN_OK;
 }
 

@@ -40,9 +40,13 @@ static void print_range(const sn_config_key *key) {
     printf(", \"maximum\": %" PRId64, INT64_MAX);
 }
 
-static void print_odd_lengths(void) {
+/* Derivatives, and, where a stencil will do too, lists of odd lengths. */
+static void print_coefficients(bool lists) {
   fputs("\"oneOf\": [{\"const\": \"ks\"}", stdout);
-  for (int n = 1; n <= SN_LINEAR_TAPS_MOST; n += 2)
+  printf(", {\"type\": \"object\", \"patternProperties\": {\"^[0-%d]$\": {\"type\": \"number\"}}, ",
+         SN_LINEAR_ORDERS - 1);
+  fputs("\"additionalProperties\": false, \"minProperties\": 1}", stdout);
+  for (int n = 1; lists && n <= SN_LINEAR_TAPS_MOST; n += 2)
     printf(", {\"type\": \"array\", \"items\": {\"type\": \"number\"}, \"minItems\": %d, \"maxItems\": %d}", n, n);
   putchar(']');
 }
@@ -72,6 +76,9 @@ static void print_type(const sn_config_key *key) {
       printf("\"type\": \"array\", \"items\": {\"type\": \"integer\", \"minimum\": 1}, \"maxItems\": %d",
              SN_NETWORK_HIDDEN_MOST);
       break;
+    case SN_KEY_NUMBERS:
+      printf("\"type\": \"array\", \"items\": {\"type\": \"number\"}, \"maxItems\": %d", SN_EQUATION_VALUES_MOST);
+      break;
     case SN_KEY_NAMES:
       fputs("\"oneOf\": [{", stdout);
       print_names(key);
@@ -80,7 +87,8 @@ static void print_type(const sn_config_key *key) {
       fputs("}}]", stdout);
       break;
     case SN_KEY_COEFFICIENTS:
-      print_odd_lengths();
+    case SN_KEY_DERIVATIVES:
+      print_coefficients(key->type == SN_KEY_COEFFICIENTS);
       break;
   }
 }
@@ -92,7 +100,7 @@ static void print_default(const sn_config_key *key) {
   if (strcmp(key->fallback, "''") == 0)
     fputs("\"\"", stdout);
   else if (key->type == SN_KEY_PATH || key->type == SN_KEY_DURATION || key->type == SN_KEY_CHOICE ||
-           key->type == SN_KEY_SCHEME || key->type == SN_KEY_COEFFICIENTS)
+           key->type == SN_KEY_SCHEME || key->type == SN_KEY_COEFFICIENTS || key->type == SN_KEY_DERIVATIVES)
     print_string(key->fallback);
   else
     fputs(key->fallback, stdout);

@@ -50,9 +50,14 @@ static const sn_name measurements[] = {
   SN_KEY_WIDTHS, OF_SIZE(member, _Generic(MEMBER(member), sn_network_widths : sizeof(sn_network_widths)))
 #define COEFFICIENTS(member) \
   SN_KEY_COEFFICIENTS, OF_SIZE(member, _Generic(MEMBER(member), sn_linear_init : sizeof(sn_linear_init)))
+#define DERIVATIVES(member) \
+  SN_KEY_DERIVATIVES, OF_SIZE(member, _Generic(MEMBER(member), sn_linear_init : sizeof(sn_linear_init)))
+#define NUMBERS(member) \
+  SN_KEY_NUMBERS, OF_SIZE(member, _Generic(MEMBER(member), sn_equation_values : sizeof(sn_equation_values)))
 #define FROM(least) .low = (least), .high = INFINITY
 #define ABOVE(least) .low = (least), .high = INFINITY, .above_low = true
 #define WITHIN(least, most) .low = (least), .high = (most)
+#define ANY WITHIN(-1e100, 1e100)
 #define ROLLS (SN_FOR_BENCHMARK | SN_FOR_TRAIN | SN_FOR_PREDICT | SN_FOR_GRADIENT | SN_FOR_LYAPUNOV)
 /* predict, lyapunov: where their model is none */
 #define BUILDS (SN_FOR_BENCHMARK | SN_FOR_TRAIN | SN_FOR_PREDICT | SN_FOR_LYAPUNOV)
@@ -126,18 +131,42 @@ static const sn_config_key keys[] = {
     {"generate.interval", REAL(generate.interval), .fallback = "0.2", ABOVE(0), .unit = "time",
      .commands = SN_FOR_GENERATE, .help = "between snapshots; a multiple of generate.dt"},
     {"generate.dealias", SWITCH(generate.etdrk4.dealias), .fallback = "false", .commands = SN_FOR_GENERATE,
-     .help = "two-thirds rule on the quadratic term"},
+     .help = "two-thirds rule on quadratic terms; with u^3, the half rule"},
     {"generate.transform", CHOICE(generate.etdrk4.transform, sn_etdrk4_transforms), .fallback = "auto",
      .commands = SN_FOR_GENERATE | SN_FOR_BENCHMARK,
      .help = "global: of the whole grid; local: of overlapping subdomains; auto: local on domains where that gains"},
+    {"generate.equation.linear", DERIVATIVES(generate.equation.linear), .fallback = "ks",
+     .example = "{2: -1.0, 4: -1.0}", .commands = SN_FOR_GENERATE | SN_FOR_BENCHMARK,
+     .help = "u_t = the derivatives of these orders by these coefficients + what follows; ks: -u_xx - u_xxxx"},
+    {"generate.equation.u_ux", REAL(generate.equation.u_ux), .fallback = "-1.0", ANY,
+     .commands = SN_FOR_GENERATE | SN_FOR_BENCHMARK, .help = "coefficient of u u_x"},
+    {"generate.equation.ux2", REAL(generate.equation.ux2), .fallback = "0.0", ANY,
+     .commands = SN_FOR_GENERATE | SN_FOR_BENCHMARK, .help = "coefficient of u_x^2 / 2"},
+    {"generate.equation.u2", REAL(generate.equation.u2), .fallback = "0.0", ANY,
+     .commands = SN_FOR_GENERATE | SN_FOR_BENCHMARK, .help = "coefficient of u^2"},
+    {"generate.equation.u3", REAL(generate.equation.u3), .fallback = "0.0", ANY,
+     .commands = SN_FOR_GENERATE | SN_FOR_BENCHMARK, .help = "coefficient of u^3"},
+    {"generate.equation.constant", REAL(generate.equation.constant), .fallback = "0.0", ANY,
+     .commands = SN_FOR_GENERATE | SN_FOR_BENCHMARK, .help = "a constant forcing"},
+    {"generate.equation.parameter.of", CHOICE(generate.equation.parameter.of, sn_equation_terms), .fallback = "none",
+     .commands = SN_FOR_GENERATE | SN_FOR_BENCHMARK,
+     .help =
+         "term whose coefficient is multiplied by a parameter of each member, which the file has as parameter(member)"},
+    {"generate.equation.parameter.values", NUMBERS(generate.equation.parameter.values), .fallback = "[]",
+     .example = "[0.8, 1.0, 1.2]", .commands = SN_FOR_GENERATE | SN_FOR_BENCHMARK,
+     .help = "of the parameter: member m has number m modulo their count"},
 
     {"model.linear.kind", CHOICE(model.linear.kind, sn_linear_kinds), .fallback = "stencil", .commands = BUILDS,
-     .help = "linear part A: periodic stencil, dense matrix, or the symbol k^2 - k^4"},
+     .help = "linear part A: periodic stencil, dense matrix, the symbol k^2 - k^4, or derivatives, exact in Fourier "
+             "space"},
     {"model.linear.coefficients", COEFFICIENTS(model.linear.coefficients), .fallback = "ks",
-     .example = "[-0.5, 1.5, -2.2, 1.0, -0.1]", .commands = BUILDS,
-     .help = "of the stencil, or where a dense matrix begins: ks = -(d2/dx2 + d4/dx4) by central differences"},
+     .example = "{2: -1.0, 3: 0.2, 4: -1.0}", .commands = BUILDS,
+     .help = "of the derivatives, {2: -1, 4: -1} = -(d2/dx2 + d4/dx4) = ks: as they are, or by central differences as "
+             "stencil and dense matrix; or the taps of the stencil"},
+    {"model.linear.accuracy", INTEGER(model.linear.accuracy), .fallback = "2", WITHIN(2, SN_LINEAR_ACCURACY_MOST),
+     .commands = BUILDS, .help = "stencil, dense: order of accuracy of these differences, 2, 4, 6 or 8"},
     {"model.linear.trainable", SWITCH(model.linear.trainable), .fallback = "false", .commands = BUILDS,
-     .help = "whether A is trained too (stencil or dense)"},
+     .help = "whether A is trained too: taps, coefficients of the derivatives, or matrix"},
     {"model.nonlinear.kind", CHOICE(model.network.kind, sn_network_kinds), .fallback = "mlp", .commands = BUILDS,
      .help =
          "network F of du/dt = -F(u) + A u: perceptron, periodic convolutions, products of convolutions r*((p*u)(q*u)) "

@@ -19,7 +19,9 @@ typedef enum {
   SN_KEY_CHOICE,       /* one of a table of names; an enum */
   SN_KEY_SCHEME,       /* the name of a tableau; a pointer to it */
   SN_KEY_WIDTHS,       /* list of positive integers; sn_network_widths */
-  SN_KEY_COEFFICIENTS, /* ks, or a list of an odd number of reals; sn_linear_init */
+  SN_KEY_COEFFICIENTS, /* as derivatives, or a list of an odd number of reals; sn_linear_init */
+  SN_KEY_DERIVATIVES,  /* ks, or a mapping of orders to reals; sn_linear_init */
+  SN_KEY_NUMBERS,      /* list of reals; sn_equation_values */
   SN_KEY_NAMES         /* names out of a list, or one; char[SN_CONFIG_PATH] with a space behind each */
 } sn_key_type;
 

@@ -134,12 +134,35 @@ static bool set_widths(const sn_value *value, sn_network_widths *to) {
   return true;
 }
 
-static bool set_coefficients(const sn_value *value, sn_linear_init *to) {
+/* Orders of derivatives and their coefficients. */
+static bool set_derivatives(const sn_value *value, sn_linear_init *to) {
   memset(to, 0, sizeof *to);
-  to->ks = !value->is_list;
-  to->taps = value->is_list ? value->count : SN_LINEAR_KS_TAPS;
-  if (!value->is_list) return strcmp(value->words[0], "ks") == 0;
-  if (value->count % 2 == 0 || value->count > SN_LINEAR_TAPS_MOST) return false;
+  for (int k = 0; k < value->count; k += 2) {
+    int64_t order;
+    if (!parse_integer(value->words[k], &order) || order < 0 || order >= SN_LINEAR_ORDERS) return false;
+    if (to->derivatives >> order & 1 || !parse_real(value->words[k + 1], &to->value[order])) return false;
+    to->derivatives |= 1U << order;
+  }
+  return value->count > 0;
+}
+
+static bool set_coefficients(const sn_config_key *key, const sn_value *value, sn_linear_init *to) {
+  if (value->count > SN_VALUE_WORDS) return false;
+  if (value->is_mapping) return set_derivatives(value, to);
+  if (!value->is_list) {
+    *to = *sn_linear_ks();
+    return strcmp(value->words[0], "ks") == 0;
+  }
+  *to = (sn_linear_init){.taps = value->count};
+  if (key->type == SN_KEY_DERIVATIVES || value->count % 2 == 0 || value->count > SN_LINEAR_TAPS_MOST) return false;
+  for (int k = 0; k < value->count; k++)
+    if (!parse_real(value->words[k], &to->value[k])) return false;
+  return true;
+}
+
+static bool set_numbers(const sn_value *value, sn_equation_values *to) {
+  if (!value->is_list || value->count > SN_EQUATION_VALUES_MOST) return false;
+  *to = (sn_equation_values){.count = value->count};
   for (int k = 0; k < value->count; k++)
     if (!parse_real(value->words[k], &to->value[k])) return false;
   return true;
@@ -159,11 +182,15 @@ static bool set_names(const sn_config_key *key, const sn_value *value, char *to)
   return true;
 }
 
+static bool is_coefficients(const sn_config_key *key) {
+  return key->type == SN_KEY_COEFFICIENTS || key->type == SN_KEY_DERIVATIVES;
+}
+
 /* Whether a word in quotation marks will do. */
 static bool takes_text(const sn_config_key *key, const sn_value *value) {
   return key->type == SN_KEY_PATH || key->type == SN_KEY_DURATION || key->type == SN_KEY_CHOICE ||
          key->type == SN_KEY_SCHEME || key->type == SN_KEY_NAMES ||
-         (key->type == SN_KEY_COEFFICIENTS && !value->is_list);
+         (is_coefficients(key) && !value->is_list && !value->is_mapping);
 }
 
 static bool may_be_empty(const sn_config_key *key) { return key->fallback && strcmp(key->fallback, "''") == 0; }
@@ -171,7 +198,8 @@ static bool may_be_empty(const sn_config_key *key) { return key->fallback && str
 static bool set(const sn_config_key *key, const sn_value *value, sn_config *config) {
   if (value->quoted && !takes_text(key, value)) return false;
   if (key->type == SN_KEY_WIDTHS) return set_widths(value, member(key, config));
-  if (key->type == SN_KEY_COEFFICIENTS) return set_coefficients(value, member(key, config));
+  if (is_coefficients(key)) return set_coefficients(key, value, member(key, config));
+  if (key->type == SN_KEY_NUMBERS) return set_numbers(value, member(key, config));
   if (key->type == SN_KEY_NAMES) return set_names(key, value, member(key, config));
   if (value->is_list) return false;
   const char *word = value->words[0];
@@ -196,7 +224,12 @@ static bool set(const sn_config_key *key, const sn_value *value, sn_config *conf
 /* The value as it was written, or the beginning of it. */
 static void describe(const sn_config_key *key, const sn_value *value, char *text, size_t size) {
   enum { SHOWN = 8 };
-  if (!value->is_list) {
+  if (value->is_mapping) {
+    size_t used = (size_t)snprintf(text, size, "{");
+    for (int k = 0; k < value->count && k < SHOWN; k++)
+      used += (size_t)snprintf(text + used, size - used, "%s%.16s", k % 2 ? ": " : k ? ", " : "", value->words[k]);
+    snprintf(text + used, size - used, "%s}", value->count > SHOWN ? ", ..." : "");
+  } else if (!value->is_list) {
     snprintf(text, size, "'%.80s'", value->words[0]);
   } else {
     size_t used = (size_t)snprintf(text, size, "[");
@@ -271,14 +304,31 @@ static void print_widths(const sn_network_widths *widths, char *text, size_t siz
   snprintf(text + used, size - used, "]");
 }
 
-static void print_coefficients(const sn_linear_init *init, char *text, size_t size) {
-  size_t used = (size_t)snprintf(text, size, init->ks ? "ks" : "[");
-  for (int k = 0; k < init->taps && !init->ks; k++) {
+static void print_numbers(const sn_equation_values *values, char *text, size_t size) {
+  size_t used = (size_t)snprintf(text, size, "[");
+  for (int k = 0; k < values->count; k++) {
     char number[40];
-    print_real(init->value[k], number, sizeof number);
+    print_real(values->value[k], number, sizeof number);
     used += (size_t)snprintf(text + used, size - used, "%s%s", k ? ", " : "", number);
   }
-  if (!init->ks) snprintf(text + used, size - used, "]");
+  snprintf(text + used, size - used, "]");
+}
+
+static void print_coefficients(const sn_linear_init *init, char *text, size_t size) {
+  const bool is_stencil = !init->derivatives;
+  size_t used = (size_t)snprintf(text, size, sn_linear_is_ks(init) ? "ks" : is_stencil ? "[" : "{");
+  if (sn_linear_is_ks(init)) return;
+  const char *before = "";
+  for (int k = 0; k < SN_LINEAR_TAPS_MOST; k++) {
+    char number[40];
+    if (is_stencil ? k >= init->taps : !(init->derivatives >> k & 1)) continue;
+    print_real(init->value[k], number, sizeof number);
+    used += (size_t)snprintf(text + used, size - used, "%s", before);
+    if (!is_stencil) used += (size_t)snprintf(text + used, size - used, "%d: ", k);
+    used += (size_t)snprintf(text + used, size - used, "%s", number);
+    before = ", ";
+  }
+  snprintf(text + used, size - used, is_stencil ? "]" : "}");
 }
 
 void sn_value_print(const sn_config_key *key, const sn_config *config, char *text, size_t size) {
@@ -312,7 +362,11 @@ void sn_value_print(const sn_config_key *key, const sn_config *config, char *tex
     case SN_KEY_WIDTHS:
       print_widths(at, text, size);
       break;
+    case SN_KEY_NUMBERS:
+      print_numbers(at, text, size);
+      break;
     case SN_KEY_COEFFICIENTS:
+    case SN_KEY_DERIVATIVES:
       print_coefficients(at, text, size);
       break;
   }

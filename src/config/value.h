@@ -6,9 +6,11 @@
 
 enum { SN_VALUE_WORDS = 64 };
 
-/* A scalar (one word) or a list of scalars as written. The words are not owned. */
+/* A scalar (one word), a list of scalars, or a mapping (name, scalar, name, scalar, ...) as written. The words are not
+ * owned. */
 typedef struct {
-  bool is_list, quoted; /* quoted: some word stands between quotation marks, and is text whatever it looks like */
+  bool is_list, is_mapping;
+  bool quoted; /* some word stands between quotation marks, and is text whatever it looks like */
   int count;            /* of words; a list with more than SN_VALUE_WORDS keeps the first ones and its true count */
   const char *words[SN_VALUE_WORDS];
 } sn_value;

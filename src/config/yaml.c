@@ -74,10 +74,21 @@ static const char *add_word(const yaml_node_t *node, sn_value *value) {
   return NULL;
 }
 
-/* A scalar or a list of scalars; NULL, or what is wrong with it. */
-static const char *to_value(yaml_document_t *document, const yaml_node_t *node, sn_value *value) {
-  *value = (sn_value){.is_list = node->type == YAML_SEQUENCE_NODE};
+/* A scalar, a list of scalars or, for keys that take one, a mapping of scalars; NULL, or what is wrong with it. */
+static const char *to_value(const sn_config_key *key, yaml_document_t *document, const yaml_node_t *node,
+                            sn_value *value) {
+  const bool takes_mapping = key->type == SN_KEY_COEFFICIENTS || key->type == SN_KEY_DERIVATIVES;
+  *value = (sn_value){.is_list = node->type == YAML_SEQUENCE_NODE,
+                      .is_mapping = node->type == YAML_MAPPING_NODE && takes_mapping};
   if (is_empty(node)) return "has no value";
+  if (value->is_mapping) {
+    for (yaml_node_pair_t *pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top; pair++) {
+      const char *wrong = add_word(yaml_document_get_node(document, pair->key), value);
+      if (!wrong) wrong = add_word(yaml_document_get_node(document, pair->value), value);
+      if (wrong) return wrong;
+    }
+    return NULL;
+  }
   if (!value->is_list) return add_word(node, value);
   for (yaml_node_item_t *item = node->data.sequence.items.start; item < node->data.sequence.items.top; item++) {
     const char *wrong = add_word(yaml_document_get_node(document, *item), value);
@@ -90,7 +101,7 @@ static sn_status read_key(sn_reading *r, yaml_document_t *document, int index, s
   const sn_config_key *key = sn_config_key_at(index);
   char text[1024];
   sn_value value;
-  const char *wrong = to_value(document, node, &value);
+  const char *wrong = to_value(key, document, node, &value);
   if (wrong) {
     sn_config_expected(key, text, sizeof text);
     return fail(r, line, "%s %s, but must be %s", key->path, wrong, text);

@@ -59,6 +59,7 @@ static void add_bucket(ptrdiff_t numbers, sender *s) {
 static ptrdiff_t linear_numbers(const sn_cost_case *c) {
   const sn_linear_kind kind = sn_linear_get_kind(c->linear);
   if (kind == SN_LINEAR_DENSE) return c->layout.points * sn_partition_most(c->layout.points, c->layout.space);
+  if (kind == SN_LINEAR_DERIVATIVES) return sn_linear_orders(sn_linear_get_shape(c->linear)->derivatives);
   return kind == SN_LINEAR_STENCIL ? c->taps : 0;
 }
 

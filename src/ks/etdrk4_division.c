@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "sinode/etdrk4.h"
+#include "etdrk4_ops.h"
 #include "sinode/ks_initial.h"
 #include "sinode/memory.h"
 #include "sinode/subdomains.h"
@@ -197,6 +197,10 @@ static sn_status choose(trial *t, ptrdiff_t points, int ranks, sn_etdrk4_divisio
 sn_status sn_etdrk4_divide(const sn_etdrk4_options *options, ptrdiff_t points, int ranks, sn_etdrk4_division *out) {
   trial t;
   *out = (sn_etdrk4_division){0};
+  if (!sn_equation_is_ks(sn_etdrk4_equation(options)))
+    return SN_ERROR_ALL(SN_ERROR_USAGE,
+                        "generate.transform is local, which the Kuramoto-Sivashinsky equation alone has, "
+                        "but generate.equation is another; use generate.transform: global");
   sn_status status = begin(options, options->length / (double)points, &t);
   if (!status) status = choose(&t, points, ranks, out);
   end(&t);

@@ -37,10 +37,24 @@ struct sn_etdrk4 {
   void *state;     /* NULL without members */
 };
 
+/* The four weights of Cox and Matthews for one z, by the mean over a circle round it (Kassam, Trefethen). */
+void sn_etdrk4_weights(double complex z, double complex weight[4]);
+
+/* What a step of some fields reads and writes: their coefficients, and three arrays of that size. */
+typedef struct {
+  double complex *v, *w, *memory, *sum;
+} sn_etdrk4_arrays;
+
 extern const sn_etdrk4_ops sn_etdrk4_global, sn_etdrk4_local;
 
-/* The highest mode that interacts on a grid of so many points. */
+static inline const sn_equation *sn_etdrk4_equation(const sn_etdrk4_options *options) {
+  return options->equation ? options->equation : sn_equation_ks();
+}
+
+/* The highest mode that interacts on a grid of so many points: dealiased, what products of two, or of three where there
+ * is u^3, reach beyond the grid does not fall on these modes. */
 static inline ptrdiff_t sn_etdrk4_highest(const sn_etdrk4_options *options, ptrdiff_t points) {
+  if (options->dealias && sn_etdrk4_equation(options)->u3 != 0) return (points - 1) / 4;
   return points / (options->dealias ? 3 : 2);
 }
 

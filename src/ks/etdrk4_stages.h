@@ -1,12 +1,13 @@
 /*
- * The stages of a step, for complex numbers taken some at a time. Included by etdrk4.c for each width, which defines
+ * The stages of a step, for complex numbers taken some at a time. Included for real factors, with which those of N hold
+ * the derivative but for i, and for complex ones, for each width, by who defines
  *
  *   WIDTH      how many
- *   NUMBER     the type that holds them, with OF(times_i) and OF(factor), their real factors
- *   OF(name)   the name of a function of this width
+ *   NUMBER     the type that holds them, with TIMES(name, number) and TWICE_TIMES(name, number), products with f.name
+ * or twice that from i on, and OF(nonlinear), i w or w OF(name)   the name of a function of this width
  *
- * On entry w holds the transform of a stage's square, whose derivative is N = i factor w; on exit the next stage, whose
- * square is due.
+ * and the types factors and sn_etdrk4_arrays. On entry w holds the transform of a stage's product, of which N is made;
+ * on exit the next stage, whose product is due.
  *
  *   a = E/2 v + Q N(v)         memory = E/2 a - Q N(v)     sum = E v + f1 N(v)
  *   b = E/2 v + Q N(a)                                     sum += 2 f2 N(a)
@@ -14,38 +15,37 @@
  *   v = sum + f3 N(c)
  */
 #define AT(array) (*(NUMBER *)(x.array + i))
-#define FACTOR(name) OF(factor)(f.name + i)
 
-static void OF(stage_first)(ptrdiff_t begin, ptrdiff_t end, factors f, numbers x) {
+static void OF(stage_first)(ptrdiff_t begin, ptrdiff_t end, factors f, sn_etdrk4_arrays x) {
   for (ptrdiff_t i = begin; i < end; i += WIDTH) {
-    const NUMBER n = OF(times_i)(AT(w)), v = AT(v), half = FACTOR(half), step = FACTOR(q) * n, a = half * v + step;
-    AT(memory) = half * a - step;
-    AT(sum) = FACTOR(full) * v + FACTOR(first) * n;
+    const NUMBER n = OF(nonlinear)(AT(w)), v = AT(v), step = TIMES(q, n), a = TIMES(half, v) + step;
+    AT(memory) = TIMES(half, a) - step;
+    AT(sum) = TIMES(full, v) + TIMES(first, n);
     AT(w) = a;
   }
 }
 
-static void OF(stage_second)(ptrdiff_t begin, ptrdiff_t end, factors f, numbers x) {
+static void OF(stage_second)(ptrdiff_t begin, ptrdiff_t end, factors f, sn_etdrk4_arrays x) {
   for (ptrdiff_t i = begin; i < end; i += WIDTH) {
-    const NUMBER n = OF(times_i)(AT(w));
-    AT(sum) += FACTOR(middle) * n;
-    AT(w) = FACTOR(half) * AT(v) + FACTOR(q) * n;
+    const NUMBER n = OF(nonlinear)(AT(w));
+    AT(sum) += TIMES(middle, n);
+    AT(w) = TIMES(half, AT(v)) + TIMES(q, n);
   }
 }
 
-static void OF(stage_third)(ptrdiff_t begin, ptrdiff_t end, factors f, numbers x) {
+static void OF(stage_third)(ptrdiff_t begin, ptrdiff_t end, factors f, sn_etdrk4_arrays x) {
   for (ptrdiff_t i = begin; i < end; i += WIDTH) {
-    const NUMBER n = OF(times_i)(AT(w));
-    AT(sum) += FACTOR(middle) * n;
-    AT(w) = AT(memory) + 2 * FACTOR(q) * n;
+    const NUMBER n = OF(nonlinear)(AT(w));
+    AT(sum) += TIMES(middle, n);
+    AT(w) = AT(memory) + TWICE_TIMES(q, n);
   }
 }
 
-static void OF(stage_last)(ptrdiff_t begin, ptrdiff_t end, factors f, numbers x) {
-  for (ptrdiff_t i = begin; i < end; i += WIDTH) AT(v) = AT(w) = AT(sum) + FACTOR(last) * OF(times_i)(AT(w));
+static void OF(stage_last)(ptrdiff_t begin, ptrdiff_t end, factors f, sn_etdrk4_arrays x) {
+  for (ptrdiff_t i = begin; i < end; i += WIDTH) AT(v) = AT(w) = AT(sum) + TIMES(last, OF(nonlinear)(AT(w)));
 }
 
-static void OF(stage)(ptrdiff_t stage, ptrdiff_t begin, ptrdiff_t end, factors f, numbers x) {
+static void OF(stage)(ptrdiff_t stage, ptrdiff_t begin, ptrdiff_t end, factors f, sn_etdrk4_arrays x) {
   switch (stage % 4) {
     case 0:
       OF(stage_first)(begin, end, f, x);
@@ -62,4 +62,3 @@ static void OF(stage)(ptrdiff_t stage, ptrdiff_t begin, ptrdiff_t end, factors f
 }
 
 #undef AT
-#undef FACTOR

@@ -12,7 +12,8 @@ static double mismatch(const sn_ks_resolution *resolution, double dt) {
                       *c = &resolution->last[2].balance;
   const double dissipated = dt / 3 * (a->dissipation + 4 * b->dissipation + c->dissipation);
   const double produced = dt / 3 * (a->production + 4 * b->production + c->production);
-  return dissipated > 0 ? fabs(c->energy - a->energy - produced + dissipated) / dissipated : 0;
+  const double scale = dissipated > 0 ? dissipated : c->energy;
+  return scale > 0 ? fabs(c->energy - a->energy - produced + dissipated) / scale : 0;
 }
 
 static sn_status record(sn_ks_resolution *resolution, sn_etdrk4 *etdrk4) {

@@ -45,12 +45,12 @@ static void destroy(sn_linear *linear) {
 
 static size_t bytes_of(const sn_row_matrix *m) { return (size_t)m->local * (size_t)m->points * sizeof(double); }
 
-static sn_status set_ks(sn_linear *linear) {
+static sn_status set_derivatives(sn_linear *linear, const sn_linear_init *init) {
   const dense *state = linear->state;
-  double taps[SN_LINEAR_KS_TAPS], *matrix = sn_linear_coefficients(linear);
-  sn_linear_ks_taps(linear, taps);
+  double taps[SN_LINEAR_TAPS_MOST], *matrix = sn_linear_coefficients(linear);
+  const int count = sn_linear_difference(linear, init, taps);
   memset(matrix, 0, bytes_of(&state->matrix));
-  sn_linear_add_taps(linear->grid, SN_LINEAR_KS_TAPS, taps, matrix);
+  sn_linear_add_taps(linear->grid, count, taps, matrix);
   return SN_OK;
 }
 
@@ -101,7 +101,7 @@ static void rows(const sn_linear *linear, double *matrix) {
 const sn_linear_ops sn_linear_dense = {
     .create = create,
     .destroy = destroy,
-    .set_ks = set_ks,
+    .set_derivatives = set_derivatives,
     .apply = apply,
     .gradient = gradient,
     .tangent = tangent,

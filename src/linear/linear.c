@@ -17,8 +17,14 @@ const char *sn_linear_kind_name(sn_linear_kind kind) {
 bool sn_linear_is_of_one_grid(sn_linear_kind kind) { return !kinds[kind]->circulant; }
 
 sn_linear_shape sn_linear_shape_of(const sn_linear_options *options, double length) {
-  return (sn_linear_shape){
-      .kind = options->kind, .taps = options->coefficients.taps, .length = length, .trainable = options->trainable};
+  const sn_linear_init *init = &options->coefficients;
+  return (sn_linear_shape){.kind = options->kind,
+                           .taps = init->derivatives ? sn_linear_difference_taps(init->derivatives, options->accuracy)
+                                                     : init->taps,
+                           .length = length,
+                           .trainable = options->trainable,
+                           .derivatives = init->derivatives,
+                           .accuracy = options->accuracy};
 }
 
 sn_status sn_linear_create(const sn_grid *grid, const sn_linear_shape *shape, ptrdiff_t samples,
@@ -46,14 +52,6 @@ void sn_linear_destroy(sn_linear **linear) {
   SN_FREE(*linear);
 }
 
-void sn_linear_ks_taps(const sn_linear *linear, double taps[SN_LINEAR_KS_TAPS]) {
-  double dx = linear->shape.length / (double)sn_grid_points(linear->grid);
-  double second = 1 / (dx * dx), fourth = second * second;
-  taps[0] = taps[4] = -fourth;
-  taps[1] = taps[3] = 4 * fourth - second;
-  taps[2] = 2 * second - 6 * fourth;
-}
-
 void sn_linear_add_taps(const sn_grid *grid, int count, const double *taps, double *rows) {
   ptrdiff_t points = sn_grid_points(grid);
   sn_range range = sn_grid_range(grid);
@@ -65,10 +63,10 @@ void sn_linear_add_taps(const sn_grid *grid, int count, const double *taps, doub
     }
 }
 
-sn_status sn_linear_set_ks(sn_linear *linear) { return linear->ops->set_ks(linear); }
+sn_status sn_linear_set_ks(sn_linear *linear) { return linear->ops->set_derivatives(linear, sn_linear_ks()); }
 
 sn_status sn_linear_initialize(sn_linear *linear, const sn_linear_init *init) {
-  if (init->ks) return sn_linear_set_ks(linear);
+  if (init->derivatives) return linear->ops->set_derivatives(linear, init);
   if (linear->shape.kind != SN_LINEAR_STENCIL || linear->shape.taps != init->taps)
     return SN_ERROR_ALL(SN_ERROR_USAGE, "a list of %d coefficients is not for this %s linear part of %d", init->taps,
                         sn_linear_kind_name(linear->shape.kind), linear->shape.taps);

@@ -10,7 +10,7 @@ typedef struct {
   bool circulant;
   sn_status (*create)(sn_linear *linear); /* the block and the private state; collective over space */
   void (*destroy)(sn_linear *linear);
-  sn_status (*set_ks)(sn_linear *linear);
+  sn_status (*set_derivatives)(sn_linear *linear, const sn_linear_init *init); /* writes the coefficients */
   void (*update)(sn_linear *linear); /* NULL: nothing is derived from the coefficients */
   /* Also between the grid's wave numbers, for other grids of the same spacing; NULL: not circulant. */
   double complex (*symbol)(const sn_linear *linear, double m);
@@ -48,8 +48,10 @@ static inline double sn_linear_row_sum(const sn_linear *linear) {
   return sum;
 }
 
-/* Taps of -(d^2/dx^2 + d^4/dx^4) by central differences. */
-void sn_linear_ks_taps(const sn_linear *linear, double taps[SN_LINEAR_KS_TAPS]);
+/* How many taps the central differences of a sum of derivatives have, and these taps, of so many, at most
+ * SN_LINEAR_TAPS_MOST. */
+int sn_linear_difference_taps(unsigned derivatives, int accuracy);
+int sn_linear_difference(const sn_linear *linear, const sn_linear_init *init, double *taps);
 
 /* rows += a circulant's taps, in the layout of sn_linear_rows. */
 void sn_linear_add_taps(const sn_grid *grid, int count, const double *taps, double *rows);

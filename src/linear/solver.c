@@ -86,7 +86,7 @@ const char *sn_solver_kind_name(sn_solver_kind kind) { return sn_name_of(sn_solv
 
 const char *sn_solver_unsupported_reason(sn_solver_kind solver, sn_linear_kind linear) {
   if (linear == SN_LINEAR_SYMBOL && solver == SN_SOLVER_LOCAL) return "has no values between wave numbers; use fft";
-  if (linear == SN_LINEAR_SYMBOL) linear = SN_LINEAR_SPECTRAL; /* which has no rows either */
+  if (linear == SN_LINEAR_SYMBOL || linear == SN_LINEAR_DERIVATIVES) linear = SN_LINEAR_SPECTRAL; /* no rows either */
   return solver != SN_SOLVER_AUTO && kinds[solver]->unsupported ? kinds[solver]->unsupported(linear) : NULL;
 }
 

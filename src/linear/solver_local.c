@@ -49,7 +49,7 @@ static sn_status refuse(const sn_linear *linear, int ranks, double gamma, double
                         sn_error_code code) {
   const ptrdiff_t points = sn_grid_points(linear->grid);
   const double dx = sn_linear_length(linear) / (double)points;
-  const char *advice = sn_linear_get_kind(linear) == SN_LINEAR_SPECTRAL
+  const char *advice = sn_linear_get_kind(linear) != SN_LINEAR_STENCIL
                            ? "model.linear.kind stencil, whose kernel decays faster"
                        : ranks > 1 ? "fewer ranks in space"
                                    : "a longer domain or a coarser grid";

@@ -71,13 +71,15 @@ static void destroy(sn_linear *linear) {
   SN_FREE(linear->state);
 }
 
-static sn_status set_ks(sn_linear *linear) {
-  if (linear->shape.taps != SN_LINEAR_KS_TAPS)
+static sn_status set_derivatives(sn_linear *linear, const sn_linear_init *init) {
+  double taps[SN_LINEAR_TAPS_MOST];
+  const int count = sn_linear_difference(linear, init, taps);
+  if (linear->shape.taps != count)
     return SN_ERROR_ALL(SN_ERROR_USAGE,
-                        "the linear part of Kuramoto-Sivashinsky is a stencil of %d coefficients, not of %d; give the "
+                        "differences of these derivatives are a stencil of %d coefficients, not of %d; give the "
                         "coefficients as a list, or use %d",
-                        SN_LINEAR_KS_TAPS, linear->shape.taps, SN_LINEAR_KS_TAPS);
-  sn_linear_ks_taps(linear, sn_linear_coefficients(linear));
+                        count, linear->shape.taps, count);
+  memcpy(sn_linear_coefficients(linear), taps, (size_t)count * sizeof *taps);
   return SN_OK;
 }
 
@@ -209,7 +211,7 @@ const sn_linear_ops sn_linear_stencil = {
     .circulant = true,
     .create = create,
     .destroy = destroy,
-    .set_ks = set_ks,
+    .set_derivatives = set_derivatives,
     .update = update,
     .symbol = symbol,
     .apply = apply,

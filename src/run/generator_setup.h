@@ -11,10 +11,10 @@
 sn_etdrk4_options sn_setup_generator_options(const sn_app *app);
 
 /*
- * A generator of `members` members of this replica, local or global, and says which and why. Collective over world.
+ * A generator of the members of this replica, local or global, and says which and why. Collective over world.
  * Errors SN_ERROR_USAGE: the local way is asked for and there is none.
  */
-SN_MUST_CHECK sn_status sn_setup_generator(const sn_app *app, const sn_grid *grid, ptrdiff_t members,
+SN_MUST_CHECK sn_status sn_setup_generator(const sn_app *app, const sn_grid *grid, sn_range members,
                                            sn_etdrk4 **etdrk4);
 
 #endif

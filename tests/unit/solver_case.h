@@ -22,17 +22,23 @@ static inline double number(uint64_t stream, ptrdiff_t index) {
   return 2 * sn_random_uniform(&source, (uint64_t)index) - 1;
 }
 
-/* Kuramoto-Sivashinsky's linear part, with a random disturbance if it can be trained. */
+/* Kuramoto-Sivashinsky's linear part, as derivatives with dispersion, with a random disturbance if it can be trained. */
 static inline setting set_up_on(int space, ptrdiff_t points, double length, sn_linear_kind kind, bool trainable) {
   setting s = {.points = points};
-  sn_linear_shape shape = {.kind = kind, .taps = 5, .length = length, .trainable = trainable};
+  sn_linear_init init = *sn_linear_ks();
+  if (kind == SN_LINEAR_DERIVATIVES) {
+    init.derivatives |= 1 << 3;
+    init.value[3] = 0.5;
+  }
+  const sn_linear_shape shape = {
+      .kind = kind, .taps = 5, .length = length, .trainable = trainable, .derivatives = init.derivatives};
   assert_ok(sn_grid_create(MPI_COMM_WORLD, space, points, NULL, &s.grid));
   s.local = sn_grid_range(s.grid).count;
   s.start = sn_grid_range(s.grid).start;
   assert_ok(sn_parameters_create(s.grid, &s.parameters));
   assert_ok(sn_linear_create(s.grid, &shape, SAMPLES, s.parameters, &s.linear));
   assert_ok(sn_parameters_allocate(s.parameters));
-  assert_ok(sn_linear_set_ks(s.linear));
+  assert_ok(sn_linear_initialize(s.linear, &init));
   double *values = sn_parameters_values(s.parameters);
   if (trainable && kind == SN_LINEAR_STENCIL)
     for (int k = 0; k < shape.taps; k++) values[k] += 0.2 * number(10, k);

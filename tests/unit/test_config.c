@@ -53,8 +53,8 @@ static void empty_file_is_all_defaults(void **state) {
   assert_string_equal(config.generate.file, "data.h5");
   assert_int_equal(config.generate.initial.kind, SN_KS_INITIAL_PAPER);
   assert_true(config.generate.etdrk4.dt == 0.05 && config.generate.interval == 0.2 && config.generate.span == 200.0);
-  assert_true(config.model.linear.kind == SN_LINEAR_STENCIL && config.model.linear.coefficients.ks &&
-              config.model.linear.coefficients.taps == 5);
+  assert_true(config.model.linear.kind == SN_LINEAR_STENCIL && sn_linear_is_ks(&config.model.linear.coefficients) &&
+              config.model.linear.accuracy == 2);
   assert_true(config.model.network.kind == SN_NETWORK_MLP && config.model.network.hidden.count == 4);
   for (int k = 0; k < 4; k++) assert_int_equal(config.model.network.hidden.width[k], 200);
   assert_true(config.model.network.channels.count == 2 && config.model.network.channels.width[1] == 8);
@@ -96,7 +96,7 @@ static void values_are_read(void **state) {
                   "train: {window: 3, loss: mae}\n"
                   "gradient: {model: \"m \\u00fc.h5\", data: 1, file: g.h5}\n",
                   NULL, &config));
-  assert_true(config.model.linear.coefficients.taps == 3 && !config.model.linear.coefficients.ks &&
+  assert_true(config.model.linear.coefficients.taps == 3 && !config.model.linear.coefficients.derivatives &&
               config.model.linear.trainable);
   assert_true(config.model.linear.coefficients.value[1] == 2.5 && config.model.linear.coefficients.value[2] == -1e-3);
   assert_int_equal(config.model.network.kind, SN_NETWORK_CONV);

@@ -11,6 +11,10 @@ static const ptrdiff_t grids[] = {7, 15, 16, 31, 45};
 enum { GRIDS = sizeof grids / sizeof *grids };
 static const double LENGTH = 22;
 
+/* Of the derivatives. */
+static const int orders[] = {0, 1, 2, 3, 4, 5};
+enum { ORDERS = sizeof orders / sizeof *orders };
+
 /* A model of nothing but its linear part. */
 typedef struct {
   sn_grid *grid;
@@ -77,6 +81,18 @@ static double *randomize(const setting *s, int taps) {
   } else if (sn_linear_get_kind(s->linear) == SN_LINEAR_SYMBOL) {
     for (int k = 0; k < taps; k++) values[k] = number(102, k);
     add_symbol(n, values, matrix);
+  } else if (sn_linear_get_kind(s->linear) == SN_LINEAR_DERIVATIVES) {
+    double *eigenvalues = new_array(2 * (n / 2 + 1));
+    for (int k = 0; k < taps; k++) values[k] = number(103, k) * pow(0.25, orders[k]); /* of order 1 on these grids */
+    for (ptrdiff_t m = 0; m <= n / 2; m++)
+      for (int i = 0; i < taps; i++) {
+        double complex power = 1;
+        for (int k = 0; k < orders[i]; k++) power *= I * 2 * M_PI * (double)m / LENGTH;
+        eigenvalues[2 * m] += values[i] * creal(power);
+        eigenvalues[2 * m + 1] += values[i] * cimag(power);
+      }
+    add_symbol(n, eigenvalues, matrix);
+    SN_FREE(eigenvalues);
   } else {
     for (int k = 0; k < taps; k++) values[k] = number(101, k);
     for (ptrdiff_t i = 0; i < n; i++)
@@ -93,8 +109,8 @@ static double dot(const setting *s, const double *a, const double *b) {
   return sum;
 }
 
-/* Calls a check for stencils of several lengths, a dense matrix and a symbol, of so many coefficients that every rank
- * has (0: dense), on all grids at all splits of the ranks. */
+/* Calls a check for stencils of several lengths, a dense matrix, a symbol and derivatives, of so many coefficients that
+ * every rank has (0: dense), on all grids at all splits of the ranks. */
 static void for_all(void (*check)(setting *s, int taps)) {
   int size;
   MPI_Comm_size(MPI_COMM_WORLD, &size);
@@ -115,6 +131,11 @@ static void for_all(void (*check)(setting *s, int taps)) {
       setting s =
           set_up(space, grids[g], (sn_linear_shape){.kind = SN_LINEAR_SYMBOL, .length = LENGTH, .trainable = true});
       check(&s, 2 * ((int)grids[g] / 2 + 1));
+      tear_down(&s);
+      const sn_linear_shape derivatives = {
+          .kind = SN_LINEAR_DERIVATIVES, .length = LENGTH, .trainable = true, .derivatives = (1 << ORDERS) - 1};
+      s = set_up(space, grids[g], derivatives);
+      check(&s, ORDERS);
       tear_down(&s);
     }
 }
@@ -139,7 +160,7 @@ static void check_against_sums(setting *s, int taps) {
       }
   }
   double *rows = new_array(s->local * n);
-  if (sn_linear_get_kind(s->linear) != SN_LINEAR_SYMBOL) {
+  if (sn_linear_get_kind(s->linear) == SN_LINEAR_STENCIL || sn_linear_get_kind(s->linear) == SN_LINEAR_DENSE) {
     assert_ok(sn_linear_rows(s->linear, rows));
     for (ptrdiff_t i = 0; i < s->local * n; i++) assert_close(rows[i], matrix[s->start * n + i], 0);
   }
@@ -331,6 +352,34 @@ static void fine_grids_lose_nothing(void **state) {
   tear_down(&s);
 }
 
+/*
+ * Differences of all orders and accuracies: their symbol is that of the derivatives but for a relative error that falls
+ * with dx to the power of the accuracy.
+ */
+static void differences_have_their_order(void **state) {
+  (void)state;
+  for (int accuracy = 2; accuracy <= SN_LINEAR_ACCURACY_MOST; accuracy += 2)
+    for (int k = 0; k < SN_LINEAR_ORDERS; k++) {
+      double error[2], exact[SN_LINEAR_ORDERS] = {[0] = 0};
+      exact[k] = 1;
+      for (int fine = 0; fine < 2; fine++) {
+        sn_linear_options options = {
+            .kind = SN_LINEAR_STENCIL, .accuracy = accuracy, .coefficients = {.derivatives = 1U << k}};
+        options.coefficients.value[k] = 1;
+        setting s = set_up(1, fine ? 46 : 32, sn_linear_shape_of(&options, LENGTH));
+        assert_ok(sn_linear_initialize(s.linear, &options.coefficients));
+        assert_ok(sn_linear_update(s.linear));
+        const double complex expected = sn_linear_derivatives_symbol(exact, 2 * M_PI * 3 / LENGTH, false);
+        error[fine] = cabs(sn_linear_symbol(s.linear, 3) - expected) / cabs(expected);
+        tear_down(&s);
+      }
+      if (k == 0)
+        assert_that(error[0] == 0 && error[1] == 0);
+      else
+        assert_close(log(error[0] / error[1]) / log(46.0 / 32), accuracy, 0.25);
+    }
+}
+
 static void wrong_stencils_are_refused(void **state) {
   (void)state;
   sn_grid *grid;
@@ -420,6 +469,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(ks_is_minus_second_and_fourth_differences),
       cmocka_unit_test(fine_grids_lose_nothing),
       cmocka_unit_test(inverses_reach_as_far_as_their_kernels),
+      cmocka_unit_test(differences_have_their_order),
       cmocka_unit_test(wrong_stencils_are_refused),
   };
   return unit_run(argc, argv, tests);

@@ -57,9 +57,12 @@ static void solutions_satisfy_their_equation(void **state) {
         check_solver(&s, SN_SOLVER_GMRES);
         tear_down(&s);
       }
-      setting s = set_up(space, grids[g], SN_LINEAR_SPECTRAL, false);
-      check_solver(&s, SN_SOLVER_AUTO);
-      tear_down(&s);
+      for (int k = 0; k < 2; k++) {
+        setting s = set_up(space, grids[g], k ? SN_LINEAR_DERIVATIVES : SN_LINEAR_SPECTRAL, k);
+        check_solver(&s, SN_SOLVER_AUTO);
+        check_solver(&s, SN_SOLVER_GMRES);
+        tear_down(&s);
+      }
     }
 }
 

@@ -64,8 +64,10 @@ static void errors_are_those_of_the_bound(void **state) {
     sn_linear_kind kind;
     double tolerance;
   } cases[] = {
-      {SN_LINEAR_STENCIL, 1e-3}, {SN_LINEAR_STENCIL, 1e-8}, {SN_LINEAR_STENCIL, 1e-12}, {SN_LINEAR_SPECTRAL, 1e-5}};
-  for (int k = 0; k < 4; k++) {
+      {SN_LINEAR_STENCIL, 1e-3},  {SN_LINEAR_STENCIL, 1e-8},     {SN_LINEAR_STENCIL, 1e-12},
+      {SN_LINEAR_SPECTRAL, 1e-5}, {SN_LINEAR_DERIVATIVES, 1e-3},
+  };
+  for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
     setting s = set_up_long(size, 2048 * (ptrdiff_t)size, cases[k].kind, false);
     sn_solver *local = make_solver_to(&s, SN_SOLVER_LOCAL, cases[k].tolerance), *fft = make_solver(&s, SN_SOLVER_FFT);
     double nearest = 0;

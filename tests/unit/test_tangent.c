@@ -93,7 +93,9 @@ static run run_create(const problem *p, int space) {
   r.gradient = doubles(r.size);
   fill_parameters(&r, 10, 0.3, r.theta);
   if (p->linear.kind != SN_LINEAR_SPECTRAL) {
-    assert_ok(sn_linear_set_ks(sn_model_linear(r.model)));
+    sn_linear_init init = *sn_linear_ks();
+    if (p->linear.kind == SN_LINEAR_DERIVATIVES) init.derivatives = p->linear.derivatives;
+    assert_ok(sn_linear_initialize(sn_model_linear(r.model), &init));
     const sn_parameter_block *block = sn_parameters_block(sn_model_parameters(r.model), 0);
     const double *ks = sn_parameters_values(sn_model_parameters(r.model)) + block->offset;
     for (ptrdiff_t i = 0; i < sn_parameter_block_size(block); i++)
@@ -198,11 +200,14 @@ static const sn_network_shape networks[] = {
     {.kind = SN_NETWORK_KS, .activation = SN_ACTIVATION_RELU, .hidden = 0, .length = 22},
     {.kind = SN_NETWORK_NONE, .activation = SN_ACTIVATION_RELU, .hidden = 0},
 };
-static const sn_linear_shape linears[] = {{SN_LINEAR_STENCIL, 5, 22, true},
-                                          {SN_LINEAR_DENSE, 0, 22, true},
-                                          {SN_LINEAR_SPECTRAL, 0, 22, false},
-                                          {SN_LINEAR_STENCIL, 5, 22, false}};
-static const sn_linear_shape fixed_matrix = {SN_LINEAR_DENSE, 0, 22, false};
+static const sn_linear_shape linears[] = {
+    {.kind = SN_LINEAR_STENCIL, .taps = 5, .length = 22, .trainable = true},
+    {.kind = SN_LINEAR_DENSE, .length = 22, .trainable = true},
+    {.kind = SN_LINEAR_SPECTRAL, .length = 22},
+    {.kind = SN_LINEAR_STENCIL, .taps = 5, .length = 22},
+    {.kind = SN_LINEAR_DERIVATIVES, .length = 22, .trainable = true, .derivatives = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4},
+};
+static const sn_linear_shape fixed_matrix = {.kind = SN_LINEAR_DENSE, .length = 22};
 
 static void every_scheme(void **state) {
   (void)state;

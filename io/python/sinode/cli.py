@@ -15,6 +15,7 @@ from . import attractor, runs as comparison, scaling
 from .animation import FRAMES, animate
 from .figures import DATA_SPAN, draw_error, draw_history, draw_map
 from .files import InputError
+from .intake import add_data_options, import_data, is_data
 from .records import read_benchmark, read_history, read_run
 from .report import write_report
 from .style import save
@@ -186,8 +187,10 @@ def _parser():
                   lambda o: [write_report(o.path, o.output, o.exponent)], metavar="RUN_DIRECTORY")
     output(sub, "PAGE.html", "default: RUN_DIRECTORY/report.html")
     physics(sub, member=False)
-    sub = command("import", "PyTorch state_dict to model file", lambda o: import_weights(o, o.line))
+    sub = command("import", "data (.npy, .npz, MATLAB, netCDF, HDF5) to trajectory file; PyTorch state_dict to model file",
+                  lambda o: (import_data if is_data(o.input) else import_weights)(o, o.line))
     add_import_options(sub, _positive)
+    add_data_options(sub, _positive)
     sub = command("export", "model or checkpoint file to PyTorch state_dict", export_weights)
     add_export_options(sub)
     return parser

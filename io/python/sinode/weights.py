@@ -141,24 +141,24 @@ def import_weights(options, command):
         raise InputError(f"--like takes all but the weights from {options.like}; drop --{given[0]}", status=2)
     if not options.like and not options.length:
         raise InputError("--length (of the domain) or --like is missing", status=2)
-    state, kinds = read_state(options.weights)
+    state, kinds = read_state(options.input)
     old = read_model(options.like) if options.like else None
-    pairs = pairs_of(options.weights, state, _is_sorted(options.weights))
-    pairs = put_in_order(options.weights, pairs, old.points if old else options.points,
-                         options.order.split(",") if options.order else None, _is_sorted(options.weights))
-    kind, layers = layers_of(options.weights, pairs)
+    pairs = pairs_of(options.input, state, _is_sorted(options.input))
+    pairs = put_in_order(options.input, pairs, old.points if old else options.points,
+                         options.order.split(",") if options.order else None, _is_sorted(options.input))
+    kind, layers = layers_of(options.input, pairs)
     if options.like:
-        model = _like(options.like, old, options.weights, pairs, layers)
+        model = _like(options.like, old, options.input, pairs, layers)
     else:
         points = layers[0][0].shape[1] if kind == "mlp" else options.points
         if not points:
             raise InputError("--points is missing: a convolution does not tell the number of grid points", status=2)
         if options.points not in (None, points):
-            raise InputError(f"{options.weights}: is for {points} points, but --points says {options.points}", status=2)
+            raise InputError(f"{options.input}: is for {points} points, but --points says {options.points}", status=2)
         if points < 4 or kind == "conv" and layers[0][0].shape[2] > points:
-            raise InputError(f"{options.weights}: the grid has {points} points, expected at least 4 and the kernel's")
+            raise InputError(f"{options.input}: the grid has {points} points, expected at least 4 and the kernel's")
         if len(layers) > 1 and not options.activation:
-            raise InputError(f"--activation is missing: {options.weights} does not tell it", status=2)
+            raise InputError(f"--activation is missing: {options.input} does not tell it", status=2)
         model = Model(points, options.length, options.activation or "relu", kind, layers,
                       *make_linear(points, options.length, options.stencil, options.matrix))
     write_model(options.output, model.negated() if options.negate else model, command, options.overwrite)
@@ -206,8 +206,8 @@ def _add_common(parser, operand, metavar, output):
 
 def add_import_options(parser, positive):
     """The options of the command import; positive(kind) makes a type of argparse."""
-    _add_common(parser, "weights", "WEIGHTS.pt|.npz|.safetensors", "MODEL.h5")
-    parser.add_argument("--length", type=positive(float), metavar="L", help="of the domain; A is the "
+    _add_common(parser, "input", "FILE", "OUT.h5")
+    parser.add_argument("--length", type=positive(float), metavar="L", help="of the domain; with weights, A is the "
                         "Kuramoto-Sivashinsky stencil of 5 coefficients unless --stencil or --matrix is given")
     parser.add_argument("--points", type=positive(int), metavar="N", help="grid points; needed for "
                         "convolutions, and where shapes alone do not tell the order of the layers")

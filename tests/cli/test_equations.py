@@ -1,0 +1,60 @@
+"""Equations of jobs/configs/equations: generated as they are, on any ranks, and their coefficients learned from data."""
+import pathlib
+import unittest
+
+import h5py
+import numpy as np
+import xarray
+from harness import Case, datasets
+
+CONFIGS = sorted((pathlib.Path(__file__).parents[2] / "jobs/configs/equations").glob("*.yaml"))
+
+
+class EquationTest(Case):
+    def use(self, name):
+        """The parameters of a file, read in place of those of all cases."""
+        [path] = [path for path in CONFIGS if path.stem == name]
+        (self.folder / "c.yaml").write_text(path.read_text())
+
+    def test_every_file_is_resolved(self):
+        self.assertEqual(len(CONFIGS), 7)
+        for path in CONFIGS:
+            self.use(path.stem)
+            out, _ = self.sinode("generate", "--overwrite", "--set", "generate.members=3", "--set", "generate.span=2")
+            self.assertIn("\nresolved: ", out, path.stem)
+
+    def test_members_have_their_parameters_on_any_ranks(self):
+        self.use("ks_viscosity")
+        short = ("--set", "generate.transient=1", "--set", "generate.span=2", "--set", "generate.members=7", "--overwrite")
+        self.sinode("generate", *short)
+        whole = datasets(self.folder / "data.h5")
+        with xarray.open_dataset(self.folder / "data.h5") as file:
+            np.testing.assert_array_equal(file.parameter, [0.8, 0.9, 1.0, 1.1, 1.2, 0.8, 0.9])
+            self.assertEqual((file.parameter.dims, file.u.long_name),
+                             (("member",), "solution of u_t = -u_xx - mu u_xxxx - u u_x"))
+        for ranks, space in ((2, 1), (3, 3)):
+            self.sinode("generate", *short, ranks=ranks, space=space)
+            np.testing.assert_allclose(datasets(self.folder / "data.h5")["u"], whole["u"], rtol=0, atol=1e-12)
+        # mu = 1 is the equation itself
+        self.sinode("generate", *short, "--set", "generate.equation.parameter={of: none, values: []}")
+        np.testing.assert_allclose(datasets(self.folder / "data.h5")["u"][2], whole["u"][2], rtol=0, atol=1e-10)
+
+    def test_coefficients_are_learned(self):
+        """Of the exact product and derivatives that begin elsewhere; the equation's own come out."""
+        self.use("ks_dispersion")
+        self.sinode("generate", "--set", "generate.transient=50", "--set", "generate.span=10", "--set", "grid.length=32",
+                    "--set", "grid.points=64", "--set", "generate.members=2")
+        self.sinode("train", "--set", "train.data=data.h5", "--set", "grid.length=32", "--set", "grid.points=64",
+                    "--set", "model.linear={coefficients: {2: -0.7, 3: -0.5, 4: -0.8}, trainable: true}",
+                    "--set", "model.nonlinear.kind=ks", "--set", "train.optimizer.kind=lm", "--set", "train.epochs=6",
+                    "--set", "integrator={scheme: 4, dt: 0.1}", ranks=2, space=2)
+        with h5py.File(self.folder / "run/model.h5") as file:
+            self.assertEqual(file["model"].attrs["linear_derivatives"], b"2 3 4")
+            np.testing.assert_allclose(file["model/linear/derivatives"], [-1, -1, -1], rtol=0, atol=1e-3)
+        self.sinode("predict", "--set", "predict={model: run/model.h5, data: data.h5, span: 8}", "--set",
+                             "grid.length=32", "--set", "grid.points=64", "--set", "integrator={scheme: 4, dt: 0.1}")
+        self.assertLess(datasets(self.folder / "prediction.h5")["nrmse"][:, -1].max(), 1e-3)
+
+
+if __name__ == "__main__":
+    unittest.main()
