@@ -35,7 +35,7 @@ const double *sn_normal_equations_diagonal(const sn_normal_equations *normal);
 const double *sn_normal_equations_right(const sn_normal_equations *normal);
 
 /*
- * After the sum: the whole of J^T J, (order, order), on rank 0 until rows are next cleared or added; NULL on the others.
+ * After the sum: the whole of J^T J, (order, order), on rank 0 until rows are next cleared or added; NULL on others.
  * Collective.
  */
 const double *sn_normal_equations_gather(sn_normal_equations *normal);
