@@ -133,12 +133,44 @@ sn_status sn_model_write_description(sn_file *file, const sn_model_description *
   return status;
 }
 
+/* The trainable blocks in the order of the rows, a space between their names. */
+static void name_rows(const sn_parameters *parameters, char *names, size_t size) {
+  size_t used = 0;
+  *names = '\0';
+  for (int i = 0; i < sn_parameters_blocks(parameters) && used < size; i++) {
+    const sn_parameter_block *block = sn_parameters_block(parameters, i);
+    if (block->trainable) used += (size_t)snprintf(names + used, size - used, "%s%s", used ? " " : "", block->name);
+  }
+}
+
+static sn_status describe_fit(sn_file *file, const sn_model_fit *fit, const sn_parameters *parameters) {
+  char names[2 * SN_MODEL_LAYERS_MOST * SN_PARAMETER_NAME_LENGTH];
+  name_rows(parameters, names, sizeof names);
+  hid_t matrix = H5Dopen2(sn_file_id(file), "/training/normal_matrix", H5P_DEFAULT);
+  if (matrix < 0) return sn_file_error(file, "/training/normal_matrix");
+  sn_status status = sn_file_set_string(file, matrix, "rows", names);
+  if (!status) status = sn_file_set_double(file, matrix, "residuals", fit->residuals);
+  if (!status) status = sn_file_set_double(file, matrix, "loss", fit->loss);
+  H5Dclose(matrix);
+  return status;
+}
+
+static sn_status write_fit(sn_file *file, const sn_grid *grid, const sn_model_fit *fit,
+                           const sn_parameters *parameters) {
+  const hsize_t order = (hsize_t)fit->order;
+  sn_file_part part = {.dimensions = 2, .shape = {order, order}, .count = {order, order}};
+  if (sn_grid_rank(grid)) part.count[0] = 0;
+  SN_TRY(sn_file_write(file, "/training/normal_matrix", H5T_NATIVE_DOUBLE, H5T_IEEE_F64LE, &part, fit->matrix));
+  return sn_collective_status(sn_grid_world(grid), describe_fit(file, fit, parameters));
+}
+
 sn_status sn_model_file_write(const sn_grid *grid, const char *path, const sn_model_description *description,
                               const sn_parameters *parameters, const double *values, const sn_provenance *provenance) {
   sn_file *file;
   SN_TRY(sn_file_create(sn_grid_world(grid), path, "model", provenance, &file));
   sn_status status = sn_collective_status(sn_grid_world(grid), sn_model_write_description(file, description));
   if (!status) status = sn_model_write_blocks(file, grid, "/model/", parameters, false, values);
+  if (!status && description->fit) status = write_fit(file, grid, description->fit, parameters);
   if (!status) return sn_file_commit(&file);
   sn_file_close(&file);
   return status;

@@ -9,7 +9,7 @@
 #include "trajectory_sums.h"
 #include "xdmf.h"
 
-enum { VARIABLES_MOST = 8 };
+enum { VARIABLES_MOST = 12 };
 
 /* A variable of the file, with the snapshots of it that wait to be written: (own members, capacity, width). */
 typedef struct {

@@ -15,6 +15,13 @@
 
 enum { SN_MODEL_LAYERS_MOST = 17 };
 
+/* The least squares that a training has ended with, for error bars of the parameters. */
+typedef struct {
+  double residuals, loss; /* how many; the mean of their squares */
+  ptrdiff_t order;        /* trainable parameters, the blocks one behind the other */
+  const double *matrix;   /* J^T J / residuals (order, order); for rank 0 of world */
+} sn_model_fit;
+
 /* What a file says about a model, in the words of the file. */
 typedef struct {
   ptrdiff_t grid_points;
@@ -22,6 +29,7 @@ typedef struct {
   char activation[16], nonlinear_kind[16], linear_kind[16];
   bool linear_trainable;
   unsigned linear_derivatives; /* of kind derivatives: bit k for that of order k; in files "2 4" */
+  const sn_model_fit *fit; /* written with a model if not NULL; not read */
   /* Found in the shapes of the datasets; not written. */
   int taps;                                /* of the stencil; 0 without one */
   int layers;                              /* of the network, the output layer included */

@@ -35,6 +35,12 @@ const double *sn_normal_equations_diagonal(const sn_normal_equations *normal);
 const double *sn_normal_equations_right(const sn_normal_equations *normal);
 
 /*
+ * After the sum: the whole of J^T J, (order, order), on rank 0 until rows are next cleared or added; NULL on others.
+ * Collective.
+ */
+const double *sn_normal_equations_gather(sn_normal_equations *normal);
+
+/*
  * x = -(J^T J + diag(damping))^-1 J^T r, the same on all ranks; *definite tells whether the factorization succeeded, or
  * else x is not set. Collective.
  */

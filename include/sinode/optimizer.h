@@ -101,6 +101,9 @@ SN_MUST_CHECK sn_status sn_optimizer_minimize(sn_optimizer *optimizer, const sn_
 /* The problem is another from now on: what was learnt about the old one is forgotten. Local. */
 void sn_optimizer_restart(sn_optimizer *optimizer);
 
+/* The normal equations that lm works with, between iterations free for others to fill; NULL of other kinds. Local. */
+sn_normal_equations *sn_optimizer_normal(sn_optimizer *optimizer);
+
 /* Its state: named vectors (index 0 .. vectors-1), numbers, and the number of steps made. */
 int sn_optimizer_vectors(const sn_optimizer *optimizer);
 const char *sn_optimizer_vector_name(const sn_optimizer *optimizer, int index);

@@ -108,6 +108,14 @@ SN_MUST_CHECK sn_status sn_trainer_run(sn_trainer *trainer, const sn_trainer_hoo
  */
 void sn_trainer_gather(sn_trainer *trainer);
 
+/*
+ * The least squares that training by lm has ended with: *normal, J^T J and J^T r of all training windows over their
+ * number of residuals, at the present parameters, and the mean loss. *normal is NULL with other optimizers. Collective
+ * over world. Errors as of sn_window_loss_value.
+ */
+SN_MUST_CHECK sn_status sn_trainer_normal(sn_trainer *trainer, sn_normal_equations **normal, double *residuals,
+                                          double *loss);
+
 /* Mean loss over a set at the present parameters; NaN if it is empty. Collective over world. */
 SN_MUST_CHECK sn_status sn_trainer_evaluate(sn_trainer *trainer, sn_set set, double *loss);
 

@@ -54,6 +54,22 @@ static void choose_marks(sn_prediction *p) {
   p->mark[1] = lyapunov_time < (double)last ? (ptrdiff_t)llround(lyapunov_time) : last;
 }
 
+static sn_status create_skill(sn_prediction *p) {
+  const sn_config *c = &p->app->config;
+  p->steps = c->predict.steps < p->known - 1 ? c->predict.steps : p->known - 1;
+  const sn_skill_options options = {.members = p->members.count,
+                                    .chunk = p->chunk,
+                                    .intervals = p->range.intervals,
+                                    .interval = p->range.interval,
+                                    .length = c->grid.length,
+                                    .window = c->predict.window,
+                                    .threshold = c->predict.threshold,
+                                    .steps = p->steps,
+                                    .mean = p->mean,
+                                    .spread = p->spread};
+  return sn_collective_status(p->app->world, sn_skill_create(p->grid, &options, &p->skill));
+}
+
 /* They begin where the model begins, in the states that roll_out takes. */
 static sn_status begin_baselines(sn_prediction *p) {
   if (!p->app->config.predict.baselines) return SN_OK;
@@ -78,8 +94,13 @@ static sn_status summarize(sn_prediction *p) {
                             .span = (double)p->range.intervals * p->range.interval,
                             .mark = {(double)p->mark[0] * p->range.interval, (double)p->mark[1] * p->range.interval},
                             .valid_time = p->valid_time,
-                            .marked = p->marked};
+                            .marked = p->marked,
+                            .interval = p->range.interval,
+                            .intervals = p->range.intervals,
+                            .steps = p->steps,
+                            .skill = p->skill};
   SN_TRY(sn_scores_report_valid_times(p->app, p->grid, &scores));
+  SN_TRY(sn_scores_report_skill(p->app, p->grid, &scores));
   if (p->baselines) sn_scores_report_baselines(p->app, p->grid, &scores);
   if (strcmp(c->predict.file, "none") != 0) sn_log_line(p->app->log, "written: %s", c->predict.file);
   return SN_OK;
@@ -91,6 +112,7 @@ static sn_status prepare(sn_prediction *p) {
   SN_TRY(sn_prediction_load(p));
   SN_TRY(sn_collective_status(p->app->world, allocate_arrays(p)));
   sn_prediction_measure_spread(p);
+  SN_TRY(create_skill(p));
   choose_marks(p);
   const ptrdiff_t samples = p->members.count ? p->members.count : 1;
   SN_TRY(sn_setup_model_or_none(p->app, p->grid, c->predict.model, samples, &p->model));
@@ -111,8 +133,10 @@ static sn_status prepare(sn_prediction *p) {
 static sn_status predict(sn_prediction *p) {
   SN_TRY_TIMED(p->app->timer, SN_TIME_SETUP, prepare(p));
   SN_TRY(roll_out(p));
-  const double *finals[1 + SN_SCORES_MOST] = {p->start_time};
+  sn_skill_finish(p->skill);
+  const double *finals[1 + SN_SCORES_MOST + SN_SKILL_SCORES] = {p->start_time};
   for (int k = 0; k < p->scores; k++) finals[1 + k] = p->valid_time + k * p->members.count;
+  for (int k = 0; k < SN_SKILL_SCORES; k++) finals[1 + p->scores + k] = sn_skill_get(p->skill, (sn_skill_score)k);
   if (p->writer) SN_TRY(sn_trajectory_finish(&p->writer, finals));
   return summarize(p);
 }
@@ -122,6 +146,7 @@ static sn_status run_predict(sn_app *app) {
   sn_status status = sn_app_abort_unless_collective(app, predict(&p));
   sn_trajectory_abandon(&p.writer);
   sn_baselines_destroy(&p.baselines);
+  sn_skill_destroy(&p.skill);
   sn_integrator_destroy(&p.integrator);
   sn_model_destroy(&p.model);
   sn_trajectory_close(&p.reader);
@@ -137,7 +162,7 @@ const sn_command sn_command_predict = {.name = "predict",
                                        .summary = "rolls a trained model out and compares it with a reference",
                                        .help =
                                            "Reads predict.model and predict.data; writes predict.file: the prediction, "
-                                           "the reference, rmse, nrmse and the\n"
-                                           "valid time.",
+                                           "the reference, rmse, nrmse, the\n"
+                                           "valid time and other scores.",
                                        .reads = SN_FOR_PREDICT,
                                        .run = run_predict};

@@ -9,6 +9,7 @@
 #include "sinode/integrator.h"
 #include "sinode/model.h"
 #include "sinode/trajectory_file.h"
+#include "skill.h"
 
 typedef struct {
   sn_app *app;
@@ -18,12 +19,14 @@ typedef struct {
   sn_integrator *integrator;
   sn_baselines *baselines; /* NULL: not wanted */
   int scores;              /* model and baselines */
+  sn_skill *skill;         /* further scores of the model */
   sn_trajectory_writer *writer;
   sn_prediction_range range;
   ptrdiff_t total;       /* predictions in all, the members of the file */
   sn_range members;      /* those of this replica: number starts * trajectory + start */
   ptrdiff_t points;      /* local */
   ptrdiff_t chunk;       /* intervals between two looks at the state */
+  ptrdiff_t steps;       /* of the geometric mean of nrmse */
   ptrdiff_t known;       /* snapshots of the reference, the initial one included */
   double start;          /* time of the initial snapshot, 0 where there are several */
   double *states;        /* (chunk + 1, members, points) */
@@ -53,7 +56,7 @@ void sn_prediction_take_frame(sn_prediction *prediction, ptrdiff_t step);
 
 /*
  * rmse of `count` states (count, members, points), the first of which is `step` intervals after the start, into
- * prediction->errors. Collective over space, one reduction.
+ * prediction->errors, and the sums of prediction->skill. Collective over space, a reduction each.
  */
 void sn_prediction_measure_errors(sn_prediction *prediction, ptrdiff_t step, ptrdiff_t count, const double *states);
 

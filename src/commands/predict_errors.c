@@ -47,10 +47,12 @@ void sn_prediction_measure_errors(sn_prediction *p, ptrdiff_t step, ptrdiff_t co
       }
       sums[m] = sum;
     }
+    sn_skill_compare(p->skill, i, states + i * state, p->frame);
     if (p->baselines) sn_baselines_compare(p->baselines, step ? i + 1 : 0, p->frame, sums + members);
   }
   const ptrdiff_t values = count * p->scores * members;
   sum_over_space(p, p->errors, values);
+  sn_skill_sum(p->skill, count);
   for (ptrdiff_t k = 0; k < values; k++) p->errors[k] = sqrt(p->errors[k] / (double)sn_grid_points(p->grid));
 }
 

@@ -52,17 +52,29 @@ static sn_status report_status(const sn_training *t, sn_run_state state, const c
                                               : SN_OK);
 }
 
-static sn_status write_model(sn_training *t, const char *name) {
+static sn_status write_model(sn_training *t, const char *name, const sn_model_fit *fit) {
   char path[SN_RUN_PATH];
-  const sn_model_description description = sn_setup_describe(t->app, t->model);
+  sn_model_description description = sn_setup_describe(t->app, t->model);
   sn_provenance provenance = sn_output_provenance(t->app, "semi-implicit neural ODE");
   sn_parameters *parameters = sn_model_parameters(t->model);
+  description.fit = fit;
   provenance.held_out = t->held_out;
   sn_run_path(t->app, name, path);
   SN_TRY_TIMED(
       t->app->timer, SN_TIME_WRITE,
       sn_model_file_write(t->grid, path, &description, parameters, sn_parameters_values(parameters), &provenance));
   return SN_OK;
+}
+
+/* The model at the end of training; by lm, with the matrix of its least squares, as long as that is no large file. */
+static sn_status write_final_model(sn_training *t) {
+  enum { ORDER_MOST = 4096 };
+  sn_normal_equations *normal = NULL;
+  sn_model_fit fit = {.order = sn_parameters_total(sn_model_parameters(t->model), true)};
+  if (fit.order > 0 && fit.order <= ORDER_MOST)
+    SN_TRY(sn_trainer_normal(t->trainer, &normal, &fit.residuals, &fit.loss));
+  if (normal) fit.matrix = sn_normal_equations_gather(normal);
+  return write_model(t, "model.h5", normal ? &fit : NULL);
 }
 
 static sn_stop_request request(void *context) {
@@ -101,7 +113,7 @@ static sn_status after_epoch(void *context, const sn_trainer *trainer, const sn_
   sn_history_row(record, row);
   sn_run_path(app, "history.csv", path);
   SN_TRY(sn_collective_status(app->world, app->rank == 0 ? sn_history_append(path, row) : SN_OK));
-  if (record->best) SN_TRY(write_model(t, "best.h5"));
+  if (record->best) SN_TRY(write_model(t, "best.h5", NULL));
   const int64_t every = app->config.run.checkpoint.every;
   if (record->epoch % every == 0 || record->epoch == app->config.train.epochs) {
     SN_TRY(sn_training_save(t, isnan(record->validation_loss) ? record->train_loss : record->validation_loss));
@@ -175,7 +187,7 @@ static bool has_model(const sn_training *t) {
 
 static sn_status finish(sn_training *t, bool trained) {
   const sn_trainer_state *state = sn_trainer_peek_state(t->trainer);
-  if (trained || !t->resumed || !has_model(t)) SN_TRY(write_model(t, "model.h5"));
+  if (trained || !t->resumed || !has_model(t)) SN_TRY(write_final_model(t));
   SN_TRY(report_status(t, SN_RUN_COMPLETE, "all epochs done"));
   if (state->epoch == 0) return SN_OK;
   const double *last = t->history + (state->epoch - 1) * SN_HISTORY_COLUMNS;

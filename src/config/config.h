@@ -101,6 +101,8 @@ typedef struct {
     double threshold;         /* of nrmse, for the valid time */
     double lyapunov_exponent; /* leading one, for times in Lyapunov times */
     bool baselines;
+    double window;   /* of local valid times */
+    ptrdiff_t steps; /* of the geometric mean of nrmse */
   } predict;
   struct {
     char model[SN_CONFIG_PATH], data[SN_CONFIG_PATH], file[SN_CONFIG_PATH];

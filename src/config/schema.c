@@ -322,6 +322,11 @@ static const sn_config_key keys[] = {
      .commands = SN_FOR_PREDICT, .help = "the leading one, for times in Lyapunov times (0.043: L = 22)"},
     {"predict.baselines", SWITCH(predict.baselines), .fallback = "true", .commands = SN_FOR_PREDICT,
      .help = "whether persistence, climatology and the linear part alone are measured beside the model"},
+    {"predict.scores.window", REAL(predict.window), .fallback = "22.0", ABOVE(0), .unit = "length",
+     .commands = SN_FOR_PREDICT,
+     .help = "of the local valid time: the median over windows of the domain of this length"},
+    {"predict.scores.steps", INTEGER(predict.steps), .fallback = "100", WITHIN(1, 1e9), .unit = "intervals",
+     .commands = SN_FOR_PREDICT, .help = "over which the geometric mean of nrmse is taken"},
 
     {"gradient.model", PATH(gradient.model), .example = "run/model.h5", .commands = SN_FOR_GRADIENT,
      .required = SN_FOR_GRADIENT, .help = "model file (a checkpoint will do)"},

@@ -55,6 +55,8 @@ static void destroy(sn_optimizer *optimizer) {
   SN_FREE(optimizer->state);
 }
 
+static sn_normal_equations *normal(sn_optimizer *optimizer) { return ((marquardt *)optimizer->state)->normal; }
+
 /* The decrease of the loss that the quadratic model promises for the step. */
 static double promise(const marquardt *m) {
   const double *right = sn_normal_equations_right(m->normal);
@@ -118,4 +120,5 @@ const sn_optimizer_ops sn_optimizer_lm = {.numbers = NUMBERS,
                                           .create = create,
                                           .destroy = destroy,
                                           .restart = restart,
+                                          .normal = normal,
                                           .minimize = minimize};

@@ -112,6 +112,10 @@ void sn_optimizer_restart(sn_optimizer *optimizer) {
   if (optimizer->ops->restart) optimizer->ops->restart(optimizer);
 }
 
+sn_normal_equations *sn_optimizer_normal(sn_optimizer *optimizer) {
+  return optimizer->ops->normal ? optimizer->ops->normal(optimizer) : NULL;
+}
+
 int sn_optimizer_vectors(const sn_optimizer *optimizer) { return optimizer->vectors; }
 const char *sn_optimizer_vector_name(const sn_optimizer *optimizer, int index) { return optimizer->name[index]; }
 double *sn_optimizer_vector(sn_optimizer *optimizer, int index) { return optimizer->vector[index]; }

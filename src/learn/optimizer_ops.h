@@ -17,6 +17,7 @@ typedef struct {
   sn_status (*create)(sn_optimizer *optimizer);
   void (*destroy)(sn_optimizer *optimizer);
   void (*restart)(sn_optimizer *optimizer);
+  sn_normal_equations *(*normal)(sn_optimizer *optimizer); /* NULL: it has none */
   sn_status (*minimize)(sn_optimizer *optimizer, const sn_problem *problem, double rate, double *loss, bool *moved);
 } sn_optimizer_ops;
 

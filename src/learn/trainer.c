@@ -115,6 +115,17 @@ sn_status sn_trainer_evaluate(sn_trainer *trainer, sn_set set, double *loss) {
   return SN_OK;
 }
 
+sn_status sn_trainer_normal(sn_trainer *trainer, sn_normal_equations **normal, double *residuals, double *loss) {
+  const sn_windows windows = {.set = SN_SET_TRAINING, .count = trainer->windows};
+  sn_window_result result;
+  *normal = sn_optimizer_normal(trainer->optimizer);
+  if (!*normal) return SN_OK;
+  SN_TRY(sn_window_loss_normal(trainer->loss, &windows, *normal, &result));
+  *residuals = result.values;
+  *loss = result.sum / result.values;
+  return SN_OK;
+}
+
 void sn_trainer_gather(sn_trainer *trainer) {
   for (int v = 0; v < sn_optimizer_vectors(trainer->optimizer); v++)
     sn_reduction_gather(sn_window_loss_reduction(trainer->loss), sn_optimizer_vector(trainer->optimizer, v));

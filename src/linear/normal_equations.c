@@ -125,6 +125,23 @@ sn_status sn_normal_equations_sum(sn_normal_equations *n, double scale) {
 const double *sn_normal_equations_diagonal(const sn_normal_equations *n) { return n->diagonal; }
 const double *sn_normal_equations_right(const sn_normal_equations *n) { return n->right; }
 
+/* Rank 0's share of the sum is no longer wanted and gives the room. */
+const double *sn_normal_equations_gather(sn_normal_equations *n) {
+  double *all = n->share;
+  FOR_EACH_BLOCK(n, first, owner, place) {
+    const int size = block_width(n, first) * n->order;
+    const double *own = n->panel + (ptrdiff_t)place * n->order;
+    double *to = all + (ptrdiff_t)first * n->order;
+    if (n->rank == owner && owner == 0) memcpy(to, own, (size_t)size * sizeof *to);
+    if (n->rank == owner && owner != 0) MPI_Send(own, size, MPI_DOUBLE, 0, 0, n->comm);
+    if (n->rank == 0 && owner != 0) MPI_Recv(to, size, MPI_DOUBLE, owner, 0, n->comm, MPI_STATUS_IGNORE);
+  }
+  if (n->rank != 0) return NULL;
+  for (ptrdiff_t i = 0; i < n->order; i++)
+    for (ptrdiff_t j = 0; j < i; j++) all[i * n->order + j] = all[j * n->order + i];
+  return all;
+}
+
 /* Factorizes n->factor and solves for n->solution; info as LAPACK's. The right-hand side is rank 0's alone. */
 static int factorize_and_solve(sn_normal_equations *n) {
   const int one = 1;

@@ -83,6 +83,57 @@ class MainJob(harness.Case):
             beyond = np.flatnonzero(nrmse[member] > prediction.attrs["nrmse_threshold"])
             expected = prediction.time.values[beyond[0]] - prediction.time.values[0] if beyond.size else np.nan
             np.testing.assert_allclose(valid, expected, rtol=1e-12)
+        self.assert_further_scores(prediction, error, nrmse, deviation)
+
+    def assert_further_scores(self, prediction, error, nrmse, deviation):
+        """Correlation, local valid time and geometric mean by their definitions."""
+        time, points = prediction.time.values - prediction.time.values[0], prediction.sizes["x"]
+
+        def end(over):
+            """Of a member: the first time at which something is over."""
+            return time[np.flatnonzero(over)[0]] if over.any() else np.nan
+
+        def windows(values):
+            width = round(prediction.attrs["score_window"] / prediction.attrs["domain_length"] * points)
+            count = max(1, round(points / width))
+            return np.stack([np.roll(values, -(k * points // count), axis=-1)[..., :width] for k in range(count)])
+
+        for member in range(prediction.sizes["member"]):
+            u, truth = (prediction[name].values[member] for name in ("u", "reference"))
+            found = np.array([np.corrcoef(one, other)[0, 1] for one, other in zip(u, truth)])
+            np.testing.assert_allclose(prediction.correlation[member], found, rtol=1e-12)
+            for percent in (90, 80):
+                np.testing.assert_allclose(prediction[f"correlation_time_{percent}"][member], end(found < percent / 100))
+            mean = np.exp(np.log(nrmse[member, 1:1 + int(prediction.attrs["score_steps"])]).mean())
+            np.testing.assert_allclose(prediction.nrmse_geometric_mean[member], mean, rtol=1e-12)
+            local = np.sqrt((windows(error[member])**2).mean(axis=2)) / deviation[member]
+            ends = [end(one > prediction.attrs["nrmse_threshold"]) for one in local]
+            median = np.median(np.where(np.isnan(ends), time[-1], ends))
+            np.testing.assert_allclose(prediction.local_valid_time[member], median if median < time[-1] else np.nan)
+
+    def test_scores_of_windows(self):
+        """Windows that divide the domain, that do not, and that go past its end; on ranks that have parts of them."""
+        for command in ("generate", "train"):
+            self.sinode(command, "--quiet", "--set", "grid.points=48", "--set", "grid.length=66")
+        for window, ranks, space in ((22, 1, 1), (30, 2, 2), (7.1, 4, 2), (500, 2, 1)):
+            out, _ = self.sinode("predict", "--overwrite", "--set", "grid.points=48", "--set", "grid.length=66", "--set",
+                                 f"predict.scores.window={window}", "--set", "predict.scores.steps=4", "--set",
+                                 "predict.threshold=0.03", "--set", "predict.starts=3", ranks=ranks, space=space)
+            with self.subTest(window=window), xarray.open_dataset(self.folder / "prediction.h5") as prediction:
+                self.assertAlmostEqual(prediction.attrs["score_window"], min(66, window), delta=66 / 96)
+                self.assertEqual(prediction.attrs["score_steps"], 4)
+                self.assert_scores(prediction)
+                self.assertLess(np.isnan(prediction.local_valid_time.values).sum(), 6)
+                shown = re.search(r"^local valid time, windows of \S+ +(\S+)", out, re.MULTILINE)[1]
+                self.assertAlmostEqual(float(shown), float(prediction.local_valid_time.fillna(2.0).median()), delta=1e-3)
+                self.assert_mean_correlation(prediction, out)
+
+    def assert_mean_correlation(self, prediction, out):
+        shown = re.search(r"mean of all predictions: 0.9 to t = (\S+), 0.8 to t = (\S+)", out)
+        mean = prediction.correlation.values.mean(axis=0)
+        for level, text in zip((0.9, 0.8), shown.groups()):
+            below = np.flatnonzero(mean < level)
+            self.assertAlmostEqual(float(text), prediction.time.values[below[0] if below.size else -1], delta=1e-3)
 
     def test_wisdom_keeps_the_plans(self):
         """With fft.plan measure and its wisdom kept, later runs have the bits of the first; 134 has no two factors."""

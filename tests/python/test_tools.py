@@ -142,7 +142,7 @@ class Tools(unittest.TestCase):
         self.assertEqual(page.tags.count("svg"), 7)
         text = " ".join(page.text)
         for words in ("complete", "all epochs done", "valid time", "persistence", "linear part alone", "learning_rate",
-                      "iterations a second", "adjoint", "prediction.h5", "sinode predict c.yaml --quiet", "--quiet"):
+                      "iterations a second", "time to a correlation of 0.8", "adjoint", "prediction.h5", "sinode predict c.yaml --quiet", "--quiet"):
             self.assertIn(words, text)
 
     def test_report_of_a_run_that_has_only_begun(self):

@@ -27,12 +27,13 @@ static void check_normal_equations(int order) {
   int rank;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   const sn_range own = sn_partition_range((sn_partition){.points = ROWS, .ranks = world_size()}, rank);
-  double *columns, *residual, *damping, *x, *fit;
+  double *columns, *residual, *damping, *x, *fit, *products;
   assert_ok(SN_NEW(order * own.count, &columns));
   assert_ok(SN_NEW(own.count, &residual));
   assert_ok(SN_NEW(order, &damping));
   assert_ok(SN_NEW(order, &x));
   assert_ok(SN_NEW(own.count, &fit));
+  assert_ok(SN_NEW(order * order, &products));
   for (ptrdiff_t i = 0; i < own.count; i++) {
     residual[i] = number(1, own.start + i);
     for (int k = 0; k < order; k++) columns[k * own.count + i] = number(2, (own.start + i) * order + k);
@@ -66,10 +67,17 @@ static void check_normal_equations(int order) {
     assert_close(sn_normal_equations_right(normal)[k], sums[1], 1e-13);
     assert_close(sn_normal_equations_diagonal(normal)[k], sums[2], 1e-13);
   }
+  for (ptrdiff_t i = 0; i < order * order; i++)
+    for (ptrdiff_t k = 0; k < own.count; k++)
+      products[i] += scale * columns[i / order * own.count + k] * columns[i % order * own.count + k];
+  MPI_Allreduce(MPI_IN_PLACE, products, order * order, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
+  const double *whole = sn_normal_equations_gather(normal);
+  assert_that((whole != NULL) == (rank == 0));
+  for (int i = 0; i < order * order && whole; i++) assert_close(whole[i], products[i], 1e-13);
   damping[order / 2] = -100;
   assert_ok(sn_normal_equations_solve(normal, damping, x, &definite));
   assert_that(!definite);
-  double **arrays[] = {&columns, &residual, &damping, &x, &fit};
+  double **arrays[] = {&columns, &residual, &damping, &x, &fit, &products};
   for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) SN_FREE(*arrays[k]);
   sn_normal_equations_destroy(&normal);
 }

@@ -14,7 +14,8 @@ h5netcdf and matplotlib, the solver numpy, cffi and libsinode.so, sinode.torch P
 """
 import importlib
 
-_MODULES = ("animation", "attractor", "figures", "model", "runs", "scaling", "statistics", "torch", "weights")
+_MODULES = ("animation", "attractor", "equation", "figures", "kernels", "model", "runs", "scaling", "statistics", "torch",
+            "weights")
 _NAMES = {"Error": "errors", "FileError": "errors", "Generator": "generator", "InputError": "files",
           "Integrator": "integrator", "Model": "dynamics", "Network": "network", "RunError": "errors",
           "Stopped": "errors", "UsageError": "errors", "exponent_of": "trajectory", "generate": "commands",

@@ -11,7 +11,7 @@ import sys
 
 import numpy as np
 
-from . import attractor, runs as comparison, scaling
+from . import attractor, equation, runs as comparison, scaling
 from .animation import FRAMES, animate
 from .figures import DATA_SPAN, draw_error, draw_history, draw_map
 from .files import InputError
@@ -187,6 +187,13 @@ def _parser():
                   lambda o: [write_report(o.path, o.output, o.exponent)], metavar="RUN_DIRECTORY")
     output(sub, "PAGE.html", "default: RUN_DIRECTORY/report.html")
     physics(sub, member=False)
+    sub = command("equation", "what a model has learnt as a differential operator: table and figure",
+                  lambda o: equation.run(o, _stem(o, o.path, "equation")), metavar="MODEL.h5")
+    sub.add_argument("--order", type=int, choices=range(7), default=4, help="most derivatives of a term (default 4)")
+    sub.add_argument("--data", metavar="TRAJECTORY.h5", help="for shares and the remainder (default: what the model "
+                     "was trained on, if that is there)")
+    sub.add_argument("--json", action="store_true", help="print JSON, and draw nothing")
+    output(sub)
     sub = command("import", "data (.npy, .npz, MATLAB, netCDF, HDF5) to trajectory file; PyTorch state_dict to model file",
                   lambda o: (import_data if is_data(o.input) else import_weights)(o, o.line))
     add_import_options(sub, _positive)

@@ -83,12 +83,16 @@ def read_benchmark(*paths):
 
 def read_config(path):
     """{section.key: value as text} of config.yaml as the program writes it: sections and keys, every value in a line."""
-    found, sections = {}, []
     try:
-        lines = pathlib.Path(path).read_text().splitlines()
+        return parse_config(pathlib.Path(path).read_text())
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read: {error}") from None
-    for line in lines:
+
+
+def parse_config(text):
+    """The same of its text, which is also the attribute `config` of every file."""
+    found, sections = {}, []
+    for line in text.splitlines():
         name, _, value = line.strip().partition(":")
         if not name or name.startswith("#"):
             continue
