@@ -5,10 +5,11 @@
 
 /*
  * Tiles take up to OUTPUTS outputs and TILE_VECTORS vectors of points; in gradients up to BARS outputs and TILE_TAPS
- * (at most TAPS) taps: as many sums as there are vector registers for, 16 or 32. Points of a row are taken BLOCK at a
+ * (at most TAPS) taps: as many sums as there are vector registers for, 16 or 32. A single output of a long kernel takes
+ * LONG_VECTORS of points, so many that their sums do not wait for one another. Points of a row are taken BLOCK at a
  * time, all channels, which stay in the second-level cache while they are worked on.
  */
-enum { OUTPUTS = 6, BARS = 4, TAPS = 5, BLOCK = 512, GRADIENT_BLOCK = 1024 };
+enum { OUTPUTS = 6, LONG_VECTORS = 8, LONG_TAPS = 4, BARS = 4, TAPS = 5, BLOCK = 512, GRADIENT_BLOCK = 1024 };
 
 /* What a gradient is summed over in registers, of some samples. */
 typedef struct {
