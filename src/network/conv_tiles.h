@@ -169,3 +169,53 @@ static void OF(correlate_panel)(ptrdiff_t outputs, ptrdiff_t taps, const sn_conv
 
 #undef CORRELATION
 #undef CORRELATIONS
+
+/* A panel of delta and taps of a long kernel, LANES from one to the next, at the first points of the piece. */
+INLINE void OF(long_correlation)(const int outputs, const int taps, const sn_convolution_piece *p, ptrdiff_t points,
+                                 const double *delta, const double *x, double *gradient, ptrdiff_t stride) {
+  VECTOR sum[LONG_BARS][LONG_TAPS][2]; /* two, which do not wait for one another */
+  for (int o = 0; o < outputs; o++)
+    for (int k = 0; k < taps; k++) sum[o][k][0] = sum[o][k][1] = (VECTOR){0};
+  for (ptrdiff_t s = 0; s < p->samples; s++, delta += p->delta_sample, x += p->input_sample)
+    for (ptrdiff_t j = 0; j < points; j += BAR_VECTORS * LANES) {
+      VECTOR value[BAR_VECTORS + LONG_TAPS - 1];
+      for (int v = 0; v < BAR_VECTORS + taps - 1; v++) value[v] = *(const VECTOR *)(x + j + v * LANES);
+      for (int o = 0; o < outputs; o++)
+        for (int v = 0; v < BAR_VECTORS; v++) {
+          const VECTOR own = *(const VECTOR *)(delta + o * p->delta_row + j + v * LANES);
+          for (int k = 0; k < taps; k++) sum[o][k][v % 2] += own * value[v + k];
+        }
+    }
+  for (int o = 0; o < outputs; o++)
+    for (int k = 0; k < taps; k++) gradient[o * stride + k * LANES] += OF(sum_lanes)(sum[o][k][0] + sum[o][k][1]);
+}
+
+#define LONG_CORRELATION(outputs, taps)                                         \
+  case 8 * (outputs) + (taps):                                                  \
+    OF(long_correlation)(outputs, taps, p, points, delta, x, gradient, stride); \
+    break
+
+/* All taps of one input. */
+static inline void OF(long_correlate_panel)(ptrdiff_t outputs, ptrdiff_t kernel, const sn_convolution_piece *p,
+                                            ptrdiff_t points, const double *delta, const double *input, double *row,
+                                            ptrdiff_t stride) {
+  for (ptrdiff_t first = 0; first < LANES; first++)
+    for (ptrdiff_t tap = first, taps; tap < kernel; tap += taps * LANES) {
+      const double *x = input + tap;
+      double *gradient = row + tap;
+      taps = (kernel - tap + LANES - 1) / LANES;
+      if (taps > LONG_TAPS) taps = LONG_TAPS;
+      switch (8 * outputs + taps) {
+        LONG_CORRELATION(1, 1);
+        LONG_CORRELATION(1, 2);
+        LONG_CORRELATION(1, 3);
+        LONG_CORRELATION(1, 4);
+        LONG_CORRELATION(2, 1);
+        LONG_CORRELATION(2, 2);
+        LONG_CORRELATION(2, 3);
+        LONG_CORRELATION(2, 4);
+      }
+    }
+}
+
+#undef LONG_CORRELATION
