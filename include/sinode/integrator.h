@@ -77,6 +77,14 @@ void sn_integrator_destroy(sn_integrator **integrator);
 SN_MUST_CHECK sn_status sn_integrator_reserve(sn_integrator *integrator, ptrdiff_t samples);
 
 /*
+ * Prepares besides for tangents of so many samples along exactly `directions` directions, which then go together as far
+ * as the cache has room for them; without it they go one after the other. For the last number of directions only.
+ * Collective over space.
+ */
+SN_MUST_CHECK sn_status sn_integrator_reserve_tangents(sn_integrator *integrator, ptrdiff_t samples,
+                                                       ptrdiff_t directions);
+
+/*
  * samples may be 0 (a replica with no share of a small batch): nothing is done then.
  * states (intervals + 1, samples, local points): the first is given, the others are computed. tape: keep what a
  * backward pass needs. Collective over space. Error SN_ERROR_RUN, the same on the ranks of a replica but

@@ -130,8 +130,8 @@ double complex sn_linear_symbol(const sn_linear *linear, ptrdiff_t m);
 
 /*
  * y = A x, y = A^T x. The stencil is applied as repeated differences (applying c_k directly loses eps / dx^4), with its
- * halo exchange overlapped with the interior. x and y do not overlap. samples <= those of create. Collective over
- * space.
+ * halo exchange overlapped with the interior. x and y do not overlap. Any number of samples, those of create at a
+ * time. Collective over space.
  */
 SN_MUST_CHECK sn_status sn_linear_apply(sn_linear *linear, ptrdiff_t samples, const double *x, double *y);
 SN_MUST_CHECK sn_status sn_linear_apply_transpose(sn_linear *linear, ptrdiff_t samples, const double *x, double *y);

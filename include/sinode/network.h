@@ -164,4 +164,20 @@ SN_MUST_CHECK sn_status sn_network_backward(sn_network *network, ptrdiff_t sampl
 SN_MUST_CHECK sn_status sn_network_tangent(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
                                            const double *du, const double *dtheta, double *df);
 
+/* Directions, one after the other. */
+typedef struct {
+  ptrdiff_t count;
+  const double *du, *dtheta; /* (count, samples, local points); (count, size of the parameters); NULL for 0 */
+  const sn_range *support;   /* (count) outside of which a dtheta is 0; NULL: not known */
+} sn_network_directions;
+
+/*
+ * df (count, samples, local points): the same along many directions. A product network on one space rank multiplies all
+ * of them by the Jacobian of each sample, where that is less work and room for so many has been reserved. Collective
+ * over space.
+ */
+SN_MUST_CHECK sn_status sn_network_reserve_tangents(sn_network *network, ptrdiff_t directions);
+SN_MUST_CHECK sn_status sn_network_tangents(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
+                                            const sn_network_directions *along, double *df);
+
 #endif

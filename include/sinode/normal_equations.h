@@ -1,8 +1,9 @@
 /*
- * The normal equations of linear least squares, min |J x + r|^2, over all ranks: rows of J and r are on any rank, J^T J
- * is summed and distributed in blocks of columns (1 x ranks, block-cyclic), factorized by ScaLAPACK's pdpotrf
- * (LAPACK's dpotrf on one rank), and every rank gets the solution. While it is summed up, each rank holds its own share
- * of the whole matrix, 8 order^2 bytes. All ranks of comm take part in everything but `add`.
+ * The normal equations of linear least squares, min |J x + r|^2, over all ranks: rows of J and r are on any rank, and
+ * every rank gets the solution. J^T J is summed on rank 0 and factorized there by LAPACK's dpotrf; with more than 1024
+ * unknowns it is distributed in blocks of columns (1 x ranks, block-cyclic) and factorized by ScaLAPACK's pdpotrf.
+ * While it is summed up, each rank holds its own share of the whole matrix, 8 order^2 bytes. All ranks of comm take
+ * part in everything but `add`.
  */
 #ifndef SINODE_NORMAL_EQUATIONS_H
 #define SINODE_NORMAL_EQUATIONS_H

@@ -16,6 +16,7 @@ typedef enum {
   SN_TIME_STEP,     /* ETDRK4 steps */
   SN_TIME_FORWARD,  /* integration forward, with all below it */
   SN_TIME_BACKWARD, /* the adjoint, with all below it */
+  SN_TIME_JACOBIAN, /* states together with their tangents */
   SN_TIME_NETWORK,  /* network evaluations and their transposed Jacobians */
   SN_TIME_SOLVE,    /* implicit stages */
   SN_TIME_FACTOR,

@@ -25,6 +25,7 @@ static const char *const names[SN_TIME_REGIONS] = {
     [SN_TIME_STEP] = "ETDRK4 step",
     [SN_TIME_FORWARD] = "forward",
     [SN_TIME_BACKWARD] = "adjoint",
+    [SN_TIME_JACOBIAN] = "Jacobian",
     [SN_TIME_NETWORK] = "network",
     [SN_TIME_SOLVE] = "implicit solve",
     [SN_TIME_FACTOR] = "factorization",

@@ -40,7 +40,7 @@ static sn_status prepare(exponents_run *r) {
   const ptrdiff_t samples = r->members.count ? r->members.count : 1;
   SN_TRY(sn_setup_model_or_none(r->app, r->grid, c->lyapunov.model, samples, &r->model));
   SN_TRY(sn_setup_integrator(r->app, r->model, interval, 1, SN_PASSES_TANGENT, &r->integrator));
-  SN_TRY(sn_integrator_reserve(r->integrator, samples));
+  SN_TRY(sn_integrator_reserve_tangents(r->integrator, samples, r->exponents));
   SN_TRY(sn_collective_status(r->app->world,
                               sn_lyapunov_create(r->model, r->integrator, interval, r->exponents, r->members.start,
                                                  r->members.count, (uint64_t)c->run.seed, &r->lyapunov)));

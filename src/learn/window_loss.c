@@ -91,10 +91,15 @@ void sn_window_loss_destroy(sn_window_loss **loss) {
 
 sn_reduction *sn_window_loss_reduction(const sn_window_loss *w) { return w->reduction; }
 
+static sn_status reserve(const sn_window_loss *w, sn_integrator *integrator, ptrdiff_t samples) {
+  return w->directions ? sn_integrator_reserve_tangents(integrator, samples, w->directions)
+                       : sn_integrator_reserve(integrator, samples);
+}
+
 sn_status sn_window_loss_reserve(const sn_window_loss *w, sn_integrator *integrator, ptrdiff_t windows) {
   const ptrdiff_t count = w->options.ordered ? windows : sn_grid_share(w->grid, windows).count;
-  if (count >= w->chunk) SN_TRY(sn_integrator_reserve(integrator, w->chunk));
-  return count % w->chunk ? sn_integrator_reserve(integrator, count % w->chunk) : SN_OK;
+  if (count >= w->chunk) SN_TRY(reserve(w, integrator, w->chunk));
+  return count % w->chunk ? reserve(w, integrator, count % w->chunk) : SN_OK;
 }
 
 /* Puts chunk number `chunk` of this replica into the objective; its number of samples. */

@@ -91,12 +91,20 @@ bool sn_linear_is_trainable(const sn_linear *linear) { return linear->shape.trai
 
 double complex sn_linear_symbol(const sn_linear *linear, ptrdiff_t m) { return linear->ops->symbol(linear, (double)m); }
 
+/* As many at a time as there is room for. */
+static sn_status apply(sn_linear *linear, bool transpose, ptrdiff_t samples, const double *x, double *y) {
+  const ptrdiff_t n = sn_grid_range(linear->grid).count, most = linear->samples;
+  for (ptrdiff_t s = 0; s < samples; s += most)
+    SN_TRY(linear->ops->apply(linear, transpose, samples - s < most ? samples - s : most, x + s * n, y + s * n));
+  return SN_OK;
+}
+
 sn_status sn_linear_apply(sn_linear *linear, ptrdiff_t samples, const double *x, double *y) {
-  return linear->ops->apply(linear, false, samples, x, y);
+  return apply(linear, false, samples, x, y);
 }
 
 sn_status sn_linear_apply_transpose(sn_linear *linear, ptrdiff_t samples, const double *x, double *y) {
-  return linear->ops->apply(linear, true, samples, x, y);
+  return apply(linear, true, samples, x, y);
 }
 
 sn_status sn_linear_gradient(sn_linear *linear, ptrdiff_t samples, double weight, const double *left,

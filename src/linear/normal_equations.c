@@ -1,6 +1,7 @@
 #include "sinode/normal_equations.h"
 
 #include <cblas.h>
+#include <limits.h>
 #include <string.h>
 
 #include "base/blacs.h"
@@ -8,16 +9,18 @@
 #include "sinode/count.h"
 #include "sinode/memory.h"
 
-enum { BLOCK = 32, DESCRIPTOR = 9 };
+/* Up to SMALL unknowns a factorization on one rank takes less than the messages of one on many. */
+enum { BLOCK = 32, SMALL = 1024, DESCRIPTOR = 9 };
 
 /*
  * Only the upper triangle of our rows is filled, which is the lower one of Fortran's columns: row i of `share` is
- * column i, and BLOCK columns lie next to each other, as their owner keeps them.
+ * column i, and `block` columns lie next to each other, as their owner keeps them.
  */
 struct sn_normal_equations {
   MPI_Comm comm;
-  int rank, ranks, order;
-  int handle, context; /* of BLACS, on several ranks */
+  int rank, order;
+  int owners, block;   /* ranks 0 .. owners - 1 have columns; all of them a block if there is one owner */
+  int handle, context; /* of BLACS, with several owners */
   int descriptor[DESCRIPTOR], right_descriptor[DESCRIPTOR];
   ptrdiff_t own;          /* columns of this rank */
   double *share;          /* (order, order): this rank's share of J^T J */
@@ -26,19 +29,19 @@ struct sn_normal_equations {
 };
 
 static int block_width(const sn_normal_equations *n, int first) {
-  return n->order - first < BLOCK ? n->order - first : BLOCK;
+  return n->order - first < n->block ? n->order - first : n->block;
 }
 
 /* For every block of columns: the first of them, its owner, and its place in the owner's panel. */
 /* NOLINTBEGIN(bugprone-macro-parentheses): the names are declared here */
 #define FOR_EACH_BLOCK(n, first, owner, place)                  \
   for (int first = 0, owner = 0, place = 0; first < (n)->order; \
-       first += BLOCK, owner = (owner + 1) % (n)->ranks, place = first / BLOCK / (n)->ranks * BLOCK)
+       first += (n)->block, owner = (owner + 1) % (n)->owners, place = first / (n)->block / (n)->owners * (n)->block)
 /* NOLINTEND(bugprone-macro-parentheses) */
 
 static void open_process_grid(sn_normal_equations *n) {
   const int zero = 0, one = 1, block = BLOCK;
-  int rows = 1, columns = n->ranks, row, column, info;
+  int rows = 1, columns = n->owners, row, column, info;
   n->handle = n->context = Csys2blacs_handle(n->comm);
   Cblacs_gridinit(&n->context, "Row", rows, columns);
   Cblacs_gridinfo(n->context, &rows, &columns, &row, &column);
@@ -70,8 +73,10 @@ sn_status sn_normal_equations_create(MPI_Comm comm, ptrdiff_t order, sn_normal_e
   SN_TRY(sn_collective_status(comm, SN_NEW(1, &n)));
   *n = (sn_normal_equations){.comm = comm, .order = (int)order};
   MPI_Comm_rank(comm, &n->rank);
-  MPI_Comm_size(comm, &n->ranks);
-  if (n->ranks > 1) open_process_grid(n);
+  MPI_Comm_size(comm, &n->owners);
+  if (order <= SMALL) n->owners = 1;
+  n->block = n->owners > 1 ? BLOCK : n->order;
+  if (n->owners > 1) open_process_grid(n);
   sn_status status = sn_collective_status(comm, allocate_arrays(n));
   if (status) sn_normal_equations_destroy(&n);
   *out = n;
@@ -81,7 +86,7 @@ sn_status sn_normal_equations_create(MPI_Comm comm, ptrdiff_t order, sn_normal_e
 void sn_normal_equations_destroy(sn_normal_equations **normal) {
   sn_normal_equations *n = *normal;
   if (!n) return;
-  if (n->ranks > 1) {
+  if (n->owners > 1) {
     Cblacs_gridexit(n->context);
     Cfree_blacs_system_handle(n->handle);
   }
@@ -142,11 +147,15 @@ const double *sn_normal_equations_gather(sn_normal_equations *n) {
   return all;
 }
 
-/* Factorizes n->factor and solves for n->solution; info as LAPACK's. The right-hand side is rank 0's alone. */
+/*
+ * Factorizes n->factor and solves for n->solution, on rank 0, whose right-hand side it is alone; info as LAPACK's, the
+ * least number there is where nothing was done.
+ */
 static int factorize_and_solve(sn_normal_equations *n) {
   const int one = 1;
-  int info;
-  if (n->ranks == 1) {
+  int info = INT_MIN;
+  if (n->owners == 1) {
+    if (n->rank > 0) return info;
     dpotrf_("L", &n->order, n->factor, &n->order, &info, 1);
     if (info == 0) dpotrs_("L", &n->order, &one, n->factor, &n->order, n->solution, &n->order, &info, 1);
     return info;

@@ -9,54 +9,35 @@
  * The tape holds u with its halo, the factors p * u and q * u, and their products with halo. Weights are replicated;
  * a rank's backward pass computes its own share of their gradient only.
  */
+#include "bilinear_conv.h"
+
 #include <string.h>
 
-#include "conv_kernel.h"
-#include "network_ops.h"
 #include "sinode/memory.h"
 
 /* Bytes of the arrays that a group of samples works on: they stay in the second-level cache. */
 enum { CACHED = 1 << 19 };
 
-typedef struct {
-  sn_network base;
-  sn_convolution convolution;
-  ptrdiff_t channels;             /* C */
-  ptrdiff_t factors, out, linear; /* offsets in the parameters */
-  ptrdiff_t group, block;         /* the most samples that are worked on together; points of a long row that are */
-  ptrdiff_t tape_width;           /* doubles a sample */
-  double *packed, *transposed;    /* the parameters from `factors` on, as they are read forward and backward */
-  double *own_tape;               /* of a group */
-  double *padded_input;           /* (group, span) */
-  double *padded;                 /* (group, 2 C, span) */
-  double *value;                  /* (group, 2 C, points) */
-} bilinear;
-
-/* A tape of `samples` samples. */
-typedef struct {
-  double *input;    /* (samples, span) */
-  double *products; /* (samples, C, span) */
-  double *factors;  /* (samples, 2 C, points) */
-} parts;
-
-static parts parts_of(const bilinear *p, ptrdiff_t samples, const double *tape) {
+sn_bilinear_parts sn_bilinear_parts_of(const sn_bilinear *p, ptrdiff_t samples, const double *tape) {
   const ptrdiff_t span = p->convolution.span;
   double *base = (double *)tape;
-  return (parts){
+  return (sn_bilinear_parts){
       .input = base, .products = base + samples * span, .factors = base + samples * (1 + p->channels) * span};
 }
 
 static ptrdiff_t tape_size(const sn_network *network, ptrdiff_t samples) {
-  return samples * ((const bilinear *)network)->tape_width;
+  return samples * ((const sn_bilinear *)network)->tape_width;
 }
 
-/* Weights, and those of the transpose, as the kernels read them. */
-static const double *packed(const bilinear *p, ptrdiff_t weight) { return p->packed + weight - p->factors; }
-static const double *transposed(const bilinear *p, ptrdiff_t weight) { return p->transposed + weight - p->factors; }
+const double *sn_bilinear_packed(const sn_bilinear *p, ptrdiff_t weight) { return p->packed + weight - p->factors; }
+
+const double *sn_bilinear_transposed(const sn_bilinear *p, ptrdiff_t weight) {
+  return p->transposed + weight - p->factors;
+}
 
 /* What is done to the channels of a sample when a block of points is there. */
 typedef struct {
-  const bilinear *network;
+  const sn_bilinear *network;
   const double *factors; /* (samples, 2 C, points): p * u and q * u */
   const double *given;   /* what comes from a convolution: their tangents, or (samples, C, points) the product's bar */
   sn_rows made;          /* (samples, C rows), or 2 C of them from a bar */
@@ -103,9 +84,9 @@ static void factors_backward(void *context, ptrdiff_t sample, ptrdiff_t first, p
 
 /* A pass of a group of samples, whose tape this is. */
 typedef struct {
-  bilinear *network;
+  sn_bilinear *network;
   ptrdiff_t samples;
-  parts tape;
+  sn_bilinear_parts tape;
   const double *f_bar;         /* backward */
   double *out;                 /* what is computed in the end; backward NULL: not wanted */
   const double *du, *dtheta;   /* along a direction: NULL for 0 */
@@ -122,11 +103,11 @@ static products products_of(const pass *p, double *padded) {
 /* Stage 0: the factors and their products; stage 1: F. */
 static void forward_work(void *context, int stage, sn_convolution_part part) {
   const pass *p = context;
-  const bilinear *b = p->network;
+  const sn_bilinear *b = p->network;
   const sn_convolution *c = &b->convolution;
-  const sn_convolution_term input = {packed(b, b->factors), 1, p->tape.input};
-  const sn_convolution_term sums[] = {{packed(b, b->out), b->channels, p->tape.products},
-                                      {packed(b, b->linear), 1, p->tape.input}};
+  const sn_convolution_term input = {sn_bilinear_packed(b, b->factors), 1, p->tape.input};
+  const sn_convolution_term sums[] = {{sn_bilinear_packed(b, b->out), b->channels, p->tape.products},
+                                      {sn_bilinear_packed(b, b->linear), 1, p->tape.input}};
   products x = products_of(p, p->tape.products);
   if (stage == 0)
     sn_convolution_apply(c, part, 2 * b->channels, 1, &input, NULL, sn_convolution_plain(c, p->tape.factors),
@@ -143,7 +124,7 @@ static double *forward_output(void *context, int stage, ptrdiff_t *rows) {
 }
 
 static void add_gradient(const pass *p, sn_convolution_part part) {
-  const bilinear *b = p->network;
+  const sn_bilinear *b = p->network;
   const sn_convolution *c = &b->convolution;
   const sn_rows bar = sn_convolution_plain(c, p->f_bar), factors = sn_convolution_interior(c, b->padded);
   double *gradient = p->gradient->values;
@@ -155,11 +136,11 @@ static void add_gradient(const pass *p, sn_convolution_part part) {
 /* Stage 0: the derivatives by the factors; stage 1: by u. */
 static void backward_work(void *context, int stage, sn_convolution_part part) {
   const pass *p = context;
-  const bilinear *b = p->network;
+  const sn_bilinear *b = p->network;
   const sn_convolution *c = &b->convolution;
-  const sn_convolution_term bar = {transposed(b, b->out), 1, b->padded_input};
-  const sn_convolution_term sums[] = {{transposed(b, b->factors), 2 * b->channels, b->padded},
-                                      {transposed(b, b->linear), 1, b->padded_input}};
+  const sn_convolution_term bar = {sn_bilinear_transposed(b, b->out), 1, b->padded_input};
+  const sn_convolution_term sums[] = {{sn_bilinear_transposed(b, b->factors), 2 * b->channels, b->padded},
+                                      {sn_bilinear_transposed(b, b->linear), 1, b->padded_input}};
   products x = products_of(p, b->padded);
   if (stage == 0) {
     sn_convolution_apply(c, part, b->channels, 1, &bar, NULL, sn_convolution_plain(c, b->value), factors_backward, &x);
@@ -179,13 +160,13 @@ static double *backward_output(void *context, int stage, ptrdiff_t *rows) {
 /* Stage 0: the tangents of the factors and of their products; stage 1: of F. */
 static void tangent_work(void *context, int stage, sn_convolution_part part) {
   const pass *p = context;
-  const bilinear *b = p->network;
+  const sn_bilinear *b = p->network;
   const sn_convolution *c = &b->convolution;
   const double *dtheta = p->dtheta;
   const sn_rows factors = sn_convolution_plain(c, b->value), out = sn_convolution_plain(c, p->out);
-  const sn_convolution_term input = {packed(b, b->factors), 1, b->padded_input};
-  const sn_convolution_term sums[] = {{packed(b, b->out), b->channels, b->padded},
-                                      {packed(b, b->linear), 1, b->padded_input}};
+  const sn_convolution_term input = {sn_bilinear_packed(b, b->factors), 1, b->padded_input};
+  const sn_convolution_term sums[] = {{sn_bilinear_packed(b, b->out), b->channels, b->padded},
+                                      {sn_bilinear_packed(b, b->linear), 1, b->padded_input}};
   products x = products_of(p, b->padded);
   if (stage) {
     sn_convolution_apply(c, part, 1, p->du ? 2 : 1, sums, NULL, out, NULL, NULL);
@@ -215,14 +196,15 @@ static sn_status run(pass *p, int stages, void (*work)(void *context, int stage,
 }
 
 /* A tape is one of groups, one after the other. */
-static pass pass_of(bilinear *b, ptrdiff_t samples, ptrdiff_t first, const double *tape) {
+static pass pass_of(sn_bilinear *b, ptrdiff_t samples, ptrdiff_t first, const double *tape) {
   const ptrdiff_t left = samples - first, count = left < b->group ? left : b->group;
-  return (pass){
-      .network = b, .samples = count, .tape = parts_of(b, count, tape ? tape + first * b->tape_width : b->own_tape)};
+  return (pass){.network = b,
+                .samples = count,
+                .tape = sn_bilinear_parts_of(b, count, tape ? tape + first * b->tape_width : b->own_tape)};
 }
 
 static sn_status forward(sn_network *network, ptrdiff_t samples, const double *u, double *f, double *tape) {
-  bilinear *b = (bilinear *)network;
+  sn_bilinear *b = (sn_bilinear *)network;
   const ptrdiff_t n = network->points;
   for (ptrdiff_t s = 0; s < samples; s += b->group) {
     pass p = pass_of(b, samples, s, tape);
@@ -235,7 +217,7 @@ static sn_status forward(sn_network *network, ptrdiff_t samples, const double *u
 
 static sn_status backward(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
                           const double *f_bar, double *u_bar, const sn_gradient *gradient) {
-  bilinear *b = (bilinear *)network;
+  sn_bilinear *b = (sn_bilinear *)network;
   const ptrdiff_t n = network->points;
   (void)u; /* on the tape, padded */
   for (ptrdiff_t s = 0; s < samples; s += b->group) {
@@ -252,7 +234,7 @@ static sn_status backward(sn_network *network, ptrdiff_t samples, const double *
 
 static sn_status tangent(sn_network *network, ptrdiff_t samples, const double *u, const double *tape, const double *du,
                          const double *dtheta, double *df) {
-  bilinear *b = (bilinear *)network;
+  sn_bilinear *b = (sn_bilinear *)network;
   const ptrdiff_t n = network->points;
   (void)u;
   for (ptrdiff_t s = 0; s < samples; s += b->group) {
@@ -267,7 +249,7 @@ static sn_status tangent(sn_network *network, ptrdiff_t samples, const double *u
 }
 
 static void update(sn_network *network) {
-  const bilinear *p = (const bilinear *)network;
+  const sn_bilinear *p = (const sn_bilinear *)network;
   const sn_convolution *c = &p->convolution;
   const double *theta = sn_parameters_values(network->parameters);
   const struct {
@@ -281,7 +263,7 @@ static void update(sn_network *network) {
 }
 
 static void destroy(sn_network *network) {
-  bilinear *p = (bilinear *)network;
+  sn_bilinear *p = (sn_bilinear *)network;
   sn_convolution_destroy(&p->convolution);
   SN_FREE(p->packed);
   SN_FREE(p->transposed);
@@ -289,6 +271,8 @@ static void destroy(sn_network *network) {
   SN_FREE(p->padded_input);
   SN_FREE(p->padded);
   SN_FREE(p->value);
+  SN_FREE(p->jacobian);
+  SN_FREE(p->rows);
 }
 
 static const sn_network_ops ops = {.destroy = destroy,
@@ -296,9 +280,12 @@ static const sn_network_ops ops = {.destroy = destroy,
                                    .update = update,
                                    .forward = forward,
                                    .backward = backward,
-                                   .tangent = tangent};
+                                   .tangent = tangent,
+                                   .reserve_tangents = sn_bilinear_reserve_tangents,
+                                   .takes_together = sn_bilinear_takes_together,
+                                   .tangents = sn_bilinear_tangents};
 
-static sn_status add_weight(const bilinear *p, const char *name, ptrdiff_t out, ptrdiff_t in, ptrdiff_t *offset) {
+static sn_status add_weight(const sn_bilinear *p, const char *name, ptrdiff_t out, ptrdiff_t in, ptrdiff_t *offset) {
   sn_parameter_block block = {.dimensions = 3,
                               .shape = {out, in, p->convolution.kernel},
                               .count = {out, in, p->convolution.kernel},
@@ -310,21 +297,21 @@ static sn_status add_weight(const bilinear *p, const char *name, ptrdiff_t out, 
   return SN_OK;
 }
 
-static sn_status add_weights(bilinear *p) {
+static sn_status add_weights(sn_bilinear *p) {
   SN_TRY(add_weight(p, "nonlinear/layer_0/weight", 2 * p->channels, 1, &p->factors));
   SN_TRY(add_weight(p, "nonlinear/layer_1/weight", 1, p->channels, &p->out));
   return add_weight(p, "nonlinear/linear/weight", 1, 1, &p->linear);
 }
 
 /* A message between space ranks is of all samples: they wait for fewer of them. */
-static void choose_pieces(bilinear *p) {
+static void choose_pieces(sn_bilinear *p) {
   const ptrdiff_t point = (1 + 7 * p->channels) * (ptrdiff_t)sizeof(double);
   const ptrdiff_t fit = CACHED / (point * p->convolution.span);
   p->group = sn_grid_space_size(p->base.grid) > 1 || fit >= p->base.samples ? p->base.samples : fit > 1 ? fit : 1;
   p->block = CACHED / point;
 }
 
-static sn_status build(bilinear *p) {
+static sn_status build(sn_bilinear *p) {
   const ptrdiff_t samples = p->base.samples, channels = p->channels;
   SN_TRY(sn_convolution_create(p->base.grid, p->base.shape.kernel, samples * 2 * channels, &p->convolution));
   SN_TRY(sn_collective_status(sn_grid_space(p->base.grid), add_weights(p)));
@@ -342,7 +329,7 @@ static sn_status build(bilinear *p) {
 static sn_status create(const sn_network *base, sn_network **out) {
   *out = NULL;
   SN_TRY(sn_convolution_check(base->grid, base->shape.kernel));
-  bilinear *p;
+  sn_bilinear *p;
   SN_TRY(sn_collective_status(sn_grid_space(base->grid), SN_NEW(1, &p)));
   p->base = *base;
   p->base.ops = &ops;

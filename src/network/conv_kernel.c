@@ -10,6 +10,9 @@
  */
 enum { OUTPUTS = 6, BARS = 4, TAPS = 5, BLOCK = 512, GRADIENT_BLOCK = 1024 };
 
+/* Of long kernels: LONG_TAPS taps share their loads; few outputs take so many vectors of points at a time. */
+enum { LONG_VECTORS = 8, LONG_TAPS = 4, LONG_BARS = 2, BAR_VECTORS = 4 };
+
 /* What a gradient is summed over in registers, of some samples. */
 typedef struct {
   ptrdiff_t samples, points;
@@ -141,9 +144,9 @@ static ptrdiff_t end_of_block(ptrdiff_t first, ptrdiff_t end, ptrdiff_t block) {
   return end - first < block + LANES_MOST ? end : first + block;
 }
 
-/* All outputs of a sample at the points first .. end - 1. */
-static void apply_block(const sn_convolution *c, ptrdiff_t out, int terms, const sn_convolution_term *from,
-                        const double *bias, ptrdiff_t first, ptrdiff_t end, double *z, ptrdiff_t stride) {
+/* Panel after panel. */
+static void apply_panels(const sn_convolution *c, ptrdiff_t out, int terms, const sn_convolution_term *from,
+                         const double *bias, ptrdiff_t first, ptrdiff_t end, double *z, ptrdiff_t stride) {
   sn_convolution_term term[SN_CONVOLUTION_TERMS];
   for (int t = 0; t < terms; t++) term[t] = from[t];
   for (ptrdiff_t o = 0, outputs; o < out; o += outputs, z += outputs * stride) {
@@ -157,6 +160,42 @@ static void apply_block(const sn_convolution *c, ptrdiff_t out, int terms, const
       single_panel(outputs, c, terms, term, own, first, end, z, stride);
     for (int t = 0; t < terms; t++) term[t].weight += outputs * term[t].in * c->kernel;
   }
+}
+
+/*
+ * A single output of many inputs by its taps, which take the place of outputs as they are packed like a panel of them:
+ * what is loaded serves all taps, whose sums are shifted and added up in the end.
+ */
+static void apply_taps(const sn_convolution *c, int terms, const sn_convolution_term *term, const double *bias,
+                       ptrdiff_t first, ptrdiff_t end, double *z) {
+  enum { STRIDE = BLOCK + LANES_MOST + OUTPUTS };
+  const sn_convolution of_tap = {.points = c->points, .kernel = 1, .span = c->span};
+  double sum[OUTPUTS][STRIDE], *restrict out = z + first;
+  sn_convolution_term shifted[SN_CONVOLUTION_TERMS];
+  for (int t = 0; t < terms; t++) {
+    shifted[t] = term[t];
+    shifted[t].padded += first;
+  }
+  apply_panels(&of_tap, c->kernel, terms, shifted, NULL, 0, end - first + c->kernel - 1, sum[0], STRIDE);
+  for (ptrdiff_t j = 0; j < end - first; j++) out[j] = (bias ? *bias : 0) + sum[0][j];
+  for (ptrdiff_t k = 1; k < c->kernel; k++)
+    for (ptrdiff_t j = 0; j < end - first; j++) out[j] += sum[k][j + k];
+}
+
+static bool is_by_taps(const sn_convolution *c, ptrdiff_t out, int terms, const sn_convolution_term *term) {
+  enum { INPUTS_LEAST = 8 };
+  ptrdiff_t inputs = 0;
+  for (int t = 0; t < terms; t++) inputs += term[t].in;
+  return out == 1 && c->kernel > 1 && c->kernel <= OUTPUTS && inputs >= INPUTS_LEAST;
+}
+
+/* All outputs of a sample at the points first .. end - 1. */
+static void apply_block(const sn_convolution *c, ptrdiff_t out, int terms, const sn_convolution_term *term,
+                        const double *bias, ptrdiff_t first, ptrdiff_t end, double *z, ptrdiff_t stride) {
+  if (is_by_taps(c, out, terms, term))
+    apply_taps(c, terms, term, bias, first, end, z);
+  else
+    apply_panels(c, out, terms, term, bias, first, end, z, stride);
 }
 
 void sn_convolution_apply(const sn_convolution *c, sn_convolution_part part, ptrdiff_t out, int terms,
@@ -193,9 +232,22 @@ void sn_convolution_add_sparse(const sn_convolution *c, sn_convolution_part part
 }
 
 /* All weights' derivatives of a piece; taps of a row in equal parts. */
-static void add_piece(const sn_convolution *c, ptrdiff_t out, ptrdiff_t in, const sn_convolution_piece *p,
+static void add_piece(const sn_convolution *c, ptrdiff_t out, ptrdiff_t in, const sn_convolution_piece *piece,
                       const double *delta, const double *padded, double *gradient) {
   const ptrdiff_t row = in * c->kernel;
+  sn_convolution_piece rest = *piece, *p = &rest;
+#ifdef HAS_VECTORS
+  if (out <= LONG_BARS && c->kernel > 2 * LANES_MOST) {
+    const ptrdiff_t together = BAR_VECTORS * LANES_MOST, points = p->points / together * together;
+    for (ptrdiff_t i = 0; i < in; i++)
+      vector_long_correlate_panel(out, c->kernel, p, points, delta, padded + i * c->span, gradient + i * c->kernel,
+                                  row);
+    p->points -= points;
+    delta += points;
+    padded += points;
+    if (p->points == 0) return;
+  }
+#endif
   for (ptrdiff_t o = 0, outputs; o < out; o += outputs) {
     outputs = part_of(out - o, BARS);
     for (ptrdiff_t i = 0; i < in; i++)

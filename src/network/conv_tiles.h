@@ -38,18 +38,58 @@ INLINE void OF(tile)(const int outputs, const int vectors, const sn_convolution 
     for (int v = 0; v < vectors; v++) *(VECTOR *)(z + o * stride + v * LANES) = sum[o][v];
 }
 
+/* sum += some taps of a row, LANES from one to the next: what is loaded for one of them serves the others, too. */
+INLINE void OF(add_taps)(const int taps, const double *weight, const double *x, VECTOR sum[LONG_VECTORS]) {
+  VECTOR value[LONG_VECTORS + LONG_TAPS - 1];
+  for (int v = 0; v < LONG_VECTORS + taps - 1; v++) value[v] = *(const VECTOR *)(x + v * LANES);
+  for (int k = 0; k < taps; k++)
+    for (int v = 0; v < LONG_VECTORS; v++) sum[v] += weight[k * LANES] * value[v + k];
+}
+
+#define ADD_TAPS(taps)                  \
+  case taps:                            \
+    OF(add_taps)(taps, weight, x, sum); \
+    break
+
+/* One output of a kernel that is longer than two vectors, at LONG_VECTORS * LANES points. */
+INLINE void OF(long_tile)(const sn_convolution *c, int terms, const sn_convolution_term *term, const double *bias,
+                          double *z) {
+  VECTOR sum[LONG_VECTORS];
+  for (int v = 0; v < LONG_VECTORS; v++) sum[v] = (VECTOR){0} + (bias ? *bias : 0);
+  for (int t = 0; t < terms; t++)
+    for (ptrdiff_t i = 0; i < term[t].in; i++)
+      for (ptrdiff_t first = 0; first < LANES; first++) {
+        const double *weight = term[t].weight + i * c->kernel + first, *x = term[t].padded + i * c->span + first;
+        ptrdiff_t taps = (c->kernel - first + LANES - 1) / LANES;
+        for (; taps > LONG_TAPS; taps -= LONG_TAPS, weight += LONG_TAPS * LANES, x += LONG_TAPS * LANES)
+          OF(add_taps)(LONG_TAPS, weight, x, sum);
+        switch (taps) {
+          ADD_TAPS(1);
+          ADD_TAPS(2);
+          ADD_TAPS(3);
+          ADD_TAPS(4);
+        }
+      }
+  for (int v = 0; v < LONG_VECTORS; v++) *(VECTOR *)(z + v * LANES) = sum[v];
+}
+
+#undef ADD_TAPS
+
 /* A panel at the points first .. end - 1, at least LANES of them: the last ones may be done twice. */
 INLINE void OF(tiles)(const int outputs, const sn_convolution *c, int terms, const sn_convolution_term *from,
                       const double *bias, ptrdiff_t first, ptrdiff_t end, double *z, ptrdiff_t stride) {
   for (ptrdiff_t j = first, done; j < end; j += done) {
     sn_convolution_term term[SN_CONVOLUTION_TERMS];
-    done = end - j >= TILE_VECTORS * LANES ? TILE_VECTORS * LANES : LANES;
+    const bool is_long = outputs == 1 && c->kernel > 2 * LANES && end - j >= LONG_VECTORS * LANES;
+    done = is_long ? LONG_VECTORS * LANES : end - j >= TILE_VECTORS * LANES ? TILE_VECTORS * LANES : LANES;
     if (j > end - done) j = end - done;
     for (int t = 0; t < terms; t++) {
       term[t] = from[t];
       term[t].padded += j;
     }
-    if (done > LANES)
+    if (is_long)
+      OF(long_tile)(c, terms, term, bias, z + j);
+    else if (done > LANES)
       OF(tile)(outputs, TILE_VECTORS, c, terms, term, bias, z + j, stride);
     else
       OF(tile)(outputs, 1, c, terms, term, bias, z + j, stride);
@@ -129,3 +169,53 @@ static void OF(correlate_panel)(ptrdiff_t outputs, ptrdiff_t taps, const sn_conv
 
 #undef CORRELATION
 #undef CORRELATIONS
+
+/* A panel of delta and taps of a long kernel, LANES from one to the next, at the first points of the piece. */
+INLINE void OF(long_correlation)(const int outputs, const int taps, const sn_convolution_piece *p, ptrdiff_t points,
+                                 const double *delta, const double *x, double *gradient, ptrdiff_t stride) {
+  VECTOR sum[LONG_BARS][LONG_TAPS][2]; /* two, which do not wait for one another */
+  for (int o = 0; o < outputs; o++)
+    for (int k = 0; k < taps; k++) sum[o][k][0] = sum[o][k][1] = (VECTOR){0};
+  for (ptrdiff_t s = 0; s < p->samples; s++, delta += p->delta_sample, x += p->input_sample)
+    for (ptrdiff_t j = 0; j < points; j += BAR_VECTORS * LANES) {
+      VECTOR value[BAR_VECTORS + LONG_TAPS - 1];
+      for (int v = 0; v < BAR_VECTORS + taps - 1; v++) value[v] = *(const VECTOR *)(x + j + v * LANES);
+      for (int o = 0; o < outputs; o++)
+        for (int v = 0; v < BAR_VECTORS; v++) {
+          const VECTOR own = *(const VECTOR *)(delta + o * p->delta_row + j + v * LANES);
+          for (int k = 0; k < taps; k++) sum[o][k][v % 2] += own * value[v + k];
+        }
+    }
+  for (int o = 0; o < outputs; o++)
+    for (int k = 0; k < taps; k++) gradient[o * stride + k * LANES] += OF(sum_lanes)(sum[o][k][0] + sum[o][k][1]);
+}
+
+#define LONG_CORRELATION(outputs, taps)                                         \
+  case 8 * (outputs) + (taps):                                                  \
+    OF(long_correlation)(outputs, taps, p, points, delta, x, gradient, stride); \
+    break
+
+/* All taps of one input. */
+static inline void OF(long_correlate_panel)(ptrdiff_t outputs, ptrdiff_t kernel, const sn_convolution_piece *p,
+                                            ptrdiff_t points, const double *delta, const double *input, double *row,
+                                            ptrdiff_t stride) {
+  for (ptrdiff_t first = 0; first < LANES; first++)
+    for (ptrdiff_t tap = first, taps; tap < kernel; tap += taps * LANES) {
+      const double *x = input + tap;
+      double *gradient = row + tap;
+      taps = (kernel - tap + LANES - 1) / LANES;
+      if (taps > LONG_TAPS) taps = LONG_TAPS;
+      switch (8 * outputs + taps) {
+        LONG_CORRELATION(1, 1);
+        LONG_CORRELATION(1, 2);
+        LONG_CORRELATION(1, 3);
+        LONG_CORRELATION(1, 4);
+        LONG_CORRELATION(2, 1);
+        LONG_CORRELATION(2, 2);
+        LONG_CORRELATION(2, 3);
+        LONG_CORRELATION(2, 4);
+      }
+    }
+}
+
+#undef LONG_CORRELATION

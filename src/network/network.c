@@ -206,3 +206,27 @@ sn_status sn_network_tangent(sn_network *network, ptrdiff_t samples, const doubl
                network->ops->tangent(network, samples, u, tape, du, dtheta, df));
   return SN_OK;
 }
+
+sn_status sn_network_reserve_tangents(sn_network *network, ptrdiff_t directions) {
+  if (!network->ops->reserve_tangents) return SN_OK;
+  return sn_collective_status(sn_grid_space(network->grid), network->ops->reserve_tangents(network, directions));
+}
+
+static sn_status tangents(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
+                          const sn_network_directions *along, double *df) {
+  const ptrdiff_t count = samples * network->points, size = sn_parameters_size(network->parameters);
+  const double *du = along->du, *dtheta = along->dtheta;
+  const sn_network_ops *ops = network->ops;
+  if (du && ops->tangents && ops->takes_together(network, along->count))
+    return ops->tangents(network, samples, tape, along, df);
+  for (ptrdiff_t d = 0; d < along->count; d++)
+    SN_TRY(ops->tangent(network, samples, u, tape, du ? du + d * count : NULL, dtheta ? dtheta + d * size : NULL,
+                        df + d * count));
+  return SN_OK;
+}
+
+sn_status sn_network_tangents(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
+                              const sn_network_directions *along, double *df) {
+  SN_TRY_TIMED(sn_grid_timer(network->grid), SN_TIME_NETWORK, tangents(network, samples, u, tape, along, df));
+  return SN_OK;
+}

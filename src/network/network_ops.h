@@ -15,6 +15,11 @@ typedef struct {
                         const double *f_bar, double *u_bar, const sn_gradient *gradient);
   sn_status (*tangent)(sn_network *network, ptrdiff_t samples, const double *u, const double *tape, const double *du,
                        const double *dtheta, double *df);
+  /* Along many directions at once, if there is room for that and it is less work. NULL: one after the other. */
+  sn_status (*reserve_tangents)(sn_network *network, ptrdiff_t directions);
+  bool (*takes_together)(const sn_network *network, ptrdiff_t directions);
+  sn_status (*tangents)(sn_network *network, ptrdiff_t samples, const double *tape, const sn_network_directions *along,
+                        double *df);
 } sn_network_ops;
 
 /* What there is to know of a kind before there is such a network. */

@@ -15,10 +15,11 @@
  */
 #include <string.h>
 
+#include "combination.h"
 #include "sinode/memory.h"
 #include "stepper_ops.h"
 
-enum { STAGES = SN_TABLEAU_STAGES, TERMS = 2 * STAGES + 2 };
+enum { STAGES = SN_TABLEAU_STAGES };
 
 typedef struct {
   sn_stepper base;
@@ -33,40 +34,14 @@ typedef struct {
   double gamma[STAGES]; /* the distinct ones, as the solver has them */
   int solve[STAGES];    /* which of them a stage is solved with; -1: an explicit stage */
   double *f[STAGES], *h[STAGES];
+  ptrdiff_t fields;                      /* rows of points that there is room for */
   double *stage;                         /* U_i when no tape is kept */
+  double *du;                            /* directions gathered; NULL: they are worked on in place */
   double *r_bar[STAGES], *f_bar, *h_bar; /* adjoint */
 } imex;
 
 /* 0 for an explicit stage. */
 static double gamma_of(const imex *scheme, int i) { return scheme->solve[i] < 0 ? 0 : scheme->gamma[scheme->solve[i]]; }
-
-/* A linear combination under construction. */
-typedef struct {
-  int terms;
-  double factor[TERMS];
-  const double *vector[TERMS];
-} combination;
-
-static void add(combination *sum, double factor, const double *vector) {
-  if (factor == 0) return;
-  sum->factor[sum->terms] = factor;
-  sum->vector[sum->terms++] = vector;
-}
-
-static void add_scaled(ptrdiff_t count, double factor, const double *restrict x, double *restrict y) {
-  for (ptrdiff_t k = 0; k < count; k++) y[k] += factor * x[k];
-}
-
-/* out = sum, in pieces that stay in the first-level cache so that each vector is read once and out written once. */
-static void evaluate(const combination *sum, ptrdiff_t count, double *out) {
-  enum { PIECE = 512 };
-  for (ptrdiff_t start = 0; start < count; start += PIECE) {
-    ptrdiff_t length = count - start < PIECE ? count - start : PIECE;
-    double piece[PIECE] = {0};
-    for (int t = 0; t < sum->terms; t++) add_scaled(length, sum->factor[t], sum->vector[t] + start, piece);
-    memcpy(out + start, piece, (size_t)length * sizeof *out);
-  }
-}
 
 /* Weights of G_j and H_j in stage i, or in the solution (i = stages) beside U_s where that is the base. */
 static double nonlinear_weight(const imex *scheme, int i, int j) {
@@ -80,10 +55,10 @@ static double linear_weight(const imex *scheme, int i, int j) {
 }
 
 /* The right-hand side of stage i, or the new solution for i = stages. */
-static void add_row(const imex *scheme, int i, combination *sum) {
+static void add_row(const imex *scheme, int i, sn_combination *sum) {
   for (int j = 0; j < i; j++) {
-    if (scheme->needs_f[j]) add(sum, -scheme->dt * nonlinear_weight(scheme, i, j), scheme->f[j]);
-    if (scheme->needs_h[j]) add(sum, scheme->dt * linear_weight(scheme, i, j), scheme->h[j]);
+    if (scheme->needs_f[j]) sn_combination_add(sum, -scheme->dt * nonlinear_weight(scheme, i, j), scheme->f[j]);
+    if (scheme->needs_h[j]) sn_combination_add(sum, scheme->dt * linear_weight(scheme, i, j), scheme->h[j]);
   }
 }
 
@@ -94,10 +69,10 @@ static void stage_derivative(ptrdiff_t count, double factor, const double *restr
 
 static sn_status stage_forward(imex *scheme, int i, ptrdiff_t samples, const double *u, double *stage, double *tape) {
   const ptrdiff_t count = samples * scheme->points;
-  combination sum = {0};
-  add(&sum, 1, u);
+  sn_combination sum = {0};
+  sn_combination_add(&sum, 1, u);
   add_row(scheme, i, &sum);
-  evaluate(&sum, count, stage);
+  sn_combination_evaluate(&sum, count, stage);
   const double gamma = gamma_of(scheme, i);
   double *h = scheme->h[i];
   if (gamma != 0) {
@@ -127,14 +102,14 @@ static ptrdiff_t tape_size(const sn_stepper *stepper, ptrdiff_t samples) {
 static void estimate(imex *scheme, ptrdiff_t samples, const double *u, const double *next) {
   const double *weight = scheme->tableau->embedded;
   const ptrdiff_t n = scheme->points;
-  combination sum = {0};
-  add(&sum, 1, next);
-  add(&sum, -1, u);
+  sn_combination sum = {0};
+  sn_combination_add(&sum, 1, next);
+  sn_combination_add(&sum, -1, u);
   for (int j = 0; j < scheme->tableau->stages; j++) {
-    if (scheme->needs_f[j]) add(&sum, scheme->dt * weight[j], scheme->f[j]);
-    if (scheme->needs_h[j]) add(&sum, -scheme->dt * weight[j], scheme->h[j]);
+    if (scheme->needs_f[j]) sn_combination_add(&sum, scheme->dt * weight[j], scheme->f[j]);
+    if (scheme->needs_h[j]) sn_combination_add(&sum, -scheme->dt * weight[j], scheme->h[j]);
   }
-  evaluate(&sum, samples * n, scheme->stage);
+  sn_combination_evaluate(&sum, samples * n, scheme->stage);
   for (ptrdiff_t s = 0; s < samples; s++) {
     scheme->base.estimate[s] = 0;
     const double *difference = scheme->stage + s * n + scheme->base.counted.start;
@@ -157,21 +132,21 @@ static sn_status forward(sn_stepper *stepper, ptrdiff_t samples, const double *u
     }
     SN_TRY(stage_forward(scheme, i, samples, u, stage, network_tape));
   }
-  combination sum = {0};
-  add(&sum, 1, scheme->from_last ? stage : u);
+  sn_combination sum = {0};
+  sn_combination_add(&sum, 1, scheme->from_last ? stage : u);
   add_row(scheme, stages, &sum);
-  evaluate(&sum, count, next);
+  sn_combination_evaluate(&sum, count, next);
   if (scheme->estimates) estimate(scheme, samples, u, next);
   return SN_OK;
 }
 
 /* Adds weight (b_i lambda + sum_{j>i} a_ji r_bar_j), with the coefficients of G or of H. */
 static void add_column(const imex *scheme, int i, double weight, double (*coefficient)(const imex *, int, int),
-                       const double *lambda, combination *sum) {
+                       const double *lambda, sn_combination *sum) {
   const int stages = scheme->tableau->stages;
-  add(sum, weight * coefficient(scheme, stages, i), lambda);
+  sn_combination_add(sum, weight * coefficient(scheme, stages, i), lambda);
   for (int j = i + 1; j < stages; j++)
-    if (scheme->used[j]) add(sum, weight * coefficient(scheme, j, i), scheme->r_bar[j]);
+    if (scheme->used[j]) sn_combination_add(sum, weight * coefficient(scheme, j, i), scheme->r_bar[j]);
 }
 
 /* The network's part: u_bar = J_i^T G_bar_i (NULL: not wanted), and its gradient. f_bar = -G_bar_i. */
@@ -182,10 +157,10 @@ static sn_status network_backward(imex *scheme, int i, ptrdiff_t samples, const 
     if (u_bar) memset(u_bar, 0, (size_t)count * sizeof *u_bar);
     return SN_OK;
   }
-  combination sum = {0};
+  sn_combination sum = {0};
   sn_gradient own;
   add_column(scheme, i, -scheme->dt, nonlinear_weight, lambda, &sum);
-  evaluate(&sum, count, scheme->f_bar);
+  sn_combination_evaluate(&sum, count, scheme->f_bar);
   return sn_network_backward(sn_model_network(scheme->model), samples, tape, tape + sn_stepper_aligned(count),
                              scheme->f_bar, u_bar, sn_gradient_for_pass(gradient, i == scheme->first, &own));
 }
@@ -216,21 +191,21 @@ static sn_status stage_backward(imex *scheme, int i, ptrdiff_t samples, const do
   const bool ends_here = scheme->base.skips_lambda && i == scheme->first && !sn_linear_is_trainable(linear);
   SN_TRY(network_backward(scheme, i, samples, tape, lambda, ends_here ? NULL : r_bar, gradient));
   if (ends_here) return SN_OK;
-  if (scheme->from_last && i == scheme->tableau->stages - 1) add_scaled(count, 1, lambda, r_bar);
+  if (scheme->from_last && i == scheme->tableau->stages - 1) sn_add_scaled(count, 1, lambda, r_bar);
   if (scheme->needs_h[i]) {
-    combination sum = {0};
+    sn_combination sum = {0};
     add_column(scheme, i, gamma != 0 ? scheme->dt / gamma : scheme->dt, linear_weight, lambda, &sum);
-    evaluate(&sum, count, h_bar);
+    sn_combination_evaluate(&sum, count, h_bar);
   }
   if (gamma != 0) {
-    if (scheme->needs_h[i]) add_scaled(count, 1, h_bar, r_bar);
+    if (scheme->needs_h[i]) sn_add_scaled(count, 1, h_bar, r_bar);
     SN_TRY(sn_solver_solve_transpose(scheme->base.solver, scheme->solve[i], samples, r_bar));
     if (gradient) SN_TRY(sn_linear_gradient(linear, samples, gamma, r_bar, stage, gradient->values));
-    if (scheme->needs_h[i]) add_scaled(count, -1, h_bar, r_bar);
+    if (scheme->needs_h[i]) sn_add_scaled(count, -1, h_bar, r_bar);
   } else if (scheme->needs_h[i]) {
     if (gradient) SN_TRY(sn_linear_gradient(linear, samples, 1, h_bar, stage, gradient->values));
     SN_TRY(sn_linear_apply_transpose(linear, samples, h_bar, scheme->stage));
-    add_scaled(count, 1, scheme->stage, r_bar);
+    sn_add_scaled(count, 1, scheme->stage, r_bar);
   }
   return SN_OK;
 }
@@ -240,52 +215,101 @@ static sn_status backward(sn_stepper *stepper, ptrdiff_t samples, const double *
                           const sn_gradient *gradient) {
   imex *scheme = (imex *)stepper;
   const int stages = scheme->tableau->stages;
-  combination sum = {0};
-  if (!scheme->from_last) add(&sum, 1, lambda);
+  sn_combination sum = {0};
+  if (!scheme->from_last) sn_combination_add(&sum, 1, lambda);
   for (int i = stages - 1; i >= 0; i--) {
     if (!scheme->used[i]) continue;
     SN_TRY(stage_backward(scheme, i, samples, tape + i * stage_tape_size(scheme, samples), lambda, gradient));
-    add(&sum, 1, scheme->r_bar[i]);
+    sn_combination_add(&sum, 1, scheme->r_bar[i]);
   }
-  evaluate(&sum, samples * scheme->points, lambda);
+  sn_combination_evaluate(&sum, samples * scheme->points, lambda);
   return SN_OK;
 }
 
-/* The tangent of stage i: dU_i into `stage`, dF_i = -dG_i and dH_i in the arrays of F_i and H_i. */
-static sn_status stage_tangent(imex *scheme, int i, ptrdiff_t samples, const double *tape, const double *du,
-                               const double *dtheta) {
-  const ptrdiff_t count = samples * scheme->points;
-  const double gamma = gamma_of(scheme, i), *value = tape, *network_tape = tape + sn_stepper_aligned(count);
+/* y += weight dA x along every direction. */
+static sn_status add_linear_tangents(const imex *scheme, ptrdiff_t samples, double weight, const sn_directions *along,
+                                     const double *x, double *y) {
+  const ptrdiff_t size = sn_parameters_size(sn_model_parameters(scheme->model));
+  for (ptrdiff_t d = 0; d < along->count && along->dtheta; d++)
+    SN_TRY(sn_linear_tangent(sn_model_linear(scheme->model), samples, weight, along->dtheta + d * size, x,
+                             y + d * samples * scheme->points));
+  return SN_OK;
+}
+
+/* The tangents of stage i: dU_i into `stage`, dF_i = -dG_i and dH_i in the arrays of F_i and H_i. */
+static sn_status stage_tangent(imex *scheme, int i, ptrdiff_t samples, const double *tape, const sn_directions *along) {
+  const ptrdiff_t fields = along->count * samples, count = fields * scheme->points;
+  const double gamma = gamma_of(scheme, i), *value = tape,
+               *network_tape = tape + sn_stepper_aligned(samples * scheme->points);
   double *h = scheme->h[i], *stage = scheme->stage;
-  sn_linear *linear = sn_model_linear(scheme->model);
-  combination sum = {0};
-  add(&sum, 1, du);
+  sn_combination sum = {0};
+  sn_combination_add(&sum, 1, along->du);
   add_row(scheme, i, &sum);
-  evaluate(&sum, count, stage);
+  sn_combination_evaluate(&sum, count, stage);
   if (gamma != 0) {
     if (scheme->needs_h[i]) memcpy(h, stage, (size_t)count * sizeof *h);
-    if (dtheta) SN_TRY(sn_linear_tangent(linear, samples, gamma, dtheta, value, stage));
-    SN_TRY(sn_solver_solve(scheme->base.solver, scheme->solve[i], samples, stage));
+    SN_TRY(add_linear_tangents(scheme, samples, gamma, along, value, stage));
+    SN_TRY(sn_solver_solve(scheme->base.solver, scheme->solve[i], fields, stage));
     if (scheme->needs_h[i]) stage_derivative(count, 1 / gamma, stage, h);
   } else if (scheme->needs_h[i]) {
-    SN_TRY(sn_linear_apply(linear, samples, stage, h));
-    if (dtheta) SN_TRY(sn_linear_tangent(linear, samples, 1, dtheta, value, h));
+    SN_TRY(sn_linear_apply(sn_model_linear(scheme->model), fields, stage, h));
+    SN_TRY(add_linear_tangents(scheme, samples, 1, along, value, h));
   }
   if (!scheme->needs_f[i]) return SN_OK;
-  return sn_network_tangent(sn_model_network(scheme->model), samples, value, network_tape, stage, dtheta, scheme->f[i]);
+  const sn_network_directions of_stage = {along->count, stage, along->dtheta, along->support};
+  return sn_network_tangents(sn_model_network(scheme->model), samples, value, network_tape, &of_stage, scheme->f[i]);
+}
+
+/* Copies rows of numbers, `from_stride` and `to_stride` apart. */
+static void copy_rows(ptrdiff_t rows, ptrdiff_t width, const double *from, ptrdiff_t from_stride, double *to,
+                      ptrdiff_t to_stride) {
+  for (ptrdiff_t d = 0; d < rows; d++) memcpy(to + d * to_stride, from + d * from_stride, (size_t)width * sizeof *to);
+}
+
+static sn_status tangents(sn_stepper *stepper, ptrdiff_t samples, const double *tape, const sn_directions *directions) {
+  imex *scheme = (imex *)stepper;
+  const int stages = scheme->tableau->stages;
+  const ptrdiff_t count = samples * scheme->points;
+  const bool gathers = directions->stride != count && directions->count > 1;
+  sn_directions own = *directions;
+  if (gathers) copy_rows(own.count, count, directions->du, own.stride, own.du = scheme->du, count);
+  for (int i = 0; i < stages; i++)
+    if (scheme->used[i]) SN_TRY(stage_tangent(scheme, i, samples, tape + i * stage_tape_size(scheme, samples), &own));
+  sn_combination sum = {0};
+  sn_combination_add(&sum, 1, scheme->from_last ? scheme->stage : own.du);
+  add_row(scheme, stages, &sum);
+  sn_combination_evaluate(&sum, own.count * count, own.du);
+  if (gathers) copy_rows(own.count, count, own.du, count, directions->du, own.stride);
+  return SN_OK;
 }
 
 static sn_status tangent(sn_stepper *stepper, ptrdiff_t samples, const double *tape, double *du, const double *dtheta) {
+  const sn_directions one = {.count = 1, .du = du, .dtheta = dtheta};
+  return tangents(stepper, samples, tape, &one);
+}
+
+/* Room for so many fields in what stages leave. */
+static sn_status reserve_fields(imex *scheme, ptrdiff_t fields) {
+  const ptrdiff_t count = fields * scheme->points;
+  for (int i = 0; i < scheme->tableau->stages; i++) {
+    SN_FREE(scheme->f[i]);
+    SN_FREE(scheme->h[i]);
+    if (scheme->needs_f[i]) SN_TRY(SN_NEW(count, &scheme->f[i]));
+    if (scheme->needs_h[i]) SN_TRY(SN_NEW(count, &scheme->h[i]));
+  }
+  SN_FREE(scheme->stage);
+  scheme->fields = fields;
+  return SN_NEW(count, &scheme->stage);
+}
+
+static sn_status reserve_tangents(sn_stepper *stepper, ptrdiff_t samples, ptrdiff_t directions) {
   imex *scheme = (imex *)stepper;
-  const int stages = scheme->tableau->stages;
-  for (int i = 0; i < stages; i++)
-    if (scheme->used[i])
-      SN_TRY(stage_tangent(scheme, i, samples, tape + i * stage_tape_size(scheme, samples), du, dtheta));
-  combination sum = {0};
-  add(&sum, 1, scheme->from_last ? scheme->stage : du);
-  add_row(scheme, stages, &sum);
-  evaluate(&sum, samples * scheme->points, du);
-  return SN_OK;
+  const ptrdiff_t fields = samples * directions;
+  SN_FREE(scheme->du);
+  sn_status status = fields > scheme->fields ? reserve_fields(scheme, fields) : SN_OK;
+  if (!status) status = SN_NEW(scheme->fields * scheme->points, &scheme->du);
+  SN_TRY(sn_collective_status(sn_grid_space(sn_model_grid(scheme->model)), status));
+  return scheme->base.solver ? sn_solver_reserve(scheme->base.solver, fields) : SN_OK;
 }
 
 static void destroy(sn_stepper **stepper) {
@@ -297,6 +321,7 @@ static void destroy(sn_stepper **stepper) {
     SN_FREE(scheme->r_bar[i]);
   }
   SN_FREE(scheme->stage);
+  SN_FREE(scheme->du);
   SN_FREE(scheme->f_bar);
   SN_FREE(scheme->h_bar);
   SN_FREE(scheme->base.estimate);
@@ -304,8 +329,13 @@ static void destroy(sn_stepper **stepper) {
   SN_FREE(*stepper);
 }
 
-static const sn_stepper_ops ops = {
-    .destroy = destroy, .tape_size = tape_size, .forward = forward, .backward = backward, .tangent = tangent};
+static const sn_stepper_ops ops = {.destroy = destroy,
+                                   .tape_size = tape_size,
+                                   .forward = forward,
+                                   .backward = backward,
+                                   .tangent = tangent,
+                                   .reserve_tangents = reserve_tangents,
+                                   .tangents = tangents};
 
 /* Which stage values, network values and stage derivatives anything depends on. */
 static void find_needs(imex *scheme, bool has_network) {
@@ -328,12 +358,9 @@ static void find_needs(imex *scheme, bool has_network) {
 
 static sn_status allocate_arrays(imex *scheme, bool adjoint) {
   const ptrdiff_t count = sn_model_samples(scheme->model) * scheme->points;
-  for (int i = 0; i < scheme->tableau->stages; i++) {
-    if (scheme->needs_f[i]) SN_TRY(SN_NEW(count, &scheme->f[i]));
-    if (scheme->needs_h[i]) SN_TRY(SN_NEW(count, &scheme->h[i]));
+  for (int i = 0; i < scheme->tableau->stages; i++)
     if (adjoint && scheme->used[i]) SN_TRY(SN_NEW(count, &scheme->r_bar[i]));
-  }
-  SN_TRY(SN_NEW(count, &scheme->stage));
+  SN_TRY(reserve_fields(scheme, sn_model_samples(scheme->model)));
   if (scheme->estimates) SN_TRY(SN_NEW(sn_model_samples(scheme->model), &scheme->base.estimate));
   if (!adjoint) return SN_OK;
   SN_TRY(SN_NEW(count, &scheme->f_bar));

@@ -9,6 +9,7 @@
 #include "sinode/stability.h"
 #include "stepper_ops.h"
 #include "storage.h"
+#include "tangent_plan.h"
 
 struct sn_integrator {
   sn_model *model;
@@ -18,9 +19,10 @@ struct sn_integrator {
   sn_stepper *stepper;
   char domain[SN_STEPPER_REASON_LENGTH]; /* where steps are made, and why */
   sn_storage storage;
-  ptrdiff_t points;   /* local */
-  double *buffer[3];  /* intermediate states; the third is the adjoint */
-  double *tape;       /* of the step whose tangents are taken */
+  ptrdiff_t points;  /* local */
+  double *buffer[3]; /* intermediate states; the third is the adjoint */
+  double *tape;      /* of the step whose tangents are taken */
+  sn_tangent_plan tangents;
   double *square;     /* (capacity) local sum of squares after every step of the last pass */
   double *estimate;   /* (capacity, samples) of the last forward pass; NULL: none */
   double *total;      /* (capacity) summed over the ranks */
@@ -100,6 +102,7 @@ void sn_integrator_destroy(sn_integrator **integrator) {
   if (it->stepper) it->stepper->ops->destroy(&it->stepper);
   sn_storage_destroy(&it->storage);
   SN_FREE(it->tape);
+  sn_tangent_plan_clear(&it->tangents);
   SN_FREE(it->square);
   SN_FREE(it->total);
   SN_FREE(it->estimate);
@@ -146,9 +149,13 @@ static sn_status begin_forward(sn_integrator *it, ptrdiff_t intervals, bool prep
   return SN_OK;
 }
 
+static bool is_state_within_bounds(const sn_integrator *it, ptrdiff_t step, ptrdiff_t count) {
+  return it->square[step] < rms_limit * rms_limit * (double)count;
+}
+
 static void record_norm(sn_integrator *it, ptrdiff_t step, ptrdiff_t count, const double *u) {
   it->square[step] = sum_of_squares(count, u);
-  it->within_bounds &= it->square[step] < rms_limit * rms_limit * (double)count;
+  it->within_bounds &= is_state_within_bounds(it, step, count);
 }
 
 static sn_timer *timer_of(const sn_integrator *it) { return sn_grid_timer(sn_model_grid(it->model)); }
@@ -179,37 +186,49 @@ sn_status sn_integrator_forward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t 
   return SN_OK;
 }
 
-/* One step from u to next, and all tangents with it, in place. */
-static sn_status step_tangents(sn_integrator *it, ptrdiff_t step, ptrdiff_t samples, const double *u, double *next,
-                               ptrdiff_t directions, const double *parameters, double *tangents) {
-  const ptrdiff_t count = samples * it->points, size = sn_parameters_size(sn_model_parameters(it->model));
-  SN_TRY(step_forward(it, step, samples, u, next, it->tape));
-  for (ptrdiff_t d = 0; d < directions; d++)
-    SN_TRY(it->stepper->ops->tangent(it->stepper, samples, it->tape, tangents + d * count,
-                                     parameters ? parameters + d * size : NULL));
+sn_status sn_integrator_reserve_tangents(sn_integrator *it, ptrdiff_t samples, ptrdiff_t directions) {
+  SN_TRY(sn_integrator_reserve(it, samples));
+  return sn_tangent_plan_reserve(&it->tangents, it->stepper, it->model, samples, directions);
+}
+
+/* A pass of some of the samples, `stride` values of which make a state of all. */
+static sn_status tangents_of_some(sn_integrator *it, ptrdiff_t samples, double *states, const sn_directions *along,
+                                  ptrdiff_t size) {
+  const ptrdiff_t count = samples * it->points, substeps = it->substeps, stride = along->stride;
+  const double *u = states;
+  for (ptrdiff_t step = 0; step < it->steps; step++) {
+    sn_directions own = *along;
+    own.du += (step / substeps + 1) * along->count * stride;
+    const bool ends_interval = (step + 1) % substeps == 0;
+    double *next = ends_interval ? states + (step + 1) / substeps * stride : it->buffer[step % 2];
+    for (ptrdiff_t d = 0; d < own.count && step % substeps == 0; d++)
+      memcpy(own.du + d * stride, own.du + (d - own.count) * stride, (size_t)count * sizeof *u);
+    SN_TRY(step_forward(it, step, samples, u, next, it->tape));
+    SN_TRY(sn_tangent_plan_step(&it->tangents, it->stepper, samples, it->tape, &own, size));
+    it->square[step] += sum_of_squares(count, next);
+    u = next;
+  }
   return SN_OK;
 }
 
 static sn_status tangent_pass(sn_integrator *it, ptrdiff_t samples, double *states, ptrdiff_t directions,
                               const double *parameters, double *tangents) {
-  const ptrdiff_t count = samples * it->points, substeps = it->substeps;
-  const double *u = states;
-  for (ptrdiff_t step = 0; step < it->steps && samples; step++) {
-    double *own = tangents + step / substeps * directions * count;
-    const bool ends_interval = (step + 1) % substeps == 0;
-    double *next = ends_interval ? states + (step + 1) / substeps * count : it->buffer[step % 2];
-    if (step % substeps == 0) memcpy(own + directions * count, own, (size_t)(directions * count) * sizeof *own);
-    SN_TRY(step_tangents(it, step, samples, u, next, directions, parameters, own + directions * count));
-    record_norm(it, step, count, next);
-    u = next;
+  const ptrdiff_t most = sn_tangent_plan_samples(&it->tangents, samples, directions), stride = samples * it->points;
+  const ptrdiff_t size = sn_parameters_size(sn_model_parameters(it->model));
+  sn_tangent_plan_look(&it->tangents, size, directions, parameters);
+  for (ptrdiff_t s = 0; s < samples; s += most) {
+    const sn_directions along = {directions, stride, tangents + s * it->points, parameters, NULL};
+    SN_TRY(tangents_of_some(it, samples - s < most ? samples - s : most, states + s * it->points, &along, size));
   }
+  for (ptrdiff_t step = 0; step < it->steps && samples; step++)
+    it->within_bounds &= is_state_within_bounds(it, step, stride);
   return SN_OK;
 }
 
 sn_status sn_integrator_tangent(sn_integrator *it, ptrdiff_t samples, ptrdiff_t intervals, double *states,
                                 ptrdiff_t directions, const double *parameters, double *tangents) {
   SN_TRY(begin_forward(it, intervals, it->options.tangent, "tangents"));
-  SN_TRY_TIMED(timer_of(it), SN_TIME_FORWARD, tangent_pass(it, samples, states, directions, parameters, tangents));
+  SN_TRY_TIMED(timer_of(it), SN_TIME_JACOBIAN, tangent_pass(it, samples, states, directions, parameters, tangents));
   return SN_OK;
 }
 

@@ -13,6 +13,14 @@
 
 typedef struct sn_stepper sn_stepper;
 
+/* Directions: (count, samples, local points), `stride` doubles from one to the next, and of the parameters. */
+typedef struct {
+  ptrdiff_t count, stride;
+  double *du;
+  const double *dtheta;    /* (count, size of the parameters); NULL for 0 */
+  const sn_range *support; /* (count) outside of which a dtheta is 0; NULL: not known */
+} sn_directions;
+
 typedef struct {
   void (*destroy)(sn_stepper **stepper);
   /* Doubles of tape a step keeps for its backward pass. */
@@ -39,6 +47,9 @@ typedef struct {
    * It must come before the next forward step. NULL: the scheme has none.
    */
   sn_status (*tangent)(sn_stepper *stepper, ptrdiff_t samples, const double *tape, double *du, const double *dtheta);
+  /* The same along many directions at once, of numbers of them that were reserved. NULL: one after the other. */
+  sn_status (*reserve_tangents)(sn_stepper *stepper, ptrdiff_t samples, ptrdiff_t directions);
+  sn_status (*tangents)(sn_stepper *stepper, ptrdiff_t samples, const double *tape, const sn_directions *directions);
 } sn_stepper_ops;
 
 /* First member of every stepper. */

@@ -84,7 +84,7 @@ static void check_normal_equations(int order) {
 
 static void normal_equations_are_solved(void **state) {
   (void)state;
-  static const int orders[] = {1, 5, 32, 33, 70, 150};
+  static const int orders[] = {1, 5, 33, 150, 1063}; /* the last one distributed */
   for (size_t k = 0; k < sizeof orders / sizeof orders[0]; k++) check_normal_equations(orders[k]);
 }
 

@@ -103,7 +103,7 @@ static run run_create(const problem *p, int space) {
   }
   set_parameters(&r, 0, r.theta);
   assert_ok(sn_integrator_create(r.model, &options, &r.integrator));
-  assert_ok(sn_integrator_reserve(r.integrator, samples));
+  assert_ok(sn_integrator_reserve_tangents(r.integrator, samples, DIRECTIONS));
   for (int d = 0; d < DIRECTIONS; d++) {
     fill_parameters(&r, 30 + 20 * (uint64_t)d, 1, r.dtheta + d * r.size);
     fill_state(&r, 3 + (uint64_t)d, r.du + d * r.state);
@@ -234,6 +234,56 @@ static void every_model(void **state) {
       }
 }
 
+/* Unit vectors of the parameters, as Levenberg-Marquardt takes them, and then one of all of them. */
+static double *unit_directions(const run *r, ptrdiff_t directions) {
+  const sn_parameters *parameters = sn_model_parameters(r->model);
+  const ptrdiff_t order = sn_parameters_total(parameters, true);
+  double *all = doubles(directions * r->size), *unit = doubles(order);
+  for (ptrdiff_t d = 0; d < directions; d++) {
+    if (d < directions - 1) unit[d % order] = 1;
+    for (ptrdiff_t k = 0; k < order && d == directions - 1; k++) unit[k] = number(90, k);
+    sn_parameters_spread(parameters, unit, all + d * r->size);
+    if (d < directions - 1) unit[d % order] = 0;
+  }
+  SN_FREE(unit);
+  return all;
+}
+
+/* Announced, directions go in groups, and a product network multiplies them by its Jacobian. */
+static void compare_with_one_by_one(const problem *p, int space, ptrdiff_t directions) {
+  run r = run_create(p, space);
+  const ptrdiff_t first = directions * r.state, all = (INTERVALS + 1) * first;
+  double *along = unit_directions(&r, directions), *alone = doubles(all), *together = doubles(all);
+  for (ptrdiff_t k = 0; k < first; k++) alone[k] = together[k] = number(91, k);
+  assert_ok(sn_integrator_tangent(r.integrator, r.share.count, INTERVALS, r.u, directions, along, alone));
+  assert_ok(sn_integrator_reserve_tangents(r.integrator, r.share.count ? r.share.count : 1, directions));
+  const ptrdiff_t calls = sn_memory_calls();
+  assert_ok(sn_integrator_tangent(r.integrator, r.share.count, INTERVALS, r.u, directions, along, together));
+  assert_int_equal(sn_memory_calls(), calls);
+  for (ptrdiff_t k = 0; k < all; k++) assert_close(together[k], alone[k], 1e-11 * (1 + fabs(alone[k])));
+  SN_FREE(along);
+  SN_FREE(alone);
+  SN_FREE(together);
+  run_destroy(&r);
+}
+
+static void many_directions_go_together(void **state) {
+  (void)state;
+  static const sn_network_shape products[] = {
+      {.kind = SN_NETWORK_BILINEAR, .hidden = 1, .width = {2}, .kernel = 5},
+      {.kind = SN_NETWORK_BILINEAR, .hidden = 1, .width = {1}, .kernel = POINTS},
+      {.kind = SN_NETWORK_CONV, .activation = SN_ACTIVATION_TANH, .hidden = 1, .width = {3}, .kernel = 5}};
+  static const ptrdiff_t directions[] = {30, 200, 600}; /* a group of all; of some samples; of some directions */
+  int ranks;
+  MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+  for (size_t k = 0; k < sizeof products / sizeof products[0]; k++)
+    for (int linear = 0; linear < 3; linear += 2)
+      for (size_t d = 0; d < sizeof directions / sizeof directions[0]; d++) {
+        const problem p = {d ? "l2" : "4", linears[linear], products[k]};
+        compare_with_one_by_one(&p, d == 1 && ranks % 2 == 0 ? 2 : 1, directions[d]);
+      }
+}
+
 /* The last is a scheme that has tangents, but not of a full matrix that is trained. */
 static void what_has_no_tangents_is_refused(void **state) {
   (void)state;
@@ -265,6 +315,7 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_scheme),
       cmocka_unit_test(every_model),
+      cmocka_unit_test(many_directions_go_together),
       cmocka_unit_test(what_has_no_tangents_is_refused),
   };
   return unit_run(argc, argv, tests);

@@ -1,0 +1,44 @@
+/* What the parts of the bilinear convolution share. */
+#ifndef SINODE_NETWORK_BILINEAR_CONV_H
+#define SINODE_NETWORK_BILINEAR_CONV_H
+
+#include "conv_kernel.h"
+#include "network_ops.h"
+
+typedef struct {
+  sn_network base;
+  sn_convolution convolution;
+  ptrdiff_t channels;             /* C */
+  ptrdiff_t factors, out, linear; /* offsets in the parameters */
+  ptrdiff_t group, block;         /* the most samples that are worked on together; points of a long row that are */
+  ptrdiff_t tape_width;           /* doubles a sample */
+  double *packed, *transposed;    /* the parameters from `factors` on, as they are read forward and backward */
+  double *own_tape;               /* of a group */
+  double *padded_input;           /* (group, span) */
+  double *padded;                 /* (group, 2 C, span) */
+  double *value;                  /* (group, 2 C, points) */
+  /* Of a sample, for tangents along many directions; NULL where they are taken one after the other. */
+  double *jacobian; /* (points, points): what comes of the change of a point, one after the other */
+  double *rows;     /* (some directions, C, span): tangents of the products */
+} sn_bilinear;
+
+/* A tape of `samples` samples. */
+typedef struct {
+  double *input;    /* (samples, span) */
+  double *products; /* (samples, C, span) */
+  double *factors;  /* (samples, 2 C, points) */
+} sn_bilinear_parts;
+
+sn_bilinear_parts sn_bilinear_parts_of(const sn_bilinear *network, ptrdiff_t samples, const double *tape);
+
+/* A weight, by its offset, as the kernels read it; and that of the transpose, whose taps are in reverse order. */
+const double *sn_bilinear_packed(const sn_bilinear *network, ptrdiff_t weight);
+const double *sn_bilinear_transposed(const sn_bilinear *network, ptrdiff_t weight);
+
+/* The functions of network_ops.h. */
+SN_MUST_CHECK sn_status sn_bilinear_reserve_tangents(sn_network *network, ptrdiff_t directions);
+bool sn_bilinear_takes_together(const sn_network *network, ptrdiff_t directions);
+SN_MUST_CHECK sn_status sn_bilinear_tangents(sn_network *network, ptrdiff_t samples, const double *tape,
+                                             const sn_network_directions *along, double *df);
+
+#endif

@@ -1,0 +1,34 @@
+#include "combination.h"
+
+#include <string.h>
+
+void sn_combination_add(sn_combination *sum, double factor, const double *vector) {
+  if (factor == 0) return;
+  sum->factor[sum->terms] = factor;
+  sum->vector[sum->terms++] = vector;
+}
+
+void sn_add_scaled(ptrdiff_t count, double factor, const double *restrict x, double *restrict y) {
+  for (ptrdiff_t k = 0; k < count; k++) y[k] += factor * x[k];
+}
+
+/* Four terms, in their order. */
+static void add_four(ptrdiff_t count, const double *factor, const double *const *vector, ptrdiff_t start,
+                     double *restrict y) {
+  const double a = factor[0], b = factor[1], c = factor[2], d = factor[3];
+  const double *x = vector[0] + start, *z = vector[1] + start, *v = vector[2] + start, *w = vector[3] + start;
+  for (ptrdiff_t k = 0; k < count; k++) y[k] = y[k] + a * x[k] + b * z[k] + c * v[k] + d * w[k];
+}
+
+/* out = sum, in pieces that stay in the first-level cache so that each vector is read once and out written once. */
+void sn_combination_evaluate(const sn_combination *sum, ptrdiff_t count, double *out) {
+  enum { PIECE = 512 };
+  for (ptrdiff_t start = 0; start < count; start += PIECE) {
+    ptrdiff_t length = count - start < PIECE ? count - start : PIECE;
+    double piece[PIECE] = {0};
+    int t = 0;
+    for (; t + 4 <= sum->terms; t += 4) add_four(length, sum->factor + t, sum->vector + t, start, piece);
+    for (; t < sum->terms; t++) sn_add_scaled(length, sum->factor[t], sum->vector[t] + start, piece);
+    memcpy(out + start, piece, (size_t)length * sizeof *out);
+  }
+}

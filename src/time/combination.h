@@ -1,0 +1,27 @@
+/* Linear combinations of vectors, as steps make of their stages. */
+#ifndef SINODE_TIME_COMBINATION_H
+#define SINODE_TIME_COMBINATION_H
+
+#include <stddef.h>
+
+#include "sinode/tableau.h"
+
+enum { SN_COMBINATION_TERMS = 2 * SN_TABLEAU_STAGES + 2 };
+
+/* One under construction; all 0 at first. */
+typedef struct {
+  int terms;
+  double factor[SN_COMBINATION_TERMS];
+  const double *vector[SN_COMBINATION_TERMS];
+} sn_combination;
+
+/* A factor of 0 adds no term. */
+void sn_combination_add(sn_combination *sum, double factor, const double *vector);
+
+/* out (count), which may be one of the vectors. Terms are added in their order. */
+void sn_combination_evaluate(const sn_combination *sum, ptrdiff_t count, double *out);
+
+/* y += factor x */
+void sn_add_scaled(ptrdiff_t count, double factor, const double *restrict x, double *restrict y);
+
+#endif

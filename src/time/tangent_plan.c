@@ -1,0 +1,68 @@
+#include "tangent_plan.h"
+
+#include "sinode/memory.h"
+
+/* Values of a group in each of a stepper's arrays, a dozen or so: they stay in the second-level cache. */
+enum { VALUES = 1 << 13 };
+
+void sn_tangent_plan_clear(sn_tangent_plan *plan) { SN_FREE(plan->support); }
+
+/* All of them where that many are not announced, which then go along one direction after the other. */
+ptrdiff_t sn_tangent_plan_samples(const sn_tangent_plan *plan, ptrdiff_t samples, ptrdiff_t directions) {
+  const ptrdiff_t fit = directions == plan->directions ? plan->fields / directions : samples;
+  return fit < 1 ? 1 : fit < samples ? fit : samples;
+}
+
+static ptrdiff_t directions_together(const sn_tangent_plan *plan, ptrdiff_t samples, ptrdiff_t directions) {
+  return directions == plan->directions && samples < plan->fields ? plan->fields / samples : 1;
+}
+
+static sn_status reserve(const sn_tangent_plan *plan, sn_stepper *stepper, ptrdiff_t samples) {
+  const ptrdiff_t all = plan->directions, most = directions_together(plan, samples, all),
+                  some = most < all ? most : all;
+  if (stepper->solver) SN_TRY(sn_solver_reserve(stepper->solver, samples));
+  SN_TRY(stepper->ops->reserve_tangents(stepper, samples, some));
+  return all % some ? stepper->ops->reserve_tangents(stepper, samples, all % some) : SN_OK;
+}
+
+sn_status sn_tangent_plan_reserve(sn_tangent_plan *plan, sn_stepper *stepper, sn_model *model, ptrdiff_t samples,
+                                  ptrdiff_t directions) {
+  const sn_grid *grid = sn_model_grid(model);
+  const ptrdiff_t fit = VALUES / sn_partition_most(sn_grid_points(grid), sn_grid_space_size(grid));
+  if (!stepper->ops->tangents || samples == 0 || directions == 0) return SN_OK;
+  SN_FREE(plan->support);
+  SN_TRY(sn_collective_status(sn_grid_space(grid), SN_NEW(directions, &plan->support)));
+  plan->directions = directions;
+  plan->fields = fit > sn_model_samples(model) ? fit : sn_model_samples(model);
+  SN_TRY(sn_network_reserve_tangents(sn_model_network(model), directions));
+  const ptrdiff_t together = sn_tangent_plan_samples(plan, samples, directions);
+  SN_TRY(reserve(plan, stepper, together));
+  return samples % together ? reserve(plan, stepper, samples % together) : SN_OK;
+}
+
+void sn_tangent_plan_look(sn_tangent_plan *plan, ptrdiff_t size, ptrdiff_t directions, const double *parameters) {
+  for (ptrdiff_t d = 0; d < directions && directions == plan->directions && parameters; d++) {
+    const double *own = parameters + d * size;
+    ptrdiff_t first = 0, end = size;
+    while (first < size && own[first] == 0) first++;
+    while (end > first && own[end - 1] == 0) end--;
+    plan->support[d] = (sn_range){first, end - first};
+  }
+}
+
+sn_status sn_tangent_plan_step(const sn_tangent_plan *plan, sn_stepper *stepper, ptrdiff_t samples, const double *tape,
+                               const sn_directions *all, ptrdiff_t size) {
+  const ptrdiff_t most = directions_together(plan, samples, all->count);
+  sn_directions some = {.stride = all->stride};
+  for (ptrdiff_t d = 0; d < all->count; d += some.count) {
+    some.count = all->count - d < most ? all->count - d : most;
+    some.du = all->du + d * all->stride;
+    some.dtheta = all->dtheta ? all->dtheta + d * size : NULL;
+    some.support = all->count == plan->directions ? plan->support + d : NULL;
+    if (stepper->ops->tangents)
+      SN_TRY(stepper->ops->tangents(stepper, samples, tape, &some));
+    else
+      SN_TRY(stepper->ops->tangent(stepper, samples, tape, some.du, some.dtheta));
+  }
+  return SN_OK;
+}
