@@ -251,7 +251,8 @@ static inline void for_each_product(void (*visit)(const network_case *)) {
   static const struct {
     ptrdiff_t points;
     int kernel, channels;
-  } cases[] = {{7, 1, 2}, {15, 3, 1}, {16, 15, 2}, {31, 31, 1}, {31, 9, 4}, {80, 9, 3}, {203, 9, 100}};
+  } cases[] = {{7, 1, 2},  {15, 3, 1},   {16, 15, 2},  {31, 31, 1},  {31, 9, 4},
+               {80, 9, 3}, {141, 31, 1}, {141, 45, 1}, {203, 9, 100}};
   for (size_t k = 0; k < sizeof cases / sizeof cases[0]; k++) {
     const network_case c = {
         cases[k].points,
