@@ -28,8 +28,7 @@ typedef struct {
 } sn_exponential_options;
 
 /*
- * For the functions f of a list; linear is kept, not owned. Collective over space. Errors: A is a dense matrix that is
- * trained; no memory.
+ * For the functions f of a list; linear is kept, not owned. Collective over space. Error: no memory.
  */
 SN_MUST_CHECK sn_status sn_exponential_create(const sn_grid *grid, sn_linear *linear,
                                               const sn_exponential_options *options, int functions,
@@ -49,7 +48,8 @@ SN_MUST_CHECK sn_status sn_exponential_update(sn_exponential *exponential);
 SN_MUST_CHECK sn_status sn_exponential_transform(sn_exponential *exponential, bool transpose, ptrdiff_t samples,
                                                  const double *state, double *transformed);
 
-/* weight f(dt A) x, x transformed. varied: the derivative of f by its argument, dt f'(dt A); of a circulant A. */
+/* weight f(dt A) x, x transformed. varied: the change of f(dt A) along a direction, x being what sn_exponential_vary
+ * makes of it. */
 typedef struct {
   int function;
   bool varied;
@@ -73,8 +73,8 @@ void sn_exponential_gather(sn_exponential *exponential, ptrdiff_t samples, int f
 SN_MUST_CHECK sn_status sn_exponential_gradient(sn_exponential *exponential, double *gradient);
 
 /*
- * For options.tangent: takes the change dA along a direction of the parameters, and multiplies transformed states by
- * it, so that the change of f(dt A) x is that of a varied term with dA x. Collective over space; local.
+ * For options.tangent: takes a direction of the parameters, along which A changes, and makes of transformed states what
+ * varied terms act on. Collective over space; local.
  */
 SN_MUST_CHECK sn_status sn_exponential_set_direction(sn_exponential *exponential, ptrdiff_t samples,
                                                      const double *direction);

@@ -3,8 +3,8 @@
 
     one_interval.py SINODE      the program; prints a table
 
-Data: L = 22, N = 64, every 0.2, from 4 random initial states, with 64 steps of ETDRK4 an interval and dealiasing, as the
-exact term has it. From each of 400 snapshots of each trajectory the exact equation (nonlinear.kind ks, linear.kind
+Data: L = 22, N = 64, every 0.2, from 4 random initial states, with 64 steps of ETDRK4 an interval and dealiasing, as
+the exact term has it. From each of 400 snapshots of each trajectory the exact equation (nonlinear.kind ks, linear.kind
 spectral) is taken one interval on. The error is the root mean square over all of them of nrmse, which is that of one
 over the standard deviation of the reference. Half a minute. Exit status: 0 done, 1 a run failed, 2 bad usage.
 """
@@ -36,8 +36,8 @@ def measure(program, cases):
         (folder / "case.yaml").write_text(CASE)
 
         def run(command, *words):
-            return subprocess.run([program, command, "case.yaml", "--quiet", "--overwrite", *words], cwd=folder, text=True,
-                                  capture_output=True, check=False)
+            return subprocess.run([program, command, "case.yaml", "--quiet", "--overwrite", *words], cwd=folder,
+                                  text=True, capture_output=True, check=False)
 
         made = run("generate")
         if made.returncode:
@@ -58,8 +58,8 @@ def main():
     errors = measure(str(pathlib.Path(sys.argv[1]).resolve()), [(s, n) for s in SCHEMES for n in STEPS])
     print("| scheme | " + " | ".join(f"{n}" for n in STEPS) + " |\n" + "|---" * (1 + len(STEPS)) + "|")
     for scheme in SCHEMES:
-        print(f"| `{scheme}` | " + " | ".join(f"{errors[scheme, n]:.1e}" if errors[scheme, n] else "—" for n in STEPS) +
-              " |")
+        row = (f"{errors[scheme, n]:.1e}" if errors[scheme, n] else "—" for n in STEPS)
+        print(f"| `{scheme}` | " + " | ".join(row) + " |")
 
 
 if __name__ == "__main__":

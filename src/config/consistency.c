@@ -72,17 +72,10 @@ static sn_status check_reach(const sn_reading *r) {
   return SN_OK;
 }
 
-/* Which solvers the linear part has; a scheme without implicit stages asks none. An exponential one does not train a
- * matrix. */
+/* Which solvers the linear part has; a scheme without implicit stages asks none. */
 static sn_status check_solver(const sn_reading *r) {
   const sn_config *c = r->config;
   const sn_tableau *tableau = c->integrator.tableau;
-  if (tableau->kind == SN_TABLEAU_EXPONENTIAL && c->model.linear.kind == SN_LINEAR_DENSE && c->model.linear.trainable)
-    return clash(
-        r, "integrator.scheme", "model.linear.trainable",
-        "integrator.scheme is %s, which takes a dense linear part as it is, but model.linear.trainable is true; "
-        "use an IMEX scheme, or a stencil",
-        tableau->name);
   const sn_solver_kind solver = c->integrator.solver.kind;
   const sn_linear_kind linear = c->model.linear.kind;
   const char *unsupported = sn_solver_unsupported_reason(solver, linear);

@@ -191,7 +191,8 @@ static const sn_config_key keys[] = {
              "single: its weights in single as well"},
 
     {"integrator.scheme", SCHEME(integrator.tableau), .fallback = "l2", .commands = ROLLS,
-     .help = "time integrator; l2, 3, 4, 5 are the paper's IMEX-RK2 to 5"},
+     .help = "time integrator: IMEX (l2, 3, 4, 5 are the paper's IMEX-RK2 to 5), exponential, explicit, adaptive or "
+             "implicit"},
     {"integrator.dt", REAL(integrator.dt), .fallback = "0.2", ABOVE(0), .unit = "time", .commands = ROLLS,
      .help = "time step, which divides the interval between snapshots; adaptive schemes: the first step tried"},
     {"integrator.rtol", REAL(integrator.control.rtol), .fallback = "1.0e-6", ABOVE(0), .commands = ROLLS,
@@ -218,9 +219,9 @@ static const sn_config_key keys[] = {
     {"integrator.subdomains.tolerance", REAL(integrator.subdomains.tolerance), .fallback = "1e-15", WITHIN(1e-16, 1e-3),
      .commands = ROLLS, .help = "what part of a step's kernel may be beyond the overlap, which follows from it"},
     {"integrator.solver.kind", CHOICE(integrator.solver.kind, sn_solver_kinds), .fallback = "auto", .commands = ROLLS,
-     .help =
-         "of the implicit stages: fft for circulant A, banded for stencils, dense (both by ScaLAPACK), gmres, local "
-         "(overlapping subdomains, messages to neighbours alone) for circulant A on long domains; auto chooses"},
+     .help = "of implicit stages (exponential and explicit schemes have none): fft for circulant A, banded for "
+             "stencils, dense (both by ScaLAPACK), gmres, local "
+             "(overlapping subdomains, messages to neighbours alone) for circulant A on long domains; auto chooses"},
     {"integrator.solver.tolerance", REAL(integrator.solver.tolerance), .fallback = "1e-10", WITHIN(1e-15, 1e-1),
      .commands = ROLLS, .help = "gmres: residual over right-hand side, of every sample"},
     {"integrator.solver.max_iterations", INTEGER(integrator.solver.max_iterations), .fallback = "200", WITHIN(1, 1e6),

@@ -1,7 +1,8 @@
 #include "cost.h"
 #include "sinode/exponential_form.h"
 
-/* As src/time/exponential.c: u and every F_j there, every stage but the first, which is u, and the solution back. */
+/* As src/time/exponential_steps.c: u and every F_j there; every stage but the first, which is u, and the solution back.
+ */
 static sn_cost_stages count_exponential(const sn_tableau *tableau, bool has_network, bool estimates) {
   const sn_exponential_form form = sn_exponential_form_of(tableau);
   const bool embedded = estimates && sn_tableau_is_embedded(tableau);

@@ -68,7 +68,7 @@ void sn_block_cyclic_destroy(sn_block_cyclic *layout) {
   Cfree_blacs_system_handle(layout->handle);
 }
 
-sn_status sn_block_cyclic_plan(const sn_block_cyclic *layout, sn_redistribution **out) {
+sn_status sn_block_cyclic_plan(const sn_block_cyclic *layout, bool transpose, sn_redistribution **out) {
   const MPI_Comm space = sn_grid_space(layout->grid);
   const sn_range range = sn_grid_range(layout->grid);
   ptrdiff_t *row = NULL, *column = NULL;
@@ -82,12 +82,14 @@ sn_status sn_block_cyclic_plan(const sn_block_cyclic *layout, sn_redistribution 
                                          .column_index = column,
                                          .row_stride = layout->order,
                                          .column_stride = 1};
-    const sn_redistribution_part to = {.rows = layout->columns.count,
-                                       .columns = layout->rows.count,
-                                       .row_index = layout->columns.index,
-                                       .column_index = layout->rows.index,
-                                       .row_stride = layout->leading,
-                                       .column_stride = 1};
+    const sn_cyclic *rows = transpose ? &layout->columns : &layout->rows;
+    const sn_cyclic *columns = transpose ? &layout->rows : &layout->columns;
+    const sn_redistribution_part to = {.rows = rows->count,
+                                       .columns = columns->count,
+                                       .row_index = rows->index,
+                                       .column_index = columns->index,
+                                       .row_stride = transpose ? layout->leading : 1,
+                                       .column_stride = transpose ? 1 : layout->leading};
     status = sn_redistribution_create(space, &from, &to, sn_grid_timer(layout->grid), out);
   }
   SN_FREE(row);

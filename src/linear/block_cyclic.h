@@ -44,7 +44,10 @@ SN_MUST_CHECK sn_status sn_cyclic_distribute(ptrdiff_t items, ptrdiff_t block, i
 /* Descriptor of a matrix with so many columns, its rows as those of the layout. Local. */
 void sn_block_cyclic_describe(const sn_block_cyclic *layout, int columns, int column_block, int *descriptor);
 
-/* Plans the way from rows of the matrix, split as the grid points are, to this layout. Collective over space. */
-SN_MUST_CHECK sn_status sn_block_cyclic_plan(const sn_block_cyclic *layout, sn_redistribution **out);
+/*
+ * Plans the way from rows of the matrix, split as the grid points are, to this layout, of the transpose or of the
+ * matrix itself. Collective over space.
+ */
+SN_MUST_CHECK sn_status sn_block_cyclic_plan(const sn_block_cyclic *layout, bool transpose, sn_redistribution **out);
 
 #endif

@@ -1,7 +1,5 @@
 #include <string.h>
 
-#include <cblas.h>
-
 #include "linear_ops.h"
 #include "row_matrix.h"
 #include "sinode/memory.h"
@@ -78,11 +76,8 @@ static sn_status apply(sn_linear *linear, bool transpose, ptrdiff_t samples, con
 static sn_status gradient(sn_linear *linear, ptrdiff_t samples, double weight, const double *left, const double *right,
                           double *sum) {
   dense *state = linear->state;
-  const sn_row_matrix *m = &state->matrix;
   const double *all = gather(state, (int)samples, right);
-  for (int rank = 0; rank < m->ranks; rank++)
-    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, m->local, m->count[rank], (int)samples, weight, left, m->local,
-                all + samples * m->start[rank], m->count[rank], 1, sum + linear->offset + m->start[rank], m->points);
+  sn_row_matrix_add_outer(&state->matrix, weight, (int)samples, left, all, sum + linear->offset);
   return SN_OK;
 }
 

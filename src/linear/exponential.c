@@ -22,11 +22,6 @@ sn_status sn_exponential_create(const sn_grid *grid, sn_linear *linear, const sn
                                 int functions, const sn_phi_sum *function, sn_exponential **out) {
   *out = NULL;
   const sn_exponential_ops *ops = sn_linear_is_circulant(linear) ? &sn_exponential_circulant : &sn_exponential_dense;
-  if (!ops->gather && sn_linear_is_trainable(linear))
-    return SN_ERROR_ALL(SN_ERROR_USAGE,
-                        "exponential schemes take a %s linear part as it is, but it is to be trained; set "
-                        "model.linear.trainable to false, or use an IMEX scheme such as l2",
-                        sn_linear_kind_name(sn_linear_get_kind(linear)));
   sn_exponential *exponential;
   SN_TRY(sn_collective_status(sn_grid_space(grid), SN_NEW(1, &exponential)));
   *exponential = (sn_exponential){

@@ -1,187 +1,93 @@
 /*
- * Functions of a full matrix A, made as phi.c makes those of a number: with Y = c dt A / 2^s, |Y| <= 1, a Taylor series
- * of the highest phi_K(Y) by Horner's rule, the recurrence downwards, and s doublings, all of them products of matrices
- * (Skaflestad, Wright 2009, with a series for their Pade approximation, so that no system is solved), by the BLAS or
- * over several ranks by ScaLAPACK. The functions are kept as A is, their rows split over the space ranks.
+ * Functions of a full matrix A, kept as A is, their rows split over the space ranks.
+ *
+ * Where A is trained, the sum of weight y^T f(dt A) x over all its terms is <E, f(dt A)> with E the sum of weight y
+ * x^T, which is kept for every function, and its derivative by A is dt L_f(dt A^T, E), L_f(M, E) being the derivative
+ * of f at M along E (Frechet). Going forward, the change of f(dt A) along dA is a matrix of its own.
  */
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-#include <cblas.h>
-
-#include "base/lapack.h"
-#include "block_cyclic.h"
 #include "exponential_ops.h"
+#include "linear_ops.h"
+#include "phi_matrix.h"
 #include "row_matrix.h"
 #include "sinode/count.h"
 #include "sinode/memory.h"
-
-/* Terms of the series at |Y| = 1. */
-enum { SERIES = 18, POWERS = SN_PHI_MOST + 1 };
 
 typedef struct {
   sn_row_matrix rows;
   ptrdiff_t size;    /* of the rows of a matrix here */
   double *functions; /* (functions, size) */
   double *shares;    /* (samples, points), on several ranks */
+  /* Where A is trained; else phi is there while the functions are made. */
+  sn_phi_matrix phi;
+  double *matrix;   /* (size) */
+  double *gathered; /* (functions, size): E of each */
+  bool has_gathered;
+  double *change; /* (functions, size): of each along a direction */
 } dense;
 
-/* What the functions are made with, in ScaLAPACK's layout. */
-typedef struct {
-  sn_block_cyclic layout;
-  sn_redistribution *fill; /* from rows; on one rank the layouts are the same */
-  double *a, *y, *work, *phi[POWERS];
-  double *row; /* rows of A, then of a function */
-  double norm; /* of A */
-} workshop;
+static bool is_trained(const sn_exponential *exponential) {
+  return exponential->options.gradient || exponential->options.tangent;
+}
 
 static sn_status allocate(sn_exponential *exponential) {
-  const ptrdiff_t samples = exponential->options.samples;
+  const sn_exponential_options *options = &exponential->options;
   dense *state;
   SN_TRY(SN_NEW(1, &state));
   exponential->state = state;
-  SN_TRY(sn_row_matrix_create(exponential->grid, samples, &state->rows));
+  state->phi.layout.process_columns = 1;
+  SN_TRY(sn_row_matrix_create(exponential->grid, options->samples, &state->rows));
   const ptrdiff_t points = state->rows.points;
   ptrdiff_t all;
   state->size = points * state->rows.local;
   if (!sn_count_multiply(state->size, exponential->functions, &all)) all = PTRDIFF_MAX;
   SN_TRY(SN_NEW(all, &state->functions));
-  exponential->size = samples * points;
-  exponential->bytes = all * (ptrdiff_t)sizeof *state->functions;
-  return state->rows.ranks > 1 ? SN_NEW(samples * points, &state->shares) : SN_OK;
+  if (options->gradient) SN_TRY(SN_NEW(all, &state->gathered));
+  if (options->tangent) SN_TRY(SN_NEW(all, &state->change));
+  exponential->size = options->samples * points;
+  exponential->bytes = (1 + options->gradient + options->tangent) * all * (ptrdiff_t)sizeof(double);
+  return state->rows.ranks > 1 ? SN_NEW(options->samples * points, &state->shares) : SN_OK;
+}
+
+/* Memory to make functions with; a fixed A frees it after each use. Collective. */
+static sn_status open_phi(const sn_exponential *exponential) {
+  dense *state = exponential->state;
+  if (state->matrix) return SN_OK;
+  SN_TRY(sn_collective_status(sn_grid_space(exponential->grid), SN_NEW(state->size, &state->matrix)));
+  return sn_phi_matrix_create(exponential->grid, is_trained(exponential), &state->phi);
+}
+
+static void close_phi(const sn_exponential *exponential) {
+  dense *state = exponential->state;
+  if (state->matrix) sn_phi_matrix_destroy(&state->phi);
+  SN_FREE(state->matrix);
 }
 
 static sn_status create(sn_exponential *exponential) {
   snprintf(exponential->reason, sizeof exponential->reason,
            "none: the scheme is exponential, by %d functions of the linear part's matrix", exponential->functions);
-  return sn_collective_status(sn_grid_space(exponential->grid), allocate(exponential));
+  SN_TRY(sn_collective_status(sn_grid_space(exponential->grid), allocate(exponential)));
+  return is_trained(exponential) ? open_phi(exponential) : SN_OK;
 }
 
 static void destroy(sn_exponential *exponential) {
   dense *state = exponential->state;
+  close_phi(exponential);
   sn_row_matrix_destroy(&state->rows);
   SN_FREE(state->functions);
   SN_FREE(state->shares);
+  SN_FREE(state->gathered);
+  SN_FREE(state->change);
   SN_FREE(exponential->state);
 }
 
 /* Whatever the samples. */
 static sn_status reserve(sn_exponential *exponential, ptrdiff_t samples) {
   (void)exponential, (void)samples;
-  return SN_OK;
-}
-
-static sn_status allocate_workshop(workshop *w, ptrdiff_t rows) {
-  SN_TRY(SN_NEW(rows, &w->row));
-  SN_TRY(SN_NEW(w->layout.size, &w->a));
-  SN_TRY(SN_NEW(w->layout.size, &w->y));
-  SN_TRY(SN_NEW(w->layout.size, &w->work));
-  for (int k = 0; k < POWERS; k++) SN_TRY(SN_NEW(w->layout.size, &w->phi[k]));
-  return SN_OK;
-}
-
-static void close_workshop(workshop *w) {
-  double **const arrays[] = {&w->row, &w->a, &w->y, &w->work};
-  for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) SN_FREE(*arrays[i]);
-  for (int k = 0; k < POWERS; k++) SN_FREE(w->phi[k]);
-  sn_redistribution_destroy(&w->fill);
-  sn_block_cyclic_destroy(&w->layout);
-}
-
-/* Rows, split as the grid points are, to the layout of the products, or back. */
-static sn_status exchange(const workshop *w, bool back, double *rows, double *matrix) {
-  if (!sn_block_cyclic_is_local(&w->layout))
-    return back ? sn_redistribution_backward(w->fill, matrix, rows) : sn_redistribution_forward(w->fill, rows, matrix);
-  memcpy(back ? rows : matrix, back ? matrix : rows, (size_t)w->layout.size * sizeof *rows);
-  return SN_OK;
-}
-
-/* The largest sum of absolute values of a row. */
-static double norm_of(const sn_exponential *exponential, const double *rows) {
-  const dense *state = exponential->state;
-  double norm = 0;
-  for (int i = 0; i < state->rows.local; i++)
-    norm = fmax(norm, cblas_dasum(state->rows.points, rows + (ptrdiff_t)i * state->rows.points, 1));
-  MPI_Allreduce(MPI_IN_PLACE, &norm, 1, MPI_DOUBLE, MPI_MAX, sn_grid_space(exponential->grid));
-  return norm;
-}
-
-/* What comes collectively first. */
-static sn_status open_workshop(sn_exponential *exponential, workshop *w) {
-  SN_TRY(sn_block_cyclic_create(exponential->grid, &w->layout));
-  SN_TRY(sn_block_cyclic_plan(&w->layout, &w->fill));
-  SN_TRY(sn_collective_status(sn_grid_space(exponential->grid),
-                              allocate_workshop(w, ((dense *)exponential->state)->size)));
-  SN_TRY(sn_linear_rows(exponential->linear, w->row));
-  w->norm = norm_of(exponential, w->row);
-  return exchange(w, false, w->row, w->a);
-}
-
-/* c := a b + keep c */
-static void multiply(const workshop *w, const double *a, const double *b, double keep, double *c) {
-  const sn_block_cyclic *l = &w->layout;
-  const int n = l->order, first = 1, *d = l->descriptor;
-  const double one = 1;
-  if (sn_block_cyclic_is_local(l))
-    cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, n, n, n, 1, a, n, b, n, keep, c, n);
-  else
-    pdgemm_("N", "N", &n, &n, &n, &one, a, &first, &first, d, b, &first, &first, d, &keep, c, &first, &first, d, 1, 1);
-}
-
-/* matrix := factor matrix + value I */
-static void shift(const workshop *w, double factor, double value, double *matrix) {
-  const sn_block_cyclic *l = &w->layout;
-  for (ptrdiff_t j = 0; j < l->columns.count; j++)
-    for (ptrdiff_t i = 0; i < l->rows.count; i++) {
-      double *x = matrix + j * l->leading + i;
-      *x = factor * *x + (l->rows.index[i] == l->columns.index[j] ? value : 0);
-    }
-}
-
-static double inverse_factorial(int n) { return 1 / tgamma(n + 1); }
-
-/* phi[k] := phi_k(2Y) of phi_k(Y) */
-static void twice(workshop *w, int highest) {
-  for (int k = highest; k >= 0; k--) {
-    memset(w->work, 0, (size_t)w->layout.size * sizeof *w->work);
-    for (int j = 1; j <= k; j++)
-      for (ptrdiff_t i = 0; i < w->layout.size; i++) w->work[i] += inverse_factorial(k - j) * w->phi[j][i];
-    multiply(w, w->phi[0], w->phi[k], 1, w->work);
-    for (ptrdiff_t i = 0; i < w->layout.size; i++) w->phi[k][i] = ldexp(w->work[i], -k);
-  }
-}
-
-/* phi[k] := phi_k(c dt A), k = 0 .. highest */
-static void evaluate(workshop *w, double scale, int highest) {
-  int halvings = 0;
-  while (ldexp(fabs(scale) * w->norm, -halvings) > 1) halvings++;
-  const double factor = ldexp(scale, -halvings);
-  for (ptrdiff_t i = 0; i < w->layout.size; i++) w->y[i] = factor * w->a[i];
-  double *top = w->phi[highest];
-  shift(w, 0, inverse_factorial(highest + SERIES), top);
-  for (int n = SERIES - 1; n >= 0; n--) {
-    multiply(w, w->y, top, 0, w->work);
-    memcpy(top, w->work, (size_t)w->layout.size * sizeof *top);
-    shift(w, 1, inverse_factorial(highest + n), top);
-  }
-  for (int k = highest - 1; k >= 0; k--) {
-    multiply(w, w->y, w->phi[k + 1], 0, w->phi[k]);
-    shift(w, 1, inverse_factorial(k), w->phi[k]);
-  }
-  for (int n = 0; n < halvings; n++) twice(w, highest);
-}
-
-/* Adds to the functions what they have of phi_k(c dt A). */
-static sn_status add_terms(const sn_exponential *exponential, workshop *w, int k, double c) {
-  const dense *state = exponential->state;
-  SN_TRY(exchange(w, true, w->row, w->phi[k]));
-  for (int f = 0; f < exponential->functions; f++)
-    for (int t = 0; t < exponential->function[f].terms; t++) {
-      const sn_phi_term *term = &exponential->function[f].term[t];
-      double *sum = state->functions + f * state->size;
-      for (ptrdiff_t i = 0; i < state->size && term->k == k && term->c == c; i++) sum[i] += term->factor * w->row[i];
-    }
   return SN_OK;
 }
 
@@ -200,23 +106,46 @@ static bool next_argument(const sn_exponential *exponential, double *c, int *hig
   return isfinite(next);
 }
 
-static sn_status make_functions(sn_exponential *exponential, workshop *w) {
-  const dense *state = exponential->state;
+/* What phi_k(c z) counts in a function. */
+static double factor_of(const sn_phi_sum *sum, int k, double c) {
+  for (int t = 0; t < sum->terms; t++)
+    if (sum->term[t].k == k && sum->term[t].c == c) return sum->term[t].factor;
+  return 0;
+}
+
+static void add_scaled(ptrdiff_t count, double factor, const double *x, double *y) {
+  for (ptrdiff_t i = 0; i < count && factor != 0; i++) y[i] += factor * x[i];
+}
+
+/* sums (functions, size) := the functions, or their change, of what phi was given. */
+static sn_status add_up(const sn_exponential *exponential, bool change, double *sums) {
+  dense *state = exponential->state;
   double c = -1;
   int highest;
-  SN_TRY(open_workshop(exponential, w));
-  memset(state->functions, 0, (size_t)exponential->bytes);
+  memset(sums, 0, (size_t)(exponential->functions * state->size) * sizeof *sums);
   while (next_argument(exponential, &c, &highest)) {
-    evaluate(w, c * exponential->options.dt, highest);
-    for (int k = 0; k <= highest; k++) SN_TRY(add_terms(exponential, w, k, c));
+    sn_phi_matrix_evaluate(&state->phi, c * exponential->options.dt, highest);
+    for (int k = 0; k <= highest; k++) {
+      SN_TRY(change ? sn_phi_matrix_get_change(&state->phi, false, k, state->matrix)
+                    : sn_phi_matrix_get(&state->phi, k, state->matrix));
+      for (int f = 0; f < exponential->functions; f++)
+        add_scaled(state->size, factor_of(&exponential->function[f], k, c), state->matrix, sums + f * state->size);
+    }
   }
   return SN_OK;
 }
 
+static sn_status make_functions(sn_exponential *exponential) {
+  dense *state = exponential->state;
+  SN_TRY(open_phi(exponential));
+  SN_TRY(sn_linear_rows(exponential->linear, state->matrix));
+  SN_TRY(sn_phi_matrix_set(&state->phi, state->matrix));
+  return add_up(exponential, false, state->functions);
+}
+
 static sn_status make(sn_exponential *exponential) {
-  workshop w = {.layout.process_columns = 1};
-  sn_status status = make_functions(exponential, &w);
-  close_workshop(&w);
+  sn_status status = make_functions(exponential);
+  if (!is_trained(exponential)) close_phi(exponential);
   return status;
 }
 
@@ -237,15 +166,78 @@ static sn_status sum(sn_exponential *exponential, bool transpose, ptrdiff_t samp
   const int count = (int)samples;
   double *result = transpose && own->rows.ranks > 1 ? own->shares : state;
   for (int t = 0; t < terms; t++) {
-    const double *function = own->functions + term[t].function * own->size, keep = t > 0;
+    const double *function = (term[t].varied ? own->change : own->functions) + term[t].function * own->size;
     if (transpose)
-      sn_row_matrix_multiply_transposed(&own->rows, term[t].weight, function, count, term[t].x, keep, result);
+      sn_row_matrix_multiply_transposed(&own->rows, term[t].weight, function, count, term[t].x, t > 0, result);
     else
-      sn_row_matrix_multiply(&own->rows, term[t].weight, function, count, term[t].x, keep, result);
+      sn_row_matrix_multiply(&own->rows, term[t].weight, function, count, term[t].x, t > 0, result);
   }
   if (result != state) sn_row_matrix_add_shares(&own->rows, count, result, state);
   return SN_OK;
 }
 
-const sn_exponential_ops sn_exponential_dense = {
-    .create = create, .destroy = destroy, .reserve = reserve, .make = make, .transform = transform, .sum = sum};
+static void clear(sn_exponential *exponential) {
+  dense *state = exponential->state;
+  if (state->has_gathered)
+    memset(state->gathered, 0, (size_t)(exponential->functions * state->size) * sizeof *state->gathered);
+  state->has_gathered = false;
+}
+
+static void gather(sn_exponential *exponential, ptrdiff_t samples, int function, double weight, const double *left,
+                   const double *right) {
+  dense *state = exponential->state;
+  sn_row_matrix_add_outer(&state->rows, weight, (int)samples, left, right, state->gathered + function * state->size);
+  state->has_gathered = true;
+}
+
+/* matrix := the sum of what was gathered for phi_k(c z). */
+static void add_gathered(const sn_exponential *exponential, int k, double c) {
+  const dense *state = exponential->state;
+  memset(state->matrix, 0, (size_t)state->size * sizeof *state->matrix);
+  for (int f = 0; f < exponential->functions; f++)
+    add_scaled(state->size, factor_of(&exponential->function[f], k, c), state->gathered + f * state->size,
+               state->matrix);
+}
+
+/* A term whose function of A is 1 for every A adds nothing. */
+static sn_status gradient(sn_exponential *exponential, double *sums) {
+  dense *state = exponential->state;
+  double c = 0;
+  int highest;
+  if (!state->has_gathered) return SN_OK;
+  while (next_argument(exponential, &c, &highest))
+    for (int k = 0; k <= highest; k++) {
+      add_gathered(exponential, k, c);
+      SN_TRY(sn_phi_matrix_set_change(&state->phi, true, state->matrix));
+      sn_phi_matrix_evaluate(&state->phi, c * exponential->options.dt, k);
+      SN_TRY(sn_phi_matrix_get_change(&state->phi, true, k, state->matrix));
+      add_scaled(state->size, 1, state->matrix, sums + exponential->linear->offset);
+    }
+  clear(exponential);
+  return SN_OK;
+}
+
+static sn_status set_direction(sn_exponential *exponential, ptrdiff_t samples, const double *direction) {
+  dense *state = exponential->state;
+  (void)samples;
+  SN_TRY(sn_phi_matrix_set_change(&state->phi, false, direction + exponential->linear->offset));
+  return add_up(exponential, true, state->change);
+}
+
+/* The change of a function is a matrix that acts on the state itself. */
+static void vary(const sn_exponential *exponential, ptrdiff_t samples, const double *x, double *varied) {
+  const dense *state = exponential->state;
+  memcpy(varied, x, (size_t)(samples * state->rows.points) * sizeof *x);
+}
+
+const sn_exponential_ops sn_exponential_dense = {.create = create,
+                                                 .destroy = destroy,
+                                                 .reserve = reserve,
+                                                 .make = make,
+                                                 .transform = transform,
+                                                 .sum = sum,
+                                                 .clear = clear,
+                                                 .gather = gather,
+                                                 .gradient = gradient,
+                                                 .set_direction = set_direction,
+                                                 .vary = vary};

@@ -16,7 +16,6 @@ typedef struct {
                          double *transformed);
   sn_status (*sum)(sn_exponential *exponential, bool transpose, ptrdiff_t samples, int terms,
                    const sn_exponential_term *term, double *state);
-  /* Of forms that can be trained; NULL: others. */
   void (*clear)(sn_exponential *exponential);
   void (*gather)(sn_exponential *exponential, ptrdiff_t samples, int function, double weight, const double *left,
                  const double *right);

@@ -66,6 +66,14 @@ void sn_row_matrix_multiply_transposed(sn_row_matrix *m, double weight, const do
                 rows + m->start[rank], m->points, keep, shares + m->place[rank], m->count[rank]);
 }
 
+void sn_row_matrix_add_outer(sn_row_matrix *m, double weight, int samples, const double *left, const double *all,
+                             double *rows) {
+  place_blocks(m, samples);
+  for (int rank = 0; rank < m->ranks; rank++)
+    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, m->local, m->count[rank], samples, weight, left, m->local,
+                all + m->place[rank], m->count[rank], 1, rows + m->start[rank], m->points);
+}
+
 void sn_row_matrix_add_shares(sn_row_matrix *m, int samples, const double *shares, double *y) {
   place_blocks(m, samples);
   sn_timer_start(sn_grid_timer(m->grid), SN_TIME_REDUCE);

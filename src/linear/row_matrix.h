@@ -31,6 +31,10 @@ void sn_row_matrix_multiply(sn_row_matrix *matrix, double weight, const double *
 void sn_row_matrix_multiply_transposed(sn_row_matrix *matrix, double weight, const double *rows, int samples,
                                        const double *x, double keep, double *shares);
 
+/* rows += weight times the sum over the samples of left right^T, right gathered. Local. */
+void sn_row_matrix_add_outer(sn_row_matrix *matrix, double weight, int samples, const double *left, const double *all,
+                             double *rows);
+
 /* y = the sum of the ranks' shares. Collective over space. */
 void sn_row_matrix_add_shares(sn_row_matrix *matrix, int samples, const double *shares, double *y);
 

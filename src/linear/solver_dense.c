@@ -44,7 +44,7 @@ static sn_status allocate_matrix(const sn_solver *solver) {
   if (state->matrix) return SN_OK;
   const ptrdiff_t size = sn_grid_range(solver->grid).count * state->layout.order;
   SN_TRY(sn_collective_status(sn_grid_space(solver->grid), SN_NEW(size, &state->matrix)));
-  return sn_block_cyclic_plan(&state->layout, &state->fill);
+  return sn_block_cyclic_plan(&state->layout, true, &state->fill);
 }
 
 static void free_matrix(const sn_solver *solver) {

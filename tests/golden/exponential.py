@@ -136,11 +136,11 @@ CASES = {
     "etdrk4_trained": ("etdrk4", MLP, dict(kind="stencil", trainable=True), dict(points=16, window=3, substeps=2)),
     "etdrk4_prime": ("etdrk4", CONV, dict(kind="stencil", taps=7, trainable=True), dict(points=13, window=2)),
     "krogstad_spectral": ("krogstad", CONV, dict(kind="spectral"), dict(points=15, window=2)),
-    "krogstad_dense": ("krogstad", MLP, dict(kind="dense"), dict(points=11, window=2)),
+    "krogstad_dense": ("krogstad", MLP, dict(kind="dense", trainable=True), dict(points=11, window=2)),
     "lawson4_dense": ("lawson4", CONV, dict(kind="dense"), dict(points=14, window=2, substeps=2)),
     "lawson5_trained": ("lawson5", MLP, dict(kind="stencil", taps=5, trainable=True), dict(points=18, window=2)),
     "exprk5s8_trained": ("exprk5s8", CONV, dict(kind="stencil", taps=9, trainable=True), dict(points=15, window=2)),
-    "exprk5s8_dense": ("exprk5s8", MLP, dict(kind="dense"), dict(points=13, window=2)),
+    "exprk5s8_dense": ("exprk5s8", MLP, dict(kind="dense", trainable=True), dict(points=13, window=2)),
 }
 
 

@@ -13,7 +13,7 @@ from .library import Handle, address, as_double, check, load
 
 @functools.lru_cache(maxsize=None)
 def schemes() -> tuple[str, ...]:
-    """The names of the schemes: IMEX, explicit, adaptive and implicit ones."""
+    """The names of the schemes: IMEX, exponential, explicit, adaptive and implicit ones."""
     ffi, library = load()
     names = []
     while library.sinode_scheme(len(names)) != ffi.NULL:
