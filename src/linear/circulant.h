@@ -29,6 +29,7 @@ SN_MUST_CHECK sn_status sn_circulant_create(sn_linear *linear, const sn_circulan
 /* The functions of these names of sn_linear_ops. */
 void sn_circulant_destroy(sn_linear *linear);
 double complex sn_circulant_symbol(const sn_linear *linear, double m);
+SN_MUST_CHECK sn_status sn_circulant_extend(sn_linear *linear);
 SN_MUST_CHECK sn_status sn_circulant_apply(sn_linear *linear, bool transpose, ptrdiff_t samples, const double *x,
                                            double *y);
 SN_MUST_CHECK sn_status sn_circulant_gradient(sn_linear *linear, ptrdiff_t samples, double weight, const double *left,
