@@ -94,9 +94,15 @@ static sn_status compare(sn_file *file, uint64_t sum) {
 }
 
 /* Orders of derivatives as text, "2 4". */
-static sn_status write_derivatives(sn_file *file, hid_t model, unsigned derivatives) {
+static sn_status write_derivatives(sn_file *file, hid_t model, const sn_model_description *d) {
   char text[2 * SN_LINEAR_ORDERS + 1] = "";
+  const unsigned derivatives = d->linear_derivatives;
   if (!derivatives) return SN_OK;
+  if (*d->linear_parameter) {
+    SN_TRY(sn_file_set_string(file, model, "linear_parameter", d->linear_parameter));
+    SN_TRY(sn_file_set_double(file, model, "parameter_least", d->parameter_range[0]));
+    SN_TRY(sn_file_set_double(file, model, "parameter_most", d->parameter_range[1]));
+  }
   for (int k = 0, used = 0; k < SN_LINEAR_ORDERS; k++)
     if (derivatives >> k & 1) used += snprintf(text + used, sizeof text - (size_t)used, "%s%d", used ? " " : "", k);
   return sn_file_set_string(file, model, "linear_derivatives", text);
@@ -106,6 +112,11 @@ static sn_status read_derivatives(sn_file *file, hid_t model, sn_model_descripti
   char text[64];
   if (sn_name_value(sn_linear_kinds, d->linear_kind) != SN_LINEAR_DERIVATIVES) return SN_OK;
   SN_TRY(sn_file_get_string(file, model, "linear_derivatives", text, sizeof text));
+  if (sn_file_has(file, model, "linear_parameter")) {
+    SN_TRY(sn_file_get_string(file, model, "linear_parameter", d->linear_parameter, sizeof d->linear_parameter));
+    SN_TRY(sn_file_get_double(file, model, "parameter_least", &d->parameter_range[0]));
+    SN_TRY(sn_file_get_double(file, model, "parameter_most", &d->parameter_range[1]));
+  }
   for (const char *word = text; *word; word += *word == ' ') {
     const int order = *word++ - '0';
     if (order >= 0 && order < SN_LINEAR_ORDERS && (*word == ' ' || !*word)) {
@@ -128,7 +139,7 @@ sn_status sn_model_write_description(sn_file *file, const sn_model_description *
   if (!status) status = sn_file_set_string(file, model, "nonlinear_kind", d->nonlinear_kind);
   if (!status) status = sn_file_set_string(file, model, "linear_kind", d->linear_kind);
   if (!status) status = sn_file_set_int(file, model, "linear_trainable", d->linear_trainable);
-  if (!status) status = write_derivatives(file, model, d->linear_derivatives);
+  if (!status) status = write_derivatives(file, model, d);
   H5Gclose(model);
   return status;
 }

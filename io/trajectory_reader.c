@@ -164,6 +164,21 @@ double sn_trajectory_time(const sn_trajectory_reader *r, ptrdiff_t snapshot) { r
 int sn_trajectory_notes(const sn_trajectory_reader *r) { return r->notes; }
 const char *sn_trajectory_note(const sn_trajectory_reader *r, int index) { return r->note[index]; }
 
+bool sn_trajectory_has_parameters(const sn_trajectory_reader *r) { return sn_file_contains(r->file, "/parameter"); }
+
+sn_status sn_trajectory_read_parameters(const sn_trajectory_reader *r, double *values) {
+  const hsize_t members = r->layout.size[SN_MEMBER];
+  const sn_file_part whole = {.dimensions = 1, .shape = {members}, .count = {members}};
+  sn_cf_variable variable;
+  SN_TRY(sn_cf_find(r->file, "/parameter", &variable));
+  SN_TRY(sn_cf_read(r->file, "/parameter", &variable, &whole, values));
+  for (hsize_t m = 0; m < members; m++)
+    if (!isfinite(values[m]))
+      return SN_ERROR_ALL(SN_ERROR_FILE, "%s: the parameter of member %llu is not finite", sn_file_path(r->file),
+                          (unsigned long long)m);
+  return SN_OK;
+}
+
 sn_status sn_trajectory_check_x(sn_trajectory_reader *r) {
   if (*r->x.problem) return SN_ERROR_ALL(SN_ERROR_FILE, "%s: %s", sn_file_path(r->file), r->x.problem);
   if (*r->x.note) add_note(r, "%s", r->x.note);

@@ -25,6 +25,7 @@ if [ "${1:-}" = --tests ]; then
     python3-torch                             # weights as .pt, gradients to compare with
     python3-mpi4py                            # Python on several ranks
     python3-dask                              # arithmetic on files larger than memory
+    python3-scipy                             # MATLAB files before -v7.3
   )
 fi
 

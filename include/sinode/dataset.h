@@ -33,6 +33,12 @@ void sn_dataset_destroy(sn_dataset **dataset);
 /* Takes note that values begin with this member, where only a replica's own ones are gathered. Local. */
 void sn_dataset_begin_at(sn_dataset *dataset, ptrdiff_t member);
 
+/* The parameters of all members (kept, not owned; NULL: there are none), and those of windows, as sn_dataset_gather has
+ * them. Local. */
+void sn_dataset_set_parameters(sn_dataset *dataset, const double *parameters);
+void sn_dataset_gather_parameters(const sn_dataset *dataset, sn_set set, ptrdiff_t samples, const ptrdiff_t *index,
+                                  ptrdiff_t first, double *parameters);
+
 /* Number of windows of a set. */
 ptrdiff_t sn_dataset_windows(const sn_dataset *dataset, sn_set set);
 

@@ -40,6 +40,9 @@ typedef enum { SN_LINEARS(SN_NAME_CONSTANT) SN_LINEAR_SYMBOL } sn_linear_kind;
 
 extern const sn_name sn_linear_kinds[];
 
+/* What a parameter of each sample may multiply: the derivatives, a bit each, "u", "u_x", ..., and "none". */
+extern const sn_name sn_linear_terms[];
+
 /* Taps of the stencil of Kuramoto-Sivashinsky; the most that a list of coefficients has; derivatives of orders 0 to 8;
  * the highest order of accuracy of their differences. */
 enum { SN_LINEAR_KS_TAPS = 5, SN_LINEAR_TAPS_MOST = 33, SN_LINEAR_ORDERS = 9, SN_LINEAR_ACCURACY_MOST = 8 };
@@ -68,6 +71,7 @@ double complex sn_linear_derivatives_symbol(const double *coefficient, double ka
 typedef struct {
   sn_linear_kind kind;
   bool trainable;
+  int scaled;   /* derivatives: the term whose coefficient is multiplied by each sample's parameter; 0: none */
   int accuracy; /* where derivatives are made differences: the order, 2, 4, 6 or 8 */
   sn_linear_init coefficients;
 } sn_linear_options;
@@ -79,7 +83,9 @@ typedef struct {
   double length; /* of the domain */
   bool trainable;
   unsigned derivatives; /* derivatives: bit k for that of order k */
+  unsigned scaled;      /* derivatives: bit of the one that each sample's parameter multiplies; 0: none */
   int accuracy;         /* stencil, dense: of the differences that they begin as; 0: 2 */
+  double trained[2];    /* the least and the largest parameter that it was trained with; 0, 0: it was not */
 } sn_linear_shape;
 
 typedef struct sn_linear sn_linear;
@@ -112,6 +118,20 @@ SN_MUST_CHECK sn_status sn_linear_initialize(sn_linear *linear, const sn_linear_
 
 /* Writes the coefficients of Kuramoto-Sivashinsky into the parameters: initialize with sn_linear_ks. */
 SN_MUST_CHECK sn_status sn_linear_set_ks(sn_linear *linear);
+
+/*
+ * The parameters of the samples that are worked on from now on, row by row; 1 before, and where nothing is scaled
+ * nothing is done. Values that were not there before raise the version, by which solvers see them. Collective over
+ * space, the same on all of its ranks. Error SN_ERROR_USAGE: more than SN_LINEAR_VALUES_MOST different ones.
+ */
+enum { SN_LINEAR_VALUES_MOST = 256 };
+SN_MUST_CHECK sn_status sn_linear_set_parameters(sn_linear *linear, ptrdiff_t samples, const double *values);
+
+/* Those that the samples of another operator of this shape have. Collective over space. */
+SN_MUST_CHECK sn_status sn_linear_take_parameters(sn_linear *linear, const sn_linear *from, ptrdiff_t samples);
+
+/* Takes note of the parameters that it is trained with, at least one. Local. */
+void sn_linear_note_trained(sn_linear *linear, ptrdiff_t count, const double *values);
 
 /* After the coefficients changed: raises the version, recomputes the symbol. Collective over space. */
 SN_MUST_CHECK sn_status sn_linear_update(sn_linear *linear);

@@ -29,6 +29,8 @@ typedef struct {
   char activation[16], nonlinear_kind[16], linear_kind[16];
   bool linear_trainable;
   unsigned linear_derivatives; /* of kind derivatives: bit k for that of order k; in files "2 4" */
+  char linear_parameter[16];   /* of kind derivatives: the term that it multiplies, "none" */
+  double parameter_range[2];   /* of the data that it was trained on: the least and the largest */
   const sn_model_fit *fit; /* written with a model if not NULL; not read */
   /* Found in the shapes of the datasets; not written. */
   int taps;                                /* of the stencil; 0 without one */

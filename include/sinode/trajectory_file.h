@@ -65,6 +65,11 @@ SN_MUST_CHECK sn_status sn_trajectory_read(sn_trajectory_reader *reader, sn_rang
 SN_MUST_CHECK sn_status sn_trajectory_verify(const sn_trajectory_reader *reader, sn_range members, sn_range snapshots,
                                              sn_range points, const double *values);
 
+/* Whether members have parameters, parameter(member), and these, of all of them. Error: another shape, missing values.
+ */
+bool sn_trajectory_has_parameters(const sn_trajectory_reader *reader);
+SN_MUST_CHECK sn_status sn_trajectory_read_parameters(const sn_trajectory_reader *reader, double *values);
+
 typedef struct {
   const char *name, *long_name;
 } sn_trajectory_variable;

@@ -45,7 +45,7 @@ static sn_status to_shape(const sn_grid *grid, const sinode_linear *linear, sn_l
   }
   if (kind == SN_LINEAR_DERIVATIVES) {
     if (linear->count < 1 || linear->count > SN_LINEAR_ORDERS)
-      return SN_ERROR_ALL(SN_ERROR_USAGE, "derivatives have %td coefficients, but must have 1 to %d, of orders 0, 1, ...",
+      return SN_ERROR_ALL(SN_ERROR_USAGE, "derivatives have %td coefficients, but must have 1 to %d, by their order",
                           linear->count, SN_LINEAR_ORDERS);
     shape->derivatives = (1U << linear->count) - 1;
   }

@@ -39,6 +39,7 @@ static sn_status copy_linear_part(const sn_app *app, const sn_model *whole, ptrd
     memcpy(sn_parameters_values(to) + target->offset, sn_parameters_values(from) + source->offset,
            (size_t)sn_parameter_block_size(source) * sizeof(double));
   }
+  SN_TRY(sn_linear_take_parameters(sn_model_linear(*out), sn_model_linear(whole), samples));
   return sn_model_loaded(*out);
 }
 

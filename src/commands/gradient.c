@@ -32,12 +32,15 @@ static sn_status prepare(sn_gradient_evaluation *e) {
     status = SN_ERROR_ALL(SN_ERROR_USAGE, "%s has %td snapshots, but train.window is %td and needs %td",
                           c->gradient.data, snapshots, window, window + 1);
   if (!status) status = sn_setup_read(e->app, e->grid, reader, e->own, (sn_range){0, window + 1}, &e->values);
+  const ptrdiff_t room = e->own.count ? e->own.count : 1;
+  if (!status) status = sn_setup_model_from_file(e->app, e->grid, c->gradient.model, room, &e->model);
+  if (!status)
+    status = sn_setup_parameters(e->app, c->gradient.data, reader, sn_linear_get_shape(sn_model_linear(e->model)),
+                                 &e->parameters);
   sn_trajectory_close(&reader);
   SN_TRY(status);
   sn_input_warn_degenerate(e->app, c->gradient.data, e->own.count, window + 1, e->points, e->values);
   sn_input_report_idle(e->app, e->grid, e->windows.count, "members", "");
-  const ptrdiff_t room = e->own.count ? e->own.count : 1;
-  SN_TRY(sn_setup_model_from_file(e->app, e->grid, c->gradient.model, room, &e->model));
   SN_TRY(sn_setup_integrator(e->app, e->model, interval, window, SN_PASSES_ADJOINT, &e->integrator));
   SN_TRY(sn_integrator_reserve(e->integrator, room));
   const ptrdiff_t values = e->own.count * (window + 1) * sn_grid_range(e->grid).count;
@@ -46,6 +49,7 @@ static sn_status prepare(sn_gradient_evaluation *e) {
   SN_TRY(sn_objective_create(e->model, e->integrator, c->loss, window, &e->objective));
   SN_TRY(sn_dataset_create(e->windows.count, window + 1, e->points, e->values, window, SN_SPLIT_TIME, 0, &e->dataset));
   sn_dataset_begin_at(e->dataset, e->own.start);
+  sn_dataset_set_parameters(e->dataset, e->parameters);
   const sn_window_loss_options options = {.ordered = false};
   SN_TRY(sn_window_loss_create(e->model, e->objective, e->dataset, &options, &e->loss));
   const ptrdiff_t size = sn_parameters_size(sn_model_parameters(e->model));
@@ -121,7 +125,7 @@ static sn_status run_gradient(sn_app *app) {
   sn_objective_destroy(&e.objective);
   sn_integrator_destroy(&e.integrator);
   sn_model_destroy(&e.model);
-  double **arrays[] = {&e.values, &e.gradient, &e.direction, &e.kept, &e.states, &e.initial, &e.norms};
+  double **arrays[] = {&e.values, &e.parameters, &e.gradient, &e.direction, &e.kept, &e.states, &e.initial, &e.norms};
   for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) SN_FREE(*arrays[k]);
   sn_grid_destroy(&e.grid);
   return status;

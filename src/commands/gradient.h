@@ -17,6 +17,7 @@ typedef struct {
   sn_range own;       /* of this replica */
   ptrdiff_t points;   /* local */
   double *values;     /* (own windows, window + 1, points): the data */
+  double *parameters; /* (windows), or NULL */
   double *gradient, *direction, *kept;
   double *states;  /* (own windows, window + 1, points): the trajectory */
   double *initial; /* (own windows, points): of it */

@@ -5,6 +5,7 @@
 
 #include "commands.h"
 #include "predict.h"
+#include "run/data_setup.h"
 #include "run/integrator_setup.h"
 #include "run/model_setup.h"
 #include "run/stability_check.h"
@@ -106,6 +107,19 @@ static sn_status summarize(sn_prediction *p) {
   return SN_OK;
 }
 
+/* Every prediction has the parameter of its trajectory. */
+static sn_status set_parameters(sn_prediction *p) {
+  sn_linear *linear = sn_model_linear(p->model);
+  double *all, *own = NULL;
+  SN_TRY(sn_setup_parameters(p->app, p->app->config.predict.data, p->reader, sn_linear_get_shape(linear), &all));
+  sn_status status = all ? SN_NEW(p->members.count, &own) : SN_OK;
+  for (ptrdiff_t m = 0; m < p->members.count && own; m++) own[m] = all[(p->members.start + m) / p->range.starts];
+  if (!status && own) status = sn_linear_set_parameters(linear, p->members.count, own);
+  SN_FREE(own);
+  SN_FREE(all);
+  return sn_collective_status(p->app->world, status);
+}
+
 static sn_status prepare(sn_prediction *p) {
   const sn_config *c = &p->app->config;
   p->scores = c->predict.baselines ? SN_SCORES_MOST : 1;
@@ -116,6 +130,7 @@ static sn_status prepare(sn_prediction *p) {
   choose_marks(p);
   const ptrdiff_t samples = p->members.count ? p->members.count : 1;
   SN_TRY(sn_setup_model_or_none(p->app, p->grid, c->predict.model, samples, &p->model));
+  SN_TRY(set_parameters(p));
   SN_TRY(sn_setup_integrator(p->app, p->model, p->range.interval, p->chunk, SN_PASSES_FORWARD, &p->integrator));
   SN_TRY(sn_integrator_reserve(p->integrator, samples));
   const double max_abs_u = sn_stability_max_abs_u(p->app, p->members.count * p->known * p->points, p->reference);

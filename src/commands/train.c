@@ -160,6 +160,9 @@ static sn_status prepare(sn_training *t) {
   const ptrdiff_t samples = sn_trainer_samples(t->grid, t->dataset, c->train.batch, sn_setup_slice(t->app));
   report_idle(t);
   SN_TRY(sn_setup_model(app, t->grid, samples, &t->model));
+  if (t->parameters) sn_linear_note_trained(sn_model_linear(t->model), t->data.members, t->parameters);
+  for (ptrdiff_t m = 0; m < t->data.members && t->parameters; m++) /* all that will come */
+    SN_TRY(sn_linear_set_parameters(sn_model_linear(t->model), 1, &t->parameters[m]));
   SN_TRY(sn_setup_integrator(app, t->model, interval, c->train.window, sn_setup_training_passes(app), &t->integrator));
   SN_TRY(sn_stability_check(app, t->model, t->max_abs_u, sn_integrator_steps(t->integrator, c->train.window)));
   SN_TRY(sn_objective_create(t->model, t->integrator, c->loss, c->train.window, &t->objective));
@@ -242,6 +245,7 @@ static sn_status run_train(sn_app *app) {
   sn_model_destroy(&t.model);
   sn_dataset_destroy(&t.dataset);
   SN_FREE(t.values);
+  SN_FREE(t.parameters);
   SN_FREE(t.history);
   sn_grid_destroy(&t.grid);
   return status;

@@ -20,7 +20,8 @@ typedef struct {
 typedef struct {
   sn_app *app;
   sn_grid *grid;
-  double *values; /* this rank's part of the data */
+  double *values;     /* this rank's part of the data */
+  double *parameters; /* (members), or NULL */
   sn_training_data data;
   double max_abs_u; /* the largest |u| in them */
   sn_dataset *dataset;

@@ -37,12 +37,15 @@ sn_status sn_training_load(sn_training *t, double *interval) {
   sn_status status = sn_trajectory_interval(reader, interval);
   if (!status)
     status = sn_setup_read(t->app, t->grid, reader, (sn_range){0, members}, (sn_range){0, snapshots}, &t->values);
+  const sn_linear_shape linear = sn_linear_shape_of(&c->model.linear, c->grid.length);
+  if (!status) status = sn_setup_parameters(t->app, c->data.file, reader, &linear, &t->parameters);
   sn_trajectory_close(&reader);
   if (status) return status;
   identify(t, members, snapshots);
   sn_input_warn_degenerate(t->app, c->data.file, members, snapshots, sn_grid_range(t->grid).count, t->values);
   t->max_abs_u = sn_stability_max_abs_u(t->app, members * snapshots * sn_grid_range(t->grid).count, t->values);
   SN_TRY(sn_setup_dataset(t->app, t->grid, members, snapshots, t->values, &t->dataset));
+  sn_dataset_set_parameters(t->dataset, t->parameters);
   describe_held_out(t, members, snapshots);
   return SN_OK;
 }

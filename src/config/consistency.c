@@ -149,6 +149,11 @@ static sn_status check_model(const sn_reading *r) {
   if (c->model.linear.kind == SN_LINEAR_SPECTRAL && !sn_linear_is_ks(&c->model.linear.coefficients))
     return clash(r, "model.linear.coefficients", "model.linear.kind",
                  "model.linear.kind spectral is k^2 - k^4; use derivatives for other model.linear.coefficients");
+  const unsigned scaled = (unsigned)c->model.linear.scaled;
+  if (scaled && (c->model.linear.kind != SN_LINEAR_DERIVATIVES || !(scaled & c->model.linear.coefficients.derivatives)))
+    return clash(r, "model.linear.parameter", "model.linear.coefficients",
+                 "model.linear.parameter is %s, which must be one of model.linear.coefficients, of kind derivatives",
+                 sn_name_of(sn_linear_terms, c->model.linear.scaled));
   if (c->model.linear.accuracy % 2)
     return clash(r, "model.linear.accuracy", "model.linear.kind", "model.linear.accuracy is %d, but must be even",
                  c->model.linear.accuracy);

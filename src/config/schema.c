@@ -153,8 +153,8 @@ static const sn_config_key keys[] = {
      .help =
          "term whose coefficient is multiplied by a parameter of each member, which the file has as parameter(member)"},
     {"generate.equation.parameter.values", NUMBERS(generate.equation.parameter.values), .fallback = "[]",
-     .example = "[0.8, 1.0, 1.2]", .commands = SN_FOR_GENERATE | SN_FOR_BENCHMARK,
-     .help = "of the parameter: member m has number m modulo their count"},
+     .commands = SN_FOR_GENERATE | SN_FOR_BENCHMARK,
+     .help = "of the parameter, such as [0.8, 1.0, 1.2]: member m has number m modulo their count"},
 
     {"model.linear.kind", CHOICE(model.linear.kind, sn_linear_kinds), .fallback = "stencil", .commands = BUILDS,
      .help = "linear part A: periodic stencil, dense matrix, the symbol k^2 - k^4, or derivatives, exact in Fourier "
@@ -165,6 +165,9 @@ static const sn_config_key keys[] = {
              "stencil and dense matrix; or the taps of the stencil"},
     {"model.linear.accuracy", INTEGER(model.linear.accuracy), .fallback = "2", WITHIN(2, SN_LINEAR_ACCURACY_MOST),
      .commands = BUILDS, .help = "stencil, dense: order of accuracy of these differences, 2, 4, 6 or 8"},
+    {"model.linear.parameter", CHOICE(model.linear.scaled, sn_linear_terms), .fallback = "none", .commands = BUILDS,
+     .help = "derivatives: the term whose coefficient is multiplied by the parameter of each member of the data, which "
+             "they have as parameter(member)"},
     {"model.linear.trainable", SWITCH(model.linear.trainable), .fallback = "false", .commands = BUILDS,
      .help = "whether A is trained too: taps, coefficients of the derivatives, or matrix"},
     {"model.nonlinear.kind", CHOICE(model.network.kind, sn_network_kinds), .fallback = "mlp", .commands = BUILDS,

@@ -13,7 +13,7 @@ typedef struct {
 struct sn_dataset {
   ptrdiff_t snapshots, points, window, boundary;
   ptrdiff_t first_member; /* in values */
-  const double *values;
+  const double *values, *parameters;
   box sets[2];
 };
 
@@ -57,6 +57,8 @@ sn_status sn_dataset_create(ptrdiff_t members, ptrdiff_t snapshots, ptrdiff_t po
 
 void sn_dataset_begin_at(sn_dataset *data, ptrdiff_t member) { data->first_member = member; }
 
+void sn_dataset_set_parameters(sn_dataset *data, const double *parameters) { data->parameters = parameters; }
+
 void sn_dataset_destroy(sn_dataset **dataset) { SN_FREE(*dataset); }
 
 ptrdiff_t sn_dataset_windows(const sn_dataset *data, sn_set set) {
@@ -79,6 +81,15 @@ void sn_dataset_gather(const sn_dataset *data, sn_set set, ptrdiff_t samples, co
     memcpy(initial + s * points, from, bytes);
     for (ptrdiff_t k = 0; k < data->window; k++)
       memcpy(targets + (k * samples + s) * points, from + (k + 1) * points, bytes);
+  }
+}
+
+void sn_dataset_gather_parameters(const sn_dataset *data, sn_set set, ptrdiff_t samples, const ptrdiff_t *index,
+                                  ptrdiff_t first, double *parameters) {
+  const box *windows = &data->sets[set];
+  for (ptrdiff_t s = 0; s < samples; s++) {
+    const ptrdiff_t number = index ? index[s] : first + s;
+    parameters[s] = data->parameters ? data->parameters[windows->first_member + number / windows->starts] : 1;
   }
 }
 

@@ -12,9 +12,10 @@ struct sn_window_loss {
   const sn_dataset *dataset;
   sn_window_loss_options options;
   sn_reduction *reduction;
-  ptrdiff_t chunk; /* windows at a time */
-  sn_range own;    /* windows of this replica in the evaluation under way */
-  ptrdiff_t bad;   /* its first chunk that was not within bounds, or the number of chunks */
+  ptrdiff_t chunk;    /* windows at a time */
+  double *parameters; /* (chunk): of these windows */
+  sn_range own;       /* windows of this replica in the evaluation under way */
+  ptrdiff_t bad;      /* its first chunk that was not within bounds, or the number of chunks */
   /* For the Jacobian; 0 and NULL without. */
   ptrdiff_t directions;         /* of the parameters */
   double *thetas;               /* (directions, size of the parameters): a unit vector each */
@@ -73,7 +74,8 @@ sn_status sn_window_loss_create(sn_model *model, sn_objective *objective, const 
                         .dataset = dataset,
                         .options = *options,
                         .chunk = sn_model_samples(model)};
-  sn_status status = create_reduction(w);
+  sn_status status = sn_collective_status(sn_grid_world(grid), SN_NEW(w->chunk, &w->parameters));
+  if (!status) status = create_reduction(w);
   if (!status && options->jacobian) status = sn_collective_status(sn_grid_world(grid), prepare_jacobian(w));
   if (status) sn_window_loss_destroy(out);
   return status;
@@ -83,6 +85,7 @@ void sn_window_loss_destroy(sn_window_loss **loss) {
   sn_window_loss *w = *loss;
   if (!w) return;
   sn_reduction_destroy(&w->reduction);
+  SN_FREE(w->parameters);
   SN_FREE(w->thetas);
   SN_FREE(w->tangents);
   SN_FREE(w->residuals);
@@ -102,13 +105,15 @@ sn_status sn_window_loss_reserve(const sn_window_loss *w, sn_integrator *integra
   return count % w->chunk ? reserve(w, integrator, count % w->chunk) : SN_OK;
 }
 
-/* Puts chunk number `chunk` of this replica into the objective; its number of samples. */
-static ptrdiff_t gather(const sn_window_loss *w, const sn_windows *windows, ptrdiff_t chunk) {
-  const ptrdiff_t left = w->own.count - chunk * w->chunk, samples = left < w->chunk ? left : w->chunk;
-  const ptrdiff_t first = w->own.start + chunk * w->chunk;
-  sn_dataset_gather(w->dataset, windows->set, samples, windows->index ? windows->index + first : NULL, first,
-                    sn_objective_initial(w->objective), sn_objective_targets(w->objective));
-  return samples;
+/* Puts chunk number `chunk` of this replica into the objective, and its parameters into the model. */
+static sn_status gather(const sn_window_loss *w, const sn_windows *windows, ptrdiff_t chunk, ptrdiff_t *samples) {
+  const ptrdiff_t left = w->own.count - chunk * w->chunk, first = w->own.start + chunk * w->chunk;
+  const ptrdiff_t *index = windows->index ? windows->index + first : NULL;
+  *samples = left < w->chunk ? left : w->chunk;
+  sn_dataset_gather(w->dataset, windows->set, *samples, index, first, sn_objective_initial(w->objective),
+                    sn_objective_targets(w->objective));
+  sn_dataset_gather_parameters(w->dataset, windows->set, *samples, index, first, w->parameters);
+  return sn_linear_set_parameters(sn_model_linear(w->model), *samples, w->parameters);
 }
 
 static double values_of(const sn_window_loss *w, const sn_windows *windows) {
@@ -130,7 +135,9 @@ static sn_status evaluate(sn_window_loss *w, const sn_windows *windows, double *
   for (ptrdiff_t k = 0; k < visits; k++) {
     const sn_gradient *own = sn_reduction_chunk(w->reduction, k == visits - 1);
     double sum = 0;
-    if (!status) status = visit(w, gather(w, windows, k), own, &sum, context);
+    ptrdiff_t samples;
+    if (!status) status = gather(w, windows, k, &samples);
+    if (!status) status = visit(w, samples, own, &sum, context);
     if ((status || !sn_objective_within_bounds(w->objective)) && k < w->bad) w->bad = k;
     sn_reduction_add(w->reduction, sum);
   }
@@ -198,21 +205,24 @@ sn_status sn_window_loss_normal(sn_window_loss *w, const sn_windows *windows, sn
  * The chunk to be looked into: the first of this replica that was not within bounds, on any of its ranks. Where all
  * were, none of its slices; but all of a batch that went at once, which counts in the norms of the others.
  */
-static ptrdiff_t recall(const sn_window_loss *w, const sn_windows *windows) {
+static sn_status recall(const sn_window_loss *w, const sn_windows *windows, ptrdiff_t *samples) {
   ptrdiff_t chunk = w->bad;
+  *samples = 0;
   MPI_Allreduce(MPI_IN_PLACE, &chunk, 1, MPI_AINT, MPI_MIN, sn_grid_space(w->grid));
   if (chunk == chunks_of(w, w->own.count)) {
-    if (w->options.ordered || chunk == 0) return 0;
+    if (w->options.ordered || chunk == 0) return SN_OK;
     chunk = 0;
   }
-  return gather(w, windows, chunk);
+  return gather(w, windows, chunk, samples);
 }
 
 sn_status sn_window_loss_diagnose(sn_window_loss *w, const sn_windows *windows, sn_status status, double *gradient) {
   const MPI_Comm world = sn_grid_world(w->grid);
   sn_window_result again;
   SN_TRY(sn_collective_status(world, status));
-  SN_TRY(sn_objective_diagnose(w->objective, recall(w, windows), 1 / values_of(w, windows)));
+  ptrdiff_t samples;
+  SN_TRY(sn_collective_status(world, recall(w, windows, &samples)));
+  SN_TRY(sn_objective_diagnose(w->objective, samples, 1 / values_of(w, windows)));
   SN_TRY(sn_collective_status(world, sn_window_loss_gradient(w, windows, gradient, NULL, &again)));
   if (again.finite && isfinite(again.sum)) return SN_OK;
   return SN_ERROR_ALL(SN_ERROR_RUN,

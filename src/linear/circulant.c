@@ -15,11 +15,12 @@ typedef struct {
   double *product;              /* (samples, local points) */
 } circulant;
 
+/* For the parameter number `index`. */
 static sn_status evaluate(const void *context, int index, ptrdiff_t m, double complex *value) {
   const sn_linear *linear = context;
   const circulant *state = linear->state;
-  (void)index;
-  *value = state->form->value(linear, state->values, (double)m);
+  const sn_linear at = sn_linear_at(linear, index);
+  *value = state->form->value(&at, state->values, (double)m);
   return SN_OK;
 }
 
@@ -39,8 +40,20 @@ static sn_status prepare(sn_linear *linear, const sn_circulant_form *form, sn_pa
 }
 
 static sn_status make_transforms(const sn_linear *linear, sn_transforms **transforms) {
-  SN_TRY(sn_transforms_create(linear->grid, SN_FOURIER_ESTIMATE, 1, evaluate, linear, transforms));
-  return sn_transforms_plan(*transforms, linear->samples);
+  sn_transforms_destroy(transforms);
+  SN_TRY(sn_transforms_create(linear->grid, SN_FOURIER_ESTIMATE, linear->values, evaluate, linear, transforms));
+  return sn_transforms_plan(*transforms, linear->row && linear->samples ? 1 : linear->samples);
+}
+
+static sn_status evaluate_all(const sn_linear *linear, sn_transforms *transforms) {
+  for (int k = 0; k < linear->values; k++) SN_TRY(sn_transforms_evaluate(transforms, k));
+  return SN_OK;
+}
+
+sn_status sn_circulant_extend(sn_linear *linear) {
+  circulant *state = linear->state;
+  SN_TRY(make_transforms(linear, &state->transforms));
+  return state->direction ? make_transforms(linear, &state->direction) : SN_OK;
 }
 
 sn_status sn_circulant_create(sn_linear *linear, const sn_circulant_form *form, sn_parameter_block *block) {
@@ -73,7 +86,9 @@ double complex sn_circulant_symbol(const sn_linear *linear, double m) {
   return state->form->value(linear, sn_linear_coefficients(linear), m);
 }
 
-static sn_status multiply(sn_transforms *transforms, bool transpose, ptrdiff_t samples, const double *x, double *y) {
+static sn_status multiply(const sn_linear *linear, sn_transforms *transforms, bool transpose, ptrdiff_t samples,
+                          const double *x, double *y) {
+  if (linear->row) return sn_transforms_multiply_rows(transforms, 0, linear->row, transpose, samples, x, y);
   SN_TRY(sn_transforms_plan(transforms, samples));
   return sn_transforms_multiply(transforms, 0, transpose, samples, x, y);
 }
@@ -82,20 +97,21 @@ sn_status sn_circulant_apply(sn_linear *linear, bool transpose, ptrdiff_t sample
   circulant *state = linear->state;
   if (state->evaluated != linear->version) {
     state->values = sn_linear_coefficients(linear);
-    SN_TRY(sn_transforms_evaluate(state->transforms, 0));
+    SN_TRY(evaluate_all(linear, state->transforms));
     state->evaluated = linear->version;
   }
-  return multiply(state->transforms, transpose, samples, x, y);
+  return multiply(linear, state->transforms, transpose, samples, x, y);
 }
 
 /* By Parseval left^T A right = 1 / points sum_m conj(L_m) s_m R_m over all m, where s_-m = conj s_m. */
-static void add_modes(const sn_linear *linear, double weight, double *gradient) {
+static void add_modes(const sn_linear *linear, int parameter, double weight, double *gradient) {
+  const sn_linear at = sn_linear_at(linear, parameter);
   const circulant *state = linear->state;
   const ptrdiff_t stride = sn_fourier_mode_stride(state->fourier);
   for (ptrdiff_t i = 0; i < sn_fourier_modes(state->fourier); i++) {
     const double scale = weight * sn_fourier_multiplicity(state->fourier, i) / (double)sn_grid_points(linear->grid);
     const double complex product = conj(state->left[i * stride]) * state->right[i * stride];
-    state->form->add_gradient(linear, sn_fourier_wave_number(state->fourier, i), scale * product, gradient);
+    state->form->add_gradient(&at, sn_fourier_wave_number(state->fourier, i), scale * product, gradient);
   }
 }
 
@@ -106,7 +122,7 @@ sn_status sn_circulant_gradient(sn_linear *linear, ptrdiff_t samples, double wei
   for (ptrdiff_t s = 0; s < samples; s++) {
     SN_TRY(sn_fourier_forward(state->fourier, left + s * n, state->left));
     SN_TRY(sn_fourier_forward(state->fourier, right + s * n, state->right));
-    add_modes(linear, weight, gradient + linear->offset);
+    add_modes(linear, linear->row ? linear->row[s] : 0, weight, gradient + linear->offset);
   }
   return SN_OK;
 }
@@ -116,8 +132,8 @@ sn_status sn_circulant_tangent(sn_linear *linear, ptrdiff_t samples, double weig
   circulant *state = linear->state;
   const ptrdiff_t count = samples * sn_grid_range(linear->grid).count;
   state->values = direction + linear->offset;
-  SN_TRY(sn_transforms_evaluate(state->direction, 0));
-  SN_TRY(multiply(state->direction, false, samples, x, state->product));
+  SN_TRY(evaluate_all(linear, state->direction));
+  SN_TRY(multiply(linear, state->direction, false, samples, x, state->product));
   for (ptrdiff_t k = 0; k < count; k++) y[k] += weight * state->product[k];
   return SN_OK;
 }

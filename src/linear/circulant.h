@@ -29,10 +29,12 @@ SN_MUST_CHECK sn_status sn_circulant_create(sn_linear *linear, const sn_circulan
 /* The functions of these names of sn_linear_ops. */
 void sn_circulant_destroy(sn_linear *linear);
 double complex sn_circulant_symbol(const sn_linear *linear, double m);
-sn_status sn_circulant_apply(sn_linear *linear, bool transpose, ptrdiff_t samples, const double *x, double *y);
-sn_status sn_circulant_gradient(sn_linear *linear, ptrdiff_t samples, double weight, const double *left,
-                                const double *right, double *gradient);
-sn_status sn_circulant_tangent(sn_linear *linear, ptrdiff_t samples, double weight, const double *direction,
-                               const double *x, double *y);
+SN_MUST_CHECK sn_status sn_circulant_extend(sn_linear *linear);
+SN_MUST_CHECK sn_status sn_circulant_apply(sn_linear *linear, bool transpose, ptrdiff_t samples, const double *x,
+                                           double *y);
+SN_MUST_CHECK sn_status sn_circulant_gradient(sn_linear *linear, ptrdiff_t samples, double weight, const double *left,
+                                              const double *right, double *gradient);
+SN_MUST_CHECK sn_status sn_circulant_tangent(sn_linear *linear, ptrdiff_t samples, double weight,
+                                             const double *direction, const double *x, double *y);
 
 #endif

@@ -32,10 +32,13 @@ double complex sn_linear_derivatives_symbol(const double *coefficient, double ka
   return CMPLX(even, is_real ? 0 : odd);
 }
 
+/* What the coefficient of order k is multiplied by. */
+static double scale_of(const sn_linear *linear, int k) { return linear->shape.scaled >> k & 1 ? linear->symbol_at : 1; }
+
 /* From the orders that there are to all. */
 static void expand(const sn_linear *linear, const double *values, double coefficient[SN_LINEAR_ORDERS]) {
   for (int k = 0, i = 0; k < SN_LINEAR_ORDERS; k++)
-    coefficient[k] = linear->shape.derivatives >> k & 1 ? values[i++] : 0;
+    coefficient[k] = linear->shape.derivatives >> k & 1 ? scale_of(linear, k) * values[i++] : 0;
 }
 
 static double wave_number(const sn_linear *linear, double m) { return 2 * M_PI * m / linear->shape.length; }
@@ -53,13 +56,14 @@ static void add_gradient(const sn_linear *linear, ptrdiff_t m, double complex pr
   for (int k = 0, i = 0; k < SN_LINEAR_ORDERS; k++, power *= kappa) {
     if (!(linear->shape.derivatives >> k & 1)) continue;
     const double part = k % 2 ? -imaginary : creal(product); /* of product times i^(k % 2) */
-    gradient[i++] += (k % 4 < 2 ? part : -part) * power;
+    gradient[i++] += scale_of(linear, k) * (k % 4 < 2 ? part : -part) * power;
   }
 }
 
 static sn_status create(sn_linear *linear) {
   static const sn_circulant_form form = {.value = value, .add_gradient = add_gradient};
-  sn_parameter_block block = {.name = "linear/derivatives", .dimensions = 1, .shape = {sn_linear_orders(linear->shape.derivatives)}};
+  sn_parameter_block block = {
+      .name = "linear/derivatives", .dimensions = 1, .shape = {sn_linear_orders(linear->shape.derivatives)}};
   return sn_circulant_create(linear, &form, &block);
 }
 
@@ -77,6 +81,7 @@ const sn_linear_ops sn_linear_derivatives = {
     .create = create,
     .destroy = sn_circulant_destroy,
     .set_derivatives = set_derivatives,
+    .extend = sn_circulant_extend,
     .symbol = sn_circulant_symbol,
     .apply = sn_circulant_apply,
     .gradient = sn_circulant_gradient,

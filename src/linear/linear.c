@@ -9,6 +9,10 @@ static const sn_linear_ops *const kinds[] = {SN_LINEARS(SN_NAME_FUNCTIONS)[SN_LI
 
 const sn_name sn_linear_kinds[] = {SN_LINEARS(SN_NAME_ENTRY){NULL, 0}};
 
+const sn_name sn_linear_terms[] = {{"none", 0},       {"u", 1 << 0},      {"u_x", 1 << 1},  {"u_xx", 1 << 2},
+                                   {"u_xxx", 1 << 3}, {"u_xxxx", 1 << 4}, {"u_5x", 1 << 5}, {"u_6x", 1 << 6},
+                                   {"u_7x", 1 << 7},  {"u_8x", 1 << 8},   {NULL, 0}};
+
 const char *sn_linear_kind_name(sn_linear_kind kind) {
   return kind == SN_LINEAR_SYMBOL ? "symbol" : sn_name_of(sn_linear_kinds, (int)kind);
 }
@@ -18,13 +22,64 @@ bool sn_linear_is_of_one_grid(sn_linear_kind kind) { return !kinds[kind]->circul
 
 sn_linear_shape sn_linear_shape_of(const sn_linear_options *options, double length) {
   const sn_linear_init *init = &options->coefficients;
-  return (sn_linear_shape){.kind = options->kind,
-                           .taps = init->derivatives ? sn_linear_difference_taps(init->derivatives, options->accuracy)
-                                                     : init->taps,
-                           .length = length,
-                           .trainable = options->trainable,
-                           .derivatives = init->derivatives,
-                           .accuracy = options->accuracy};
+  return (sn_linear_shape){
+      .kind = options->kind,
+      .taps = init->derivatives ? sn_linear_difference_taps(init->derivatives, options->accuracy) : init->taps,
+      .length = length,
+      .trainable = options->trainable,
+      .derivatives = init->derivatives,
+      .scaled = (unsigned)options->scaled,
+      .accuracy = options->accuracy};
+}
+
+/* At first every sample has the parameter 1. */
+static sn_status prepare_parameters(sn_linear *linear) {
+  linear->values = 1;
+  if (!linear->shape.scaled) return SN_OK;
+  SN_TRY(SN_NEW(SN_LINEAR_VALUES_MOST, &linear->value));
+  linear->value[0] = 1;
+  return SN_NEW(linear->samples, &linear->row);
+}
+
+/* The place of a value among those that there are, or behind them. */
+static int place_of(const sn_linear *linear, double value) {
+  int place = 0;
+  while (place < linear->values && linear->value[place] != value) place++;
+  return place;
+}
+
+sn_status sn_linear_set_parameters(sn_linear *linear, ptrdiff_t samples, const double *values) {
+  const int before = linear->values;
+  if (!linear->shape.scaled || !values) return SN_OK;
+  for (ptrdiff_t s = 0; s < samples; s++) {
+    const int place = place_of(linear, values[s]);
+    if (place == SN_LINEAR_VALUES_MOST)
+      return SN_ERROR(SN_ERROR_USAGE, "the data have more than %d different values of the parameter",
+                      SN_LINEAR_VALUES_MOST);
+    if (place == linear->values) linear->value[linear->values++] = values[s];
+    linear->row[s] = place;
+  }
+  if (linear->values == before) return SN_OK;
+  linear->version++;
+  return linear->ops->extend(linear);
+}
+
+sn_status sn_linear_take_parameters(sn_linear *linear, const sn_linear *from, ptrdiff_t samples) {
+  if (!linear->row) return SN_OK;
+  linear->values = from->values;
+  linear->version++;
+  memcpy(linear->value, from->value, (size_t)from->values * sizeof *from->value);
+  memcpy(linear->row, from->row, (size_t)samples * sizeof *from->row);
+  return linear->ops->extend(linear);
+}
+
+void sn_linear_note_trained(sn_linear *linear, ptrdiff_t count, const double *values) {
+  double *range = linear->shape.trained;
+  range[0] = range[1] = values[0];
+  for (ptrdiff_t k = 1; k < count; k++) {
+    range[0] = fmin(range[0], values[k]);
+    range[1] = fmax(range[1], values[k]);
+  }
 }
 
 sn_status sn_linear_create(const sn_grid *grid, const sn_linear_shape *shape, ptrdiff_t samples,
@@ -40,7 +95,9 @@ sn_status sn_linear_create(const sn_grid *grid, const sn_linear_shape *shape, pt
   SN_TRY(sn_collective_status(sn_grid_space(grid), SN_NEW(1, &linear)));
   *linear = (sn_linear){
       .ops = kinds[shape->kind], .grid = grid, .shape = *shape, .parameters = parameters, .samples = samples};
-  sn_status status = linear->ops->create(linear);
+  linear->symbol_at = 1;
+  sn_status status = sn_collective_status(sn_grid_space(grid), prepare_parameters(linear));
+  if (!status) status = linear->ops->create(linear);
   if (status) sn_linear_destroy(&linear);
   *out = linear;
   return status;
@@ -49,6 +106,8 @@ sn_status sn_linear_create(const sn_grid *grid, const sn_linear_shape *shape, pt
 void sn_linear_destroy(sn_linear **linear) {
   if (!*linear) return;
   if ((*linear)->state) (*linear)->ops->destroy(*linear);
+  SN_FREE((*linear)->value);
+  SN_FREE((*linear)->row);
   SN_FREE(*linear);
 }
 

@@ -11,7 +11,8 @@ typedef struct {
   sn_status (*create)(sn_linear *linear); /* the block and the private state; collective over space */
   void (*destroy)(sn_linear *linear);
   sn_status (*set_derivatives)(sn_linear *linear, const sn_linear_init *init); /* writes the coefficients */
-  void (*update)(sn_linear *linear); /* NULL: nothing is derived from the coefficients */
+  void (*update)(sn_linear *linear);      /* NULL: nothing is derived from the coefficients */
+  sn_status (*extend)(sn_linear *linear); /* makes room for new parameters; NULL: nothing is scaled; collective */
   /* Also between the grid's wave numbers, for other grids of the same spacing; NULL: not circulant. */
   double complex (*symbol)(const sn_linear *linear, double m);
   sn_status (*apply)(sn_linear *linear, bool transpose, ptrdiff_t samples, const double *x, double *y);
@@ -30,6 +31,11 @@ struct sn_linear {
   ptrdiff_t offset;  /* of the coefficients in the parameters */
   ptrdiff_t samples; /* at most */
   long version;
+  /* Where a derivative is scaled: */
+  int values;       /* parameters that samples have had so far */
+  double *value;    /* (SN_LINEAR_VALUES_MOST) */
+  int *row;         /* (samples): which of them a row has */
+  double symbol_at; /* the parameter that symbols are evaluated for: 1 but while a solver or an application asks */
   void *state;
 };
 
@@ -46,6 +52,13 @@ static inline double sn_linear_row_sum(const sn_linear *linear) {
   double sum = 0;
   for (int k = 0; k < linear->shape.taps; k++) sum += fabs(sn_linear_coefficients(linear)[k]);
   return sum;
+}
+
+/* The operator for parameter number `index`, for symbols alone. */
+static inline sn_linear sn_linear_at(const sn_linear *linear, int index) {
+  sn_linear at = *linear;
+  if (linear->value) at.symbol_at = linear->value[index];
+  return at;
 }
 
 /* How many taps the central differences of a sum of derivatives have, and these taps, of so many, at most

@@ -94,6 +94,8 @@ static sn_status choose(const situation *s, sn_solver_kind *kind) {
   const sn_linear_kind form = sn_linear_get_kind(s->linear);
   if (*kind == SN_SOLVER_AUTO) *kind = choose_auto(s);
   const char *unsupported = sn_solver_unsupported_reason(*kind, form);
+  if (!unsupported && s->linear->shape.scaled && *kind != SN_SOLVER_FFT)
+    unsupported = "with a parameter takes fft alone";
   if (!unsupported) return SN_OK;
   return SN_ERROR_ALL(SN_ERROR_USAGE, "integrator.solver.kind is %s, but a linear part of kind %s %s",
                       sn_solver_kind_name(*kind), sn_linear_kind_name(form), unsupported);

@@ -2,21 +2,40 @@
 #include <stdio.h>
 
 #include "linear_ops.h"
+#include "sinode/memory.h"
 #include "solver_ops.h"
 #include "transforms.h"
 
-/* The state of this kind is its transforms. */
+/*
+ * Where samples have parameters, every gamma has a symbol for each of them, and samples are solved one by one; what is
+ * there is made anew when there are more of them.
+ */
+typedef struct {
+  sn_transforms *transforms;
+  int parameters;
+} fft;
 
-/* Symbol `which`: that of (I - gamma[which] A)^-1. */
-static sn_status invert(const void *context, int which, ptrdiff_t m, double complex *value) {
+/* Symbol number `index`: that of (I - gamma[which] A)^-1 for a parameter. */
+static sn_status invert(const void *context, int index, ptrdiff_t m, double complex *value) {
   const sn_solver *solver = context;
-  return sn_solver_invert_symbol(solver->linear, solver->gamma[which], (double)m, value);
+  const fft *state = solver->state;
+  const sn_linear at = sn_linear_at(solver->linear, index % state->parameters);
+  return sn_solver_invert_symbol(&at, solver->gamma[index / state->parameters], (double)m, value);
+}
+
+static sn_status make_transforms(sn_solver *solver) {
+  fft *state = solver->state;
+  sn_transforms_destroy(&state->transforms);
+  state->parameters = solver->linear->values;
+  return sn_transforms_create(solver->grid, solver->options.rigor, solver->gammas * state->parameters, invert, solver,
+                              &state->transforms);
 }
 
 static sn_status create(sn_solver *solver) {
-  sn_transforms *transforms;
-  SN_TRY(sn_transforms_create(solver->grid, solver->options.rigor, solver->gammas, invert, solver, &transforms));
-  solver->state = transforms;
+  fft *state;
+  SN_TRY(sn_collective_status(sn_grid_space(solver->grid), SN_NEW(1, &state)));
+  solver->state = state;
+  SN_TRY(make_transforms(solver));
   snprintf(solver->reason, sizeof solver->reason,
            "fft: the %s linear part is circulant, so that two transforms solve it to round-off on every grid",
            sn_linear_kind_name(sn_linear_get_kind(solver->linear)));
@@ -24,22 +43,38 @@ static sn_status create(sn_solver *solver) {
 }
 
 static void destroy(sn_solver *solver) {
-  sn_transforms *transforms = solver->state;
-  sn_transforms_destroy(&transforms);
-  solver->state = NULL;
+  fft *state = solver->state;
+  sn_transforms_destroy(&state->transforms);
+  SN_FREE(solver->state);
 }
 
 static sn_status reserve(sn_solver *solver, ptrdiff_t samples) {
-  SN_TRY(sn_transforms_plan(solver->state, samples));
-  solver->bytes = sn_transforms_bytes(solver->state);
+  fft *state = solver->state;
+  const bool one_by_one = solver->linear->row && samples > 0;
+  SN_TRY(sn_transforms_plan(state->transforms, one_by_one ? 1 : samples));
+  solver->bytes = sn_transforms_bytes(state->transforms);
   return SN_OK;
 }
 
-static sn_status factor(sn_solver *solver, int which) { return sn_transforms_evaluate(solver->state, which); }
+static sn_status factor(sn_solver *solver, int which) {
+  fft *state = solver->state;
+  if (state->parameters != solver->linear->values) {
+    SN_TRY(make_transforms(solver));
+    SN_TRY(reserve(solver, 1));
+    for (int g = 0; g < solver->gammas; g++) solver->version[g] = -1;
+  }
+  for (int k = 0; k < state->parameters; k++)
+    SN_TRY(sn_transforms_evaluate(state->transforms, which * state->parameters + k));
+  return SN_OK;
+}
 
 static sn_status solve(sn_solver *solver, int which, bool transpose, ptrdiff_t samples, double *x) {
-  if (!sn_transforms_is_planned(solver->state, samples)) return sn_solver_not_reserved(samples);
-  return sn_transforms_multiply(solver->state, which, transpose, samples, x, x);
+  const fft *state = solver->state;
+  const int *row = solver->linear->row;
+  if (!sn_transforms_is_planned(state->transforms, row ? 1 : samples)) return sn_solver_not_reserved(samples);
+  if (row)
+    return sn_transforms_multiply_rows(state->transforms, which * state->parameters, row, transpose, samples, x, x);
+  return sn_transforms_multiply(state->transforms, which, transpose, samples, x, x);
 }
 
 /* Two transforms, from blocks and back to them. */

@@ -39,6 +39,10 @@ SN_MUST_CHECK sn_status sn_transforms_evaluate(sn_transforms *transforms, int in
 SN_MUST_CHECK sn_status sn_transforms_multiply(sn_transforms *transforms, int index, bool transpose, ptrdiff_t fields,
                                                const double *from, double *to);
 
+/* The same, of field f by symbol number index + row[f], one after the other; one field must have been planned. */
+SN_MUST_CHECK sn_status sn_transforms_multiply_rows(sn_transforms *transforms, int index, const int *row,
+                                                    bool transpose, ptrdiff_t fields, const double *from, double *to);
+
 /* The same for all symbols, wave number by wave number, for a function that makes them together. */
 SN_MUST_CHECK sn_status sn_transforms_evaluate_all(sn_transforms *transforms);
 

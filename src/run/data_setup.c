@@ -47,3 +47,41 @@ sn_status sn_setup_read(const sn_app *app, const sn_grid *grid, sn_trajectory_re
   SN_TRY_TIMED(app->timer, SN_TIME_READ, sn_trajectory_read(reader, members, snapshots, points, *values));
   return sn_trajectory_verify(reader, members, snapshots, points, *values);
 }
+
+/* Whether the parameters are those of a model. */
+static void judge_parameters(const sn_app *app, const char *path, const sn_linear_shape *linear, ptrdiff_t members,
+                             const double *parameters) {
+  const double least = linear->trained[0], most = linear->trained[1];
+  bool same = true;
+  for (ptrdiff_t m = 0; m < members; m++) {
+    const double value = parameters[m];
+    same = same && value == parameters[0];
+    if (!linear->scaled || (least == 0 && most == 0) || (value >= least && value <= most)) continue;
+    sn_log_warning(app->log, "%s: the parameter of member %td is %g, but the model was trained with %g to %g", path, m,
+                   value, least, most);
+    return;
+  }
+  if (!linear->scaled && !same)
+    sn_log_warning(app->log,
+                   "%s: members differ in their parameter, of which the model knows nothing: "
+                   "model.linear.parameter is none",
+                   path);
+}
+
+sn_status sn_setup_parameters(const sn_app *app, const char *path, const sn_trajectory_reader *reader,
+                              const sn_linear_shape *linear, double **parameters) {
+  const ptrdiff_t members = sn_trajectory_members(reader);
+  *parameters = NULL;
+  if (!sn_trajectory_has_parameters(reader)) {
+    if (!linear->scaled) return SN_OK;
+    return SN_ERROR_ALL(SN_ERROR_FILE,
+                        "%s: has no parameter(member), which multiplies %s in the model; write it, as "
+                        "generate.equation.parameter does, or set model.linear.parameter to none",
+                        path, sn_name_of(sn_linear_terms, (int)linear->scaled));
+  }
+  SN_TRY(sn_collective_status(app->world, SN_NEW(members, parameters)));
+  SN_TRY(sn_trajectory_read_parameters(reader, *parameters));
+  judge_parameters(app, path, linear, members, *parameters);
+  if (!linear->scaled) SN_FREE(*parameters);
+  return SN_OK;
+}

@@ -5,6 +5,7 @@
 #include "app.h"
 #include "sinode/dataset.h"
 #include "sinode/grid.h"
+#include "sinode/linear.h"
 #include "sinode/trajectory_file.h"
 
 /* Opens a trajectory and checks that it is for the parameters' grid. Collective over world. */
@@ -23,5 +24,13 @@ SN_MUST_CHECK sn_status sn_setup_read(const sn_app *app, const sn_grid *grid, sn
  */
 SN_MUST_CHECK sn_status sn_setup_dataset(const sn_app *app, const sn_grid *grid, ptrdiff_t members, ptrdiff_t snapshots,
                                          const double *values, sn_dataset **dataset);
+
+/*
+ * The parameters of all members, for the caller to free, where `linear` has a term that they multiply; else NULL, and a
+ * warning where members differ in theirs. One that lies outside of those that it was trained with is a warning too.
+ * Collective over world. Error: the file has none.
+ */
+SN_MUST_CHECK sn_status sn_setup_parameters(const sn_app *app, const char *path, const sn_trajectory_reader *reader,
+                                            const sn_linear_shape *linear, double **parameters);
 
 #endif

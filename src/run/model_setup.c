@@ -31,6 +31,11 @@ static sn_status to_shapes(const char *path, const sn_model_description *d, doub
                               .length = length,
                               .trainable = d->linear_trainable && kind != SN_LINEAR_SPECTRAL,
                               .derivatives = d->linear_derivatives};
+  if (*d->linear_parameter) {
+    SN_TRY(find_kind(path, "linear_parameter", sn_linear_terms, d->linear_parameter, &kind));
+    linear->scaled = (unsigned)kind;
+    memcpy(linear->trained, d->parameter_range, sizeof linear->trained);
+  }
   SN_TRY(find_kind(path, "nonlinear_kind", sn_network_kinds, d->nonlinear_kind, &kind));
   *network = (sn_network_shape){.kind = (sn_network_kind)kind, .kernel = d->kernel, .length = length};
   if (!sn_network_weight_dimensions(network->kind)) return SN_OK;
@@ -100,8 +105,12 @@ sn_model_description sn_setup_describe(const sn_app *app, const sn_model *model)
                             .linear_trainable = sn_linear_is_trainable(sn_model_linear(model))};
   snprintf(d.activation, sizeof d.activation, "%s", sn_name_of(sn_activations, (int)network->activation));
   snprintf(d.nonlinear_kind, sizeof d.nonlinear_kind, "%s", sn_network_kind_name(network->kind));
-  if (sn_linear_get_kind(sn_model_linear(model)) == SN_LINEAR_DERIVATIVES)
-    d.linear_derivatives = sn_linear_get_shape(sn_model_linear(model))->derivatives;
+  const sn_linear_shape *linear = sn_linear_get_shape(sn_model_linear(model));
+  if (linear->kind == SN_LINEAR_DERIVATIVES) d.linear_derivatives = linear->derivatives;
+  if (linear->scaled) {
+    snprintf(d.linear_parameter, sizeof d.linear_parameter, "%s", sn_name_of(sn_linear_terms, (int)linear->scaled));
+    memcpy(d.parameter_range, linear->trained, sizeof d.parameter_range);
+  }
   snprintf(d.linear_kind, sizeof d.linear_kind, "%s", sn_linear_kind_name(sn_linear_get_kind(sn_model_linear(model))));
   return d;
 }

@@ -244,7 +244,7 @@ class Model(BadInput):
 
     def test_wrong_words(self):
         for name, words in (("nonlinear_kind", "mlp, conv, product, ks or none"), ("activation", "relu, tanh, sigmoid or gelu"),
-                            ("linear_kind", "stencil, dense or spectral")):
+                            ("linear_kind", "stencil, dense, spectral or derivatives")):
             def misname(file, name=name):
                 file["model"].attrs[name] = "cubist"
             self.refused(3, ["model.h5", f"{name} is 'cubist'", words], *self.ARGUMENTS, prepare=self.edited(misname))

@@ -40,20 +40,38 @@ class EquationTest(Case):
         np.testing.assert_allclose(datasets(self.folder / "data.h5")["u"][2], whole["u"][2], rtol=0, atol=1e-10)
 
     def test_coefficients_are_learned(self):
-        """Of the exact product and derivatives that begin elsewhere; the equation's own come out."""
-        self.use("ks_dispersion")
-        self.sinode("generate", "--set", "generate.transient=50", "--set", "generate.span=10", "--set", "grid.length=32",
-                    "--set", "grid.points=64", "--set", "generate.members=2")
-        self.sinode("train", "--set", "train.data=data.h5", "--set", "grid.length=32", "--set", "grid.points=64",
-                    "--set", "model.linear={coefficients: {2: -0.7, 3: -0.5, 4: -0.8}, trainable: true}",
-                    "--set", "model.nonlinear.kind=ks", "--set", "train.optimizer.kind=lm", "--set", "train.epochs=6",
-                    "--set", "integrator={scheme: 4, dt: 0.1}", ranks=2, space=2)
+        """Of the exact product and derivatives that begin elsewhere, from members of several viscosities: the equation's
+        own come out, and forecasts at other viscosities."""
+        self.use("ks_viscosity")
+        grid = ("--set", "grid={points: 64, length: 32}", "--set", "integrator={scheme: 4, dt: 0.1}")
+        data = ("--set", "generate.equation.linear={2: -1, 3: -1, 4: -1}", "--set", "generate.transient=50", "--set",
+                "generate.span=6", *grid)
+        self.sinode("generate", "--set", "generate.members=3", "--set", "generate.equation.parameter.values=[0.8, 1.0, 1.2]",
+                    *data)
+        self.sinode("train", *grid, "--set", "train.data=data.h5", "--set", "train.optimizer.kind=lm", "--set",
+                    "train.epochs=6", "--set", "model={linear: {kind: derivatives, coefficients: {2: -0.7, 3: -0.5, 4: -0.8}, "
+                    "parameter: u_xxxx, trainable: true}, nonlinear: {kind: ks}}")
         with h5py.File(self.folder / "run/model.h5") as file:
-            self.assertEqual(file["model"].attrs["linear_derivatives"], b"2 3 4")
+            self.assertEqual((file["model"].attrs["linear_derivatives"], file["model"].attrs["linear_parameter"]),
+                             (b"2 3 4", b"u_xxxx"))
             np.testing.assert_allclose(file["model/linear/derivatives"], [-1, -1, -1], rtol=0, atol=1e-3)
-        self.sinode("predict", "--set", "predict={model: run/model.h5, data: data.h5, span: 8}", "--set",
-                             "grid.length=32", "--set", "grid.points=64", "--set", "integrator={scheme: 4, dt: 0.1}")
-        self.assertLess(datasets(self.folder / "prediction.h5")["nrmse"][:, -1].max(), 1e-3)
+        self.sinode("generate", "--set", "generate.members=2", "--set", "generate.equation.parameter.values=[0.9, 1.5]", *data,
+                    "--set", "generate.file=others.h5", "--set", "run.directory=others")
+        _, err = self.sinode("predict", *grid, "--set", "predict={model: run/model.h5, data: others.h5, span: 5, starts: 2}")
+        self.assertEqual(err, ["sinode: warning: others.h5: the parameter of member 1 is 1.5, but the model was trained with "
+                               "0.8 to 1.2"])
+        found = datasets(self.folder / "prediction.h5")
+        self.assertLess(found["nrmse"][:, -1].max(), 1e-2)
+        self.assertGreater(found["nrmse_linear"][:, -1].min(), 0.1)
+        # without its parameter the model is another one's
+        with h5py.File(self.folder / "others.h5", "a") as file:
+            file["parameter"][...] = 1
+        self.sinode("predict", *grid, "--set", "predict={model: run/model.h5, data: others.h5, span: 5, starts: 2}", "--overwrite")
+        self.assertGreater(datasets(self.folder / "prediction.h5")["nrmse"][:, -1].min(), 0.05)
+        with h5py.File(self.folder / "others.h5", "a") as file:
+            del file["parameter"]
+        _, err = self.sinode("predict", *grid, "--set", "predict={model: run/model.h5, data: others.h5}", status=3)
+        self.assertIn("others.h5: has no parameter(member), which multiplies u_xxxx in the model", err[-1])
 
 
 if __name__ == "__main__":

@@ -63,8 +63,11 @@ class ImportTest(Case):
     def test_netcdf_and_hdf5(self):
         data = xarray.Dataset({"height": (("x", "time", "run"), MEMBERS.transpose(2, 1, 0))},
                               {"x": X, "time": np.datetime64("2020-01-01") + (1000 * T).astype("timedelta64[ms]")})
+        data["nu"] = ("run", [0.1, 0.2, 0.4])
         data.to_netcdf(self.folder / "four.nc", engine="h5netcdf")
-        _, times, _, _ = self.taken("four.nc", expected=MEMBERS)
+        _, times, _, _ = self.taken("four.nc", "--parameter", "nu", expected=MEMBERS)
+        with xarray.open_dataset(self.folder / "out.h5") as out:
+            self.assertEqual((out.parameter.dims, list(out.parameter)), (("member",), [0.1, 0.2, 0.4]))
         np.testing.assert_allclose(times, T)
         with netCDF4.Dataset(self.folder / "three.nc", "w", format="NETCDF3_CLASSIC") as file:
             file.createDimension("t", SNAPSHOTS)
@@ -120,6 +123,7 @@ class ImportTest(Case):
                 (3, "x is not evenly spaced", "uneven.npz"),
                 (3, "u is nan in member 0, snapshot 3, point 4", "nan.npz"),
                 (2, "leave it out by --drop-end", "twice.npz", "--length", LENGTH),
+                (2, "x (32,) float64 is no list of 1 numbers, one a member", "u.npz", "--parameter", "x"),
                 (2, "does not divide the 32 points", "u.npz", "--stride-x", 5),
                 (3, "has imaginary parts", "complex.npz"),
                 (3, "has no numeric arrays", "texts.npz"),

@@ -1,10 +1,12 @@
 """Weights in the layouts that people have: layers in any order, kernels of several widths, .safetensors."""
+import dataclasses
 import json
 import unittest
 
 import numpy as np
 
 from test_weights import KS, POINTS, TorchTest, conv_state, mlp_state, numpy_network
+from sinode.model import read_model, write_model  # noqa: E402
 from sinode.weights import read_state, write_state  # noqa: E402
 
 
@@ -53,6 +55,18 @@ class Layouts(TorchTest):
         read = {f"{2 * k}.{part}": stored[f"nonlinear/layer_{k}/{part}"] for k in range(3)
                 for part in ("weight", "bias")}
         np.testing.assert_allclose(numpy_network(read)(u), numpy_network(state)(u), rtol=1e-14)
+
+    def test_like_a_model_of_derivatives(self):
+        """Their coefficients, orders and parameter stay."""
+        path = self.model(mlp_state(), *KS, "--activation", "tanh", name="stencil.h5")
+        about = {"linear_derivatives": "2 4", "linear_parameter": "u_xxxx", "parameter_least": 0.5, "parameter_most": 2.0}
+        old = dataclasses.replace(read_model(path), linear_kind="derivatives", linear=np.array([-1.0, -0.5]),
+                                  derivatives=about)
+        write_model(self.folder / "old.h5", old)
+        self.done("import", self.npz(mlp_state()), "--like", self.folder / "old.h5", "-o", self.folder / "new.h5")
+        new = read_model(self.folder / "new.h5")
+        self.assertEqual((new.linear_kind, new.derivatives), ("derivatives", about))
+        np.testing.assert_array_equal(new.linear, old.linear)
 
     def test_safetensors(self):
         """As the format's own library lays them out, of every type that weights have."""

@@ -275,6 +275,17 @@ static void swift_hohenberg_saturates_as_published(void **state) {
   sn_grid_destroy(&grid);
 }
 
+/* Other equations than Kuramoto-Sivashinsky's are not taken apart. */
+static void subdomains_are_refused(void **state) {
+  (void)state;
+  sn_etdrk4_division division;
+  const sn_etdrk4_options options = {.length = 22.0 * 256, .dt = 0.05, .equation = &problems[0].equation};
+  sn_status status = sn_etdrk4_divide(&options, 64 * 256, 1, &division);
+  assert_that(status && sn_error_get_code(status) == SN_ERROR_USAGE);
+  assert_non_null(strstr(sn_error_get_message(status), "use generate.transform: global"));
+  sn_error_destroy(&status);
+}
+
 static void equations_are_written_as_such(void **state) {
   (void)state;
   char text[256];
@@ -291,6 +302,7 @@ static void equations_are_written_as_such(void **state) {
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(equations_are_written_as_such),
+      cmocka_unit_test(subdomains_are_refused),
       cmocka_unit_test(solutions_are_exact),
       cmocka_unit_test(splits_agree),
       cmocka_unit_test(steps_have_order_four),

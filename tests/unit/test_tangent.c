@@ -74,6 +74,8 @@ static run run_create(const problem *p, int space) {
   r.share = sn_grid_share(r.grid, SAMPLES);
   const ptrdiff_t samples = r.share.count ? r.share.count : 1;
   assert_ok(sn_model_create(r.grid, &p->linear, &p->network, samples, &r.model));
+  static const double scales[SAMPLES] = {1.1, 0.8, 0.9}; /* of each sample, where the linear part has such */
+  assert_ok(sn_linear_set_parameters(sn_model_linear(r.model), r.share.count, scales + r.share.start));
   const sn_integrator_options options = {.tableau = sn_tableau_find(p->scheme),
                                          .dt = 0.04,
                                          .interval = 0.04 * SUBSTEPS,
@@ -205,7 +207,11 @@ static const sn_linear_shape linears[] = {
     {.kind = SN_LINEAR_DENSE, .length = 22, .trainable = true},
     {.kind = SN_LINEAR_SPECTRAL, .length = 22},
     {.kind = SN_LINEAR_STENCIL, .taps = 5, .length = 22},
-    {.kind = SN_LINEAR_DERIVATIVES, .length = 22, .trainable = true, .derivatives = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4},
+    {.kind = SN_LINEAR_DERIVATIVES,
+     .length = 22,
+     .trainable = true,
+     .derivatives = 1 << 1 | 1 << 2 | 1 << 3 | 1 << 4,
+     .scaled = 1 << 4},
 };
 static const sn_linear_shape fixed_matrix = {.kind = SN_LINEAR_DENSE, .length = 22};
 

@@ -229,7 +229,7 @@ class _Field:
                                for first in range(0, snapshots, step)])
 
 
-def _write(file, field, length, first, interval, line):
+def _write(file, field, parameters, length, first, interval, line):
     members, snapshots, points = field.shape
     file.attrs.update({"Conventions": "CF-1.8", "sinode_kind": "trajectory", "sinode_format": 1, "domain_length": length,
                        "title": f"imported from {field.path}", "source": f"{field.path}, {field.array.name}",
@@ -241,6 +241,9 @@ def _write(file, field, length, first, interval, line):
         file[name] = values
         file[name].make_scale(name)
         u.dims[axis].attach_scale(file[name])
+    if parameters is not None:
+        file["parameter"] = parameters
+        file["parameter"].dims[0].attach_scale(file["member"])
     for member, start, end in _blocks(field.shape):
         u[member, start:end] = field.read(member, start, end)
 
@@ -286,10 +289,16 @@ def import_data(options, line):
             raise InputError(f"{path}: {u.shape[1]} snapshots and {u.shape[2]} points are left, expected at least 2 and 4")
         _judge(u.sample(), options.drop_end)
         interval *= options.stride
+        parameters = None
+        if options.parameter:
+            array = _choose(path, others, options.parameter, (), lambda a: np.prod(a.shape) == u.shape[0],
+                            f"list of {u.shape[0]} numbers, one a member", "--parameter")
+            parameters = _vector(array)
+            _say(f"parameter: {_shape(array)}, from {parameters.min():.9g} to {parameters.max():.9g}")
 
         def write(temporary):
             with h5py.File(temporary, "w") as file:
-                _write(file, u, length, first, interval, line)
+                _write(file, u, parameters, length, first, interval, line)
         write_whole(options.output, options.overwrite, write)
         _say(f"written: {u.shape[0]} member{'s' if u.shape[0] > 1 else ''}, {u.shape[1]} snapshots every {interval:.9g}, "
              f"{u.shape[2]} points on [0, {length:.9g}); use it by grid: {{points: {u.shape[2]}, length: {length:.12g}}}")
@@ -305,6 +314,8 @@ def add_data_options(parser, positive):
     group.add_argument("--time", metavar="NAME", help="the array of the times (default: t, time, ...)")
     group.add_argument("--interval", type=positive(float), metavar="DT", help="between snapshots, where there are no times")
     group.add_argument("--x", metavar="NAME", help="the array of the positions (default: x, ...)")
+    group.add_argument("--parameter", metavar="NAME", help="the array of a parameter of each member, for models that take "
+                       "one (model.linear.parameter)")
     group.add_argument("--drop-end", action="store_true", help="leave out the last point, which repeats the first")
     group.add_argument("--stride", type=positive(int), default=1, metavar="N", help="take every Nth snapshot")
     group.add_argument("--stride-x", type=positive(int), default=1, metavar="N", help="take every Nth point")

@@ -12,6 +12,8 @@ from .files import InputError, to_text, write_whole
 FORMAT = 1        # sinode_format
 MOST_LAYERS = 17  # that the program reads
 
+LINEAR = {"stencil": "linear/stencil", "dense": "linear/matrix", "derivatives": "linear/derivatives"}  # by kind
+
 
 @dataclasses.dataclass
 class Model:
@@ -22,9 +24,10 @@ class Model:
     activation: str
     kind: str                   # mlp, conv or none
     layers: list                # (weight, bias) each: (out, in) or (out, in, kernel), and (out)
-    linear_kind: str            # stencil, dense or spectral
-    linear: np.ndarray | None   # taps, (N, N) or None
+    linear_kind: str            # stencil, dense, derivatives or spectral
+    linear: np.ndarray | None   # taps, (N, N), coefficients or None
     trainable: bool = False     # whether A is
+    derivatives: dict = dataclasses.field(default_factory=dict)  # attributes of that kind
 
     def negated(self):
         """The same with -F for F; exact, as only signs change."""
@@ -91,10 +94,13 @@ def read_model(path):
             count = len(group["nonlinear"]) if said["nonlinear_kind"] != "none" else 0
             layers = [tuple(read(f"nonlinear/layer_{k}/{part}") for part in ("weight", "bias"))
                       for k in range(count)]
-            linear = {"stencil": "linear/stencil", "dense": "linear/matrix"}.get(said["linear_kind"])
+            linear = LINEAR.get(said["linear_kind"])
+            numbers = ("parameter_least", "parameter_most")
+            derivatives = {name: float(said[name]) if name in numbers else said[name]
+                           for name in ("linear_derivatives", "linear_parameter", *numbers) if name in said}
             return Model(int(said["grid_points"]), float(said["domain_length"]), said["activation"],
                          said["nonlinear_kind"], layers, said["linear_kind"], read(linear) if linear else None,
-                         said["linear_trainable"] != "0")
+                         said["linear_trainable"] != "0", derivatives)
     except (OSError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as a model: {error}") from None
 
@@ -118,9 +124,10 @@ def write_model(path, model, history="", overwrite=False):
                     config=f"grid: {{points: {model.points}, length: {model.length!r}}}\n")
             group = file.create_group("model")
             set_all(group, grid_points=model.points, domain_length=float(model.length), activation=model.activation,
-                    nonlinear_kind=model.kind, linear_kind=model.linear_kind, linear_trainable=model.trainable)
+                    nonlinear_kind=model.kind, linear_kind=model.linear_kind, linear_trainable=model.trainable,
+                    **model.derivatives)
             if model.linear is not None:
-                group["linear/stencil" if model.linear_kind == "stencil" else "linear/matrix"] = model.linear
+                group[LINEAR[model.linear_kind]] = model.linear
             for k, (weight, bias) in enumerate(model.layers):
                 group[f"nonlinear/layer_{k}/weight"], group[f"nonlinear/layer_{k}/bias"] = weight, bias
 
