@@ -28,7 +28,8 @@ typedef struct {
 } sn_exponential_options;
 
 /*
- * For the functions f of a list; linear is kept, not owned. Collective over space. Error: no memory.
+ * For the functions f of a list; linear is kept, not owned. Collective over space. Errors: each sample has
+ * an A of its own; no memory.
  */
 SN_MUST_CHECK sn_status sn_exponential_create(const sn_grid *grid, sn_linear *linear,
                                               const sn_exponential_options *options, int functions,
