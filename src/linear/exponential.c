@@ -22,8 +22,9 @@ sn_status sn_exponential_create(const sn_grid *grid, sn_linear *linear, const sn
                                 int functions, const sn_phi_sum *function, sn_exponential **out) {
   *out = NULL;
   if (sn_linear_get_shape(linear)->scaled)
-    return SN_ERROR_ALL(SN_ERROR_USAGE, "exponential schemes take one A for all samples, but model.linear.parameter "
-                                        "gives each its own; choose an IMEX scheme");
+    return SN_ERROR_ALL(SN_ERROR_USAGE,
+                        "exponential schemes take one A for all samples, but model.linear.parameter "
+                        "gives each its own; choose an IMEX scheme");
   const sn_exponential_ops *ops = sn_linear_is_circulant(linear) ? &sn_exponential_circulant : &sn_exponential_dense;
   sn_exponential *exponential;
   SN_TRY(sn_collective_status(sn_grid_space(grid), SN_NEW(1, &exponential)));

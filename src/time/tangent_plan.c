@@ -29,7 +29,9 @@ sn_status sn_tangent_plan_reserve(sn_tangent_plan *plan, sn_stepper *stepper, sn
                                   ptrdiff_t directions) {
   const sn_grid *grid = sn_model_grid(model);
   const ptrdiff_t fit = VALUES / sn_partition_most(sn_grid_points(grid), sn_grid_space_size(grid));
-  if (!stepper->ops->tangents || samples == 0 || directions == 0) return SN_OK;
+  /* Where each sample has an A of its own, A knows the samples of one direction by their places. */
+  const bool own = sn_linear_get_shape(sn_model_linear(model))->scaled != 0;
+  if (!stepper->ops->tangents || own || samples == 0 || directions == 0) return SN_OK;
   SN_FREE(plan->support);
   SN_TRY(sn_collective_status(sn_grid_space(grid), SN_NEW(directions, &plan->support)));
   plan->directions = directions;

@@ -68,6 +68,9 @@ class EquationTest(Case):
             file["parameter"][...] = 1
         self.sinode("predict", *grid, "--set", "predict={model: run/model.h5, data: others.h5, span: 5, starts: 2}", "--overwrite")
         self.assertGreater(datasets(self.folder / "prediction.h5")["nrmse"][:, -1].min(), 0.05)
+        _, err = self.sinode("predict", *grid, "--set", "integrator.scheme=etdrk4", "--set",
+                             "predict={model: run/model.h5, data: others.h5, span: 5}", "--overwrite", status=2)
+        self.assertIn("exponential schemes take one A for all samples", err[-1])
         with h5py.File(self.folder / "others.h5", "a") as file:
             del file["parameter"]
         _, err = self.sinode("predict", *grid, "--set", "predict={model: run/model.h5, data: others.h5}", status=3)
