@@ -1,5 +1,6 @@
 #include "combination.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 void sn_combination_add(sn_combination *sum, double factor, const double *vector) {
@@ -12,22 +13,22 @@ void sn_add_scaled(ptrdiff_t count, double factor, const double *restrict x, dou
   for (ptrdiff_t k = 0; k < count; k++) y[k] += factor * x[k];
 }
 
-/* Four terms, in their order. */
-static void add_four(ptrdiff_t count, const double *factor, const double *const *vector, ptrdiff_t start,
-                     double *restrict y) {
+/* y, or 0, and four terms in their order. */
+static void add_four(ptrdiff_t count, bool from_zero, const double *factor, const double *const *vector,
+                     ptrdiff_t start, double *restrict y) {
   const double a = factor[0], b = factor[1], c = factor[2], d = factor[3];
   const double *x = vector[0] + start, *z = vector[1] + start, *v = vector[2] + start, *w = vector[3] + start;
-  for (ptrdiff_t k = 0; k < count; k++) y[k] = y[k] + a * x[k] + b * z[k] + c * v[k] + d * w[k];
+  for (ptrdiff_t k = 0; k < count; k++) y[k] = (from_zero ? 0 : y[k]) + a * x[k] + b * z[k] + c * v[k] + d * w[k];
 }
 
-/* out = sum, in pieces that stay in the first-level cache so that each vector is read once and out written once. */
 void sn_combination_evaluate(const sn_combination *sum, ptrdiff_t count, double *out) {
   enum { PIECE = 512 };
   for (ptrdiff_t start = 0; start < count; start += PIECE) {
     ptrdiff_t length = count - start < PIECE ? count - start : PIECE;
-    double piece[PIECE] = {0};
+    double piece[PIECE];
     int t = 0;
-    for (; t + 4 <= sum->terms; t += 4) add_four(length, sum->factor + t, sum->vector + t, start, piece);
+    if (sum->terms < 4) memset(piece, 0, (size_t)length * sizeof *piece);
+    for (; t + 4 <= sum->terms; t += 4) add_four(length, t == 0, sum->factor + t, sum->vector + t, start, piece);
     for (; t < sum->terms; t++) sn_add_scaled(length, sum->factor[t], sum->vector[t] + start, piece);
     memcpy(out + start, piece, (size_t)length * sizeof *out);
   }
