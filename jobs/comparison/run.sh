@@ -2,7 +2,7 @@
 # Forecasts on the domains that the literature reports, L = 60, 64, 100 and 200, beside the published figures: a model
 # trained on each, the equation itself by the same steps, and on L = 200 also the model that was trained on L = 22.
 #   jobs/comparison/run.sh [--quick] [RANKS]
-# Half an hour on one core; stopped, it goes on where it was. Results: the table, and in runs/comparison table.md and
+# Some 50 minutes on one core; stopped, it goes on where it was. Results: the table, and in runs/comparison table.md and
 # table.csv. --quick takes a minute and shows that everything works: its forecasts are worth nothing. RUN=DIRECTORY puts
 # the results elsewhere.
 set -euo pipefail
@@ -26,10 +26,10 @@ use_ranks "$ranks"
 setting() {
   case $1 in
     22) domain=(grid.length=21.875 grid.points=56) interval=0.25 pairs=100 span=600 members=20 ;;
-    60) domain=(grid.length=60 grid.points=128) interval=0.25 pairs=50 span=200 members=8 ;;
-    64) domain=(grid.length=64 grid.points=256) interval=0.2 pairs=25 span=200 members=8 ;;
-    100) domain=(grid.length=100 grid.points=256) interval=0.25 pairs=25 span=200 members=8 ;;
-    200) domain=(grid.length=200 grid.points=512) interval=0.25 pairs=12 span=200 members=8 ;;
+    60) domain=(grid.length=60 grid.points=128) interval=0.25 pairs=50 span=250 members=8 ;;
+    64) domain=(grid.length=64 grid.points=256) interval=0.2 pairs=25 span=250 members=8 ;;
+    100) domain=(grid.length=100 grid.points=256) interval=0.25 pairs=25 span=250 members=8 ;;
+    200) domain=(grid.length=200 grid.points=512) interval=0.25 pairs=12 span=250 members=8 ;;
   esac
   starts=50 truth=2200 fine=0.0125 transient=200 epochs=200 average=4000
   [ "$1" != 22 ] || truth=6000
