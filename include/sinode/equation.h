@@ -54,6 +54,10 @@ bool sn_equation_is_ks(const sn_equation *equation);
  * u_x. */
 bool sn_equation_is_simple(const sn_equation *equation);
 
+/* Whether it has products that are not u^2 or its derivative, and whether u_x is in them; of one that is not simple. */
+bool sn_equation_is_pointwise(const sn_equation *equation);
+bool sn_equation_has_slope(const sn_equation *equation);
+
 /* The equation of a member: one without a parameter. */
 sn_equation sn_equation_of_member(const sn_equation *equation, ptrdiff_t member);
 

@@ -46,8 +46,8 @@ typedef struct {
   double messages, sent, most, held;
 } sn_etdrk4_cost;
 
-sn_etdrk4_cost sn_etdrk4_estimate_cost(const sn_etdrk4_division *division, ptrdiff_t points, int ranks,
-                                       ptrdiff_t members);
+sn_etdrk4_cost sn_etdrk4_estimate_cost(const sn_equation *equation, const sn_etdrk4_division *division,
+                                       ptrdiff_t points, int ranks, ptrdiff_t members);
 
 /*
  * The state (members, local points). Setting it also sets the number of steps done, which is not 0 where a run is

@@ -34,7 +34,7 @@ sn_status sn_estimate_report_generation(const sn_app *app, sn_layout layout) {
   sn_cost_generator way;
   SN_TRY(sn_cost_choose_generator(layout, &options, &way));
   const sn_etdrk4_cost f =
-      sn_etdrk4_estimate_cost(way.local ? &way.division : NULL, layout.points, layout.space, members);
+      sn_etdrk4_estimate_cost(options.equation, way.local ? &way.division : NULL, layout.points, layout.space, members);
   const double held = f.held + 8 * (double)members * (double)sn_partition_most(layout.points, layout.space);
   char text[3][32];
   sn_log_line(app->log, "generate: %.0f ETDRK4 steps; arrays of %s a rank, %.1f doubles a point; %s: %s", steps,

@@ -76,7 +76,7 @@ static sn_cost generate_step_globally(sn_layout layout) {
  * are read and written once an exchange. The two messages of an exchange wait for one another.
  */
 static sn_cost generate_step_locally(sn_layout layout, const sn_etdrk4_division *d) {
-  const sn_etdrk4_cost f = sn_etdrk4_estimate_cost(d, layout.points, layout.space, 1);
+  const sn_etdrk4_cost f = sn_etdrk4_estimate_cost(sn_equation_ks(), d, layout.points, layout.space, 1);
   const double most = (double)sn_partition_most(layout.points, layout.space), steps = (double)d->steps;
   const double kept = (double)(d->length - 2 * d->overlap), numbers = ceil(most / kept) * (double)d->length;
   const double digits = (8 + 2 / steps) * log2((double)d->length) + STAGES;

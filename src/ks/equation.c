@@ -49,6 +49,10 @@ bool sn_equation_is_simple(const sn_equation *equation) {
   return real && has_only_u_ux(equation);
 }
 
+bool sn_equation_is_pointwise(const sn_equation *equation) { return equation->ux2 != 0 || equation->u3 != 0; }
+
+bool sn_equation_has_slope(const sn_equation *equation) { return equation->u_ux != 0 || equation->ux2 != 0; }
+
 sn_equation sn_equation_of_member(const sn_equation *equation, ptrdiff_t member) {
   sn_equation own = *equation;
   if (own.parameter.of == SN_EQUATION_NONE) return own;

@@ -53,15 +53,29 @@ void sn_etdrk4_destroy(sn_etdrk4 **etdrk4) {
   SN_FREE(*etdrk4);
 }
 
-/* Eight transforms a step. */
-static sn_etdrk4_cost cost_of_global(ptrdiff_t points, int ranks, ptrdiff_t members) {
-  const ptrdiff_t together = ranks > 1 ? members : 1, groups = members / (together ? together : 1);
+/* Doubles of the factors, of a field of so many numbers and of members that share transforms. */
+static double factors_of(const sn_equation *equation, double numbers, ptrdiff_t together) {
+  const int variants = equation->parameter.of == SN_EQUATION_NONE ? 1 : equation->parameter.values.count;
+  return sn_equation_is_simple(equation) ? 6 * numbers / (2 * (double)together) : 7 * variants * numbers;
+}
+
+/* Of products point by point: the values, and of u_x its coefficients, their factors and values. */
+static double products_of(const sn_equation *equation, double numbers) {
+  if (!sn_equation_is_pointwise(equation)) return 0;
+  return sn_equation_has_slope(equation) ? 4 * numbers : numbers;
+}
+
+/* Eight transforms a step; twelve where u_x is multiplied point by point. */
+static sn_etdrk4_cost cost_of_global(const sn_equation *equation, ptrdiff_t points, int ranks, ptrdiff_t members) {
+  const bool is_simple = sn_equation_is_simple(equation);
+  const ptrdiff_t together = ranks > 1 && is_simple ? members : 1, groups = members / (together ? together : 1);
+  const double transforms = sn_equation_is_pointwise(equation) && sn_equation_has_slope(equation) ? 12 : 8;
   const sn_fourier_cost f = sn_fourier_estimate_cost(points, ranks, together);
-  const double weights = 6 * f.numbers / (2 * (double)together), arrays = (3 + (double)groups) * f.numbers;
-  return (sn_etdrk4_cost){.messages = 8 * (double)groups * f.messages,
-                          .sent = 8 * (double)groups * f.transpose,
-                          .most = 4 * (double)groups * f.transpose_most,
-                          .held = 8 * (weights + arrays + f.private)};
+  const double weights = factors_of(equation, f.numbers, together), arrays = (3 + (double)groups) * f.numbers;
+  return (sn_etdrk4_cost){.messages = transforms * (double)groups * f.messages,
+                          .sent = transforms * (double)groups * f.transpose,
+                          .most = transforms / 2 * (double)groups * f.transpose_most,
+                          .held = 8 * (weights + arrays + f.private + products_of(equation, f.numbers))};
 }
 
 /* An exchange of overlaps every so many steps; two states and the overlaps, sent, received and in place; a generator of
@@ -75,14 +89,14 @@ static sn_etdrk4_cost cost_of_local(const sn_etdrk4_division *division, ptrdiff_
   return (sn_etdrk4_cost){.messages = (ranks > 2 ? 2 : ranks - 1) / (double)division->steps,
                           .sent = sent / (double)division->steps,
                           .most = sent / (double)division->steps,
-                          .held = cost_of_global(division->length, 1, 1).held +
+                          .held = cost_of_global(sn_equation_ks(), division->length, 1, 1).held +
                                   8 * (rows * (2 * most + halos) + 2 * f.numbers + f.private + 2 * length)};
 }
 
-sn_etdrk4_cost sn_etdrk4_estimate_cost(const sn_etdrk4_division *division, ptrdiff_t points, int ranks,
-                                       ptrdiff_t members) {
+sn_etdrk4_cost sn_etdrk4_estimate_cost(const sn_equation *equation, const sn_etdrk4_division *division,
+                                       ptrdiff_t points, int ranks, ptrdiff_t members) {
   if (!members) return (sn_etdrk4_cost){0};
-  return division ? cost_of_local(division, points, ranks, members) : cost_of_global(points, ranks, members);
+  return division ? cost_of_local(division, points, ranks, members) : cost_of_global(equation, points, ranks, members);
 }
 
 sn_status sn_etdrk4_set_state(sn_etdrk4 *etdrk4, const double *state, ptrdiff_t steps_done) {

@@ -86,7 +86,7 @@ static sn_status create_variant(sn_etdrk4_terms *t, int index) {
 static sn_status create_pointwise(sn_etdrk4_terms *t) {
   const sn_equation *e = t->options.equation;
   SN_TRY(SN_NEW(sn_fourier_values(t->fourier), &t->values));
-  if (e->u_ux == 0 && e->ux2 == 0) return SN_OK;
+  if (!sn_equation_has_slope(e)) return SN_OK;
   SN_TRY(SN_NEW(sn_fourier_values(t->fourier), &t->slopes));
   SN_TRY(SN_NEW(sn_fourier_size(t->fourier), &t->slope));
   SN_TRY(SN_NEW(t->modes, &t->derivative));
@@ -101,7 +101,7 @@ static sn_status prepare(sn_etdrk4_terms *t) {
   t->mean = -1;
   for (ptrdiff_t i = 0; i < t->modes; i++)
     if (sn_fourier_wave_number(t->fourier, i) == 0) t->mean = i;
-  t->pointwise = e->ux2 != 0 || e->u3 != 0;
+  t->pointwise = sn_equation_is_pointwise(e);
   if (t->pointwise) SN_TRY(create_pointwise(t));
   const int values = e->parameter.of == SN_EQUATION_NONE ? 1 : e->parameter.values.count;
   SN_TRY(SN_NEW(values, &t->variant));

@@ -238,6 +238,19 @@ static void splits_agree(void **state) {
     }
 }
 
+static void memory_is_as_estimated(void **state) {
+  (void)state;
+  for (int k = 0; k < PROBLEMS; k++) {
+    problem fine = problems[k];
+    fine.points = 4096;
+    const ptrdiff_t before = sn_memory_bytes();
+    run r = run_create(&fine, MPI_COMM_SELF, 1, fine.dt, false);
+    const double held = (double)(sn_memory_bytes() - before - MEMBERS * fine.points * (ptrdiff_t)sizeof *r.state);
+    assert_close(sn_etdrk4_estimate_cost(&fine.equation, NULL, fine.points, 1, MEMBERS).held / held, 1, 0.05);
+    run_destroy(&r);
+  }
+}
+
 static void steps_have_order_four(void **state) {
   (void)state;
   for (int k = 0; k < PROBLEMS; k++) {
@@ -305,6 +318,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(subdomains_are_refused),
       cmocka_unit_test(solutions_are_exact),
       cmocka_unit_test(splits_agree),
+      cmocka_unit_test(memory_is_as_estimated),
       cmocka_unit_test(steps_have_order_four),
       cmocka_unit_test(swift_hohenberg_saturates_as_published),
   };

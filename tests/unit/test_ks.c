@@ -307,7 +307,7 @@ static void memory_is_as_estimated(void **state) {
         const ptrdiff_t before = sn_memory_bytes();
         fixture f;
         set_up(space, points[p], members, 0.01, true, &f);
-        const double estimated = sn_etdrk4_estimate_cost(NULL, points[p], space, members).held;
+        const double estimated = sn_etdrk4_estimate_cost(sn_equation_ks(), NULL, points[p], space, members).held;
         double most = (double)(sn_memory_bytes() - before), all = most / sizeof(double);
         MPI_Allreduce(MPI_IN_PLACE, &most, 1, MPI_DOUBLE, MPI_MAX, MPI_COMM_WORLD);
         MPI_Allreduce(MPI_IN_PLACE, &all, 1, MPI_DOUBLE, MPI_SUM, sn_grid_space(f.grid));

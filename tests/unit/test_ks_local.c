@@ -203,7 +203,7 @@ static void memory_is_as_estimated(void **state) {
     assert_ok(sn_etdrk4_create(grid, members, &options, &etdrk4));
     const double held = (double)(sn_memory_bytes() - before);
     const sn_etdrk4_cost estimated =
-        sn_etdrk4_estimate_cost(sn_etdrk4_get_division(etdrk4), 64 * 256, world_size(), members);
+        sn_etdrk4_estimate_cost(sn_equation_ks(), sn_etdrk4_get_division(etdrk4), 64 * 256, world_size(), members);
     assert_close(held / estimated.held, 1, 0.05);
     sn_etdrk4_destroy(&etdrk4);
     sn_grid_destroy(&grid);

@@ -260,7 +260,7 @@ static void a_generators_step_transposes_eight_times(void **state) {
     assert_ok(sn_etdrk4_step(etdrk4, 1));
     now = (traffic){0};
     assert_ok(sn_etdrk4_step(etdrk4, 5));
-    const sn_etdrk4_cost estimated = sn_etdrk4_estimate_cost(NULL, points, ranks, members);
+    const sn_etdrk4_cost estimated = sn_etdrk4_estimate_cost(sn_equation_ks(), NULL, points, ranks, members);
     double sent = now.exchanged / ranks; /* mean */
     MPI_Allreduce(MPI_IN_PLACE, &sent, 1, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
     assert_int_equal(now.messages, 0);
@@ -287,7 +287,7 @@ static void a_local_generator_exchanges_overlaps(void **state) {
     assert_ok(sn_grid_create(MPI_COMM_WORLD, ranks, 4097, NULL, &grid));
     assert_ok(sn_etdrk4_create(grid, members, &options, &etdrk4));
     const sn_etdrk4_division *division = sn_etdrk4_get_division(etdrk4);
-    const sn_etdrk4_cost estimated = sn_etdrk4_estimate_cost(division, 4097, ranks, members);
+    const sn_etdrk4_cost estimated = sn_etdrk4_estimate_cost(sn_equation_ks(), division, 4097, ranks, members);
     const double steps = 5 * (double)division->steps;
     now = (traffic){0};
     assert_ok(sn_etdrk4_step(etdrk4, 5 * division->steps));
