@@ -201,7 +201,8 @@ static void report_memory(const sn_app *app, sn_layout layout, double parameters
   const double steps = (double)c->train.window * round(c->generate.interval / c->integrator.dt);
   const double data = 8 * (double)c->generate.members * snapshots * own;
   const double overlapping = plan->overlap ? (double)plan->count * (double)plan->length / own : 1;
-  const double tape = 8 * stages * samples * overlapping * (own + size->tape);
+  const bool keeps_states = c->integrator.tableau->kind == SN_TABLEAU_EXPONENTIAL && c->model.linear.trainable;
+  const double tape = 8 * samples * (stages * overlapping * (own + size->tape) + keeps_states * (stages + 1) * own);
   const double states =
       8 * (samples * 3 * (double)c->train.window * own + size_step(c->integrator.tableau, own, samples, size, plan));
   char text[5][32];

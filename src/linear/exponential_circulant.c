@@ -96,11 +96,18 @@ static void destroy(sn_exponential *exponential) {
   SN_FREE(exponential->state);
 }
 
+/* FFTW-MPI says itself what it needs. */
+static sn_status too_many(const sn_exponential *exponential, ptrdiff_t samples) {
+  return SN_ERROR(SN_ERROR_RUN, "transforms of %td fields need more memory than those of %td", samples,
+                  exponential->options.samples);
+}
+
 static sn_status reserve(sn_exponential *exponential, ptrdiff_t samples) {
   circulant *state = exponential->state;
   SN_TRY(sn_transforms_plan(state->transforms, samples));
   exponential->bytes = sn_transforms_bytes(state->transforms);
-  return SN_OK;
+  const bool fits = 2 * sn_transforms_size(state->transforms, samples) <= exponential->size;
+  return sn_collective_status(sn_grid_space(exponential->grid), fits ? SN_OK : too_many(exponential, samples));
 }
 
 static sn_status make(sn_exponential *exponential) {

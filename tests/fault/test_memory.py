@@ -44,6 +44,11 @@ class Memory(faults.Case):
         self.ends_everywhere("generate", "generate.file=new.h5", "generate.transform=local", "generate.dealias=false",
                              *long, spaces=(2,))
 
+    def test_exponential_schemes(self):
+        """... of a training by an exponential scheme, of a stencil or a matrix -> the same"""
+        for linear in (DENSE, ("model.linear.trainable=true",)) if faults.LONG else (DENSE,):
+            self.ends_everywhere("train", "train.epochs=1", "integrator.scheme=etdrk4", *linear, spaces=(2,))
+
     def test_optimizers(self):
         """... with L-BFGS, Levenberg-Marquardt, slices -> the same"""
         self.ends_everywhere("train", "train.epochs=1", "train.optimizer.kind=lbfgs")
