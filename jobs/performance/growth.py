@@ -26,6 +26,7 @@ from sinode.style import LINES, STYLE, save  # noqa: E402
 
 ITERATIONS = 4  # an epoch
 STAGES = {"ars111": 1, "l2": 2, "3": 4, "4": 6, "5": 8}
+CONVOLUTIONS = {"model.nonlinear.kind": "conv", "model.nonlinear.channels": "[16, 16]", "train.batch": 2}
 
 
 def hidden(width):
@@ -42,6 +43,8 @@ def cases():
         yield "N, hidden 512", points, {**on_grid(points), **hidden(512)}
     for points in (64, 128, 256, 512, 1024):
         yield "N, hidden 25/8 N", points, {**on_grid(points), **hidden(25 * points // 8)}
+    for points in (4 ** k for k in range(3, 11)):
+        yield "N, convolutions", points, {**on_grid(points), **CONVOLUTIONS}
     for batch in (32, 64, 128, 256, 512, 1024):
         yield "batch", batch, {"train.batch": batch}
     for window in (1, 2, 4, 8, 16, 32):

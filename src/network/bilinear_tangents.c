@@ -30,6 +30,7 @@ static bool is_less_work(const sn_bilinear *b, ptrdiff_t directions) {
 sn_status sn_bilinear_reserve_tangents(sn_network *network, ptrdiff_t directions) {
   sn_bilinear *b = (sn_bilinear *)network;
   if (b->jacobian || !is_less_work(b, directions)) return SN_OK;
+  SN_FREE(b->rows);
   SN_TRY(SN_NEW(TOGETHER * b->channels * b->convolution.span, &b->rows));
   return SN_NEW(network->points * network->points, &b->jacobian);
 }

@@ -272,7 +272,10 @@ static sn_status tangents(sn_stepper *stepper, ptrdiff_t samples, const double *
   const ptrdiff_t count = samples * scheme->points;
   const bool gathers = directions->stride != count && directions->count > 1;
   sn_directions own = *directions;
-  if (gathers) copy_rows(own.count, count, directions->du, own.stride, own.du = scheme->du, count);
+  if (gathers) {
+    own.du = scheme->du;
+    copy_rows(own.count, count, directions->du, own.stride, own.du, count);
+  }
   for (int i = 0; i < stages; i++)
     if (scheme->used[i]) SN_TRY(stage_tangent(scheme, i, samples, tape + i * stage_tape_size(scheme, samples), &own));
   sn_combination sum = {0};
