@@ -1,10 +1,10 @@
 /*
- * Generator of Kuramoto-Sivashinsky trajectories, u_t = -u_xx - u_xxxx - (u^2)_x / 2, periodic: Fourier in space,
- * ETDRK4 in time (Cox, Matthews 2002), its coefficients by contour integrals (Kassam, Trefethen 2005). Many members at
- * once: those of this replica, over its space ranks.
+ * Generator of trajectories of Kuramoto-Sivashinsky, u_t = -u_xx - u_xxxx - (u^2)_x / 2, and of other equations
+ * (sinode/equation.h), periodic: Fourier in space, ETDRK4 in time (Cox, Matthews 2002), its coefficients by contour
+ * integrals (Kassam, Trefethen 2005). Many members at once: those of this replica, over its space ranks.
  *
  * First derivatives drop the Nyquist mode, even ones keep it. Dealiased, the product is formed from the modes
- * |m| <= points / 3 and enters only these; the others decay by themselves.
+ * |m| <= points / 3 (with u^3 |m| < points / 4) and enters only these; the others decay by themselves.
  *
  * Two ways. global: the whole grid is transformed, the state stays in Fourier space between steps, and a step costs its
  * eight transforms and four stages. local: what a step's operators read decays exponentially with the distance,
@@ -66,8 +66,8 @@ double sn_etdrk4_dt(const sn_etdrk4 *etdrk4);
 /* The energy budget d(energy)/dt = production - dissipation; means over x and all members of all replicas. */
 typedef struct {
   double energy;      /* u^2 / 2 */
-  double production;  /* u_x^2 */
-  double dissipation; /* u_xx^2 */
+  double production;  /* u_x^2; of other equations, what derivatives and terms add to u^2 / 2 */
+  double dissipation; /* u_xx^2; what derivatives take from it */
   double tail;        /* share of the wave-like energy, m /= 0, in the top third of the modes that interact */
 } sn_ks_balance;
 

@@ -64,9 +64,9 @@ static sn_status advance(sn_etdrk4 *etdrk4, ptrdiff_t steps, double *u) {
   return sn_etdrk4_get_state(etdrk4, u);
 }
 
-/* A field as the attractor has them, by steps that any grid takes. */
+/* A field as the attractor has them, by steps that any grid takes; of other equations by those asked for. */
 static sn_status make_field(trial *t, sn_etdrk4_options options) {
-  const double dt = 0.05, time = 20;
+  const double dt = sn_equation_is_ks(sn_etdrk4_equation(&options)) ? 0.05 : options.dt, time = 20;
   sn_etdrk4 *etdrk4;
   const sn_ks_initial_options initial = {.kind = SN_KS_INITIAL_NOISE, .length = options.length, .seed = 1};
   sn_ks_initial_state(t->grid, &initial, (sn_range){0, 1}, t->whole);
@@ -197,10 +197,11 @@ static sn_status choose(trial *t, ptrdiff_t points, int ranks, sn_etdrk4_divisio
 sn_status sn_etdrk4_divide(const sn_etdrk4_options *options, ptrdiff_t points, int ranks, sn_etdrk4_division *out) {
   trial t;
   *out = (sn_etdrk4_division){0};
-  if (!sn_equation_is_ks(sn_etdrk4_equation(options)))
-    return SN_ERROR_ALL(SN_ERROR_USAGE,
-                        "generate.transform is local, which the Kuramoto-Sivashinsky equation alone has, "
-                        "but generate.equation is another; use generate.transform: global");
+  if (!sn_equation_is_simple(sn_etdrk4_equation(options)))
+    return SN_ERROR_ALL(
+        SN_ERROR_USAGE,
+        "generate.transform is local, which takes equations of even derivatives and u u_x alone, without "
+        "a parameter; use generate.transform: global");
   sn_status status = begin(options, options->length / (double)points, &t);
   if (!status) status = choose(&t, points, ranks, out);
   end(&t);

@@ -163,30 +163,42 @@ static double sum_of_squares(const local *l, ptrdiff_t i, const double *subdomai
   return sum;
 }
 
-/* filtered := i^order k^order times the spectrum, its modes `low` to `high`; field := its values. */
+/* filtered := (i k)^order times the spectrum, its modes `low` to `high`, the mean left out of order 0; field := its
+ * values. */
 static sn_status filter(const sn_etdrk4 *etdrk4, int order, ptrdiff_t low, ptrdiff_t high) {
   const local *l = etdrk4->state;
   const ptrdiff_t length = etdrk4->division.length;
   const double domain = etdrk4->options.length * (double)length / (double)sn_grid_points(etdrk4->grid);
   for (ptrdiff_t m = 0; m < sn_fourier_modes(l->fourier); m++) {
-    const double k = m < low || m > high || (order == 1 && 2 * m == length) ? 0 : 2 * M_PI * (double)m / domain;
-    const double complex factor = order == 0 ? (k != 0) : order == 1 ? I * k : -k * k;
+    const double k = m < low || m > high || (order % 2 && 2 * m == length) ? 0 : 2 * M_PI * (double)m / domain;
+    double complex factor = order == 0 ? (k != 0) : order % 2 ? I * k : -k * k;
+    for (int done = order % 2 ? 1 : 2; done < order; done += 2) factor *= -k * k;
     l->filtered[m] = factor * l->spectrum[m];
   }
   return sn_fourier_inverse(l->fourier, l->filtered, l->field);
 }
 
+/* What the derivatives add to the square of u and take from it: the integral of u d^2r u/dx^2r is (-1)^r times that of
+ * the square of d^r u/dx^r. */
+static sn_status add_rates(const sn_etdrk4 *etdrk4, ptrdiff_t i, double sums[SN_ETDRK4_SUMS]) {
+  const local *l = etdrk4->state;
+  const double *coefficient = sn_etdrk4_equation(&etdrk4->options)->linear.value;
+  for (int order = 0; order < SN_LINEAR_ORDERS; order += 2) {
+    const double rate = order % 4 ? -coefficient[order] : coefficient[order];
+    if (rate == 0) continue;
+    if (order) SN_TRY(filter(etdrk4, order / 2, 0, sn_fourier_modes(l->fourier)));
+    sums[rate > 0 ? 1 : 2] += fabs(rate) * sum_of_squares(l, i, order ? l->field : l->subdomain, 0);
+  }
+  return SN_OK;
+}
+
 /* What subdomain i of a member adds to the sums of a balance. */
 static sn_status add_subdomain(const sn_etdrk4 *etdrk4, ptrdiff_t member, ptrdiff_t i, double sums[SN_ETDRK4_SUMS]) {
   const local *l = etdrk4->state;
-  const ptrdiff_t all = sn_fourier_modes(l->fourier);
   sn_subdomains_read(l->subdomains, i, member, l->state, l->subdomain);
   SN_TRY(sn_fourier_forward(l->fourier, l->subdomain, l->spectrum));
   sums[3] += sum_of_squares(l, i, l->subdomain, l->means[member]);
-  SN_TRY(filter(etdrk4, 1, 0, all));
-  sums[1] += sum_of_squares(l, i, l->field, 0);
-  SN_TRY(filter(etdrk4, 2, 0, all));
-  sums[2] += sum_of_squares(l, i, l->field, 0);
+  SN_TRY(add_rates(etdrk4, i, sums));
   SN_TRY(filter(etdrk4, 0, 2 * l->highest / 3 + 1, l->highest));
   sums[4] += sum_of_squares(l, i, l->field, 0);
   return SN_OK;

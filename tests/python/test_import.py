@@ -100,6 +100,16 @@ class ImportTest(Case):
         level = float(err.split("about ")[1].split(",")[0])
         self.assertLess(abs(level - 1e-3), 3e-4)
 
+    def test_localized(self):
+        """Ends that are alike since nothing happens there are not taken for one point."""
+        pulse = 3 / np.cosh(4 * (X - 11 - 0.1 * T[:, None])) ** 2
+        np.save(self.folder / "u.npy", pulse)
+        self.taken("u.npy", "--interval", 0.5, "--length", LENGTH, expected=pulse, warns=["under-resolved"])
+        x = LENGTH / 256 * np.arange(256)
+        pulse = 3 / np.cosh(2 * (x - 11 - 0.1 * T[:, None])) ** 2
+        np.save(self.folder / "u.npy", pulse)
+        self.taken("u.npy", "--interval", 0.5, "--length", LENGTH, expected=pulse)
+
     def test_refused(self):
         np.savez(self.folder / "u.npz", u=U, x=X, t=T)
         np.savez(self.folder / "two.npz", a=U, b=U, s=T)

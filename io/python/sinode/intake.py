@@ -21,7 +21,7 @@ BLOCK = 8 << 20    # numbers of a block
 SAMPLE = 4 << 20   # numbers that are looked at
 TAIL_MOST = 1e-4   # of the energy, in the top third of the spectrum: as of the generator
 JUMP_MOST = 4      # between the ends, in differences of neighbours
-NOISE_LEAST = 1e-4  # of the standard deviation: packed numbers have less
+NOISE = (1e-4, 0.3)  # of the standard deviation: packed numbers have less, what has more is structure
 
 
 def _say(text):
@@ -159,7 +159,8 @@ def _judge(sample, dropped):
         return
     neighbours = np.sqrt(np.mean(np.diff(sample, axis=-1) ** 2))
     jump = np.sqrt(np.mean((sample[:, 0] - sample[:, -1]) ** 2))
-    if jump <= 1e-6 * deviation and not dropped:
+    beside = np.sqrt(np.mean(np.diff(sample[:, [0, 1, -2, -1]], axis=-1)[:, [0, 2]] ** 2))
+    if jump < 1e-3 * beside and not dropped:
         _warn("the last point has the values of the first: where it is the end point a second time, leave it out by "
               "--drop-end")
         sample = sample[:, :-1]
@@ -172,7 +173,7 @@ def _judge(sample, dropped):
     tail = power[2 * modes // 3:].sum() / power[1:].sum()
     levels = [np.median(part) for part in np.array_split(power[modes // 2:modes], 3) if part.size]
     noise = np.sqrt(np.median(power[modes // 2:modes]) / sample.shape[-1])
-    if len(levels) == 3 and max(levels) < 1.7 * min(levels) and noise > NOISE_LEAST * deviation:
+    if len(levels) == 3 and max(levels) < 1.7 * min(levels) and NOISE[0] < noise / deviation < NOISE[1]:
         _warn(f"u looks noisy: about {noise:.2g}, {100 * noise / deviation:.2g} % of its standard deviation "
               f"{deviation:.3g}, by the flat end of its spectrum")
     elif tail > TAIL_MOST:
