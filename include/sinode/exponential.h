@@ -45,7 +45,8 @@ ptrdiff_t sn_exponential_size(const sn_exponential *exponential);
 /* Makes the functions if A has changed since they were made. Collective over space. */
 SN_MUST_CHECK sn_status sn_exponential_update(sn_exponential *exponential);
 
-/* A state to be multiplied by functions, or by their transposes; 64-byte aligned. Collective over space. */
+/* A state to be multiplied by functions, or by their transposes; 64-byte aligned. Collective over space. Error
+ * SN_ERROR_RUN: samples not reserved. */
 SN_MUST_CHECK sn_status sn_exponential_transform(sn_exponential *exponential, bool transpose, ptrdiff_t samples,
                                                  const double *state, double *transformed);
 

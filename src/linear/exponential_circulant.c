@@ -12,6 +12,7 @@
 
 #include "exponential_ops.h"
 #include "sinode/memory.h"
+#include "solver_ops.h"
 #include "transforms.h"
 
 /* Symbols: the functions; where A is trained also dt f' of each, and the change of A. */
@@ -118,6 +119,7 @@ static sn_status transform(sn_exponential *exponential, bool transpose, ptrdiff_
                            double *transformed) {
   const circulant *own = exponential->state;
   (void)transpose;
+  if (!sn_transforms_is_planned(own->transforms, samples)) return sn_solver_not_reserved(samples);
   return sn_transforms_forward(own->transforms, samples, state, (double complex *)transformed);
 }
 

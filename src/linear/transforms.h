@@ -71,10 +71,13 @@ void sn_transforms_apply(const sn_transforms *transforms, int index, ptrdiff_t f
                          const double complex *coefficients, double complex *product);
 
 /*
- * sum += weight conj(symbol right) left: with y the field of these coefficients, summed over the fields, a change ds of
- * the symbol changes the sum over fields of left^T S right, S the operator with weight times the symbol's integral, by
- * y^T (the first column of the operator with the symbol ds). Local. sn_transforms_add_fields does the way back of the
- * sum (destroyed) and adds the fields up: kernel (local points); values: (fields, local points). Collective over space.
+ * For derivatives by a symbol. correlate: sum += weight conj(symbol) left conj(right), coefficient by coefficient.
+ * Local. add_fields: transforms the sum (used up) back and adds its fields up, to kernel (local points); values
+ * (fields, local points) is for work. Then, D(s) being the operator with the symbol s, for every ds
+ *
+ *   sum over the fields of weight left^T D(symbol ds) right = kernel^T D(ds) (unit impulse at point 0)
+ *
+ * Collective over space.
  */
 void sn_transforms_correlate(const sn_transforms *transforms, int index, ptrdiff_t fields, double weight,
                              const double complex *left, const double complex *right, double complex *sum);

@@ -1,10 +1,12 @@
 /*
  * Phi-functions and their derivatives against values of mpmath; the weights of the exponential schemes at 0, where they
- * are classical Runge-Kutta schemes, and their sums; functions of a circulant operator against those of its matrix.
+ * are classical Runge-Kutta schemes, and their sums; functions of a circulant operator against those of its matrix;
+ * Lawson's schemes and their error estimate against the explicit ones.
  */
 #include "phi_reference.h"
 #include "sinode/exponential.h"
 #include "sinode/exponential_form.h"
+#include "sinode/integrator.h"
 #include "sinode/memory.h"
 #include "unit.h"
 
@@ -128,12 +130,56 @@ static void matrices_agree_with_symbols(void **state) {
   sn_grid_destroy(&grid);
 }
 
+/* One step without a linear part, and the estimate of its error. */
+static void step(const sn_grid *grid, const char *scheme, double *states, double *estimates) {
+  const sn_linear_shape linear = {.kind = SN_LINEAR_STENCIL, .taps = 3, .length = 9};
+  const sn_network_shape network = {
+      .kind = SN_NETWORK_CONV, .activation = SN_ACTIVATION_TANH, .hidden = 1, .width = {2}, .kernel = 3};
+  const sn_init init = {.kind = SN_INIT_NORMAL, .std = 1};
+  const sn_integrator_options options = {
+      .tableau = sn_tableau_find(scheme), .dt = 0.5, .interval = 0.5, .intervals = 1, .estimate = true};
+  sn_model *model;
+  sn_integrator *integrator;
+  assert_ok(sn_model_create(grid, &linear, &network, SAMPLES, &model));
+  assert_ok(sn_network_initialize(sn_model_network(model), &init, 3));
+  assert_ok(sn_model_loaded(model));
+  assert_ok(sn_integrator_create(model, &options, &integrator));
+  assert_ok(sn_integrator_reserve(integrator, SAMPLES));
+  assert_ok(sn_integrator_forward(integrator, SAMPLES, 1, states, false));
+  assert_int_equal(sn_integrator_estimates(integrator) != NULL, sn_tableau_is_embedded(options.tableau));
+  if (sn_integrator_estimates(integrator))
+    memcpy(estimates, sn_integrator_estimates(integrator), SAMPLES * sizeof *estimates);
+  sn_integrator_destroy(&integrator);
+  sn_model_destroy(&model);
+}
+
+static void without_a_linear_part_lawson_is_runge_kutta(void **state) {
+  (void)state;
+  static const char *const pairs[][2] = {{"lawson4", "rk4"}, {"lawson5", "dopri5"}};
+  int ranks;
+  MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+  sn_grid *grid;
+  assert_ok(sn_grid_create(MPI_COMM_WORLD, ranks, POINTS, NULL, &grid));
+  const ptrdiff_t count = SAMPLES * sn_grid_range(grid).count;
+  for (int k = 0; k < 2; k++) {
+    double states[2][2 * SAMPLES * POINTS], estimates[2][SAMPLES] = {{0}};
+    for (int side = 0; side < 2; side++) {
+      for (ptrdiff_t i = 0; i < count; i++) states[side][i] = sin(1.3 * (double)i);
+      step(grid, pairs[k][side], states[side], estimates[side]);
+    }
+    for (ptrdiff_t i = 0; i < 2 * count; i++) assert_close(states[0][i], states[1][i], 1e-13);
+    for (int i = 0; i < SAMPLES; i++) assert_close(estimates[0][i], estimates[1][i], 1e-9 * estimates[1][i]);
+  }
+  sn_grid_destroy(&grid);
+}
+
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(values_are_those_of_the_reference),
       cmocka_unit_test(weights_add_up),
       cmocka_unit_test(growth_is_exact),
       cmocka_unit_test(matrices_agree_with_symbols),
+      cmocka_unit_test(without_a_linear_part_lawson_is_runge_kutta),
   };
   return unit_run(argc, argv, tests);
 }

@@ -75,6 +75,7 @@ static outcome differentiate(const sn_grid *grid, const family *one, sn_storage_
   assert_int_equal(sn_memory_calls(), calls); /* nothing is allocated on the way */
   for (ptrdiff_t k = 0; k < count; k++) result.initial[k] = bars[k];
   result.steps = sn_integrator_forward_steps(integrator);
+  if (tableau->kind == SN_TABLEAU_EXPONENTIAL) assert_int_equal(sn_integrator_factorizations(integrator), 1);
   sn_integrator_destroy(&integrator);
   sn_model_destroy(&model);
   return result;
