@@ -2,8 +2,8 @@
 # Builds sinode and runs its tests (all but the long ones); ends with one line that says how it went.
 #   tests/run.sh [CMake options]     e.g. tests/run.sh -DSINODE_WARNINGS_AS_ERRORS=ON
 #   tests/run.sh --test-only         of the build that is there
-# SINODE_TEST_JOBS: tests at a time (default: three for two cores, since most of them wait half of the time; one that
-# keeps two cores busy counts as two).
+# SINODE_TEST_JOBS: tests at a time (default: two a core, since most of them wait half of the time; one that keeps two
+# cores busy counts as two).
 # tests/dearest.py tells which took most.
 set -euo pipefail
 # shellcheck source=jobs/common.sh
@@ -28,4 +28,4 @@ if [ "${1:-}" != --test-only ]; then
   cmake --build --preset release
 fi
 say "Tests"
-ctest --preset release --label-exclude long --parallel "${SINODE_TEST_JOBS:-$((($(nproc) * 3 + 1) / 2))}"
+ctest --preset release --label-exclude long --parallel "${SINODE_TEST_JOBS:-$((2 * $(nproc)))}"
