@@ -10,7 +10,8 @@
  */
 enum { OUTPUTS = 6, BARS = 4, TAPS = 5, BLOCK = 512, GRADIENT_BLOCK = 1024 };
 
-/* Of long kernels: LONG_TAPS taps share their loads; few outputs take so many vectors of points at a time. */
+/* Of long kernels: LONG_TAPS taps share their loads; up to LONG_OUTPUTS outputs, of gradients LONG_BARS, take so many
+ * vectors of points at a time. */
 enum { LONG_VECTORS = 8, LONG_TAPS = 4, LONG_BARS = 2, BAR_VECTORS = 4 };
 
 /* What a gradient is summed over in registers, of some samples. */
@@ -26,11 +27,11 @@ typedef struct {
 #if defined __GNUC__ && !defined SINODE_ISO_C
 #define INLINE static inline __attribute__((always_inline))
 #if defined __AVX512F__
-enum { LANES_MOST = 8, TILE_VECTORS = 4, TILE_TAPS = 5 };
+enum { LANES_MOST = 8, TILE_VECTORS = 4, TILE_TAPS = 5, LONG_OUTPUTS = 2 };
 #elif defined __AVX__
-enum { LANES_MOST = 4, TILE_VECTORS = 2, TILE_TAPS = 2 };
+enum { LANES_MOST = 4, TILE_VECTORS = 2, TILE_TAPS = 2, LONG_OUTPUTS = 1 };
 #else
-enum { LANES_MOST = 2, TILE_VECTORS = 2, TILE_TAPS = 2 };
+enum { LANES_MOST = 2, TILE_VECTORS = 2, TILE_TAPS = 2, LONG_OUTPUTS = 1 };
 #endif
 #pragma GCC diagnostic ignored "-Wpsabi" /* nobody outside calls these functions */
 typedef double vector __attribute__((vector_size(LANES_MOST * sizeof(double)), aligned(sizeof(double)), may_alias));
@@ -44,7 +45,7 @@ typedef double vector __attribute__((vector_size(LANES_MOST * sizeof(double)), a
 #define HAS_VECTORS
 #else
 #define INLINE static inline
-enum { LANES_MOST = 1, TILE_VECTORS = 4, TILE_TAPS = 4 };
+enum { LANES_MOST = 1, TILE_VECTORS = 4, TILE_TAPS = 4, LONG_OUTPUTS = 1 };
 #endif
 
 #define LANES 1

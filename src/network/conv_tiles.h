@@ -39,30 +39,35 @@ INLINE void OF(tile)(const int outputs, const int vectors, const sn_convolution 
 }
 
 /* sum += some taps of a row, LANES from one to the next: what is loaded for one of them serves the others, too. */
-INLINE void OF(add_taps)(const int taps, const double *weight, const double *x, VECTOR sum[LONG_VECTORS]) {
+INLINE void OF(add_taps)(const int outputs, const int taps, const double *weight, const double *x,
+                         VECTOR sum[LONG_OUTPUTS][LONG_VECTORS]) {
   VECTOR value[LONG_VECTORS + LONG_TAPS - 1];
   for (int v = 0; v < LONG_VECTORS + taps - 1; v++) value[v] = *(const VECTOR *)(x + v * LANES);
   for (int k = 0; k < taps; k++)
-    for (int v = 0; v < LONG_VECTORS; v++) sum[v] += weight[k * LANES] * value[v + k];
+    for (int o = 0; o < outputs; o++)
+      for (int v = 0; v < LONG_VECTORS; v++) sum[o][v] += weight[k * LANES * outputs + o] * value[v + k];
 }
 
-#define ADD_TAPS(taps)                  \
-  case taps:                            \
-    OF(add_taps)(taps, weight, x, sum); \
+#define ADD_TAPS(taps)                           \
+  case taps:                                     \
+    OF(add_taps)(outputs, taps, weight, x, sum); \
     break
 
-/* One output of a kernel that is longer than two vectors, at LONG_VECTORS * LANES points. */
-INLINE void OF(long_tile)(const sn_convolution *c, int terms, const sn_convolution_term *term, const double *bias,
-                          double *z) {
-  VECTOR sum[LONG_VECTORS];
-  for (int v = 0; v < LONG_VECTORS; v++) sum[v] = (VECTOR){0} + (bias ? *bias : 0);
+/* A panel of few outputs of a kernel that is longer than two vectors, at LONG_VECTORS * LANES points. */
+INLINE void OF(long_tile)(const int outputs, const sn_convolution *c, int terms, const sn_convolution_term *term,
+                          const double *bias, double *z, ptrdiff_t stride) {
+  const int step = LONG_TAPS * LANES;
+  VECTOR sum[LONG_OUTPUTS][LONG_VECTORS];
+  for (int o = 0; o < outputs; o++)
+    for (int v = 0; v < LONG_VECTORS; v++) sum[o][v] = (VECTOR){0} + (bias ? bias[o] : 0);
   for (int t = 0; t < terms; t++)
     for (ptrdiff_t i = 0; i < term[t].in; i++)
       for (ptrdiff_t first = 0; first < LANES; first++) {
-        const double *weight = term[t].weight + i * c->kernel + first, *x = term[t].padded + i * c->span + first;
+        const double *weight = term[t].weight + (i * c->kernel + first) * outputs;
+        const double *x = term[t].padded + i * c->span + first;
         ptrdiff_t taps = (c->kernel - first + LANES - 1) / LANES;
-        for (; taps > LONG_TAPS; taps -= LONG_TAPS, weight += LONG_TAPS * LANES, x += LONG_TAPS * LANES)
-          OF(add_taps)(LONG_TAPS, weight, x, sum);
+        for (; taps > LONG_TAPS; taps -= LONG_TAPS, weight += step * outputs, x += step)
+          OF(add_taps)(outputs, LONG_TAPS, weight, x, sum);
         switch (taps) {
           ADD_TAPS(1);
           ADD_TAPS(2);
@@ -70,7 +75,8 @@ INLINE void OF(long_tile)(const sn_convolution *c, int terms, const sn_convoluti
           ADD_TAPS(4);
         }
       }
-  for (int v = 0; v < LONG_VECTORS; v++) *(VECTOR *)(z + v * LANES) = sum[v];
+  for (int o = 0; o < outputs; o++)
+    for (int v = 0; v < LONG_VECTORS; v++) *(VECTOR *)(z + o * stride + v * LANES) = sum[o][v];
 }
 
 #undef ADD_TAPS
@@ -80,7 +86,7 @@ INLINE void OF(tiles)(const int outputs, const sn_convolution *c, int terms, con
                       const double *bias, ptrdiff_t first, ptrdiff_t end, double *z, ptrdiff_t stride) {
   for (ptrdiff_t j = first, done; j < end; j += done) {
     sn_convolution_term term[SN_CONVOLUTION_TERMS];
-    const bool is_long = outputs == 1 && c->kernel > 2 * LANES && end - j >= LONG_VECTORS * LANES;
+    const bool is_long = outputs <= LONG_OUTPUTS && c->kernel > 2 * LANES && end - j >= LONG_VECTORS * LANES;
     done = is_long ? LONG_VECTORS * LANES : end - j >= TILE_VECTORS * LANES ? TILE_VECTORS * LANES : LANES;
     if (j > end - done) j = end - done;
     for (int t = 0; t < terms; t++) {
@@ -88,7 +94,7 @@ INLINE void OF(tiles)(const int outputs, const sn_convolution *c, int terms, con
       term[t].padded += j;
     }
     if (is_long)
-      OF(long_tile)(c, terms, term, bias, z + j);
+      OF(long_tile)(outputs, c, terms, term, bias, z + j, stride);
     else if (done > LANES)
       OF(tile)(outputs, TILE_VECTORS, c, terms, term, bias, z + j, stride);
     else
