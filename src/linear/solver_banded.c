@@ -5,8 +5,7 @@
  *
  *   x = y - Z (I + K P^T Z)^-1 K P^T y,   B y = r,   B Z = P.
  *
- * LAPACK on one rank, ScaLAPACK over several, by Cholesky where the stencil is symmetric and its symbol positive, else
- * by LU. ScaLAPACK's pdgbtrs with TRANS = 'T' returns wrong answers (2.2.1), so the transpose is factored separately.
+ * By Cholesky where the stencil is symmetric and its symbol positive, else by LU.
  */
 #include <math.h>
 #include <stdio.h>
@@ -14,7 +13,7 @@
 
 #include <cblas.h>
 
-#include "base/blacs.h"
+#include "band_matrix.h"
 #include "base/lapack.h"
 #include "linear_ops.h"
 #include "rhs_plan.h"
@@ -24,29 +23,20 @@
 
 /* One matrix: that of a gamma, or its transpose. */
 typedef struct {
-  double *band, *fill; /* band NULL: the transpose shares LAPACK's LU */
-  int *pivots;
+  sn_band_matrix b;   /* empty: the transpose shares LAPACK's LU */
   double *z;          /* (2 h, block): columns of Z */
   double *correction; /* (2 h, 2 h) column-major: (I + K P^T Z)^-1 K */
 } factor;
 
 typedef struct {
-  int handle, context;     /* of BLACS, on several ranks; context < 0 on a rank without rows */
-  int order, half, corner; /* corner: 2 h */
-  int block, own;          /* rows of every process but the last, and first dimension of right-hand sides; rows here */
-  ptrdiff_t start;         /* the first of them */
-  bool definite;
-  int leading, diagonal; /* of the band's array: its first dimension, and the row of its diagonal */
-  int fill_size, work_size;
-  int descriptor[7], right_descriptor[7];
-  factor *factors;              /* (gammas, 2) */
-  double *work, *ends, *update; /* ends, update: (samples, 2 h): P^T y and (I + K P^T Z)^-1 K P^T y */
-  double *right;                /* (samples, block): where the layouts differ */
+  sn_band_layout layout;
+  int half, corner;      /* corner: 2 h */
+  factor *factors;       /* (gammas, 2) */
+  double *ends, *update; /* (samples, 2 h): P^T y and (I + K P^T Z)^-1 K P^T y */
+  double *right;         /* (samples, block): where the layouts differ */
   ptrdiff_t right_columns, end_columns;
   sn_rhs_plan *reserved;
 } banded;
-
-static bool is_local(const sn_solver *solver) { return sn_grid_space_size(solver->grid) == 1; }
 
 /* h; a single coefficient is taken for the middle one of three. */
 static int half_of(const sn_linear *linear) { return linear->shape.taps > 1 ? linear->shape.taps / 2 : 1; }
@@ -73,49 +63,13 @@ static sn_status refuse_lossy(const sn_solver *solver, int which, sn_error_code 
   return sn_solver_refuse_lossy(solver, solver->gamma[which], sn_linear_row_sum(solver->linear), code);
 }
 
-/* Rows of the last process. Too few of them (below 2 h) give wrong answers: ScaLAPACK does not look. */
-static int last_rows(int order, int block) { return order - (order - 1) / block * block; }
-
-/* ScaLAPACK's layout: block rows, only the last of them fewer; ranks may be left without. */
-static sn_status lay_out(sn_solver *solver) {
-  banded *state = solver->state;
-  const int ranks = sn_grid_space_size(solver->grid), rank = sn_grid_space_rank(solver->grid), half = state->half;
-  const int share = (int)sn_partition_most(state->order, ranks);
-  state->block = share;
-  while (last_rows(state->order, state->block) < 2 * half) state->block++;
-  const int least = state->definite ? 2 * half : 2 * half + 1;
-  if (ranks > 1 && share < least)
-    return SN_ERROR_ALL(SN_ERROR_USAGE,
-                        "integrator.solver.kind banded needs %d points on each of the %d space ranks for a stencil of "
-                        "%d coefficients, but there are %d; use fft, or fewer ranks in space",
-                        least, ranks, 2 * half + 1, state->order / ranks);
-  const int processes = (state->order + state->block - 1) / state->block;
-  state->start = (ptrdiff_t)rank * state->block;
-  state->own = rank < processes ? (rank == processes - 1 ? state->order - (int)state->start : state->block) : 0;
-  if (ranks == 1) return SN_OK;
-  state->handle = Csys2blacs_handle(sn_grid_space(solver->grid));
-  state->context = state->handle;
-  Cblacs_gridinit(&state->context, "Row", 1, processes);
-  const int band[7] = {501, state->context, state->order, state->block, 0, state->leading, 0};
-  const int right[7] = {502, state->context, state->order, state->block, 0, state->block, 0};
-  memcpy(state->descriptor, band, sizeof band);
-  memcpy(state->right_descriptor, right, sizeof right);
-  return SN_OK;
-}
-
 static sn_status allocate_factor(sn_solver *solver, factor *one, bool shares) {
   const banded *state = solver->state;
-  const ptrdiff_t columns = state->block;
-  ptrdiff_t size = 0;
-  if (!shares) {
-    SN_TRY(SN_NEW(columns * state->leading, &one->band));
-    SN_TRY(SN_NEW(state->fill_size, &one->fill));
-    size += columns * state->leading + state->fill_size;
-    if (!state->definite) SN_TRY(SN_NEW(columns + state->corner, &one->pivots));
-  }
-  SN_TRY(SN_NEW((ptrdiff_t)state->corner * state->block, &one->z));
-  SN_TRY(SN_NEW((ptrdiff_t)state->corner * state->corner, &one->correction));
-  solver->bytes += (size + (ptrdiff_t)state->corner * (state->block + state->corner)) * (ptrdiff_t)sizeof(double);
+  const ptrdiff_t corner = state->corner, block = state->layout.block;
+  if (!shares) SN_TRY(sn_band_matrix_create(&state->layout, &one->b, &solver->bytes));
+  SN_TRY(SN_NEW(corner * block, &one->z));
+  SN_TRY(SN_NEW(corner * corner, &one->correction));
+  solver->bytes += corner * (block + corner) * (ptrdiff_t)sizeof(double);
   return SN_OK;
 }
 
@@ -124,26 +78,9 @@ static sn_status allocate_arrays(sn_solver *solver) {
   SN_TRY(SN_NEW(2 * (ptrdiff_t)solver->gammas, &state->factors));
   for (int g = 0; g < solver->gammas; g++) {
     SN_TRY(allocate_factor(solver, &state->factors[2 * g], false));
-    if (!state->definite) SN_TRY(allocate_factor(solver, &state->factors[2 * g + 1], is_local(solver)));
+    if (!state->layout.definite) SN_TRY(allocate_factor(solver, &state->factors[2 * g + 1], state->layout.local));
   }
   return SN_OK;
-}
-
-/* First dimension of the band's array: half the band where it is symmetric, else the band and LU's fill-in above it. */
-static int leading_of(int half, bool definite, bool local) { return (definite ? 1 : local ? 3 : 4) * half + 1; }
-
-static sn_status choose_sizes(sn_solver *solver) {
-  banded *state = solver->state;
-  const int half = state->half;
-  state->leading = leading_of(half, state->definite, is_local(solver));
-  state->diagonal = state->leading - 1 - half;
-  SN_TRY(lay_out(solver));
-  const ptrdiff_t block = state->block;
-  /* pdpbtrf writes beyond the (block + 2 h) h that it asks for. */
-  const ptrdiff_t fill = state->definite ? (block + 8 * half) * half : (block + half) * 2 * half + 36 * half * half;
-  int fits;
-  SN_TRY(sn_count_to_int(block * state->leading, "the number of elements of a band on a rank", &fits));
-  return sn_count_to_int(is_local(solver) ? 1 : fill, "the number of elements of a band's fill-in", &state->fill_size);
 }
 
 static sn_status create(sn_solver *solver) {
@@ -158,17 +95,14 @@ static sn_status create(sn_solver *solver) {
                         4 * half + 1, taps, order);
   SN_TRY(sn_collective_status(sn_grid_space(solver->grid), SN_NEW(1, &state)));
   solver->state = state;
-  *state = (banded){.handle = -1,
-                    .context = -1,
-                    .order = order,
-                    .half = half,
-                    .corner = 2 * half,
-                    .definite = is_definite(solver->linear, solver->gammas, solver->gamma)};
-  SN_TRY(sn_collective_status(sn_grid_space(solver->grid), choose_sizes(solver)));
+  state->half = half;
+  state->corner = 2 * half;
+  const bool definite = is_definite(solver->linear, solver->gammas, solver->gamma);
+  SN_TRY(sn_band_layout_create(solver->grid, order, half, definite, &state->layout));
   SN_TRY(sn_collective_status(sn_grid_space(solver->grid), allocate_arrays(solver)));
   snprintf(
       solver->reason, sizeof solver->reason, "banded: %s of a band of %d with periodic corners, %s",
-      state->definite ? "Cholesky factorization" : "LU factorization", 2 * half + 1,
+      definite ? "Cholesky factorization" : "LU factorization", 2 * half + 1,
       solver->options.kind == SN_SOLVER_BANDED ? "as asked" : "which sends less than transforms over so many ranks");
   for (int g = 0; g < solver->gammas && sn_linear_version(solver->linear) > 0; g++)
     SN_TRY(refuse_lossy(solver, g, SN_ERROR_USAGE));
@@ -178,22 +112,16 @@ static sn_status create(sn_solver *solver) {
 static void destroy(sn_solver *solver) {
   banded *state = solver->state;
   for (int f = 0; state->factors && f < 2 * solver->gammas; f++) {
-    SN_FREE(state->factors[f].band);
-    SN_FREE(state->factors[f].fill);
-    SN_FREE(state->factors[f].pivots);
+    sn_band_matrix_destroy(&state->factors[f].b);
     SN_FREE(state->factors[f].z);
     SN_FREE(state->factors[f].correction);
   }
   SN_FREE(state->factors);
   sn_rhs_plan_destroy(&state->reserved);
-  SN_FREE(state->work);
   SN_FREE(state->ends);
   SN_FREE(state->update);
   SN_FREE(state->right);
-  if (!is_local(solver)) {
-    if (state->context >= 0) Cblacs_gridexit(state->context);
-    if (state->handle >= 0) Cfree_blacs_system_handle(state->handle);
-  }
+  sn_band_layout_destroy(&state->layout);
   SN_FREE(solver->state);
 }
 
@@ -207,18 +135,19 @@ static double element(const sn_solver *solver, int which, bool transpose, int of
 
 static void write_band(const sn_solver *solver, int which, bool transpose, double *band) {
   const banded *state = solver->state;
-  memset(band, 0, (size_t)state->leading * (size_t)state->block * sizeof *band);
-  for (ptrdiff_t j = 0; j < state->own; j++)
-    for (int d = state->definite ? 0 : -state->half; d <= state->half; d++) { /* row j + d of column j */
-      const ptrdiff_t row = state->start + j + d;
-      if (row >= 0 && row < state->order)
-        band[j * state->leading + state->diagonal + d] = element(solver, which, transpose, -d);
+  const sn_band_layout *layout = &state->layout;
+  memset(band, 0, (size_t)layout->leading * (size_t)layout->block * sizeof *band);
+  for (ptrdiff_t j = 0; j < layout->own; j++)
+    for (int d = layout->definite ? 0 : -state->half; d <= state->half; d++) { /* row j + d of column j */
+      const ptrdiff_t row = layout->start + j + d;
+      if (row >= 0 && row < layout->order)
+        band[j * layout->leading + layout->diagonal + d] = element(solver, which, transpose, -d);
     }
 }
 
 /* Point of column q of P. */
 static ptrdiff_t end_point(const banded *state, int q) {
-  return q < state->half ? q : state->order - state->corner + q;
+  return q < state->half ? q : state->layout.order - state->corner + q;
 }
 
 /* K: rows and columns are the 2 h end points. */
@@ -228,52 +157,17 @@ static void write_corners(const sn_solver *solver, int which, bool transpose, do
     for (int row = 0; row < state->corner; row++) {
       const ptrdiff_t ahead = end_point(state, column) - end_point(state, row); /* the short way round */
       const bool wraps = (row < state->half) != (column < state->half);
-      const ptrdiff_t offset = ahead > 0 ? ahead - state->order : ahead + state->order;
+      const ptrdiff_t offset = ahead > 0 ? ahead - state->layout.order : ahead + state->layout.order;
       const bool near = offset >= -state->half && offset <= state->half;
       corners[column * state->corner + row] = wraps && near ? element(solver, which, transpose, (int)offset) : 0;
     }
 }
 
-static int factorize(const sn_solver *solver, factor *one) {
-  banded *state = solver->state;
-  const int half = state->half, first = 1;
-  int info = 0;
-  if (is_local(solver)) {
-    if (state->definite)
-      dpbtrf_("L", &state->order, &half, one->band, &state->leading, &info, 1);
-    else
-      dgbtrf_(&state->order, &state->order, &half, &half, one->band, &state->leading, one->pivots, &info);
-  } else if (state->own > 0) {
-    if (state->definite)
-      pdpbtrf_("L", &state->order, &half, one->band, &first, state->descriptor, one->fill, &state->fill_size,
-               state->work, &state->work_size, &info, 1);
-    else
-      pdgbtrf_(&state->order, &half, &half, one->band, &first, state->descriptor, one->pivots, one->fill,
-               &state->fill_size, state->work, &state->work_size, &info);
-  }
-  return info;
-}
-
 /* b (columns, block) := B^-1 b, or B^-T b. */
 static void solve_band(const sn_solver *solver, int which, bool transpose, int columns, double *b) {
-  banded *state = solver->state;
-  const int half = state->half, first = 1;
-  const factor *one = &state->factors[2 * which + (transpose && !is_local(solver) && !state->definite)];
-  int info;
-  if (is_local(solver)) {
-    if (state->definite)
-      dpbtrs_("L", &state->order, &half, &columns, one->band, &state->leading, b, &state->order, &info, 1);
-    else
-      dgbtrs_(transpose ? "T" : "N", &state->order, &half, &half, &columns, one->band, &state->leading, one->pivots, b,
-              &state->order, &info, 1);
-  } else if (state->own > 0) {
-    if (state->definite)
-      pdpbtrs_("L", &state->order, &half, &columns, one->band, &first, state->descriptor, b, &first,
-               state->right_descriptor, one->fill, &state->fill_size, state->work, &state->work_size, &info, 1);
-    else
-      pdgbtrs_("N", &state->order, &half, &half, &columns, one->band, &first, state->descriptor, one->pivots, b, &first,
-               state->right_descriptor, one->fill, &state->fill_size, state->work, &state->work_size, &info, 1);
-  }
+  const banded *state = solver->state;
+  const bool has_own = transpose && !state->layout.local && !state->layout.definite;
+  sn_band_matrix_solve(&state->layout, &state->factors[2 * which + has_own].b, transpose, columns, b);
 }
 
 /* ends (columns, 2 h) = P^T y, on every rank. */
@@ -281,8 +175,8 @@ static void gather_ends(const sn_solver *solver, ptrdiff_t columns, const double
   const banded *state = solver->state;
   for (ptrdiff_t s = 0; s < columns; s++)
     for (int q = 0; q < state->corner; q++) {
-      const ptrdiff_t row = end_point(state, q) - state->start;
-      ends[s * state->corner + q] = row >= 0 && row < state->own ? y[s * state->block + row] : 0;
+      const ptrdiff_t row = end_point(state, q) - state->layout.start;
+      ends[s * state->corner + q] = row >= 0 && row < state->layout.own ? y[s * state->layout.block + row] : 0;
     }
   sn_grid_sum_over_space(solver->grid, columns * state->corner, ends);
 }
@@ -291,10 +185,10 @@ static void gather_ends(const sn_solver *solver, ptrdiff_t columns, const double
 static int prepare_update(const sn_solver *solver, int which, bool transpose, factor *one) {
   banded *state = solver->state;
   const int corner = state->corner;
-  memset(one->z, 0, (size_t)corner * (size_t)state->block * sizeof *one->z);
+  memset(one->z, 0, (size_t)corner * (size_t)state->layout.block * sizeof *one->z);
   for (int q = 0; q < corner; q++) {
-    const ptrdiff_t row = end_point(state, q) - state->start;
-    if (row >= 0 && row < state->own) one->z[q * state->block + row] = 1;
+    const ptrdiff_t row = end_point(state, q) - state->layout.start;
+    if (row >= 0 && row < state->layout.own) one->z[q * state->layout.block + row] = 1;
   }
   solve_band(solver, which, transpose, corner, one->z);
   double *ends = state->ends, *capacitance = state->update; /* both have at least 2 h columns */
@@ -310,20 +204,15 @@ static int prepare_update(const sn_solver *solver, int which, bool transpose, fa
 }
 
 /* Buffers for `columns` right-hand sides, at least 2 h, and for the pivots of the update. Local. */
-static sn_status reserve_buffers(banded *state, bool local, ptrdiff_t columns) {
+static sn_status reserve_buffers(banded *state, ptrdiff_t columns) {
   const ptrdiff_t corner = state->corner, most = columns > corner + 1 ? columns : corner + 1;
-  const ptrdiff_t per_column = state->definite ? state->half : state->block + 6 * (ptrdiff_t)state->half;
   if (most <= state->end_columns) return SN_OK;
   SN_FREE(state->ends);
   SN_FREE(state->update);
-  SN_FREE(state->work);
   state->end_columns = 0;
   SN_TRY(SN_NEW(most * corner, &state->ends));
   SN_TRY(SN_NEW(most * corner, &state->update));
-  if (!local) {
-    SN_TRY(sn_count_to_int(most * per_column + corner * corner, "the workspace of a band solve", &state->work_size));
-    SN_TRY(SN_NEW(state->work_size, &state->work));
-  }
+  SN_TRY(sn_band_layout_reserve(&state->layout, most));
   state->end_columns = most;
   return SN_OK;
 }
@@ -332,13 +221,13 @@ static sn_status factor_matrix(sn_solver *solver, int which) {
   banded *state = solver->state;
   MPI_Comm space = sn_grid_space(solver->grid);
   SN_TRY(refuse_lossy(solver, which, SN_ERROR_RUN));
-  SN_TRY(sn_collective_status(space, reserve_buffers(state, is_local(solver), state->corner)));
-  for (int transpose = 0; transpose < (state->definite ? 1 : 2); transpose++) {
+  SN_TRY(sn_collective_status(space, reserve_buffers(state, state->corner)));
+  for (int transpose = 0; transpose < (state->layout.definite ? 1 : 2); transpose++) {
     factor *one = &state->factors[2 * which + transpose];
     int info = 0;
-    if (one->band) {
-      write_band(solver, which, transpose, one->band);
-      info = factorize(solver, one);
+    if (one->b.band) {
+      write_band(solver, which, transpose, one->b.band);
+      info = sn_band_matrix_factorize(&state->layout, &one->b);
     }
     MPI_Allreduce(MPI_IN_PLACE, &info, 1, MPI_INT, MPI_MAX, space);
     if (!info) info = prepare_update(solver, which, transpose, one);
@@ -354,14 +243,14 @@ static sn_status factor_matrix(sn_solver *solver, int which) {
 /* Whether every rank's block of the grid is that of ScaLAPACK's layout. */
 static bool same_layout(const sn_solver *solver) {
   const banded *state = solver->state;
-  return (ptrdiff_t)state->block * sn_grid_space_size(solver->grid) == state->order;
+  return (ptrdiff_t)state->layout.block * sn_grid_space_size(solver->grid) == state->layout.order;
 }
 
 static sn_status make_right(banded *state, ptrdiff_t samples) {
   if (samples <= state->right_columns) return SN_OK;
   SN_FREE(state->right);
   state->right_columns = 0;
-  SN_TRY(SN_NEW(samples * state->block, &state->right));
+  SN_TRY(SN_NEW(samples * state->layout.block, &state->right));
   state->right_columns = samples;
   return SN_OK;
 }
@@ -371,12 +260,15 @@ static sn_status plan(const sn_solver *solver, ptrdiff_t samples) {
   MPI_Comm space = sn_grid_space(solver->grid);
   ptrdiff_t *rows = NULL, *columns = NULL;
   sn_status status = make_right(state, samples);
-  if (!status) status = sn_rhs_plan_count_up(state->start, state->own, &rows);
+  if (!status) status = sn_rhs_plan_count_up(state->layout.start, state->layout.own, &rows);
   if (!status) status = sn_rhs_plan_count_up(0, samples, &columns);
   status = sn_collective_status(space, status);
   if (!status) {
-    const sn_rhs_plan_layout layout = {
-        .rows = state->own, .columns = samples, .leading = state->block, .row_index = rows, .column_index = columns};
+    const sn_rhs_plan_layout layout = {.rows = state->layout.own,
+                                       .columns = samples,
+                                       .leading = state->layout.block,
+                                       .row_index = rows,
+                                       .column_index = columns};
     status = sn_rhs_plan_create_redistribution(solver, state->reserved, &layout);
   }
   SN_FREE(rows);
@@ -388,10 +280,10 @@ static sn_status reserve(sn_solver *solver, ptrdiff_t samples) {
   banded *state = solver->state;
   if (samples == 0 || sn_rhs_plan_find(state->reserved, samples)) return SN_OK;
   int count;
-  const ptrdiff_t most = samples * (state->block > state->corner ? state->block : state->corner);
+  const ptrdiff_t most = samples * (state->layout.block > state->corner ? state->layout.block : state->corner);
   SN_TRY(sn_error_collective(sn_count_to_int(most, "the number of elements of right-hand sides on a rank", &count)));
   SN_TRY(sn_rhs_plan_add(solver, samples, &state->reserved));
-  SN_TRY(sn_collective_status(sn_grid_space(solver->grid), reserve_buffers(state, is_local(solver), samples)));
+  SN_TRY(sn_collective_status(sn_grid_space(solver->grid), reserve_buffers(state, samples)));
   return same_layout(solver) ? SN_OK : plan(solver, samples);
 }
 
@@ -403,14 +295,14 @@ static sn_status solve(sn_solver *solver, int which, bool transpose, ptrdiff_t s
   double *y = one->redistribution ? state->right : x;
   if (one->redistribution) SN_TRY(sn_redistribution_forward(one->redistribution, x, y));
   solve_band(solver, which, transpose, (int)samples, y);
-  const factor *update = &state->factors[2 * which + (transpose && !state->definite)];
+  const factor *update = &state->factors[2 * which + (transpose && !state->layout.definite)];
   const int corner = state->corner, columns = (int)samples;
   gather_ends(solver, samples, y, state->ends);
   cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, corner, columns, corner, 1, update->correction, corner,
               state->ends, corner, 0, state->update, corner);
-  if (state->own > 0)
-    cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, state->own, columns, corner, -1, update->z, state->block,
-                state->update, corner, 1, y, state->block);
+  if (state->layout.own > 0)
+    cblas_dgemm(CblasColMajor, CblasNoTrans, CblasNoTrans, state->layout.own, columns, corner, -1, update->z,
+                state->layout.block, state->update, corner, 1, y, state->layout.block);
   return one->redistribution ? sn_redistribution_backward(one->redistribution, y, x) : SN_OK;
 }
 
@@ -432,7 +324,7 @@ static sn_status estimate_cost(const sn_linear *linear, const sn_solver_options 
   const int half = half_of(linear);
   const bool local = ranks == 1, definite = is_definite(linear, gammas, gamma);
   const int fill = local ? 0 : (definite ? 1 : 2) * half;
-  const int band = leading_of(half, definite, local) + fill;
+  const int band = sn_band_leading(half, definite, local) + fill;
   const int bands = definite || local ? 1 : 2;
   const int updates = definite ? 1 : 2;
   const double block = (double)sn_partition_most(points, ranks);
