@@ -2,29 +2,14 @@
 #ifndef SINODE_TESTS_SOLVER_CASE_H
 #define SINODE_TESTS_SOLVER_CASE_H
 
-#include "sinode/memory.h"
-#include "sinode/random.h"
+#include "linear_case.h"
 #include "sinode/solver.h"
-#include "unit.h"
 
-enum { SAMPLES = 3, GAMMAS = 2 };
-static const double LENGTH = 22, GAMMA[GAMMAS] = {0.06, 0.4};
+enum { GAMMAS = 2 };
+static const double GAMMA[GAMMAS] = {0.06, 0.4};
 
-typedef struct {
-  sn_grid *grid;
-  sn_parameters *parameters;
-  sn_linear *linear;
-  ptrdiff_t points, local, start;
-} setting;
-
-static inline double number(uint64_t stream, ptrdiff_t index) {
-  const sn_random source = {.seed = 2, .purpose = SN_RANDOM_TEST, .stream = stream};
-  return 2 * sn_random_uniform(&source, (uint64_t)index) - 1;
-}
-
-/* Kuramoto-Sivashinsky's linear part, as derivatives with dispersion, with a random disturbance if it can be trained. */
+/* Kuramoto-Sivashinsky's linear part, as derivatives with dispersion, with a random disturbance if it is trained. */
 static inline setting set_up_on(int space, ptrdiff_t points, double length, sn_linear_kind kind, bool trainable) {
-  setting s = {.points = points};
   sn_linear_init init = *sn_linear_ks();
   if (kind == SN_LINEAR_DERIVATIVES) {
     init.derivatives |= 1 << 3;
@@ -32,12 +17,7 @@ static inline setting set_up_on(int space, ptrdiff_t points, double length, sn_l
   }
   const sn_linear_shape shape = {
       .kind = kind, .taps = 5, .length = length, .trainable = trainable, .derivatives = init.derivatives};
-  assert_ok(sn_grid_create(MPI_COMM_WORLD, space, points, NULL, &s.grid));
-  s.local = sn_grid_range(s.grid).count;
-  s.start = sn_grid_range(s.grid).start;
-  assert_ok(sn_parameters_create(s.grid, &s.parameters));
-  assert_ok(sn_linear_create(s.grid, &shape, SAMPLES, s.parameters, &s.linear));
-  assert_ok(sn_parameters_allocate(s.parameters));
+  const setting s = set_up_linear(space, points, shape);
   assert_ok(sn_linear_initialize(s.linear, &init));
   double *values = sn_parameters_values(s.parameters);
   if (trainable && kind == SN_LINEAR_STENCIL)
@@ -57,15 +37,8 @@ static inline setting set_up_long(int space, ptrdiff_t points, sn_linear_kind ki
   return set_up_on(space, points, LENGTH / 64 * (double)points, kind, trainable);
 }
 
-static inline void tear_down(setting *s) {
-  sn_linear_destroy(&s->linear);
-  sn_parameters_destroy(&s->parameters);
-  sn_grid_destroy(&s->grid);
-}
-
 static inline double *field(const setting *s, ptrdiff_t samples) {
-  double *u;
-  assert_ok(SN_NEW(samples * s->local, &u));
+  double *u = new_array(samples * s->local);
   for (ptrdiff_t i = 0; i < samples * s->local; i++)
     u[i] = number(1, i / s->local * s->points + s->start + i % s->local);
   return u;

@@ -1,55 +1,12 @@
 /* Linear operators: against plain sums, adjoints, gradients, symbols, and accuracy on fine grids, at every split. */
-#include "unit.h"
+#include "linear_case.h"
 
-#include "sinode/decay.h"
-#include "sinode/linear.h"
-#include "sinode/memory.h"
-#include "sinode/random.h"
-
-enum { SAMPLES = 3 };
 static const ptrdiff_t grids[] = {7, 15, 16, 31, 45};
 enum { GRIDS = sizeof grids / sizeof *grids };
-static const double LENGTH = 22;
 
 /* Of the derivatives. */
 static const int orders[] = {0, 1, 2, 3, 4, 5};
 enum { ORDERS = sizeof orders / sizeof *orders };
-
-/* A model of nothing but its linear part. */
-typedef struct {
-  sn_grid *grid;
-  sn_parameters *parameters;
-  sn_linear *linear;
-  ptrdiff_t points, local, start;
-} setting;
-
-static setting set_up(int space, ptrdiff_t points, sn_linear_shape shape) {
-  setting s = {.points = points};
-  assert_ok(sn_grid_create(MPI_COMM_WORLD, space, points, NULL, &s.grid));
-  s.local = sn_grid_range(s.grid).count;
-  s.start = sn_grid_range(s.grid).start;
-  assert_ok(sn_parameters_create(s.grid, &s.parameters));
-  assert_ok(sn_linear_create(s.grid, &shape, SAMPLES, s.parameters, &s.linear));
-  assert_ok(sn_parameters_allocate(s.parameters));
-  return s;
-}
-
-static void tear_down(setting *s) {
-  sn_linear_destroy(&s->linear);
-  sn_parameters_destroy(&s->parameters);
-  sn_grid_destroy(&s->grid);
-}
-
-static double *new_array(ptrdiff_t count) {
-  double *values;
-  assert_ok(SN_NEW(count, &values));
-  return values;
-}
-
-static double number(uint64_t stream, ptrdiff_t index) {
-  const sn_random source = {.seed = 1, .purpose = SN_RANDOM_TEST, .stream = stream};
-  return 2 * sn_random_uniform(&source, (uint64_t)index) - 1;
-}
 
 /* A random field that does not depend on the split: (SAMPLES, local points), or of all points. */
 static double *field(const setting *s, uint64_t stream, bool whole) {
@@ -124,17 +81,17 @@ static void for_all(void (*check)(setting *s, int taps)) {
                                  .taps = lengths[i],
                                  .length = LENGTH,
                                  .trainable = true};
-        setting s = set_up(space, grids[g], shape);
+        setting s = set_up_linear(space, grids[g], shape);
         check(&s, lengths[i]);
         tear_down(&s);
       }
-      setting s =
-          set_up(space, grids[g], (sn_linear_shape){.kind = SN_LINEAR_SYMBOL, .length = LENGTH, .trainable = true});
+      setting s = set_up_linear(space, grids[g],
+                                (sn_linear_shape){.kind = SN_LINEAR_SYMBOL, .length = LENGTH, .trainable = true});
       check(&s, 2 * ((int)grids[g] / 2 + 1));
       tear_down(&s);
       const sn_linear_shape derivatives = {
           .kind = SN_LINEAR_DERIVATIVES, .length = LENGTH, .trainable = true, .derivatives = (1 << ORDERS) - 1};
-      s = set_up(space, grids[g], derivatives);
+      s = set_up_linear(space, grids[g], derivatives);
       check(&s, ORDERS);
       tear_down(&s);
     }
@@ -272,7 +229,7 @@ static void symbols_are_eigenvalues(void **state) {
   MPI_Comm_size(MPI_COMM_WORLD, &size);
   for (int g = 0; g < GRIDS; g++) {
     if (size > 1 && grids[g] / 2 < size) continue;
-    setting s = set_up(size, grids[g], (sn_linear_shape){.kind = SN_LINEAR_SPECTRAL, .length = LENGTH});
+    setting s = set_up_linear(size, grids[g], (sn_linear_shape){.kind = SN_LINEAR_SPECTRAL, .length = LENGTH});
     assert_ok(sn_linear_set_ks(s.linear));
     assert_ok(sn_linear_update(s.linear));
     double k = 2 * M_PI * 3 / LENGTH;
@@ -288,7 +245,7 @@ static void ks_is_minus_second_and_fourth_differences(void **state) {
   int size;
   MPI_Comm_size(MPI_COMM_WORLD, &size);
   sn_linear_shape shape = {.kind = SN_LINEAR_STENCIL, .taps = 5, .length = LENGTH};
-  setting s = set_up(size, 16, shape);
+  setting s = set_up_linear(size, 16, shape);
   assert_ok(sn_linear_set_ks(s.linear));
   assert_ok(sn_linear_update(s.linear));
   const double expected[] = {-0.27976231, 0.59012363, -0.62072263, 0.59012363, -0.27976231};
@@ -296,7 +253,7 @@ static void ks_is_minus_second_and_fourth_differences(void **state) {
   assert_that(sn_linear_symbol(s.linear, 0) == 0);
 
   shape.kind = SN_LINEAR_DENSE;
-  setting d = set_up(size, 16, shape);
+  setting d = set_up_linear(size, 16, shape);
   assert_ok(sn_linear_set_ks(d.linear));
   assert_ok(sn_linear_update(d.linear));
   double *x = field(&s, 1, false), *y = new_array(SAMPLES * s.local), *z = new_array(SAMPLES * s.local);
@@ -319,7 +276,7 @@ static void fine_grids_lose_nothing(void **state) {
   enum { POINTS = 65536 };
   int size;
   MPI_Comm_size(MPI_COMM_WORLD, &size);
-  setting s = set_up(size, POINTS, (sn_linear_shape){.kind = SN_LINEAR_STENCIL, .taps = 5, .length = LENGTH});
+  setting s = set_up_linear(size, POINTS, (sn_linear_shape){.kind = SN_LINEAR_STENCIL, .taps = 5, .length = LENGTH});
   assert_ok(sn_linear_set_ks(s.linear));
   assert_ok(sn_linear_update(s.linear));
   const double *c = sn_parameters_values(s.parameters);
@@ -366,7 +323,7 @@ static void differences_have_their_order(void **state) {
         sn_linear_options options = {
             .kind = SN_LINEAR_STENCIL, .accuracy = accuracy, .coefficients = {.derivatives = 1U << k}};
         options.coefficients.value[k] = 1;
-        setting s = set_up(1, fine ? 46 : 32, sn_linear_shape_of(&options, LENGTH));
+        setting s = set_up_linear(1, fine ? 46 : 32, sn_linear_shape_of(&options, LENGTH));
         assert_ok(sn_linear_initialize(s.linear, &options.coefficients));
         assert_ok(sn_linear_update(s.linear));
         const double complex expected = sn_linear_derivatives_symbol(exact, 2 * M_PI * 3 / LENGTH, false);
@@ -404,62 +361,6 @@ static void wrong_stencils_are_refused(void **state) {
   sn_grid_destroy(&grid);
 }
 
-/* Absolute values of the kernel of (I - gamma A)^-1 on all points, by the symbol. */
-static double *kernel_of(const setting *s, double gamma) {
-  const ptrdiff_t n = s->points;
-  double *kernel = new_array(n);
-  for (ptrdiff_t d = 0; d < n; d++) {
-    for (ptrdiff_t m = 0; m < n; m++)
-      kernel[d] +=
-          cos(2 * M_PI * (double)(m * d % n) / (double)n) / (1 - gamma * creal(sn_linear_symbol(s->linear, m)));
-    kernel[d] = fabs(kernel[d]) / (double)n;
-  }
-  return kernel;
-}
-
-/* The distance from which on a kernel on n points sums up to less than a tolerance of the whole. */
-static ptrdiff_t tail_of(ptrdiff_t n, const double *kernel, double tolerance) {
-  double all = 0, beyond = 0;
-  for (ptrdiff_t d = 0; d < n; d++) all += kernel[d];
-  ptrdiff_t d = n / 2;
-  while (d > 0 && (beyond += kernel[d] + kernel[n - d]) < tolerance * all) d--;
-  return d;
-}
-
-static void inverses_reach_as_far_as_their_kernels(void **state) {
-  (void)state;
-  const double gamma[] = {0.0586, 0.2}, tolerance[] = {1e-4, 1e-8, 1e-11};
-  const ptrdiff_t n = 900;
-  setting s = set_up(1, n, (sn_linear_shape){.kind = SN_LINEAR_STENCIL, .taps = 5, .length = (double)n * 22 / 64});
-  assert_ok(sn_linear_set_ks(s.linear));
-  assert_ok(sn_linear_update(s.linear));
-  double *kernels[] = {kernel_of(&s, gamma[0]), kernel_of(&s, gamma[1]), new_array(n)};
-  for (ptrdiff_t i = 0; i < n; i++)
-    for (ptrdiff_t j = 0; j < n; j++) kernels[2][(i + j) % n] += kernels[0][i] * kernels[1][j];
-  sn_decay *decay;
-  assert_ok(sn_decay_create(&decay));
-  ptrdiff_t overlap;
-  double left;
-  for (int t = 0; t < 3; t++) {
-    for (int k = 0; k < 2; k++) {
-      const ptrdiff_t least = tail_of(n, kernels[k], tolerance[t] / 2);
-      assert_ok(sn_decay_find_overlap(decay, s.linear, gamma[k], tolerance[t], n, &overlap, &left));
-      assert_int_equal(overlap, least);
-      assert_that(left <= tolerance[t] && left > tolerance[t] / 2);
-    }
-    const ptrdiff_t least = tail_of(n, kernels[2], tolerance[t] / 2);
-    assert_ok(sn_decay_find_overlap_of_product(decay, s.linear, 2, gamma, tolerance[t], n, &overlap));
-    assert_that(overlap >= least && (double)overlap <= 1.25 * (double)least + 8);
-  }
-  assert_ok(sn_decay_find_overlap_of_product(decay, s.linear, 2, gamma, tolerance[2], 40, &overlap));
-  assert_int_equal(overlap, 41);
-  assert_ok(sn_decay_find_overlap(decay, s.linear, gamma[1], 1e-15, 40, &overlap, &left));
-  assert_that(overlap == 41 && left > 1e-15 && left < 1e-3);
-  sn_decay_destroy(&decay);
-  for (int k = 0; k < 3; k++) SN_FREE(kernels[k]);
-  tear_down(&s);
-}
-
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(operators_are_what_their_coefficients_say),
@@ -468,7 +369,6 @@ int main(int argc, char **argv) {
       cmocka_unit_test(symbols_are_eigenvalues),
       cmocka_unit_test(ks_is_minus_second_and_fourth_differences),
       cmocka_unit_test(fine_grids_lose_nothing),
-      cmocka_unit_test(inverses_reach_as_far_as_their_kernels),
       cmocka_unit_test(differences_have_their_order),
       cmocka_unit_test(wrong_stencils_are_refused),
   };
