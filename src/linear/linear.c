@@ -172,9 +172,20 @@ sn_status sn_linear_gradient(sn_linear *linear, ptrdiff_t samples, double weight
   return linear->ops->gradient(linear, samples, weight, left, right, gradient);
 }
 
+/* All ranks have the coefficients of a circulant, but each its own rows of a matrix. */
+bool sn_linear_varies(const sn_linear *linear, const double *direction) {
+  if (!sn_linear_is_trainable(linear)) return false;
+  const double *change = direction + linear->offset;
+  ptrdiff_t k = 0;
+  while (k < linear->size && change[k] == 0) k++;
+  int varies = k < linear->size;
+  if (!linear->ops->circulant) MPI_Allreduce(MPI_IN_PLACE, &varies, 1, MPI_INT, MPI_MAX, sn_grid_space(linear->grid));
+  return varies;
+}
+
 sn_status sn_linear_tangent(sn_linear *linear, ptrdiff_t samples, double weight, const double *direction,
                             const double *x, double *y) {
-  if (!sn_linear_is_trainable(linear)) return SN_OK;
+  if (!sn_linear_varies(linear, direction)) return SN_OK;
   return linear->ops->tangent(linear, samples, weight, direction, x, y);
 }
 

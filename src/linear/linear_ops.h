@@ -28,7 +28,8 @@ struct sn_linear {
   const sn_grid *grid;
   sn_linear_shape shape;
   sn_parameters *parameters;
-  ptrdiff_t offset;  /* of the coefficients in the parameters */
+  ptrdiff_t offset; /* of the coefficients in the parameters, and how many are here */
+  ptrdiff_t size;
   ptrdiff_t samples; /* at most */
   long version;
   /* Where a derivative is scaled: */

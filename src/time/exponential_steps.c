@@ -204,7 +204,7 @@ static sn_status row_tangent(exponential *scheme, int i, ptrdiff_t samples, bool
 static sn_status tangent(sn_stepper *stepper, ptrdiff_t samples, const double *tape, double *du, const double *dtheta) {
   exponential *scheme = (exponential *)stepper;
   const int last = solution_of(scheme);
-  const bool varies = scheme->varies && dtheta;
+  const bool varies = dtheta && sn_linear_varies(sn_model_linear(scheme->model), dtheta);
   double *state[STATES];
   find_states(scheme, tape, state);
   if (varies) SN_TRY(sn_exponential_set_direction(scheme->base.exponential, samples, dtheta));
