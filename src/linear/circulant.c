@@ -46,11 +46,6 @@ static sn_status make_transforms(const sn_linear *linear, sn_transforms **transf
   return sn_transforms_plan(*transforms, linear->row && linear->samples ? 1 : linear->samples);
 }
 
-static sn_status evaluate_all(const sn_linear *linear, sn_transforms *transforms) {
-  for (int k = 0; k < linear->values; k++) SN_TRY(sn_transforms_evaluate(transforms, k));
-  return SN_OK;
-}
-
 sn_status sn_circulant_extend(sn_linear *linear) {
   circulant *state = linear->state;
   SN_TRY(make_transforms(linear, &state->transforms));
@@ -98,7 +93,7 @@ sn_status sn_circulant_apply(sn_linear *linear, bool transpose, ptrdiff_t sample
   circulant *state = linear->state;
   if (state->evaluated != linear->version) {
     state->values = sn_linear_coefficients(linear);
-    SN_TRY(evaluate_all(linear, state->transforms));
+    SN_TRY(sn_transforms_evaluate(state->transforms, 0, linear->values));
     state->evaluated = linear->version;
   }
   return multiply(linear, state->transforms, transpose, samples, x, y);
@@ -133,7 +128,7 @@ sn_status sn_circulant_tangent(sn_linear *linear, ptrdiff_t samples, double weig
   circulant *state = linear->state;
   const ptrdiff_t count = samples * sn_grid_range(linear->grid).count;
   state->values = direction + linear->offset;
-  SN_TRY(evaluate_all(linear, state->direction));
+  SN_TRY(sn_transforms_evaluate(state->direction, 0, linear->values));
   SN_TRY(multiply(linear, state->direction, false, samples, x, state->product));
   for (ptrdiff_t k = 0; k < count; k++) y[k] += weight * state->product[k];
   return SN_OK;

@@ -32,6 +32,11 @@ typedef struct {
 
 static int change_of_a(const sn_exponential *exponential) { return 2 * exponential->functions; }
 
+static int symbols_of(const sn_exponential *exponential) {
+  const circulant *state = exponential->state;
+  return state->varies ? change_of_a(exponential) + 1 : exponential->functions;
+}
+
 static sn_status evaluate(const void *context, int index, ptrdiff_t m, double complex *value) {
   const sn_exponential *exponential = context;
   circulant *state = exponential->state;
@@ -67,7 +72,7 @@ static sn_status prepare(sn_exponential *exponential) {
   exponential->state = state;
   state->version = -1;
   state->varies = exponential->options.gradient || exponential->options.tangent;
-  return SN_NEW(change_of_a(exponential) + 1, &state->at);
+  return SN_NEW(symbols_of(exponential), &state->at);
 }
 
 static sn_status create(sn_exponential *exponential) {
@@ -75,8 +80,8 @@ static sn_status create(sn_exponential *exponential) {
   const MPI_Comm space = sn_grid_space(exponential->grid);
   SN_TRY(sn_collective_status(space, prepare(exponential)));
   circulant *state = exponential->state;
-  const int symbols = state->varies ? change_of_a(exponential) + 1 : exponential->functions;
-  SN_TRY(sn_transforms_create(exponential->grid, options->rigor, symbols, evaluate, exponential, &state->transforms));
+  SN_TRY(sn_transforms_create(exponential->grid, options->rigor, symbols_of(exponential), evaluate, exponential,
+                              &state->transforms));
   SN_TRY(sn_transforms_plan(state->transforms, options->samples));
   exponential->size = 2 * sn_transforms_size(state->transforms, options->samples);
   snprintf(exponential->reason, sizeof exponential->reason,
@@ -87,7 +92,7 @@ static sn_status create(sn_exponential *exponential) {
 
 static void destroy(sn_exponential *exponential) {
   circulant *state = exponential->state;
-  if (state->transforms) sn_transforms_destroy(&state->transforms);
+  sn_transforms_destroy(&state->transforms);
   SN_FREE(state->sum);
   SN_FREE(state->gathered);
   SN_FREE(state->values);
@@ -112,7 +117,7 @@ static sn_status reserve(sn_exponential *exponential, ptrdiff_t samples) {
 }
 
 static sn_status make(sn_exponential *exponential) {
-  return sn_transforms_evaluate_all(((circulant *)exponential->state)->transforms);
+  return sn_transforms_evaluate(((circulant *)exponential->state)->transforms, 0, symbols_of(exponential));
 }
 
 static sn_status transform(sn_exponential *exponential, bool transpose, ptrdiff_t samples, const double *state,

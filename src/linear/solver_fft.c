@@ -63,9 +63,7 @@ static sn_status factor(sn_solver *solver, int which) {
     SN_TRY(reserve(solver, 1));
     for (int g = 0; g < solver->gammas; g++) solver->version[g] = -1;
   }
-  for (int k = 0; k < state->parameters; k++)
-    SN_TRY(sn_transforms_evaluate(state->transforms, which * state->parameters + k));
-  return SN_OK;
+  return sn_transforms_evaluate(state->transforms, which * state->parameters, state->parameters);
 }
 
 static sn_status solve(sn_solver *solver, int which, bool transpose, ptrdiff_t samples, double *x) {

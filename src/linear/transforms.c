@@ -167,12 +167,8 @@ static sn_status evaluate_everywhere(const sn_transforms *transforms, int first,
   return SN_OK;
 }
 
-sn_status sn_transforms_evaluate(sn_transforms *transforms, int index) {
-  return sn_collective_status(sn_grid_space(transforms->grid), evaluate_everywhere(transforms, index, 1));
-}
-
-sn_status sn_transforms_evaluate_all(sn_transforms *transforms) {
-  return sn_collective_status(sn_grid_space(transforms->grid), evaluate_everywhere(transforms, 0, transforms->symbols));
+sn_status sn_transforms_evaluate(sn_transforms *transforms, int first, int count) {
+  return sn_collective_status(sn_grid_space(transforms->grid), evaluate_everywhere(transforms, first, count));
 }
 
 /* Of the packet that begins with a field. */
