@@ -15,7 +15,10 @@
 #include "solver_ops.h"
 #include "transforms.h"
 
-/* Symbols: the functions; where A is trained also dt f' of each, and the change of A. */
+/*
+ * Symbols: the functions; where A is trained also dt f' of each; for tangents the change of each along a direction, and
+ * that of A.
+ */
 typedef struct {
   sn_transforms *transforms;
   bool varies;
@@ -30,11 +33,11 @@ typedef struct {
   double complex *at;
 } circulant;
 
-static int change_of_a(const sn_exponential *exponential) { return 2 * exponential->functions; }
+static int change_of_a(const sn_exponential *exponential) { return 3 * exponential->functions; }
 
 static int symbols_of(const sn_exponential *exponential) {
   const circulant *state = exponential->state;
-  return state->varies ? change_of_a(exponential) + 1 : exponential->functions;
+  return exponential->options.tangent ? change_of_a(exponential) + 1 : exponential->functions * (1 + state->varies);
 }
 
 static sn_status evaluate(const void *context, int index, ptrdiff_t m, double complex *value) {
@@ -134,8 +137,8 @@ static sn_status sum(sn_exponential *exponential, bool transpose, ptrdiff_t samp
   const circulant *own = exponential->state;
   sn_transforms_term product[MOST];
   for (int t = 0; t < terms; t++)
-    product[t] = (sn_transforms_term){term[t].function + (term[t].varied ? exponential->functions : 0), term[t].weight,
-                                      (const double complex *)term[t].x};
+    product[t] = (sn_transforms_term){term[t].function + (term[t].varied ? 2 * exponential->functions : 0),
+                                      term[t].weight, (const double complex *)term[t].x};
   return sn_transforms_sum(own->transforms, transpose, samples, terms, product, own->sum, state);
 }
 
@@ -166,14 +169,12 @@ static sn_status set_direction(sn_exponential *exponential, ptrdiff_t samples, c
   circulant *state = exponential->state;
   memset(state->kernel, 0, (size_t)sn_grid_range(exponential->grid).count * sizeof *state->kernel);
   SN_TRY(sn_linear_tangent(exponential->linear, 1, 1, direction, state->impulse, state->kernel));
-  return sn_transforms_set_kernel(state->transforms, change_of_a(exponential), samples, state->kernel, state->values,
-                                  state->sum);
-}
-
-static void vary(const sn_exponential *exponential, ptrdiff_t samples, const double *x, double *varied) {
-  const circulant *state = exponential->state;
-  sn_transforms_apply(state->transforms, change_of_a(exponential), samples, (const double complex *)x,
-                      (double complex *)varied);
+  SN_TRY(sn_transforms_set_kernel(state->transforms, change_of_a(exponential), samples, state->kernel, state->values,
+                                  state->sum));
+  const int functions = exponential->functions;
+  for (int f = 0; f < functions; f++)
+    sn_transforms_compose(state->transforms, functions + f, change_of_a(exponential), 2 * functions + f);
+  return SN_OK;
 }
 
 const sn_exponential_ops sn_exponential_circulant = {
@@ -187,5 +188,4 @@ const sn_exponential_ops sn_exponential_circulant = {
     .gather = gather,
     .gradient = gradient,
     .set_direction = set_direction,
-    .vary = vary,
 };

@@ -224,12 +224,6 @@ static sn_status set_direction(sn_exponential *exponential, ptrdiff_t samples, c
   return add_up(exponential, true, state->change);
 }
 
-/* The change of a function is a matrix that acts on the state itself. */
-static void vary(const sn_exponential *exponential, ptrdiff_t samples, const double *x, double *varied) {
-  const dense *state = exponential->state;
-  memcpy(varied, x, (size_t)(samples * state->rows.points) * sizeof *x);
-}
-
 const sn_exponential_ops sn_exponential_dense = {.create = create,
                                                  .destroy = destroy,
                                                  .reserve = reserve,
@@ -239,5 +233,4 @@ const sn_exponential_ops sn_exponential_dense = {.create = create,
                                                  .clear = clear,
                                                  .gather = gather,
                                                  .gradient = gradient,
-                                                 .set_direction = set_direction,
-                                                 .vary = vary};
+                                                 .set_direction = set_direction};

@@ -296,11 +296,19 @@ sn_status sn_transforms_sum(sn_transforms *transforms, bool transpose, ptrdiff_t
   return inverse(transforms, fields, sum, values);
 }
 
-void sn_transforms_apply(const sn_transforms *transforms, int index, ptrdiff_t fields,
-                         const double complex *coefficients, double complex *product) {
-  const sn_transforms_term term = {index, 1, coefficients};
-  summation s = {false, 1, &term, product};
-  visit_runs(transforms, fields, sum_run, &s);
+static double complex product_of(double complex x, double complex y) {
+  return CMPLX(creal(x) * creal(y) - cimag(x) * cimag(y), creal(x) * cimag(y) + cimag(x) * creal(y));
+}
+
+void sn_transforms_compose(sn_transforms *transforms, int first, int second, int product) {
+  for (const layout *where = transforms->layouts; where; where = where->next) {
+    const double complex *one = symbol_of(where, first, false), *other = symbol_of(where, second, false);
+    double complex *symbol = symbol_of(where, product, false), *adjoint = symbol_of(where, product, true);
+    for (ptrdiff_t i = 0; i < where->modes; i++) {
+      symbol[i] = product_of(one[i], other[i]);
+      adjoint[i] = conj(symbol[i]);
+    }
+  }
 }
 
 typedef struct {
@@ -314,11 +322,8 @@ static void correlate_run(const stretch *run, void *context) {
   const correlation *c = context;
   const double complex *symbol = symbol_of(run->layout, c->index, true) + run->mode;
   double complex product[RUN];
-  for (ptrdiff_t i = 0; i < run->count; i++) product[i] = conj(c->right[run->position + i]);
-  for (ptrdiff_t i = 0; i < run->count; i++) {
-    const double complex x = product[i], y = c->left[run->position + i];
-    product[i] = CMPLX(creal(x) * creal(y) - cimag(x) * cimag(y), creal(x) * cimag(y) + cimag(x) * creal(y));
-  }
+  for (ptrdiff_t i = 0; i < run->count; i++)
+    product[i] = product_of(conj(c->right[run->position + i]), c->left[run->position + i]);
   add_product(run->count, c->weight, symbol, run->step, product, c->sum + run->position);
 }
 

@@ -66,9 +66,8 @@ typedef struct {
 SN_MUST_CHECK sn_status sn_transforms_sum(sn_transforms *transforms, bool transpose, ptrdiff_t fields, int terms,
                                           const sn_transforms_term *term, double complex *sum, double *values);
 
-/* product = symbol coefficients. Local. */
-void sn_transforms_apply(const sn_transforms *transforms, int index, ptrdiff_t fields,
-                         const double complex *coefficients, double complex *product);
+/* Makes a symbol the product of two others. Local. */
+void sn_transforms_compose(sn_transforms *transforms, int first, int second, int product);
 
 /*
  * For derivatives by a symbol. correlate: sum += weight conj(symbol) left conj(right), coefficient by coefficient.
