@@ -84,7 +84,8 @@ double complex sn_circulant_symbol(const sn_linear *linear, double m) {
 
 static sn_status multiply(const sn_linear *linear, sn_transforms *transforms, bool transpose, ptrdiff_t samples,
                           const double *x, double *y) {
-  if (linear->row) return sn_transforms_multiply_rows(transforms, 0, linear->row, transpose, samples, x, y);
+  if (linear->row)
+    return sn_transforms_multiply_rows(transforms, 0, linear->rows, linear->row, transpose, samples, x, y);
   SN_TRY(sn_transforms_plan(transforms, samples));
   return sn_transforms_multiply(transforms, 0, transpose, samples, x, y);
 }

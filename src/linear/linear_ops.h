@@ -36,6 +36,7 @@ struct sn_linear {
   int values;       /* parameters that samples have had so far */
   double *value;    /* (SN_LINEAR_VALUES_MOST) */
   int *row;         /* (samples): which of them a row has */
+  ptrdiff_t rows;   /* of the batch that is worked on; those of its tangents, direction by direction, repeat them */
   double symbol_at; /* the parameter that symbols are evaluated for: 1 but while a solver or an application asks */
   void *state;
 };

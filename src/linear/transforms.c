@@ -188,11 +188,11 @@ sn_status sn_transforms_multiply(sn_transforms *transforms, int index, bool tran
   return SN_OK;
 }
 
-sn_status sn_transforms_multiply_rows(sn_transforms *transforms, int index, const int *row, bool transpose,
-                                      ptrdiff_t fields, const double *from, double *to) {
+sn_status sn_transforms_multiply_rows(sn_transforms *transforms, int index, ptrdiff_t rows, const int *row,
+                                      bool transpose, ptrdiff_t fields, const double *from, double *to) {
   const ptrdiff_t n = sn_grid_range(transforms->grid).count;
   for (ptrdiff_t f = 0; f < fields; f++)
-    SN_TRY(sn_transforms_multiply(transforms, index + row[f], transpose, 1, from + f * n, to + f * n));
+    SN_TRY(sn_transforms_multiply(transforms, index + row[f % rows], transpose, 1, from + f * n, to + f * n));
   return SN_OK;
 }
 

@@ -42,9 +42,11 @@ SN_MUST_CHECK sn_status sn_transforms_evaluate(sn_transforms *transforms, int fi
 SN_MUST_CHECK sn_status sn_transforms_multiply(sn_transforms *transforms, int index, bool transpose, ptrdiff_t fields,
                                                const double *from, double *to);
 
-/* The same, of field f by symbol number index + row[f], one after the other; one field must have been planned. */
-SN_MUST_CHECK sn_status sn_transforms_multiply_rows(sn_transforms *transforms, int index, const int *row,
-                                                    bool transpose, ptrdiff_t fields, const double *from, double *to);
+/* The same, of field f by symbol number index + row[f modulo rows], one after the other; one field must have been
+ * planned. */
+SN_MUST_CHECK sn_status sn_transforms_multiply_rows(sn_transforms *transforms, int index, ptrdiff_t rows,
+                                                    const int *row, bool transpose, ptrdiff_t fields,
+                                                    const double *from, double *to);
 
 /*
  * Fields that stay in Fourier space: numbers of an array (from sn_memory_alloc, or 64-byte aligned) of the coefficients
