@@ -50,8 +50,7 @@ SN_MUST_CHECK sn_status sn_exponential_update(sn_exponential *exponential);
 SN_MUST_CHECK sn_status sn_exponential_transform(sn_exponential *exponential, bool transpose, ptrdiff_t samples,
                                                  const double *state, double *transformed);
 
-/* weight f(dt A) x, x transformed. varied: the change of f(dt A) along a direction, x being what sn_exponential_vary
- * makes of it. */
+/* weight f(dt A) x, x transformed; varied: by the change of f(dt A) along the direction that was set. */
 typedef struct {
   int function;
   bool varied;
@@ -74,13 +73,10 @@ void sn_exponential_gather(sn_exponential *exponential, ptrdiff_t samples, int f
                            const double *left, const double *right);
 SN_MUST_CHECK sn_status sn_exponential_gradient(sn_exponential *exponential, double *gradient);
 
-/*
- * For options.tangent: takes a direction of the parameters, along which A changes, and makes of transformed states what
- * varied terms act on. Collective over space; local.
- */
+/* For options.tangent: sets a direction of the parameters, along which A changes, for batches of so many samples.
+ * Collective over space. */
 SN_MUST_CHECK sn_status sn_exponential_set_direction(sn_exponential *exponential, ptrdiff_t samples,
                                                      const double *direction);
-void sn_exponential_vary(const sn_exponential *exponential, ptrdiff_t samples, const double *x, double *varied);
 
 /* One line for the user: how the functions are made; how often they were, and their bytes on this rank. Local. */
 const char *sn_exponential_reason(const sn_exponential *exponential);

@@ -163,9 +163,12 @@ SN_MUST_CHECK sn_status sn_linear_apply_transpose(sn_linear *linear, ptrdiff_t s
 SN_MUST_CHECK sn_status sn_linear_gradient(sn_linear *linear, ptrdiff_t samples, double weight, const double *left,
                                            const double *right, double *gradient);
 
+/* Whether A changes along a direction of the parameters (in their layout). Collective over space. */
+bool sn_linear_varies(const sn_linear *linear, const double *direction);
+
 /*
- * y += weight * (dA) x, dA the change of A along a direction of the parameters (in their layout). Collective over
- * space; nothing if not trainable.
+ * y += weight * (dA) x, dA the change of A along a direction of the parameters. Collective over space; nothing where A
+ * does not vary.
  */
 SN_MUST_CHECK sn_status sn_linear_tangent(sn_linear *linear, ptrdiff_t samples, double weight, const double *direction,
                                           const double *x, double *y);

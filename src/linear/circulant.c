@@ -36,6 +36,7 @@ static sn_status prepare(sn_linear *linear, const sn_circulant_form *form, sn_pa
   block->trainable = linear->shape.trainable;
   SN_TRY(sn_parameters_add(linear->parameters, block));
   linear->offset = block->offset;
+  linear->size = sn_parameter_block_size(block);
   return SN_OK;
 }
 
@@ -43,11 +44,6 @@ static sn_status make_transforms(const sn_linear *linear, sn_transforms **transf
   sn_transforms_destroy(transforms);
   SN_TRY(sn_transforms_create(linear->grid, SN_FOURIER_ESTIMATE, linear->values, evaluate, linear, transforms));
   return sn_transforms_plan(*transforms, linear->row && linear->samples ? 1 : linear->samples);
-}
-
-static sn_status evaluate_all(const sn_linear *linear, sn_transforms *transforms) {
-  for (int k = 0; k < linear->values; k++) SN_TRY(sn_transforms_evaluate(transforms, k));
-  return SN_OK;
 }
 
 sn_status sn_circulant_extend(sn_linear *linear) {
@@ -88,7 +84,8 @@ double complex sn_circulant_symbol(const sn_linear *linear, double m) {
 
 static sn_status multiply(const sn_linear *linear, sn_transforms *transforms, bool transpose, ptrdiff_t samples,
                           const double *x, double *y) {
-  if (linear->row) return sn_transforms_multiply_rows(transforms, 0, linear->row, transpose, samples, x, y);
+  if (linear->row)
+    return sn_transforms_multiply_rows(transforms, 0, linear->rows, linear->row, transpose, samples, x, y);
   SN_TRY(sn_transforms_plan(transforms, samples));
   return sn_transforms_multiply(transforms, 0, transpose, samples, x, y);
 }
@@ -97,7 +94,7 @@ sn_status sn_circulant_apply(sn_linear *linear, bool transpose, ptrdiff_t sample
   circulant *state = linear->state;
   if (state->evaluated != linear->version) {
     state->values = sn_linear_coefficients(linear);
-    SN_TRY(evaluate_all(linear, state->transforms));
+    SN_TRY(sn_transforms_evaluate(state->transforms, 0, linear->values));
     state->evaluated = linear->version;
   }
   return multiply(linear, state->transforms, transpose, samples, x, y);
@@ -132,7 +129,7 @@ sn_status sn_circulant_tangent(sn_linear *linear, ptrdiff_t samples, double weig
   circulant *state = linear->state;
   const ptrdiff_t count = samples * sn_grid_range(linear->grid).count;
   state->values = direction + linear->offset;
-  SN_TRY(evaluate_all(linear, state->direction));
+  SN_TRY(sn_transforms_evaluate(state->direction, 0, linear->values));
   SN_TRY(multiply(linear, state->direction, false, samples, x, state->product));
   for (ptrdiff_t k = 0; k < count; k++) y[k] += weight * state->product[k];
   return SN_OK;

@@ -27,6 +27,7 @@ static sn_status prepare(sn_linear *linear) {
                               .trainable = linear->shape.trainable};
   SN_TRY(sn_parameters_add(linear->parameters, &block));
   linear->offset = block.offset;
+  linear->size = sn_parameter_block_size(&block);
   return SN_OK;
 }
 

@@ -86,10 +86,6 @@ sn_status sn_exponential_set_direction(sn_exponential *exponential, ptrdiff_t sa
   return exponential->ops->set_direction(exponential, samples, direction);
 }
 
-void sn_exponential_vary(const sn_exponential *exponential, ptrdiff_t samples, const double *x, double *varied) {
-  exponential->ops->vary(exponential, samples, x, varied);
-}
-
 const char *sn_exponential_reason(const sn_exponential *exponential) { return exponential->reason; }
 long sn_exponential_evaluations(const sn_exponential *exponential) { return exponential->evaluations; }
 ptrdiff_t sn_exponential_bytes(const sn_exponential *exponential) { return exponential->bytes; }

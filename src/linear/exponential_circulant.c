@@ -15,7 +15,10 @@
 #include "solver_ops.h"
 #include "transforms.h"
 
-/* Symbols: the functions; where A is trained also dt f' of each, and the change of A. */
+/*
+ * Symbols: the functions; where A is trained also dt f' of each; for tangents the change of each along a direction, and
+ * that of A.
+ */
 typedef struct {
   sn_transforms *transforms;
   bool varies;
@@ -30,7 +33,12 @@ typedef struct {
   double complex *at;
 } circulant;
 
-static int change_of_a(const sn_exponential *exponential) { return 2 * exponential->functions; }
+static int change_of_a(const sn_exponential *exponential) { return 3 * exponential->functions; }
+
+static int symbols_of(const sn_exponential *exponential) {
+  const circulant *state = exponential->state;
+  return exponential->options.tangent ? change_of_a(exponential) + 1 : exponential->functions * (1 + state->varies);
+}
 
 static sn_status evaluate(const void *context, int index, ptrdiff_t m, double complex *value) {
   const sn_exponential *exponential = context;
@@ -67,7 +75,7 @@ static sn_status prepare(sn_exponential *exponential) {
   exponential->state = state;
   state->version = -1;
   state->varies = exponential->options.gradient || exponential->options.tangent;
-  return SN_NEW(change_of_a(exponential) + 1, &state->at);
+  return SN_NEW(symbols_of(exponential), &state->at);
 }
 
 static sn_status create(sn_exponential *exponential) {
@@ -75,8 +83,8 @@ static sn_status create(sn_exponential *exponential) {
   const MPI_Comm space = sn_grid_space(exponential->grid);
   SN_TRY(sn_collective_status(space, prepare(exponential)));
   circulant *state = exponential->state;
-  const int symbols = state->varies ? change_of_a(exponential) + 1 : exponential->functions;
-  SN_TRY(sn_transforms_create(exponential->grid, options->rigor, symbols, evaluate, exponential, &state->transforms));
+  SN_TRY(sn_transforms_create(exponential->grid, options->rigor, symbols_of(exponential), evaluate, exponential,
+                              &state->transforms));
   SN_TRY(sn_transforms_plan(state->transforms, options->samples));
   exponential->size = 2 * sn_transforms_size(state->transforms, options->samples);
   snprintf(exponential->reason, sizeof exponential->reason,
@@ -87,7 +95,7 @@ static sn_status create(sn_exponential *exponential) {
 
 static void destroy(sn_exponential *exponential) {
   circulant *state = exponential->state;
-  if (state->transforms) sn_transforms_destroy(&state->transforms);
+  sn_transforms_destroy(&state->transforms);
   SN_FREE(state->sum);
   SN_FREE(state->gathered);
   SN_FREE(state->values);
@@ -112,7 +120,7 @@ static sn_status reserve(sn_exponential *exponential, ptrdiff_t samples) {
 }
 
 static sn_status make(sn_exponential *exponential) {
-  return sn_transforms_evaluate_all(((circulant *)exponential->state)->transforms);
+  return sn_transforms_evaluate(((circulant *)exponential->state)->transforms, 0, symbols_of(exponential));
 }
 
 static sn_status transform(sn_exponential *exponential, bool transpose, ptrdiff_t samples, const double *state,
@@ -129,8 +137,8 @@ static sn_status sum(sn_exponential *exponential, bool transpose, ptrdiff_t samp
   const circulant *own = exponential->state;
   sn_transforms_term product[MOST];
   for (int t = 0; t < terms; t++)
-    product[t] = (sn_transforms_term){term[t].function + (term[t].varied ? exponential->functions : 0), term[t].weight,
-                                      (const double complex *)term[t].x};
+    product[t] = (sn_transforms_term){term[t].function + (term[t].varied ? 2 * exponential->functions : 0),
+                                      term[t].weight, (const double complex *)term[t].x};
   return sn_transforms_sum(own->transforms, transpose, samples, terms, product, own->sum, state);
 }
 
@@ -161,14 +169,12 @@ static sn_status set_direction(sn_exponential *exponential, ptrdiff_t samples, c
   circulant *state = exponential->state;
   memset(state->kernel, 0, (size_t)sn_grid_range(exponential->grid).count * sizeof *state->kernel);
   SN_TRY(sn_linear_tangent(exponential->linear, 1, 1, direction, state->impulse, state->kernel));
-  return sn_transforms_set_kernel(state->transforms, change_of_a(exponential), samples, state->kernel, state->values,
-                                  state->sum);
-}
-
-static void vary(const sn_exponential *exponential, ptrdiff_t samples, const double *x, double *varied) {
-  const circulant *state = exponential->state;
-  sn_transforms_apply(state->transforms, change_of_a(exponential), samples, (const double complex *)x,
-                      (double complex *)varied);
+  SN_TRY(sn_transforms_set_kernel(state->transforms, change_of_a(exponential), samples, state->kernel, state->values,
+                                  state->sum));
+  const int functions = exponential->functions;
+  for (int f = 0; f < functions; f++)
+    sn_transforms_compose(state->transforms, functions + f, change_of_a(exponential), 2 * functions + f);
+  return SN_OK;
 }
 
 const sn_exponential_ops sn_exponential_circulant = {
@@ -182,5 +188,4 @@ const sn_exponential_ops sn_exponential_circulant = {
     .gather = gather,
     .gradient = gradient,
     .set_direction = set_direction,
-    .vary = vary,
 };

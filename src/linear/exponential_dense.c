@@ -124,7 +124,7 @@ static sn_status add_up(const sn_exponential *exponential, bool change, double *
   int highest;
   memset(sums, 0, (size_t)(exponential->functions * state->size) * sizeof *sums);
   while (next_argument(exponential, &c, &highest)) {
-    sn_phi_matrix_evaluate(&state->phi, c * exponential->options.dt, highest);
+    sn_phi_matrix_evaluate(&state->phi, c * exponential->options.dt, highest, change);
     for (int k = 0; k <= highest; k++) {
       SN_TRY(change ? sn_phi_matrix_get_change(&state->phi, false, k, state->matrix)
                     : sn_phi_matrix_get(&state->phi, k, state->matrix));
@@ -209,7 +209,7 @@ static sn_status gradient(sn_exponential *exponential, double *sums) {
     for (int k = 0; k <= highest; k++) {
       add_gathered(exponential, k, c);
       SN_TRY(sn_phi_matrix_set_change(&state->phi, true, state->matrix));
-      sn_phi_matrix_evaluate(&state->phi, c * exponential->options.dt, k);
+      sn_phi_matrix_evaluate(&state->phi, c * exponential->options.dt, k, true);
       SN_TRY(sn_phi_matrix_get_change(&state->phi, true, k, state->matrix));
       add_scaled(state->size, 1, state->matrix, sums + exponential->linear->offset);
     }
@@ -224,12 +224,6 @@ static sn_status set_direction(sn_exponential *exponential, ptrdiff_t samples, c
   return add_up(exponential, true, state->change);
 }
 
-/* The change of a function is a matrix that acts on the state itself. */
-static void vary(const sn_exponential *exponential, ptrdiff_t samples, const double *x, double *varied) {
-  const dense *state = exponential->state;
-  memcpy(varied, x, (size_t)(samples * state->rows.points) * sizeof *x);
-}
-
 const sn_exponential_ops sn_exponential_dense = {.create = create,
                                                  .destroy = destroy,
                                                  .reserve = reserve,
@@ -239,5 +233,4 @@ const sn_exponential_ops sn_exponential_dense = {.create = create,
                                                  .clear = clear,
                                                  .gather = gather,
                                                  .gradient = gradient,
-                                                 .set_direction = set_direction,
-                                                 .vary = vary};
+                                                 .set_direction = set_direction};

@@ -8,7 +8,7 @@ enum { SN_EXPONENTIAL_REASON_LENGTH = 200 };
 
 /* As the functions of the public header. */
 typedef struct {
-  sn_status (*create)(sn_exponential *exponential); /* all but clear, gather and vary are collective over space */
+  sn_status (*create)(sn_exponential *exponential); /* all but clear and gather are collective over space */
   void (*destroy)(sn_exponential *exponential);
   sn_status (*reserve)(sn_exponential *exponential, ptrdiff_t samples);
   sn_status (*make)(sn_exponential *exponential); /* the functions */
@@ -21,7 +21,6 @@ typedef struct {
                  const double *right);
   sn_status (*gradient)(sn_exponential *exponential, double *gradient);
   sn_status (*set_direction)(sn_exponential *exponential, ptrdiff_t samples, const double *direction);
-  void (*vary)(const sn_exponential *exponential, ptrdiff_t samples, const double *x, double *varied);
 } sn_exponential_ops;
 
 struct sn_exponential {

@@ -38,6 +38,7 @@ static sn_status prepare_parameters(sn_linear *linear) {
   if (!linear->shape.scaled) return SN_OK;
   SN_TRY(SN_NEW(SN_LINEAR_VALUES_MOST, &linear->value));
   linear->value[0] = 1;
+  linear->rows = linear->samples;
   return SN_NEW(linear->samples, &linear->row);
 }
 
@@ -51,6 +52,7 @@ static int place_of(const sn_linear *linear, double value) {
 sn_status sn_linear_set_parameters(sn_linear *linear, ptrdiff_t samples, const double *values) {
   const int before = linear->values;
   if (!linear->shape.scaled || !values) return SN_OK;
+  linear->rows = samples;
   for (ptrdiff_t s = 0; s < samples; s++) {
     const int place = place_of(linear, values[s]);
     if (place == SN_LINEAR_VALUES_MOST)
@@ -67,6 +69,7 @@ sn_status sn_linear_set_parameters(sn_linear *linear, ptrdiff_t samples, const d
 sn_status sn_linear_take_parameters(sn_linear *linear, const sn_linear *from, ptrdiff_t samples) {
   if (!linear->row) return SN_OK;
   linear->values = from->values;
+  linear->rows = samples;
   linear->version++;
   memcpy(linear->value, from->value, (size_t)from->values * sizeof *from->value);
   memcpy(linear->row, from->row, (size_t)samples * sizeof *from->row);
@@ -150,9 +153,10 @@ bool sn_linear_is_trainable(const sn_linear *linear) { return linear->shape.trai
 
 double complex sn_linear_symbol(const sn_linear *linear, ptrdiff_t m) { return linear->ops->symbol(linear, (double)m); }
 
-/* As many at a time as there is room for. */
+/* As many at a time as there is room for; of samples that have parameters all, as often as they fit. */
 static sn_status apply(sn_linear *linear, bool transpose, ptrdiff_t samples, const double *x, double *y) {
-  const ptrdiff_t n = sn_grid_range(linear->grid).count, most = linear->samples;
+  const ptrdiff_t n = sn_grid_range(linear->grid).count, room = linear->samples;
+  const ptrdiff_t most = linear->rows ? room - room % linear->rows : room;
   for (ptrdiff_t s = 0; s < samples; s += most)
     SN_TRY(linear->ops->apply(linear, transpose, samples - s < most ? samples - s : most, x + s * n, y + s * n));
   return SN_OK;
@@ -172,9 +176,20 @@ sn_status sn_linear_gradient(sn_linear *linear, ptrdiff_t samples, double weight
   return linear->ops->gradient(linear, samples, weight, left, right, gradient);
 }
 
+/* All ranks have the coefficients of a circulant, but each its own rows of a matrix. */
+bool sn_linear_varies(const sn_linear *linear, const double *direction) {
+  if (!sn_linear_is_trainable(linear)) return false;
+  const double *change = direction + linear->offset;
+  ptrdiff_t k = 0;
+  while (k < linear->size && change[k] == 0) k++;
+  int varies = k < linear->size;
+  if (!linear->ops->circulant) MPI_Allreduce(MPI_IN_PLACE, &varies, 1, MPI_INT, MPI_MAX, sn_grid_space(linear->grid));
+  return varies;
+}
+
 sn_status sn_linear_tangent(sn_linear *linear, ptrdiff_t samples, double weight, const double *direction,
                             const double *x, double *y) {
-  if (!sn_linear_is_trainable(linear)) return SN_OK;
+  if (!sn_linear_varies(linear, direction)) return SN_OK;
   return linear->ops->tangent(linear, samples, weight, direction, x, y);
 }
 

@@ -28,13 +28,15 @@ struct sn_linear {
   const sn_grid *grid;
   sn_linear_shape shape;
   sn_parameters *parameters;
-  ptrdiff_t offset;  /* of the coefficients in the parameters */
+  ptrdiff_t offset; /* of the coefficients in the parameters, and how many are here */
+  ptrdiff_t size;
   ptrdiff_t samples; /* at most */
   long version;
   /* Where a derivative is scaled: */
   int values;       /* parameters that samples have had so far */
   double *value;    /* (SN_LINEAR_VALUES_MOST) */
   int *row;         /* (samples): which of them a row has */
+  ptrdiff_t rows;   /* of the batch that is worked on; those of its tangents, direction by direction, repeat them */
   double symbol_at; /* the parameter that symbols are evaluated for: 1 but while a solver or an application asks */
   void *state;
 };

@@ -82,16 +82,27 @@ static void multiply_arrays(const sn_phi_matrix *m, const double *a, const doubl
 static void multiply(const sn_phi_matrix *m, const sn_dual_matrix *a, const sn_dual_matrix *b, double keep,
                      sn_dual_matrix *c) {
   multiply_arrays(m, a->value, b->value, keep, c->value);
-  if (!m->changes) return;
+  if (!m->varies) return;
   multiply_arrays(m, a->change, b->value, keep, c->change);
   multiply_arrays(m, a->value, b->change, 1, c->change);
 }
 
-/* y := factor x + keep y */
-static void add(const sn_phi_matrix *m, double factor, const sn_dual_matrix *x, double keep, sn_dual_matrix *y) {
-  for (ptrdiff_t i = 0; i < m->layout.size; i++) y->value[i] = factor * x->value[i] + keep * y->value[i];
-  for (ptrdiff_t i = 0; i < m->layout.size && m->changes; i++)
-    y->change[i] = factor * x->change[i] + keep * y->change[i];
+/* y := factor x, whatever y was: numbers that an earlier A made overflow are gone. */
+static void set(const sn_phi_matrix *m, double factor, const sn_dual_matrix *x, sn_dual_matrix *y) {
+  for (ptrdiff_t i = 0; i < m->layout.size; i++) y->value[i] = factor * x->value[i];
+  for (ptrdiff_t i = 0; i < m->layout.size && m->varies; i++) y->change[i] = factor * x->change[i];
+}
+
+static void set_zero(const sn_phi_matrix *m, sn_dual_matrix *y) {
+  const size_t bytes = (size_t)m->layout.size * sizeof *y->value;
+  memset(y->value, 0, bytes);
+  if (m->varies) memset(y->change, 0, bytes);
+}
+
+/* y += factor x */
+static void add(const sn_phi_matrix *m, double factor, const sn_dual_matrix *x, sn_dual_matrix *y) {
+  for (ptrdiff_t i = 0; i < m->layout.size; i++) y->value[i] += factor * x->value[i];
+  for (ptrdiff_t i = 0; i < m->layout.size && m->varies; i++) y->change[i] += factor * x->change[i];
 }
 
 /* matrix += value I */
@@ -107,23 +118,30 @@ static double inverse_factorial(int n) { return 1 / tgamma(n + 1); }
 /* phi[k] := phi_k(2Y) of phi_k(Y) */
 static void twice(sn_phi_matrix *m, int highest) {
   for (int k = highest; k >= 0; k--) {
-    add(m, 0, &m->work, 0, &m->work);
-    for (int j = 1; j <= k; j++) add(m, inverse_factorial(k - j), &m->phi[j], 1, &m->work);
+    set_zero(m, &m->work);
+    for (int j = 1; j <= k; j++) add(m, inverse_factorial(k - j), &m->phi[j], &m->work);
     multiply(m, &m->phi[0], &m->phi[k], 1, &m->work);
-    add(m, ldexp(1, -k), &m->work, 0, &m->phi[k]);
+    set(m, ldexp(1, -k), &m->work, &m->phi[k]);
   }
 }
 
-void sn_phi_matrix_evaluate(sn_phi_matrix *m, double scale, int highest) {
-  sn_dual_matrix *top = &m->phi[highest];
+/* Halvings after which a norm is at most 1; none of a norm that is no number, whose functions are none either. */
+static int count_halvings(double norm) {
   int halvings = 0;
-  while (ldexp(fabs(scale) * m->norm, -halvings) > 1) halvings++;
-  add(m, ldexp(scale, -halvings), &m->a, 0, &m->y);
-  add(m, 0, top, 0, top);
+  while (isfinite(norm) && ldexp(norm, -halvings) > 1) halvings++;
+  return halvings;
+}
+
+void sn_phi_matrix_evaluate(sn_phi_matrix *m, double scale, int highest, bool varies) {
+  sn_dual_matrix *top = &m->phi[highest];
+  const int halvings = count_halvings(fabs(scale) * m->norm);
+  m->varies = varies;
+  set(m, ldexp(scale, -halvings), &m->a, &m->y);
+  set_zero(m, top);
   shift(m, inverse_factorial(highest + SERIES), top);
   for (int n = SERIES - 1; n >= 0; n--) {
     multiply(m, &m->y, top, 0, &m->work);
-    add(m, 1, &m->work, 0, top);
+    set(m, 1, &m->work, top);
     shift(m, inverse_factorial(highest + n), top);
   }
   for (int k = highest - 1; k >= 0; k--) {

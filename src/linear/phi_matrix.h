@@ -21,7 +21,8 @@ typedef struct {
 
 typedef struct {
   sn_block_cyclic layout;
-  bool changes;                       /* whether there are derivatives */
+  bool changes;                       /* whether there is room for derivatives */
+  bool varies;                        /* whether they are made now */
   sn_redistribution *fill, *straight; /* to the transpose, which the layout holds, and to the matrix itself */
   sn_dual_matrix a, y, work, phi[SN_PHI_MATRIX_POWERS];
   double norm; /* of A: the largest sum of absolute values of a row */
@@ -37,8 +38,8 @@ SN_MUST_CHECK sn_status sn_phi_matrix_set(sn_phi_matrix *matrix, const double *r
 /* Takes the change of A, or, of_transpose, that of its transpose, from its rows. Collective over space. */
 SN_MUST_CHECK sn_status sn_phi_matrix_set_change(sn_phi_matrix *matrix, bool of_transpose, const double *rows);
 
-/* Makes phi_k(scale A), k = 0 .. highest, with their derivatives if there are. Collective over space. */
-void sn_phi_matrix_evaluate(sn_phi_matrix *matrix, double scale, int highest);
+/* Makes phi_k(scale A), k = 0 .. highest; varies: with their derivatives. Collective over space. */
+void sn_phi_matrix_evaluate(sn_phi_matrix *matrix, double scale, int highest, bool varies);
 
 /* The rows of phi_k; of its derivative; or of the derivative of phi_k(scale A^T). Collective over space. */
 SN_MUST_CHECK sn_status sn_phi_matrix_get(sn_phi_matrix *matrix, int k, double *rows);

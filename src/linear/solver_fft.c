@@ -63,9 +63,7 @@ static sn_status factor(sn_solver *solver, int which) {
     SN_TRY(reserve(solver, 1));
     for (int g = 0; g < solver->gammas; g++) solver->version[g] = -1;
   }
-  for (int k = 0; k < state->parameters; k++)
-    SN_TRY(sn_transforms_evaluate(state->transforms, which * state->parameters + k));
-  return SN_OK;
+  return sn_transforms_evaluate(state->transforms, which * state->parameters, state->parameters);
 }
 
 static sn_status solve(sn_solver *solver, int which, bool transpose, ptrdiff_t samples, double *x) {
@@ -73,7 +71,8 @@ static sn_status solve(sn_solver *solver, int which, bool transpose, ptrdiff_t s
   const int *row = solver->linear->row;
   if (!sn_transforms_is_planned(state->transforms, row ? 1 : samples)) return sn_solver_not_reserved(samples);
   if (row)
-    return sn_transforms_multiply_rows(state->transforms, which * state->parameters, row, transpose, samples, x, x);
+    return sn_transforms_multiply_rows(state->transforms, which * state->parameters, solver->linear->rows, row,
+                                       transpose, samples, x, x);
   return sn_transforms_multiply(state->transforms, which, transpose, samples, x, x);
 }
 

@@ -124,7 +124,7 @@ static sn_status factor(sn_solver *solver, int which) {
         state->diagonals[(points + j - range.start - i) % points] += state->rows[i * points + j] / (double)points;
     sn_grid_sum_over_space(solver->grid, points, state->diagonals);
   }
-  return sn_transforms_evaluate(state->transforms, which);
+  return sn_transforms_evaluate(state->transforms, which, 1);
 }
 
 /* y = (I - gamma A) P^-1 x, or the same of the transposes. */

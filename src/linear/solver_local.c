@@ -205,7 +205,7 @@ static sn_status factor(sn_solver *solver, int which) {
   local *state = solver->state;
   SN_TRY(update_overlap(solver, SN_ERROR_RUN));
   if (!state->subdomains) SN_TRY(make_subdomains(solver));
-  return sn_collective_status(sn_grid_space(solver->grid), sn_transforms_evaluate(state->transforms, which));
+  return sn_collective_status(sn_grid_space(solver->grid), sn_transforms_evaluate(state->transforms, which, 1));
 }
 
 /* A row, in place: a subdomain is written when all that read of it have done so. */

@@ -49,6 +49,7 @@ static sn_status prepare(sn_linear *linear) {
                               .trainable = shape->trainable};
   SN_TRY(sn_parameters_add(linear->parameters, &block));
   linear->offset = block.offset;
+  linear->size = sn_parameter_block_size(&block);
   return SN_OK;
 }
 

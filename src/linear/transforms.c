@@ -167,12 +167,8 @@ static sn_status evaluate_everywhere(const sn_transforms *transforms, int first,
   return SN_OK;
 }
 
-sn_status sn_transforms_evaluate(sn_transforms *transforms, int index) {
-  return sn_collective_status(sn_grid_space(transforms->grid), evaluate_everywhere(transforms, index, 1));
-}
-
-sn_status sn_transforms_evaluate_all(sn_transforms *transforms) {
-  return sn_collective_status(sn_grid_space(transforms->grid), evaluate_everywhere(transforms, 0, transforms->symbols));
+sn_status sn_transforms_evaluate(sn_transforms *transforms, int first, int count) {
+  return sn_collective_status(sn_grid_space(transforms->grid), evaluate_everywhere(transforms, first, count));
 }
 
 /* Of the packet that begins with a field. */
@@ -192,11 +188,11 @@ sn_status sn_transforms_multiply(sn_transforms *transforms, int index, bool tran
   return SN_OK;
 }
 
-sn_status sn_transforms_multiply_rows(sn_transforms *transforms, int index, const int *row, bool transpose,
-                                      ptrdiff_t fields, const double *from, double *to) {
+sn_status sn_transforms_multiply_rows(sn_transforms *transforms, int index, ptrdiff_t rows, const int *row,
+                                      bool transpose, ptrdiff_t fields, const double *from, double *to) {
   const ptrdiff_t n = sn_grid_range(transforms->grid).count;
   for (ptrdiff_t f = 0; f < fields; f++)
-    SN_TRY(sn_transforms_multiply(transforms, index + row[f], transpose, 1, from + f * n, to + f * n));
+    SN_TRY(sn_transforms_multiply(transforms, index + row[f % rows], transpose, 1, from + f * n, to + f * n));
   return SN_OK;
 }
 
@@ -300,11 +296,19 @@ sn_status sn_transforms_sum(sn_transforms *transforms, bool transpose, ptrdiff_t
   return inverse(transforms, fields, sum, values);
 }
 
-void sn_transforms_apply(const sn_transforms *transforms, int index, ptrdiff_t fields,
-                         const double complex *coefficients, double complex *product) {
-  const sn_transforms_term term = {index, 1, coefficients};
-  summation s = {false, 1, &term, product};
-  visit_runs(transforms, fields, sum_run, &s);
+static double complex product_of(double complex x, double complex y) {
+  return CMPLX(creal(x) * creal(y) - cimag(x) * cimag(y), creal(x) * cimag(y) + cimag(x) * creal(y));
+}
+
+void sn_transforms_compose(sn_transforms *transforms, int first, int second, int product) {
+  for (const layout *where = transforms->layouts; where; where = where->next) {
+    const double complex *one = symbol_of(where, first, false), *other = symbol_of(where, second, false);
+    double complex *symbol = symbol_of(where, product, false), *adjoint = symbol_of(where, product, true);
+    for (ptrdiff_t i = 0; i < where->modes; i++) {
+      symbol[i] = product_of(one[i], other[i]);
+      adjoint[i] = conj(symbol[i]);
+    }
+  }
 }
 
 typedef struct {
@@ -318,11 +322,8 @@ static void correlate_run(const stretch *run, void *context) {
   const correlation *c = context;
   const double complex *symbol = symbol_of(run->layout, c->index, true) + run->mode;
   double complex product[RUN];
-  for (ptrdiff_t i = 0; i < run->count; i++) product[i] = conj(c->right[run->position + i]);
-  for (ptrdiff_t i = 0; i < run->count; i++) {
-    const double complex x = product[i], y = c->left[run->position + i];
-    product[i] = CMPLX(creal(x) * creal(y) - cimag(x) * cimag(y), creal(x) * cimag(y) + cimag(x) * creal(y));
-  }
+  for (ptrdiff_t i = 0; i < run->count; i++)
+    product[i] = product_of(conj(c->right[run->position + i]), c->left[run->position + i]);
   add_product(run->count, c->weight, symbol, run->step, product, c->sum + run->position);
 }
 

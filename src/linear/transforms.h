@@ -29,8 +29,11 @@ void sn_transforms_destroy(sn_transforms **transforms);
 SN_MUST_CHECK sn_status sn_transforms_plan(sn_transforms *transforms, ptrdiff_t fields);
 bool sn_transforms_is_planned(const sn_transforms *transforms, ptrdiff_t fields);
 
-/* Evaluates a symbol: at first, and when it has changed. Error: that of the function. Collective over space. */
-SN_MUST_CHECK sn_status sn_transforms_evaluate(sn_transforms *transforms, int index);
+/*
+ * Evaluates `count` symbols, wave number by wave number: at first, and when they have changed. Error: that of the
+ * function. Collective over space.
+ */
+SN_MUST_CHECK sn_status sn_transforms_evaluate(sn_transforms *transforms, int first, int count);
 
 /*
  * to = from multiplied by a symbol that was evaluated, or by its conjugate (the transpose). from may be to. fields must
@@ -39,12 +42,11 @@ SN_MUST_CHECK sn_status sn_transforms_evaluate(sn_transforms *transforms, int in
 SN_MUST_CHECK sn_status sn_transforms_multiply(sn_transforms *transforms, int index, bool transpose, ptrdiff_t fields,
                                                const double *from, double *to);
 
-/* The same, of field f by symbol number index + row[f], one after the other; one field must have been planned. */
-SN_MUST_CHECK sn_status sn_transforms_multiply_rows(sn_transforms *transforms, int index, const int *row,
-                                                    bool transpose, ptrdiff_t fields, const double *from, double *to);
-
-/* The same for all symbols, wave number by wave number, for a function that makes them together. */
-SN_MUST_CHECK sn_status sn_transforms_evaluate_all(sn_transforms *transforms);
+/* The same, of field f by symbol number index + row[f modulo rows], one after the other; one field must have been
+ * planned. */
+SN_MUST_CHECK sn_status sn_transforms_multiply_rows(sn_transforms *transforms, int index, ptrdiff_t rows,
+                                                    const int *row, bool transpose, ptrdiff_t fields,
+                                                    const double *from, double *to);
 
 /*
  * Fields that stay in Fourier space: numbers of an array (from sn_memory_alloc, or 64-byte aligned) of the coefficients
@@ -66,9 +68,8 @@ typedef struct {
 SN_MUST_CHECK sn_status sn_transforms_sum(sn_transforms *transforms, bool transpose, ptrdiff_t fields, int terms,
                                           const sn_transforms_term *term, double complex *sum, double *values);
 
-/* product = symbol coefficients. Local. */
-void sn_transforms_apply(const sn_transforms *transforms, int index, ptrdiff_t fields,
-                         const double complex *coefficients, double complex *product);
+/* Makes a symbol the product of two others. Local. */
+void sn_transforms_compose(sn_transforms *transforms, int first, int second, int product);
 
 /*
  * For derivatives by a symbol. correlate: sum += weight conj(symbol) left conj(right), coefficient by coefficient.

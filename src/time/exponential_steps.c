@@ -23,10 +23,9 @@ typedef struct {
   double dt;
   bool varies, estimates; /* A is trained; the embedded method's difference is wanted */
   bool used[STAGES];
-  double *state[STATES];  /* transformed F_j, and in the last place u; going back, derivatives by U_i and u_n+1 */
-  double *varied[STATES]; /* tangents: dA times the states of the tape */
-  double *stage, *work;   /* U_i when no tape is kept; values of the network, and derivatives by them */
-  double *u_bar;          /* of a stage that is u itself */
+  double *state[STATES]; /* transformed F_j, and in the last place u; going back, derivatives by U_i and u_n+1 */
+  double *stage, *work;  /* U_i when no tape is kept; values of the network, and derivatives by them */
+  double *u_bar;         /* of a stage that is u itself */
 } exponential;
 
 typedef struct {
@@ -190,12 +189,12 @@ static sn_status end_backward(sn_stepper *stepper, const sn_gradient *gradient) 
   return scheme->varies ? sn_exponential_gradient(scheme->base.exponential, gradient->values) : SN_OK;
 }
 
-/* The tangent of row i: of the states of the scheme, and of the functions with those that dA was applied to. */
-static sn_status row_tangent(exponential *scheme, int i, ptrdiff_t samples, bool varies, const double *du,
+/* The tangent of row i: of the states of the scheme, and of the functions, with the states of the tape (NULL: none). */
+static sn_status row_tangent(exponential *scheme, int i, ptrdiff_t samples, double *const *taped, const double *du,
                              double *out) {
   combination sum = {0};
   add_row(scheme, i, false, scheme->state, &sum);
-  if (varies) add_row(scheme, i, true, scheme->varied, &sum);
+  if (taped) add_row(scheme, i, true, taped, &sum);
   if (sum.terms) return evaluate(scheme, false, samples, &sum, out);
   memcpy(out, du, (size_t)(samples * scheme->points) * sizeof *out);
   return SN_OK;
@@ -204,24 +203,21 @@ static sn_status row_tangent(exponential *scheme, int i, ptrdiff_t samples, bool
 static sn_status tangent(sn_stepper *stepper, ptrdiff_t samples, const double *tape, double *du, const double *dtheta) {
   exponential *scheme = (exponential *)stepper;
   const int last = solution_of(scheme);
-  const bool varies = scheme->varies && dtheta;
-  double *state[STATES];
+  const bool varies = dtheta && sn_linear_varies(sn_model_linear(scheme->model), dtheta);
+  double *state[STATES], *const *taped = varies ? state : NULL;
   find_states(scheme, tape, state);
   if (varies) SN_TRY(sn_exponential_set_direction(scheme->base.exponential, samples, dtheta));
-  for (int j = 0; j <= last && varies; j++)
-    if (j == last || scheme->used[j])
-      sn_exponential_vary(scheme->base.exponential, samples, state[j], scheme->varied[j]);
   SN_TRY(transform(scheme, false, samples, du, scheme->state[last]));
   for (int i = 0; i < last; i++) {
     if (!scheme->used[i]) continue;
     const double *value = tape + stage_offset(scheme, samples, i);
-    SN_TRY(row_tangent(scheme, i, samples, varies, du, scheme->stage));
+    SN_TRY(row_tangent(scheme, i, samples, taped, du, scheme->stage));
     SN_TRY(sn_network_tangent(sn_model_network(scheme->model), samples, value,
                               value + sn_stepper_aligned(samples * scheme->points), scheme->stage, dtheta,
                               scheme->work));
     SN_TRY(transform(scheme, false, samples, scheme->work, scheme->state[i]));
   }
-  return row_tangent(scheme, last, samples, varies, du, du);
+  return row_tangent(scheme, last, samples, taped, du, du);
 }
 
 static sn_status prepare(sn_stepper *stepper, ptrdiff_t samples) {
@@ -231,10 +227,7 @@ static sn_status prepare(sn_stepper *stepper, ptrdiff_t samples) {
 static void destroy(sn_stepper **stepper) {
   exponential *scheme = (exponential *)*stepper;
   if (!scheme) return;
-  for (int i = 0; i < STATES; i++) {
-    SN_FREE(scheme->state[i]);
-    SN_FREE(scheme->varied[i]);
-  }
+  for (int i = 0; i < STATES; i++) SN_FREE(scheme->state[i]);
   SN_FREE(scheme->stage);
   SN_FREE(scheme->work);
   SN_FREE(scheme->u_bar);
@@ -258,7 +251,6 @@ static sn_status allocate_arrays(exponential *scheme, const sn_integrator_option
   for (int j = 0; j <= last; j++) {
     if (j < last && !scheme->used[j]) continue;
     SN_TRY(SN_NEW(scheme->size, &scheme->state[j]));
-    if (scheme->varies && options->tangent) SN_TRY(SN_NEW(scheme->size, &scheme->varied[j]));
   }
   SN_TRY(SN_NEW(count, &scheme->stage));
   SN_TRY(SN_NEW(count, &scheme->work));

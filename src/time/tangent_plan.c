@@ -7,9 +7,10 @@ enum { VALUES = 1 << 13 };
 
 void sn_tangent_plan_clear(sn_tangent_plan *plan) { SN_FREE(plan->support); }
 
-/* All of them where that many are not announced, which then go along one direction after the other. */
+/* All of them where that many are not announced, which then go along one direction after the other; and where each has
+ * an A of its own, which knows it by its place. */
 ptrdiff_t sn_tangent_plan_samples(const sn_tangent_plan *plan, ptrdiff_t samples, ptrdiff_t directions) {
-  const ptrdiff_t fit = directions == plan->directions ? plan->fields / directions : samples;
+  const ptrdiff_t fit = directions == plan->directions && !plan->keeps_places ? plan->fields / directions : samples;
   return fit < 1 ? 1 : fit < samples ? fit : samples;
 }
 
@@ -29,12 +30,11 @@ sn_status sn_tangent_plan_reserve(sn_tangent_plan *plan, sn_stepper *stepper, sn
                                   ptrdiff_t directions) {
   const sn_grid *grid = sn_model_grid(model);
   const ptrdiff_t fit = VALUES / sn_partition_most(sn_grid_points(grid), sn_grid_space_size(grid));
-  /* Where each sample has an A of its own, A knows the samples of one direction by their places. */
-  const bool own = sn_linear_get_shape(sn_model_linear(model))->scaled != 0;
-  if (!stepper->ops->tangents || own || samples == 0 || directions == 0) return SN_OK;
+  if (!stepper->ops->tangents || samples == 0 || directions == 0) return SN_OK;
   SN_FREE(plan->support);
   SN_TRY(sn_collective_status(sn_grid_space(grid), SN_NEW(directions, &plan->support)));
   plan->directions = directions;
+  plan->keeps_places = sn_linear_get_shape(sn_model_linear(model))->scaled != 0;
   plan->fields = fit > sn_model_samples(model) ? fit : sn_model_samples(model);
   SN_TRY(sn_network_reserve_tangents(sn_model_network(model), directions));
   const ptrdiff_t together = sn_tangent_plan_samples(plan, samples, directions);

@@ -7,6 +7,7 @@
 typedef struct {
   ptrdiff_t directions; /* as announced; 0: none were */
   ptrdiff_t fields;     /* directions times samples of a group */
+  bool keeps_places;    /* whether all samples of a batch go together */
   sn_range *support;    /* (directions): where each of the parameters' directions is not 0 */
 } sn_tangent_plan;
 

@@ -1,9 +1,9 @@
 /*
  * Stiff order of the exponential schemes: u_t = u_xx + 10 tanh(2u + 1) on (0, 1), u = 0 at the ends, where the
  * nonlinear part is not. A is the full matrix of central differences, dt |A| from 2500 to 300. Functions of A that do
- * not fulfil the stiff order conditions lose order there (Hochbruck, Ostermann 2005): Lawson's schemes to about 1,
- * etdrk4 to between 2 and 3, krogstad to less than 4; exprk5s8 has its order 5. From a state of t = 0.05, so that the
- * solution fulfils what the equation demands at the ends. Reference: dopri5 with 4096 steps.
+ * not fulfil the stiff order conditions lose order there (Hochbruck, Ostermann 2005): Lawson's schemes to less
+ * than 1.5, etdrk4 to less than 2, krogstad to less than 4; exprk5s8 has its order 5. From a state of t = 0.05, so that
+ * the solution fulfils what the equation demands at the ends. Reference: dopri5 with 4096 steps.
  */
 #include <math.h>
 #include <string.h>
@@ -16,8 +16,8 @@ static const double begin = 0.05, span = 0.3;
 static const struct {
   const char *name;
   double least, most; /* order between the two finest steps */
-} schemes[] = {{"etdrk2", 1.85, 2.15},   {"etdrk4", 1.5, 3.0},  {"krogstad", 3.6, 3.9},
-               {"exprk5s8", 4.85, 5.15}, {"lawson4", 1.0, 2.0}, {"lawson5", 1.0, 2.0}};
+} schemes[] = {{"etdrk2", 1.85, 2.15},   {"etdrk4", 1.7, 2.0},  {"krogstad", 3.6, 3.9},
+               {"exprk5s8", 4.85, 5.15}, {"lawson4", 1.2, 1.5}, {"lawson5", 1.2, 1.5}};
 
 static void set_model(sn_model *model) {
   sn_parameters *parameters = sn_model_parameters(model);

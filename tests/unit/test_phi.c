@@ -77,10 +77,22 @@ enum { POINTS = 13, SAMPLES = 3, SUMS = 3 };
 static const sn_phi_sum sums[SUMS] = {
     {1, {{1, 0, 0.5}}}, {2, {{3, 1, 1}, {-2, 3, 1}}}, {3, {{1, 4, 1}, {-0.5, 2, 0.25}, {1, 0, 0}}}};
 
-/* Sums of functions of A, for an A of either kind with the same coefficients. */
+/* A change of A's last coefficient, which for a matrix one rank has. */
+static void is_seen_by_all(const sn_linear *linear, const sn_parameters *parameters) {
+  const sn_parameter_block *block = sn_parameters_block(parameters, 0);
+  const bool has_last = block->start[0] + block->count[0] == block->shape[0];
+  double *direction;
+  assert_ok(SN_NEW(sn_parameters_size(parameters), &direction));
+  assert_that(!sn_linear_varies(linear, direction));
+  if (has_last) direction[block->offset + sn_parameter_block_size(block) - 1] = 1;
+  assert_that(sn_linear_varies(linear, direction));
+  SN_FREE(direction);
+}
+
+/* Sums of functions of A, for an A of either kind with the same coefficients, after those of an A that overflows. */
 static void apply(const sn_grid *grid, sn_linear_kind kind, double dt, bool transpose, const double *x, double *y) {
-  const sn_linear_shape shape = {.kind = kind, .taps = 5, .length = 9};
-  const sn_exponential_options options = {.dt = dt, .samples = SAMPLES};
+  const sn_linear_shape shape = {.kind = kind, .taps = 5, .length = 9, .trainable = true};
+  const sn_exponential_options options = {.dt = dt, .samples = SAMPLES, .gradient = true};
   sn_parameters *parameters;
   sn_linear *linear;
   sn_exponential *exponential;
@@ -88,15 +100,19 @@ static void apply(const sn_grid *grid, sn_linear_kind kind, double dt, bool tran
   assert_ok(sn_parameters_create(grid, &parameters));
   assert_ok(sn_linear_create(grid, &shape, SAMPLES, parameters, &linear));
   assert_ok(sn_parameters_allocate(parameters));
-  assert_ok(sn_linear_set_ks(linear));
   double *values = sn_parameters_values(parameters);
+  for (ptrdiff_t i = 0; i < sn_parameters_size(parameters); i++) values[i] = 1e308;
+  assert_ok(sn_linear_update(linear));
+  assert_ok(sn_exponential_create(grid, linear, &options, SUMS, sums, &exponential));
+  is_seen_by_all(linear, parameters);
+  assert_ok(sn_linear_set_ks(linear));
   if (kind == SN_LINEAR_STENCIL)
     values[0] += 0.5; /* neither symmetric nor of mean 0 */
   else
     for (ptrdiff_t i = 0; i < sn_grid_range(grid).count; i++)
       values[i * POINTS + (sn_grid_range(grid).start + i + POINTS - 2) % POINTS] += 0.5;
   assert_ok(sn_linear_update(linear));
-  assert_ok(sn_exponential_create(grid, linear, &options, SUMS, sums, &exponential));
+  assert_ok(sn_exponential_update(exponential));
   double *transformed;
   assert_ok(SN_NEW(sn_exponential_size(exponential), &transformed));
   assert_ok(sn_exponential_transform(exponential, transpose, SAMPLES, x, transformed));
