@@ -146,7 +146,8 @@ def run(options, stem):
         return []
     print(to_text(rows_of(reading)))
     print(equation_line(reading))
-    print("standard errors: " + ", ".join(_told_error(reading.error[k]) for k in _leading(reading)))
+    if model.matrix is not None:
+        print("standard errors: " + ", ".join(_told_error(reading.error[k]) for k in _leading(reading)))
     if np.isnan(reading.remainder):
         print("remainder: not measured, for want of data (--data TRAJECTORY.h5)")
     else:
