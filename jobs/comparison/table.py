@@ -19,6 +19,7 @@ import sinode  # noqa: E402
 from sinode.files import InputError  # noqa: E402
 from sinode.runs import to_text  # noqa: E402
 from sinode.script import run  # noqa: E402
+from sinode.trajectory import times_of  # noqa: E402
 
 # Leading exponents of the literature by L: R. A. Edson, J. E. Bunder, T. W. Mattner, A. J. Roberts, Lyapunov exponents of
 # the Kuramoto-Sivashinsky PDE, ANZIAM J. 61, 270-285 (2019).
@@ -28,13 +29,15 @@ HEAD = ("", "L", "points", "interval", "λ₁ (literature's)", "Lyapunov times v
         "locally, windows of 22", "t to correlation 0.9", "0.8", "nrmse, 100 steps", "pairs x points", "training, s")
 
 
-def quartiles(values, span):
-    """[median, first and third quartile] of times, NaN as the span."""
-    return np.quantile(np.where(np.isnan(values), span, values), (0.5, 0.25, 0.75)).tolist()
+def quartiles(data, name):
+    """[median, first and third quartile] of a score that is a time."""
+    return np.quantile(times_of(data, name), (0.5, 0.25, 0.75)).tolist()
 
 
 def score(source, target):
     with sinode.open(source) as data:
+        if "correlation" not in data:
+            raise InputError(f"{source}: has no correlation; sinode predict writes it")
         time = np.asarray(data.time, dtype=float) - float(data.time[0])
         mean = np.asarray(data.correlation, dtype=float).mean(axis=0)
 
@@ -44,8 +47,7 @@ def score(source, target):
             return float(time[below[0]]) if below.size else None
         found = {"length": sinode.length_of(data), "points": data.sizes["x"], "interval": float(time[1]),
                  "span": float(time[-1]), "starts": data.sizes["member"],
-                 "valid_time": quartiles(data.valid_time, time[-1]),
-                 "local_valid_time": quartiles(data.local_valid_time, time[-1]),
+                 "valid_time": quartiles(data, "valid_time"), "local_valid_time": quartiles(data, "local_valid_time"),
                  "correlation_time_90": falls(0.9), "correlation_time_80": falls(0.8),
                  "geometric_mean": float(np.median(data.nrmse_geometric_mean)),
                  "steps": int(data.attrs["score_steps"])}

@@ -120,7 +120,9 @@ class ImportTest(Case):
         np.savez(self.folder / "complex.npz", u=U * 1j, x=X, t=T)
         np.savez(self.folder / "texts.npz", u=np.array(["a"]))
         np.save(self.folder / "four.npy", np.zeros((2, 3, 4, 5)))
-        (self.folder / "broken.npy").write_bytes(b"nothing")
+        for name in ("broken.npy", "broken.npz", "u.csv"):
+            (self.folder / name).write_bytes(b"nothing")
+        np.savez(self.folder / "viscosities.npz", u=MEMBERS, x=X, t=T, nu=[0.1, np.nan, 0.3])
         for status, words, *arguments in (
                 (2, "which array is u? --name says it; there are a (20, 32)", "two.npz"),
                 (2, "has no array w; it has u (20, 32)", "u.npz", "--name", "w"),
@@ -139,7 +141,13 @@ class ImportTest(Case):
                 (3, "has no numeric arrays", "texts.npz"),
                 (2, "has 4 dimensions", "four.npy"),
                 (3, "cannot be read", "broken.npy"),
-                (3, "no such file", "gone.npy")):
+                (3, "cannot be read", "broken.npz"),
+                (3, "no such file", "gone.npy"),
+                (3, "no such file", "gone.npz"),
+                (2, "or as data in .npy", "u.csv"),
+                (2, "--scale none that is 0", "u.npz", "--scale", 0),
+                (2, "take finite numbers", "u.npz", "--offset", "nan"),
+                (3, "nu is nan for member 1", "viscosities.npz", "--parameter", "nu")):
             self.refused(status, words, *arguments)
 
 

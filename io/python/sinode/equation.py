@@ -26,8 +26,9 @@ class Reading:
 
 
 def read_equation(path, order=4, data=None):
-    """The Reading of a model file. data: a trajectory of its spacing; default: what it was trained on, if that is there."""
-    model = read_learnt(path) if not isinstance(path, Learnt) else path
+    """The Reading of a model, or of its file. data: a trajectory of its spacing; default: what it was trained on, if that
+    is there."""
+    model = path if isinstance(path, Learnt) else read_learnt(path)
     data = data or (model.data if model.data and pathlib.Path(model.data).is_file() else None)
     listed = operators(order)
     found = Reading(order, coefficients(kernels_of(model), order, model.spacing), errors(model, order),
@@ -146,7 +147,8 @@ def run(options, stem):
         return []
     print(to_text(rows_of(reading)))
     print(equation_line(reading))
-    print("standard errors: " + ", ".join(_told_error(reading.error[k]) for k in _leading(reading)))
+    if model.matrix is not None:
+        print("standard errors: " + ", ".join(_told_error(reading.error[k]) for k in _leading(reading)))
     if np.isnan(reading.remainder):
         print("remainder: not measured, for want of data (--data TRAJECTORY.h5)")
     else:

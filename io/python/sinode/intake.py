@@ -283,6 +283,9 @@ def import_data(options, line):
         if (size["x"] - options.drop_end) % options.stride_x:
             raise InputError(f"--stride-x {options.stride_x} does not divide the {size['x'] - options.drop_end} points of "
                              "the period", status=2)
+        if not np.isfinite((options.scale, options.offset)).all() or options.scale == 0:
+            raise InputError(f"u is {options.offset:g} + {options.scale:g} times {field.name}; --scale and --offset take "
+                             "finite numbers, --scale none that is 0", status=2)
         u = _Field(path, field, roles, options, falls)
         if falls:
             _say("x falls: points are put in order")
@@ -295,6 +298,9 @@ def import_data(options, line):
             array = _choose(path, others, options.parameter, (), lambda a: np.prod(a.shape) == u.shape[0],
                             f"list of {u.shape[0]} numbers, one a member", "--parameter")
             parameters = _vector(array)
+            if not np.isfinite(parameters).all():
+                at = int(np.argmin(np.isfinite(parameters)))
+                raise InputError(f"{path}: {array.name} is {parameters[at]} for member {at}; numbers are wanted everywhere")
             _say(f"parameter: {_shape(array)}, from {parameters.min():.9g} to {parameters.max():.9g}")
 
         def write(temporary):

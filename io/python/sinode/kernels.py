@@ -13,8 +13,10 @@ import h5py
 import numpy as np
 
 from .files import InputError, to_text
+from .model import open_model
 from .records import parse_config
-from .trajectory import kind_of, length_of, open as open_trajectory
+from .statistics import derivative
+from .trajectory import length_of, open as open_trajectory
 
 SNAPSHOTS = 256     # of the data, on which shares and the remainder are measured
 UNSEEN = 1e-4       # of a coefficient's gradient, in directions that no residual depends on: beyond, it is undetermined
@@ -44,24 +46,18 @@ class Learnt:
 
 
 def read_learnt(path):
-    kind = kind_of(path)
-    if kind not in ("model", "checkpoint"):
-        raise InputError(f"{path}: is not a model or checkpoint file (it is: {kind})")
-    try:
-        with h5py.File(path, "r") as file:
-            blocks, said = {}, {name: to_text(value) for name, value in file["model"].attrs.items()}
-            file["model"].visititems(lambda name, item: blocks.update({name: item[()]})
-                                     if isinstance(item, h5py.Dataset) else None)
-            model = Learnt(pathlib.Path(path), int(said["grid_points"]), float(said["domain_length"]), said, blocks,
-                           data=parse_config(to_text(file.attrs.get("config", ""))).get("train.data"))
-            if "training/normal_matrix" in file:
-                fit = file["training/normal_matrix"]
-                model.matrix, model.rows = fit[()], to_text(fit.attrs["rows"]).split()
-                model.residuals, model.loss = float(fit.attrs["residuals"]), float(fit.attrs["loss"])
-                if model.matrix.shape != 2 * (sum(blocks[name].size for name in model.rows),):
-                    raise ValueError(f"the matrix of its training is {model.matrix.shape}")
-    except (OSError, KeyError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as a model: {error}") from None
+    with open_model(path) as (file, said):
+        blocks = {}
+        file["model"].visititems(lambda name, item: blocks.update({name: item[()]})
+                                 if isinstance(item, h5py.Dataset) else None)
+        model = Learnt(pathlib.Path(path), int(said["grid_points"]), float(said["domain_length"]), said, blocks,
+                       data=parse_config(to_text(file.attrs.get("config", ""))).get("train.data"))
+        if "training/normal_matrix" in file:
+            fit = file["training/normal_matrix"]
+            model.matrix, model.rows = fit[()], to_text(fit.attrs["rows"]).split()
+            model.residuals, model.loss = float(fit.attrs["residuals"]), float(fit.attrs["loss"])
+            if model.matrix.shape != 2 * (sum(blocks[name].size for name in model.rows),):
+                raise ValueError(f"the matrix of its training is {model.matrix.shape}")
     layers = sum(name.endswith("/weight") and "layer_" in name for name in blocks)
     network, linear, activation = (said.get(name) for name in ("nonlinear_kind", "linear_kind", "activation"))
     if network not in NETWORKS or network == "conv" and (layers != 2 or activation not in DERIVATIVES):
@@ -220,7 +216,6 @@ class Fields:
     def __init__(self, u, length):
         self.u, self.points, self.length = u, u.shape[1], length
         self.angles = 2 * np.pi * np.fft.rfftfreq(self.points)
-        self.waves = self.angles * self.points / length
 
     def filtered(self, factor, u=None):
         return np.fft.irfft(np.fft.rfft(self.u if u is None else u) * factor, self.points)
@@ -232,10 +227,7 @@ class Fields:
         """What an operator of the list makes of them."""
         product = np.ones_like(self.u)
         for order in operator:
-            factor = (1j * self.waves)**order
-            if order % 2 and self.points % 2 == 0:
-                factor[-1] = 0
-            product = product * self.filtered(factor)
+            product = product * derivative(self.u, self.length, order)
         return product
 
 

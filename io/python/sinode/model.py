@@ -1,4 +1,5 @@
 """Model files, and weights by PyTorch's names: read_model, write_model, layers_of, to_state."""
+import contextlib
 import dataclasses
 import datetime
 import pathlib
@@ -70,10 +71,11 @@ def make_linear(points, length, stencil=None, matrix=None):
     return "stencil", taps
 
 
-def read_model(path):
-    """The model in a model or checkpoint file."""
+@contextlib.contextmanager
+def open_model(path):
+    """(file, attributes of its group model as text) of a model or checkpoint file; what is wrong within is an InputError."""
     if not pathlib.Path(path).is_file():
-        raise InputError(f"{path}: no such file")
+        raise InputError(f"{path}: {'is a directory' if pathlib.Path(path).is_dir() else 'no such file'}")
     try:
         with h5py.File(path, "r") as file:
             kind = to_text(file.attrs.get("sinode_kind", "a file without sinode_kind"))
@@ -82,27 +84,32 @@ def read_model(path):
             if file.attrs["sinode_format"] > FORMAT:
                 raise InputError(f"{path}: has format {file.attrs['sinode_format']}, expected up to {FORMAT}; use a "
                                  "newer sinode")
-            group, said = file["model"], {name: to_text(value) for name, value in file["model"].attrs.items()}
-
-            if said["nonlinear_kind"] not in ("mlp", "conv", "none"):
-                raise InputError(f"{path}: a {said['nonlinear_kind']} network is no sequence of layers, expected mlp or "
-                                 "conv; h5py reads its arrays")
-
-            def read(name):
-                return to_double(path, name, group[name][()])
-
-            count = len(group["nonlinear"]) if said["nonlinear_kind"] != "none" else 0
-            layers = [tuple(read(f"nonlinear/layer_{k}/{part}") for part in ("weight", "bias"))
-                      for k in range(count)]
-            linear = LINEAR.get(said["linear_kind"])
-            numbers = ("parameter_least", "parameter_most")
-            derivatives = {name: float(said[name]) if name in numbers else said[name]
-                           for name in ("linear_derivatives", "linear_parameter", *numbers) if name in said}
-            return Model(int(said["grid_points"]), float(said["domain_length"]), said["activation"],
-                         said["nonlinear_kind"], layers, said["linear_kind"], read(linear) if linear else None,
-                         said["linear_trainable"] != "0", derivatives)
+            yield file, {name: to_text(value) for name, value in file["model"].attrs.items()}
     except (OSError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: cannot be read as a model: {error}") from None
+
+
+def read_model(path):
+    """The model in a model or checkpoint file."""
+    with open_model(path) as (file, said):
+        group = file["model"]
+        if said["nonlinear_kind"] not in ("mlp", "conv", "none"):
+            raise InputError(f"{path}: a {said['nonlinear_kind']} network is no sequence of layers, expected mlp or "
+                             "conv; h5py reads its arrays")
+
+        def read(name):
+            return to_double(path, name, group[name][()])
+
+        count = len(group["nonlinear"]) if said["nonlinear_kind"] != "none" else 0
+        layers = [tuple(read(f"nonlinear/layer_{k}/{part}") for part in ("weight", "bias"))
+                  for k in range(count)]
+        linear = LINEAR.get(said["linear_kind"])
+        numbers = ("parameter_least", "parameter_most")
+        derivatives = {name: float(said[name]) if name in numbers else said[name]
+                       for name in ("linear_derivatives", "linear_parameter", *numbers) if name in said}
+        return Model(int(said["grid_points"]), float(said["domain_length"]), said["activation"],
+                     said["nonlinear_kind"], layers, said["linear_kind"], read(linear) if linear else None,
+                     said["linear_trainable"] != "0", derivatives)
 
 
 def write_model(path, model, history="", overwrite=False):

@@ -14,7 +14,7 @@ from .page import PAGE, STATES
 from .records import read_run
 from .runs import valid_time_of
 from .style import to_svg
-from .trajectory import exponent_of, open as open_trajectory, threshold_of
+from .trajectory import exponent_of, open as open_trajectory, threshold_of, times_of
 
 
 @dataclasses.dataclass
@@ -115,7 +115,6 @@ def _baselines(data):
 def _scores(data, exponent):
     """Median and quartiles of the scores over the members: a table. A time that is not reached counts as the span."""
     window, steps = (float(data.attrs.get(name, np.nan)) for name in ("score_window", "score_steps"))
-    span = float(data.time[-1]) - float(data.time[0])
     rows = []
     for name, words in (("valid_time", "valid time"), ("local_valid_time", f"local valid time, windows of {window:.4g}"),
                         ("correlation_time_90", "time to a correlation of 0.9"),
@@ -123,9 +122,8 @@ def _scores(data, exponent):
                         ("nrmse_geometric_mean", f"geometric mean of nrmse, {steps:.0f} steps")):
         if name not in data:
             continue
-        values = np.asarray(data[name], dtype=float)
         is_time = name != "nrmse_geometric_mean"
-        median, low, high = np.quantile(np.where(np.isnan(values), span, values) if is_time else values, (0.5, 0.25, 0.75))
+        median, low, high = np.quantile(times_of(data, name) if is_time else data[name], (0.5, 0.25, 0.75))
         rows.append((words, f"{median:.4g}", f"{low:.4g}", f"{high:.4g}", f"{median * exponent:.2f}" if is_time else ""))
     return _table(rows, ("score", "median", "1st quartile", "3rd quartile", "Lyapunov times"), numbers=range(1, 5))
 

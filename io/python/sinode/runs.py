@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from .figures import LAMBDA
 from .files import InputError
 from .style import INK, line_of, styled
-from .trajectory import exponent_of, open as open_trajectory, threshold_of
+from .trajectory import exponent_of, open as open_trajectory, threshold_of, times_of
 
 
 def name_runs(runs):
@@ -57,9 +57,7 @@ def draw_comparison(runs):
 def valid_time_of(path):
     """(mean valid time, in Lyapunov times) of a prediction; members valid to its end count with its span."""
     with open_trajectory(path) as data:
-        span = float(data.time[-1] - data.time[0])
-        valid = np.asarray(data.valid_time, dtype=float)
-        mean = float(np.where(np.isnan(valid), span, valid).mean())
+        mean = float(times_of(data, "valid_time").mean())
         return mean, mean * exponent_of(data)
 
 

@@ -69,6 +69,12 @@ def threshold_of(data):
     return float(data.attrs.get("nrmse_threshold", KS_THRESHOLD))
 
 
+def times_of(data, name):
+    """A score of a prediction that is a time, such as valid_time, for each member; NaN, good to the end, as the span."""
+    values = np.asarray(data[name], dtype=float)
+    return np.where(np.isnan(values), float(data.time[-1]) - float(data.time[0]), values)
+
+
 def take_member(data, member):
     """One member of a Dataset. Error: there is no such member."""
     if not 0 <= member < data.sizes["member"]:

@@ -29,10 +29,10 @@ def _torch(path):
     return torch
 
 
-def _ending(path):
+def _ending(path, others=""):
     ending = pathlib.Path(path).suffix.lower()
     if ending not in (".pt", ".pth", ".npz", ".safetensors"):
-        raise InputError(f"{path}: must end in .pt, .pth, .npz or .safetensors, which says what it is", status=2)
+        raise InputError(f"{path}: must end in .pt, .pth, .npz or .safetensors{others}, which says what it is", status=2)
     return ending
 
 
@@ -83,7 +83,7 @@ def _is_sorted(path):
 
 def read_state(path):
     """A state_dict as float64 arrays by name, in its order, and the set of types it had (".pt", ".npz", ...)."""
-    ending = _ending(path)
+    ending = _ending(path, ", or as data in .npy, .npz, .mat, .nc or .h5")
     if not pathlib.Path(path).is_file():
         raise InputError(f"{path}: no such file")
     return {".npz": _load_numpy, ".safetensors": _load_safetensors}.get(ending, _load_torch)(path)
@@ -139,9 +139,9 @@ def import_weights(options, command):
     given = [name for name in ("length", "points", "activation") if getattr(options, name)]
     if options.like and given:
         raise InputError(f"--like takes all but the weights from {options.like}; drop --{given[0]}", status=2)
+    state, kinds = read_state(options.input)
     if not options.like and not options.length:
         raise InputError("--length (of the domain) or --like is missing", status=2)
-    state, kinds = read_state(options.input)
     old = read_model(options.like) if options.like else None
     pairs = pairs_of(options.input, state, _is_sorted(options.input))
     pairs = put_in_order(options.input, pairs, old.points if old else options.points,
