@@ -58,6 +58,9 @@ bool sn_equation_is_simple(const sn_equation *equation);
 bool sn_equation_is_pointwise(const sn_equation *equation);
 bool sn_equation_has_slope(const sn_equation *equation);
 
+/* Whether the coefficient of a term, not none, is other than 0. */
+bool sn_equation_has_term(const sn_equation *equation, sn_equation_term term);
+
 /* The equation of a member: one without a parameter. */
 sn_equation sn_equation_of_member(const sn_equation *equation, ptrdiff_t member);
 

@@ -69,7 +69,7 @@ const char *sn_config_nearest_choice(const sn_config_key *key, const char *name)
 
 static void expected_number(const sn_config_key *key, const char *noun, char *text, size_t size) {
   const char *relation = key->above_low ? ">" : ">=";
-  if (key->low < -1e99) {
+  if (isinf(key->low)) {
     snprintf(text, size, "%s", noun);
     return;
   }

@@ -41,6 +41,11 @@ static sn_status check_generate(const sn_reading *r) {
                  "term and its values, or neither",
                  sn_name_of(sn_equation_terms, (int)c->generate.equation.parameter.of),
                  c->generate.equation.parameter.values.count);
+  if (c->generate.equation.parameter.of != SN_EQUATION_NONE &&
+      !sn_equation_has_term(&c->generate.equation, c->generate.equation.parameter.of))
+    return clash(r, "generate.equation.parameter.of", "generate.equation.linear",
+                 "generate.equation.parameter.of is %s, whose coefficient in generate.equation is 0; give it one",
+                 sn_name_of(sn_equation_terms, (int)c->generate.equation.parameter.of));
   if (c->generate.initial.kind == SN_KS_INITIAL_FILE && !*c->generate.initial_file)
     return clash(r, "generate.initial", "generate.initial_file",
                  "generate.initial is file, so generate.initial_file must name it");
@@ -155,8 +160,8 @@ static sn_status check_model(const sn_reading *r) {
                  "model.linear.parameter is %s, which must be one of model.linear.coefficients, of kind derivatives",
                  sn_name_of(sn_linear_terms, c->model.linear.scaled));
   if (c->model.linear.accuracy % 2)
-    return clash(r, "model.linear.accuracy", "model.linear.kind", "model.linear.accuracy is %d, but must be even",
-                 c->model.linear.accuracy);
+    return clash(r, "model.linear.accuracy", "model.linear.kind",
+                 "model.linear.accuracy is %d, but must be 2, 4, 6 or 8", c->model.linear.accuracy);
   return SN_OK;
 }
 

@@ -33,7 +33,7 @@ static void print_names(const sn_config_key *key) {
 }
 
 static void print_range(const sn_config_key *key) {
-  printf(", \"%s\": %.12g", key->above_low ? "exclusiveMinimum" : "minimum", key->low);
+  if (!isinf(key->low)) printf(", \"%s\": %.12g", key->above_low ? "exclusiveMinimum" : "minimum", key->low);
   if (!isinf(key->high))
     printf(", \"maximum\": %.12g", key->high);
   else if (key->type == SN_KEY_INTEGER)

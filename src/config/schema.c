@@ -57,7 +57,7 @@ static const sn_name measurements[] = {
 #define FROM(least) .low = (least), .high = INFINITY
 #define ABOVE(least) .low = (least), .high = INFINITY, .above_low = true
 #define WITHIN(least, most) .low = (least), .high = (most)
-#define ANY WITHIN(-1e100, 1e100)
+#define ANY WITHIN(-INFINITY, INFINITY)
 #define ROLLS (SN_FOR_BENCHMARK | SN_FOR_TRAIN | SN_FOR_PREDICT | SN_FOR_GRADIENT | SN_FOR_LYAPUNOV)
 /* predict, lyapunov: where their model is none */
 #define BUILDS (SN_FOR_BENCHMARK | SN_FOR_TRAIN | SN_FOR_PREDICT | SN_FOR_LYAPUNOV)

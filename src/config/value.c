@@ -304,31 +304,33 @@ static void print_widths(const sn_network_widths *widths, char *text, size_t siz
   snprintf(text + used, size - used, "]");
 }
 
-static void print_numbers(const sn_equation_values *values, char *text, size_t size) {
+static void print_numbers(int count, const double *value, char *text, size_t size) {
   size_t used = (size_t)snprintf(text, size, "[");
-  for (int k = 0; k < values->count; k++) {
+  for (int k = 0; k < count; k++) {
     char number[40];
-    print_real(values->value[k], number, sizeof number);
+    print_real(value[k], number, sizeof number);
     used += (size_t)snprintf(text + used, size - used, "%s%s", k ? ", " : "", number);
   }
   snprintf(text + used, size - used, "]");
 }
 
 static void print_coefficients(const sn_linear_init *init, char *text, size_t size) {
-  const bool is_stencil = !init->derivatives;
-  size_t used = (size_t)snprintf(text, size, sn_linear_is_ks(init) ? "ks" : is_stencil ? "[" : "{");
-  if (sn_linear_is_ks(init)) return;
-  const char *before = "";
-  for (int k = 0; k < SN_LINEAR_TAPS_MOST; k++) {
-    char number[40];
-    if (is_stencil ? k >= init->taps : !(init->derivatives >> k & 1)) continue;
-    print_real(init->value[k], number, sizeof number);
-    used += (size_t)snprintf(text + used, size - used, "%s", before);
-    if (!is_stencil) used += (size_t)snprintf(text + used, size - used, "%d: ", k);
-    used += (size_t)snprintf(text + used, size - used, "%s", number);
-    before = ", ";
+  if (sn_linear_is_ks(init)) {
+    snprintf(text, size, "ks");
+    return;
   }
-  snprintf(text + used, size - used, is_stencil ? "]" : "}");
+  if (!init->derivatives) {
+    print_numbers(init->taps, init->value, text, size);
+    return;
+  }
+  size_t used = (size_t)snprintf(text, size, "{");
+  for (int k = 0; k < SN_LINEAR_ORDERS; k++) {
+    char number[40];
+    if (!(init->derivatives >> k & 1)) continue;
+    print_real(init->value[k], number, sizeof number);
+    used += (size_t)snprintf(text + used, size - used, "%s%d: %s", used > 1 ? ", " : "", k, number);
+  }
+  snprintf(text + used, size - used, "}");
 }
 
 void sn_value_print(const sn_config_key *key, const sn_config *config, char *text, size_t size) {
@@ -362,9 +364,11 @@ void sn_value_print(const sn_config_key *key, const sn_config *config, char *tex
     case SN_KEY_WIDTHS:
       print_widths(at, text, size);
       break;
-    case SN_KEY_NUMBERS:
-      print_numbers(at, text, size);
+    case SN_KEY_NUMBERS: {
+      const sn_equation_values *values = at;
+      print_numbers(values->count, values->value, text, size);
       break;
+    }
     case SN_KEY_COEFFICIENTS:
     case SN_KEY_DERIVATIVES:
       print_coefficients(at, text, size);

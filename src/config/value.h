@@ -11,7 +11,7 @@ enum { SN_VALUE_WORDS = 64 };
 typedef struct {
   bool is_list, is_mapping;
   bool quoted; /* some word stands between quotation marks, and is text whatever it looks like */
-  int count;            /* of words; a list with more than SN_VALUE_WORDS keeps the first ones and its true count */
+  int count;   /* of words; a list with more than SN_VALUE_WORDS keeps the first ones and its true count */
   const char *words[SN_VALUE_WORDS];
 } sn_value;
 

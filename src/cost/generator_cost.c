@@ -74,7 +74,7 @@ sn_status sn_cost_choose_generator(sn_layout layout, const sn_etdrk4_options *op
     return SN_OK;
   }
   if (options->transform == SN_ETDRK4_AUTO && options->equation && !sn_equation_is_simple(options->equation)) {
-    describe_global("the equation has more than even derivatives and u u_x", out);
+    describe_global("the equation has a parameter, or more than even derivatives and u u_x", out);
     return SN_OK;
   }
   if (options->transform == SN_ETDRK4_AUTO && is_short(layout, SN_ETDRK4_OVERLAP_LEAST)) {

@@ -35,6 +35,11 @@ static double *coefficient(sn_equation *equation, sn_equation_term term) {
   return (int)term < SN_LINEAR_ORDERS ? &equation->linear.value[term] : others[term - SN_EQUATION_U_UX];
 }
 
+bool sn_equation_has_term(const sn_equation *equation, sn_equation_term term) {
+  sn_equation own = *equation;
+  return *coefficient(&own, term) != 0;
+}
+
 static bool has_only_u_ux(const sn_equation *e) {
   return e->ux2 == 0 && e->u2 == 0 && e->u3 == 0 && e->constant == 0 && e->parameter.of == SN_EQUATION_NONE;
 }

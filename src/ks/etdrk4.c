@@ -181,7 +181,10 @@ sn_status sn_etdrk4_check(sn_etdrk4 *etdrk4, sn_stop_request *request) {
     return SN_ERROR_ALL(
         SN_ERROR_RUN,
         "generation blew up at step %td, t = %g, where the norm (root mean square) of u is %g; use a smaller "
-        "generate.dt than %g",
-        etdrk4->steps_done, sn_etdrk4_time(etdrk4), norm, etdrk4->options.dt);
+        "generate.dt than %g%s",
+        etdrk4->steps_done, sn_etdrk4_time(etdrk4), norm, etdrk4->options.dt,
+        sn_equation_is_ks(sn_etdrk4_equation(&etdrk4->options))
+            ? ""
+            : ", unless the equation's own solutions grow that much");
   return sums[SN_ETDRK4_SUMS - 1] > 0 ? subdomains_differ(etdrk4) : SN_OK;
 }

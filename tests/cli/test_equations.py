@@ -35,6 +35,8 @@ class EquationTest(Case):
         for ranks, space in ((2, 1), (3, 3)):
             self.sinode("generate", *short, ranks=ranks, space=space)
             np.testing.assert_allclose(datasets(self.folder / "data.h5")["u"], whole["u"], rtol=0, atol=1e-12)
+        _, err = self.sinode("generate", "--set", "generate.equation.parameter.of=u3", status=2)
+        self.assertIn("parameter.of is u3, whose coefficient in generate.equation is 0", err[-1])
         # mu = 1 is the equation itself
         self.sinode("generate", *short, "--set", "generate.equation.parameter={of: none, values: []}")
         np.testing.assert_allclose(datasets(self.folder / "data.h5")["u"][2], whole["u"][2], rtol=0, atol=1e-10)
