@@ -1,15 +1,21 @@
 #!/usr/bin/python3
 """Runs one test so that it shares nothing with another: ctest starts every test through this.
 
-usage: launch.py NAME SECONDS COMMAND...
+usage: launch.py [--one-core] NAME SECONDS COMMAND...
 
 The test gets a folder of its own for temporary files, its home and caches, the session directories of MPI (names of
 Open MPI 4 and 5) and what MPI's ranks share in memory. Nothing that the test has started outlives it, in whatever
 session or process group: at the end, after SECONDS, or when this is told to stop, all of it is killed, what it mounted
 is unmounted, and the folder is removed. A line on what the test took is added to the file SINODE_TEST_USAGE, for
 dearest.py.
+
+--one-core: all of it runs on one core, that which fewest of the tests beside it have. Of ranks that wait and give way
+there is then always one that works; spread over cores, they hold cores that others would use, and every message waits
+until the scheduler gives one back. SINODE_TEST_CORES=all in the environment: all tests have all cores.
 """
 import ctypes
+import fcntl
+import itertools
 import os
 import shutil
 import signal
@@ -51,6 +57,22 @@ def environment(folder, shared):
     for name in ("TMPDIR", "HOME", "OMPI_MCA_orte_tmpdir_base"):
         os.mkdir(variables[name], 0o700)
     return variables
+
+
+def settle_on_a_core():
+    """Binds this process, and what it starts, to the core of fewest tests: the first whose lock of this depth is free. The
+    file that holds the lock."""
+    beside = os.path.dirname(os.environ["SINODE_TEST_USAGE"])
+    cores = sorted(os.sched_getaffinity(0))
+    for depth, core in ((depth, core) for depth in itertools.count() for core in cores):
+        lock = open(os.path.join(beside, f"core-{core}.{depth}.lock"), "a", encoding="utf8")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.close()
+            continue
+        os.sched_setaffinity(0, {core})
+        return lock
 
 
 def descendants():
@@ -130,9 +152,13 @@ def note_usage(name, status, wall):
 
 
 def main():
-    if len(sys.argv) < 4:
+    arguments = sys.argv[1:]
+    on_one_core = arguments[:1] == ["--one-core"]
+    if len(arguments) < 3 + on_one_core:
         sys.exit(__doc__.split("\n\n")[1])
-    name, seconds, command = sys.argv[1], float(sys.argv[2]), sys.argv[3:]
+    name, seconds, *command = arguments[on_one_core:]
+    if on_one_core and os.environ.get("SINODE_TEST_CORES") != "all":
+        lock = settle_on_a_core()  # until this ends
     ctypes.CDLL(None).prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, stopped)
@@ -140,7 +166,7 @@ def main():
     try:
         folders.append(tempfile.mkdtemp(prefix="sn", dir=place()))
         folders.append(tempfile.mkdtemp(prefix="sn", dir=MEMORY) if has_room_for_memory() else None)
-        status = run(command, seconds, folders)
+        status = run(command, float(seconds), folders)
     except SystemExit as stop:
         status = stop.code
     finally:

@@ -2,8 +2,7 @@
 # Builds sinode and runs its tests (all but the long ones); ends with one line that says how it went.
 #   tests/run.sh [CMake options]     e.g. tests/run.sh -DSINODE_WARNINGS_AS_ERRORS=ON
 #   tests/run.sh --test-only         of the build that is there
-# SINODE_TEST_JOBS: tests at a time (default: two a core, since most of them wait half of the time; one that keeps two
-# cores busy counts as two).
+# SINODE_TEST_JOBS: tests at a time (default: two a core, since most of them wait half of the time).
 # tests/dearest.py tells which took most.
 set -euo pipefail
 # shellcheck source=jobs/common.sh

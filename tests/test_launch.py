@@ -19,8 +19,8 @@ class Launch(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.usage = pathlib.Path(folder.name) / "usage.tsv"
 
-    def start(self, script, seconds=60):
-        return subprocess.Popen([sys.executable, LAUNCH, "name", str(seconds), "sh", "-c", script], text=True,
+    def start(self, script, seconds=60, options=()):
+        return subprocess.Popen([sys.executable, LAUNCH, *options, "name", str(seconds), "sh", "-c", script], text=True,
                                 stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
                                 env={**os.environ, "SINODE_TEST_USAGE": str(self.usage), "TMPDIR": tempfile.gettempdir()})
 
@@ -74,6 +74,17 @@ class Launch(unittest.TestCase):
         for path in (*one, *other):
             self.assertFalse(os.path.exists(path))
             self.assertLess(len(path), 40)
+
+    def test_one_core_is_that_of_fewest_tests(self):
+        cores = os.sched_getaffinity(0)
+        script = f"{sys.executable} -c 'import os; print(*os.sched_getaffinity(0), flush=True); input()'"
+        processes = [subprocess.Popen(
+            [sys.executable, LAUNCH, "--one-core", "name", "60", "sh", "-c", script], text=True, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, env={**os.environ, "SINODE_TEST_USAGE": str(self.usage)}) for _ in range(2 * len(cores))]
+        found = [int(process.stdout.readline()) for process in processes]
+        for process in processes:
+            process.communicate("\n")
+        self.assertEqual(sorted(found), sorted([*cores, *cores]))
 
     @unittest.skipUnless(os.geteuid() == 0 and
                          subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode == 0,
