@@ -36,11 +36,15 @@ SN_MUST_CHECK sn_status sn_exponential_create(const sn_grid *grid, sn_linear *li
                                               const sn_phi_sum *function, sn_exponential **out);
 void sn_exponential_destroy(sn_exponential **exponential);
 
-/* Prepares for batches of exactly `samples` samples; for those of the options that is done. Collective over space. */
+/*
+ * Prepares for batches of exactly `samples` samples; for those of the options that is done. Beyond these, transposes
+ * and derivatives by A are not for them. Collective over space.
+ */
 SN_MUST_CHECK sn_status sn_exponential_reserve(sn_exponential *exponential, ptrdiff_t samples);
 
-/* Doubles of a transformed state, of up to the samples of the options. Local. */
-ptrdiff_t sn_exponential_size(const sn_exponential *exponential);
+/* Doubles of a transformed state of so many samples, which were reserved; or of any number up to those of the options.
+ * Local. */
+ptrdiff_t sn_exponential_size(const sn_exponential *exponential, ptrdiff_t samples);
 
 /* Makes the functions if A has changed since they were made. Collective over space. */
 SN_MUST_CHECK sn_status sn_exponential_update(sn_exponential *exponential);

@@ -48,4 +48,7 @@ const double *sn_normal_equations_gather(sn_normal_equations *normal);
 SN_MUST_CHECK sn_status sn_normal_equations_solve(sn_normal_equations *normal, const double *damping, double *x,
                                                   bool *definite);
 
+/* The same with the factors of the last solve, which succeeded, and `right` for J^T r, the same on all ranks. */
+SN_MUST_CHECK sn_status sn_normal_equations_solve_again(sn_normal_equations *normal, const double *right, double *x);
+
 #endif

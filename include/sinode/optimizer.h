@@ -12,7 +12,8 @@
  *   lbfgs  limited-memory BFGS, its steps by a line search for the strong Wolfe conditions; Nocedal, Wright,
  *          Numerical Optimization (2006), algorithms 7.4, 3.5 and 3.6
  *   lm     Levenberg-Marquardt: (J^T J + mu diag(J^T J)) step = -J^T r for residuals r with exact J, mu controlled by
- * the gain ratio; Nielsen, Damping parameter in Marquardt's method (1999). For the mse.
+ *          the gain ratio; Nielsen, Damping parameter in Marquardt's method (1999). With geodesic acceleration;
+ *          Transtrum, Sethna, Improvements to the Levenberg-Marquardt algorithm (2012). For the mse.
  */
 #ifndef SINODE_OPTIMIZER_H
 #define SINODE_OPTIMIZER_H
@@ -47,6 +48,7 @@ typedef struct {
   double momentum;              /* sgd */
   int history;                  /* lbfgs: pairs of steps and changes of the gradient that it remembers */
   double damping;               /* lm: mu of the first iteration */
+  bool acceleration;            /* lm: whether steps follow the second derivative of the residuals */
 } sn_optimizer_options;
 
 /*
@@ -59,6 +61,9 @@ typedef struct {
   sn_status (*gradient)(void *context, double *loss, double *gradient);
   sn_status (*normal)(void *context, double *loss,
                       sn_normal_equations *normal); /* of the mse: J^T J, J^T r over count */
+  /* J^T r'' over count, all trainable elements: r'' the second derivative of the residuals along a step, given in the
+   * layout of the parameters, by central differences of a tenth of it. Infinite where the model is not finite there. */
+  sn_status (*bend)(void *context, const double *step, double *product);
 } sn_problem;
 
 typedef struct sn_optimizer sn_optimizer;
@@ -74,6 +79,8 @@ bool sn_optimizer_is_full_batch(const sn_optimizer *optimizer);
 /* Whether it asks for the normal equations, of the mse, which takes tangents. */
 bool sn_optimizer_kind_wants_tangents(sn_optimizer_kind kind);
 bool sn_optimizer_wants_tangents(const sn_optimizer *optimizer);
+/* Whether it asks for second derivatives along a step, which takes adjoints as well. */
+bool sn_optimizer_wants_bends(const sn_optimizer *optimizer);
 
 /*
  * First kind: a step: begin, then one update for each part of the parameters' local vector that is to change, in one

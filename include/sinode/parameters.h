@@ -72,6 +72,9 @@ void sn_parameters_sum_replicated(const sn_parameters *parameters, double *gradi
  */
 void sn_parameters_spread(const sn_parameters *parameters, const double *all, double *local);
 
+/* The other way round: the whole of a local vector, on every rank. Collective over the space ranks. */
+void sn_parameters_collect(const sn_parameters *parameters, const double *local, double *all);
+
 /* Sum of squares of a vector over the trainable elements in a range of it, each owned by this rank in space. Local. */
 double sn_parameters_square(const sn_parameters *parameters, sn_range range, const double *vector);
 

@@ -28,6 +28,7 @@ typedef struct {
   bool ordered;           /* slices of the model's samples, summed in order */
   ptrdiff_t windows_most; /* ordered: of an evaluation with gradient */
   bool jacobian;          /* whether normal equations will be wanted: takes a tangent for every parameter */
+  bool bends;             /* whether the problem's second derivatives will */
 } sn_window_loss_options;
 
 /* `count` windows of a set: index[0 .. count-1], or its first ones if index is NULL. */

@@ -79,7 +79,7 @@ static sn_status report_integration(const sn_app *app, sn_model *model, const sn
   SN_TRY(sn_setup_integrator(app, model, interval, c->train.window, sn_setup_training_passes(app), &integrator));
   sn_status status = sn_collective_status(
       app->world,
-      sn_setup_training_passes(app) == SN_PASSES_TANGENT
+      sn_setup_training_passes(app) & SN_PASSES_TANGENT
           ? sn_integrator_reserve_tangents(integrator, samples, sn_parameters_total(sn_model_parameters(model), true))
           : sn_integrator_reserve(integrator, samples));
   if (!status)

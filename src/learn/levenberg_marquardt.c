@@ -4,6 +4,9 @@
  *
  * With loss |r|^2 / count, B = J^T J / count and g = J^T r / count, a step d promises the decrease
  * -2 g d - d B d = d (mu D d - g), D = diag(B); the gain is the true decrease over that.
+ *
+ * A valley is curved where residuals stay small along an arc: r'' along d is then what J can undo by a change of the
+ * second order, (B + mu D) a = -J^T r'' / count. The step is d + a/2, unless a is so large that the arc has ended.
  */
 #include <float.h>
 #include <math.h>
@@ -18,6 +21,7 @@ typedef struct {
   ptrdiff_t order; /* trainable elements in all */
   sn_normal_equations *normal;
   double *damping, *step; /* (order) */
+  double *bend;           /* (order): a below */
   double *local, *kept;   /* this rank's part of a step; the parameters before it */
 } marquardt;
 
@@ -25,6 +29,7 @@ static sn_status allocate_arrays(const sn_optimizer *optimizer, marquardt *m) {
   const ptrdiff_t size = sn_parameters_size(optimizer->parameters);
   SN_TRY(SN_NEW(m->order, &m->damping));
   SN_TRY(SN_NEW(m->order, &m->step));
+  SN_TRY(SN_NEW(m->order, &m->bend));
   SN_TRY(SN_NEW(size, &m->local));
   return SN_NEW(size, &m->kept);
 }
@@ -50,6 +55,7 @@ static void destroy(sn_optimizer *optimizer) {
   sn_normal_equations_destroy(&m->normal);
   SN_FREE(m->damping);
   SN_FREE(m->step);
+  SN_FREE(m->bend);
   SN_FREE(m->local);
   SN_FREE(m->kept);
   SN_FREE(optimizer->state);
@@ -63,6 +69,29 @@ static double promise(const marquardt *m) {
   double sum = 0;
   for (ptrdiff_t k = 0; k < m->order; k++) sum += m->step[k] * (m->damping[k] * m->step[k] - right[k]);
   return sum;
+}
+
+/* The most that a step may bend: 2 |a| over |d|. */
+static const double bend_most = 0.75;
+
+static double norm_of(const marquardt *m, const double *x) {
+  double sum = 0;
+  for (ptrdiff_t k = 0; k < m->order; k++) sum += m->damping[k] * x[k] * x[k];
+  return sqrt(sum);
+}
+
+/* Finds a for the step; *acceptable is false where it is too large. */
+static sn_status bend_step(const sn_optimizer *optimizer, const sn_problem *problem, marquardt *m, bool *acceptable) {
+  *acceptable = true;
+  if (!optimizer->options.acceleration) return SN_OK;
+  sn_parameters_spread(optimizer->parameters, m->step, m->local);
+  SN_TRY(problem->bend(problem->context, m->local, m->bend));
+  *acceptable = isfinite(norm_of(m, m->bend));
+  if (!*acceptable) return SN_OK;
+  SN_TRY_TIMED(sn_grid_timer(sn_parameters_grid(optimizer->parameters)), SN_TIME_NORMAL,
+               sn_normal_equations_solve_again(m->normal, m->bend, m->bend));
+  *acceptable = 2 * norm_of(m, m->bend) <= bend_most * norm_of(m, m->step);
+  return SN_OK;
 }
 
 /* Solves with the present mu; directions that no residual depends on are held in place. */
@@ -79,8 +108,12 @@ static sn_status find_step(const sn_optimizer *optimizer, marquardt *m, bool *de
 
 static void move(sn_optimizer *optimizer, marquardt *m) {
   double *values = sn_parameters_values(optimizer->parameters);
+  const ptrdiff_t size = sn_parameters_size(optimizer->parameters);
   sn_parameters_spread(optimizer->parameters, m->step, m->local);
-  for (ptrdiff_t k = 0; k < sn_parameters_size(optimizer->parameters); k++) values[k] = m->kept[k] + m->local[k];
+  for (ptrdiff_t k = 0; k < size; k++) values[k] = m->kept[k] + m->local[k];
+  if (!optimizer->options.acceleration) return;
+  sn_parameters_spread(optimizer->parameters, m->bend, m->local);
+  for (ptrdiff_t k = 0; k < size; k++) values[k] += m->local[k] / 2;
 }
 
 static sn_status minimize(sn_optimizer *optimizer, const sn_problem *problem, double rate, double *loss, bool *moved) {
@@ -93,15 +126,16 @@ static sn_status minimize(sn_optimizer *optimizer, const sn_problem *problem, do
   SN_TRY(problem->normal(problem->context, loss, m->normal));
   memcpy(m->kept, values, bytes);
   for (int trial = 0; trial < TRIALS_MOST; trial++) {
-    bool definite;
+    bool acceptable;
     double found = INFINITY;
-    SN_TRY(find_step(optimizer, m, &definite));
-    if (definite) {
+    SN_TRY(find_step(optimizer, m, &acceptable));
+    if (acceptable) SN_TRY(bend_step(optimizer, problem, m, &acceptable));
+    if (acceptable) {
       move(optimizer, m);
       SN_TRY(problem->loss(problem->context, &found));
     }
     const double gain = (*loss - found) / promise(m);
-    if (definite && found < *loss && gain > 0) {
+    if (acceptable && found < *loss && gain > 0) {
       *mu *= fmax(1.0 / 3, 1 - pow(2 * gain - 1, 3));
       *growth = 2;
       *moved = true;

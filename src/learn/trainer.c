@@ -51,7 +51,8 @@ sn_status sn_trainer_create(sn_model *model, sn_objective *objective, const sn_d
   const bool full = sn_optimizer_is_full_batch(optimizer);
   const sn_window_loss_options evaluation = {.ordered = options->slice > 0,
                                              .windows_most = full ? trainer->windows : batch_at(trainer, 0).count,
-                                             .jacobian = sn_optimizer_wants_tangents(optimizer)};
+                                             .jacobian = sn_optimizer_wants_tangents(optimizer),
+                                             .bends = sn_optimizer_wants_bends(optimizer)};
   if (!status) status = sn_window_loss_create(model, objective, dataset, &evaluation, &trainer->loss);
   if (status) sn_trainer_destroy(out);
   return status;

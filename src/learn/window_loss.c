@@ -1,6 +1,7 @@
 #include "sinode/window_loss.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "sinode/count.h"
 #include "sinode/memory.h"
@@ -20,6 +21,8 @@ struct sn_window_loss {
   ptrdiff_t directions;         /* of the parameters */
   double *thetas;               /* (directions, size of the parameters): a unit vector each */
   double *tangents, *residuals; /* of a chunk */
+  double *bends;                /* (own windows, window, local points): sums of states at both ends of a step */
+  double *kept, *gradient;      /* parameters before it; a gradient */
 };
 
 /* What is done with each chunk of windows once it stands in the objective. */
@@ -52,6 +55,19 @@ static sn_status prepare_jacobian(sn_window_loss *w) {
   return SN_NEW(window * count, &w->residuals);
 }
 
+/* States of the training windows of this replica, but for the initial ones. */
+static ptrdiff_t size_of_bends(const sn_window_loss *w) {
+  const ptrdiff_t windows = sn_grid_share(w->grid, sn_dataset_windows(w->dataset, SN_SET_TRAINING)).count;
+  return windows * sn_objective_window(w->objective) * sn_grid_range(w->grid).count;
+}
+
+static sn_status prepare_bends(sn_window_loss *w) {
+  const ptrdiff_t size = sn_parameters_size(sn_model_parameters(w->model));
+  SN_TRY(SN_NEW(size_of_bends(w), &w->bends));
+  SN_TRY(SN_NEW(size, &w->kept));
+  return SN_NEW(size, &w->gradient);
+}
+
 static ptrdiff_t chunks_of(const sn_window_loss *w, ptrdiff_t windows) { return (windows + w->chunk - 1) / w->chunk; }
 
 static sn_status create_reduction(sn_window_loss *w) {
@@ -77,6 +93,7 @@ sn_status sn_window_loss_create(sn_model *model, sn_objective *objective, const 
   sn_status status = sn_collective_status(sn_grid_world(grid), SN_NEW(w->chunk, &w->parameters));
   if (!status) status = create_reduction(w);
   if (!status && options->jacobian) status = sn_collective_status(sn_grid_world(grid), prepare_jacobian(w));
+  if (!status && options->bends) status = sn_collective_status(sn_grid_world(grid), prepare_bends(w));
   if (status) sn_window_loss_destroy(out);
   return status;
 }
@@ -89,6 +106,9 @@ void sn_window_loss_destroy(sn_window_loss **loss) {
   SN_FREE(w->thetas);
   SN_FREE(w->tangents);
   SN_FREE(w->residuals);
+  SN_FREE(w->bends);
+  SN_FREE(w->kept);
+  SN_FREE(w->gradient);
   SN_FREE(*loss);
 }
 
@@ -272,6 +292,68 @@ static sn_status problem_normal(void *context, double *loss, sn_normal_equations
   return SN_OK;
 }
 
+/* Adds the states of a chunk to *context, which moves on. */
+static sn_status visit_states(sn_window_loss *w, ptrdiff_t samples, const sn_gradient *gradient, double *sum,
+                              void *context) {
+  double **bends = context;
+  const ptrdiff_t count = samples * sn_grid_range(w->grid).count, values = sn_objective_window(w->objective) * count;
+  (void)gradient;
+  SN_TRY(sn_objective_value(w->objective, samples, sum));
+  const double *states = sn_objective_states(w->objective) + count;
+  for (ptrdiff_t k = 0; k < values; k++) (*bends)[k] += states[k];
+  *bends += values;
+  return SN_OK;
+}
+
+/* Of the whole step; a difference of a smaller part has more round-off, of a larger one more of higher derivatives. */
+static const double difference = 0.1;
+
+/* J^T r'' is the gradient of half the sum of squares whose residuals are r'', as it is with other targets. */
+static sn_status visit_bend(sn_window_loss *w, ptrdiff_t samples, const sn_gradient *gradient, double *sum,
+                            void *context) {
+  const double **bends = context, square = difference * difference;
+  const sn_windows windows = all_training(w);
+  const ptrdiff_t count = samples * sn_grid_range(w->grid).count, values = sn_objective_window(w->objective) * count;
+  double *targets = sn_objective_targets(w->objective);
+  SN_TRY(sn_objective_value(w->objective, samples, sum));
+  const double *states = sn_objective_states(w->objective) + count;
+  for (ptrdiff_t k = 0; k < values; k++) targets[k] = states[k] - ((*bends)[k] - 2 * states[k]) / square;
+  *bends += values;
+  return sn_objective_gradient(w->objective, samples, 0.5 / values_of(w, &windows), sum, gradient);
+}
+
+/* The training set at the kept parameters moved along the step. */
+static sn_status visit_at(sn_window_loss *w, double distance, const double *step, double *gradient, chunk_visitor visit,
+                          bool *finite) {
+  const sn_windows windows = all_training(w);
+  double *values = sn_parameters_values(sn_model_parameters(w->model)), *bends = w->bends;
+  sn_window_result result;
+  for (ptrdiff_t k = 0; k < sn_parameters_size(sn_model_parameters(w->model)); k++)
+    values[k] = w->kept[k] + distance * step[k];
+  SN_TRY(sn_model_stepped(w->model));
+  SN_TRY(evaluate_alike(w, &windows, gradient, visit, &bends, &result));
+  *finite &= result.within_bounds && result.finite && isfinite(result.sum);
+  return SN_OK;
+}
+
+static sn_status problem_bend(void *context, const double *step, double *product) {
+  sn_window_loss *w = context;
+  const sn_parameters *parameters = sn_model_parameters(w->model);
+  const ptrdiff_t size = sn_parameters_size(parameters);
+  bool finite = true;
+  memcpy(w->kept, sn_parameters_values(sn_model_parameters(w->model)), (size_t)size * sizeof *w->kept);
+  memset(w->bends, 0, (size_t)size_of_bends(w) * sizeof *w->bends);
+  memset(w->gradient, 0, (size_t)size * sizeof *w->gradient);
+  SN_TRY(visit_at(w, difference, step, NULL, visit_states, &finite));
+  SN_TRY(visit_at(w, -difference, step, NULL, visit_states, &finite));
+  SN_TRY(visit_at(w, 0, step, w->gradient, visit_bend, &finite));
+  sn_reduction_gather(w->reduction, w->gradient);
+  sn_parameters_collect(parameters, w->gradient, product);
+  for (ptrdiff_t k = 0; k < w->directions && !finite; k++) product[k] = INFINITY;
+  return SN_OK;
+}
+
 sn_problem sn_window_loss_problem(sn_window_loss *w) {
-  return (sn_problem){.context = w, .loss = problem_loss, .gradient = problem_gradient, .normal = problem_normal};
+  return (sn_problem){
+      .context = w, .loss = problem_loss, .gradient = problem_gradient, .normal = problem_normal, .bend = problem_bend};
 }

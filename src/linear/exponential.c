@@ -49,7 +49,9 @@ sn_status sn_exponential_reserve(sn_exponential *exponential, ptrdiff_t samples)
   return samples ? exponential->ops->reserve(exponential, samples) : SN_OK;
 }
 
-ptrdiff_t sn_exponential_size(const sn_exponential *exponential) { return exponential->size; }
+ptrdiff_t sn_exponential_size(const sn_exponential *exponential, ptrdiff_t samples) {
+  return samples > exponential->options.samples ? exponential->ops->size(exponential, samples) : exponential->size;
+}
 
 sn_status sn_exponential_update(sn_exponential *exponential) {
   const long version = sn_linear_version(exponential->linear);

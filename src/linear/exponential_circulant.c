@@ -22,7 +22,8 @@
 typedef struct {
   sn_transforms *transforms;
   bool varies;
-  double complex *sum; /* coefficients on the way back */
+  double complex *sum;   /* coefficients on the way back, */
+  ptrdiff_t sum_doubles; /* and their room */
   /* Where A is trained: */
   double complex *gathered;
   ptrdiff_t gathered_samples; /* 0: nothing was gathered */
@@ -57,10 +58,17 @@ static sn_status evaluate(const void *context, int index, ptrdiff_t m, double co
   return SN_OK;
 }
 
+static sn_status allocate_sum(circulant *state, ptrdiff_t doubles) {
+  if (doubles <= state->sum_doubles) return SN_OK;
+  SN_FREE(state->sum);
+  state->sum_doubles = doubles;
+  return SN_NEW(doubles / 2, &state->sum);
+}
+
 static sn_status allocate(sn_exponential *exponential) {
   circulant *state = exponential->state;
   const ptrdiff_t numbers = exponential->size / 2, points = sn_grid_range(exponential->grid).count;
-  SN_TRY(SN_NEW(numbers, &state->sum));
+  SN_TRY(allocate_sum(state, exponential->size));
   if (!state->varies) return SN_OK;
   SN_TRY(SN_NEW(exponential->options.samples * points, &state->values));
   SN_TRY(SN_NEW(points, &state->kernel));
@@ -111,12 +119,21 @@ static sn_status too_many(const sn_exponential *exponential, ptrdiff_t samples) 
                   exponential->options.samples);
 }
 
+static ptrdiff_t size_of(const sn_exponential *exponential, ptrdiff_t samples) {
+  return 2 * sn_transforms_size(((const circulant *)exponential->state)->transforms, samples);
+}
+
 static sn_status reserve(sn_exponential *exponential, ptrdiff_t samples) {
   circulant *state = exponential->state;
   SN_TRY(sn_transforms_plan(state->transforms, samples));
   exponential->bytes = sn_transforms_bytes(state->transforms);
-  const bool fits = 2 * sn_transforms_size(state->transforms, samples) <= exponential->size;
-  return sn_collective_status(sn_grid_space(exponential->grid), fits ? SN_OK : too_many(exponential, samples));
+  const ptrdiff_t size = size_of(exponential, samples);
+  sn_status status = SN_OK;
+  if (samples > exponential->options.samples)
+    status = allocate_sum(state, size);
+  else if (size > exponential->size)
+    status = too_many(exponential, samples);
+  return sn_collective_status(sn_grid_space(exponential->grid), status);
 }
 
 static sn_status make(sn_exponential *exponential) {
@@ -181,6 +198,7 @@ const sn_exponential_ops sn_exponential_circulant = {
     .create = create,
     .destroy = destroy,
     .reserve = reserve,
+    .size = size_of,
     .make = make,
     .transform = transform,
     .sum = sum,

@@ -91,6 +91,10 @@ static sn_status reserve(sn_exponential *exponential, ptrdiff_t samples) {
   return SN_OK;
 }
 
+static ptrdiff_t size_of(const sn_exponential *exponential, ptrdiff_t samples) {
+  return samples * ((const dense *)exponential->state)->rows.points;
+}
+
 /* The next larger c of any term, and the highest function of it; false: there is none. */
 static bool next_argument(const sn_exponential *exponential, double *c, int *highest) {
   double next = INFINITY;
@@ -227,6 +231,7 @@ static sn_status set_direction(sn_exponential *exponential, ptrdiff_t samples, c
 const sn_exponential_ops sn_exponential_dense = {.create = create,
                                                  .destroy = destroy,
                                                  .reserve = reserve,
+                                                 .size = size_of,
                                                  .make = make,
                                                  .transform = transform,
                                                  .sum = sum,

@@ -8,9 +8,10 @@ enum { SN_EXPONENTIAL_REASON_LENGTH = 200 };
 
 /* As the functions of the public header. */
 typedef struct {
-  sn_status (*create)(sn_exponential *exponential); /* all but clear and gather are collective over space */
+  sn_status (*create)(sn_exponential *exponential); /* all but size, clear and gather are collective over space */
   void (*destroy)(sn_exponential *exponential);
   sn_status (*reserve)(sn_exponential *exponential, ptrdiff_t samples);
+  ptrdiff_t (*size)(const sn_exponential *exponential, ptrdiff_t samples); /* of a transformed state; local */
   sn_status (*make)(sn_exponential *exponential); /* the functions */
   sn_status (*transform)(sn_exponential *exponential, bool transpose, ptrdiff_t samples, const double *state,
                          double *transformed);
@@ -32,7 +33,7 @@ struct sn_exponential {
   sn_phi_sum *function;
   long version; /* of A, that the functions were made of; -1: never */
   long evaluations;
-  ptrdiff_t size;  /* of a transformed state */
+  ptrdiff_t size;  /* of a transformed state, of the samples of the options */
   ptrdiff_t bytes; /* of the functions */
   char reason[SN_EXPONENTIAL_REASON_LENGTH];
   void *state;

@@ -147,24 +147,34 @@ const double *sn_normal_equations_gather(sn_normal_equations *n) {
   return all;
 }
 
-/*
- * Factorizes n->factor and solves for n->solution, on rank 0, whose right-hand side it is alone; info as LAPACK's, the
- * least number there is where nothing was done.
- */
-static int factorize_and_solve(sn_normal_equations *n) {
+/* Factorizes n->factor; info as LAPACK's, the least number there is where nothing was done. */
+static int factorize(sn_normal_equations *n) {
   const int one = 1;
   int info = INT_MIN;
-  if (n->owners == 1) {
-    if (n->rank > 0) return info;
+  if (n->owners > 1)
+    pdpotrf_("L", &n->order, n->factor, &one, &one, n->descriptor, &info, 1);
+  else if (n->rank == 0)
     dpotrf_("L", &n->order, n->factor, &n->order, &info, 1);
-    if (info == 0) dpotrs_("L", &n->order, &one, n->factor, &n->order, n->solution, &n->order, &info, 1);
-    return info;
-  }
-  pdpotrf_("L", &n->order, n->factor, &one, &one, n->descriptor, &info, 1);
-  if (info == 0)
+  return info;
+}
+
+/* Solves for n->solution, of which rank 0's is the right-hand side; info as before. */
+static int substitute(sn_normal_equations *n) {
+  const int one = 1;
+  int info = INT_MIN;
+  if (n->owners > 1)
     pdpotrs_("L", &n->order, &one, n->factor, &one, &one, n->descriptor, n->solution, &one, &one, n->right_descriptor,
              &info, 1);
+  else if (n->rank == 0)
+    dpotrs_("L", &n->order, &one, n->factor, &n->order, n->solution, &n->order, &info, 1);
   return info;
+}
+
+/* The greatest of all ranks' info. */
+static sn_status agree(const sn_normal_equations *n, int *info) {
+  MPI_Allreduce(MPI_IN_PLACE, info, 1, MPI_INT, MPI_MAX, n->comm);
+  if (*info >= 0) return SN_OK;
+  return SN_ERROR_ALL(SN_ERROR_RUN, "the Cholesky factorization refused its argument %d", -*info);
 }
 
 sn_status sn_normal_equations_solve(sn_normal_equations *n, const double *damping, double *x, bool *definite) {
@@ -173,11 +183,16 @@ sn_status sn_normal_equations_solve(sn_normal_equations *n, const double *dampin
     for (int k = 0; owner == n->rank && k < block_width(n, first); k++)
       n->factor[(ptrdiff_t)(place + k) * n->order + first + k] += damping[first + k];
   }
-  for (int k = 0; k < n->order; k++) n->solution[k] = -n->right[k];
-  int info = factorize_and_solve(n);
-  MPI_Allreduce(MPI_IN_PLACE, &info, 1, MPI_INT, MPI_MAX, n->comm);
+  int info = factorize(n);
+  SN_TRY(agree(n, &info));
   *definite = info == 0;
-  if (info < 0) return SN_ERROR_ALL(SN_ERROR_RUN, "the Cholesky factorization refused its argument %d", -info);
+  return *definite ? sn_normal_equations_solve_again(n, n->right, x) : SN_OK;
+}
+
+sn_status sn_normal_equations_solve_again(sn_normal_equations *n, const double *right, double *x) {
+  for (int k = 0; k < n->order; k++) n->solution[k] = -right[k];
+  int info = substitute(n);
+  SN_TRY(agree(n, &info));
   MPI_Bcast(n->solution, n->order, MPI_DOUBLE, 0, n->comm);
   memcpy(x, n->solution, (size_t)n->order * sizeof *x);
   return SN_OK;

@@ -7,7 +7,12 @@
 #include "sinode/model.h"
 
 /* What is wanted of an integrator beside states. */
-typedef enum { SN_PASSES_FORWARD, SN_PASSES_ADJOINT, SN_PASSES_TANGENT } sn_passes;
+typedef enum {
+  SN_PASSES_FORWARD = 0,
+  SN_PASSES_ADJOINT = 1,
+  SN_PASSES_TANGENT = 2,
+  SN_PASSES_BOTH = SN_PASSES_ADJOINT | SN_PASSES_TANGENT
+} sn_passes;
 
 /*
  * The integrator of the parameters for data with one snapshot every `interval`; warns of a step that is not stable.

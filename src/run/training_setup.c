@@ -14,7 +14,9 @@ sn_trainer_options sn_setup_trainer_options(const sn_app *app) {
 }
 
 sn_passes sn_setup_training_passes(const sn_app *app) {
-  return sn_optimizer_kind_wants_tangents(app->config.optimizer.kind) ? SN_PASSES_TANGENT : SN_PASSES_ADJOINT;
+  const sn_optimizer_options *optimizer = &app->config.optimizer;
+  if (!sn_optimizer_kind_wants_tangents(optimizer->kind)) return SN_PASSES_ADJOINT;
+  return optimizer->acceleration ? SN_PASSES_BOTH : SN_PASSES_TANGENT;
 }
 
 sn_status sn_setup_suits_optimizer(const sn_app *app, double trained) {

@@ -13,6 +13,11 @@ void sn_add_scaled(ptrdiff_t count, double factor, const double *restrict x, dou
   for (ptrdiff_t k = 0; k < count; k++) y[k] += factor * x[k];
 }
 
+void sn_copy_rows(ptrdiff_t rows, ptrdiff_t width, const double *from, ptrdiff_t from_stride, double *to,
+                  ptrdiff_t to_stride) {
+  for (ptrdiff_t d = 0; d < rows; d++) memcpy(to + d * to_stride, from + d * from_stride, (size_t)width * sizeof *to);
+}
+
 /* y, or 0, and four terms in their order. */
 static void add_four(ptrdiff_t count, bool from_zero, const double *factor, const double *const *vector,
                      ptrdiff_t start, double *restrict y) {

@@ -24,4 +24,8 @@ void sn_combination_evaluate(const sn_combination *sum, ptrdiff_t count, double 
 /* y += factor x */
 void sn_add_scaled(ptrdiff_t count, double factor, const double *restrict x, double *restrict y);
 
+/* Copies rows of `width` numbers, `from_stride` and `to_stride` apart. */
+void sn_copy_rows(ptrdiff_t rows, ptrdiff_t width, const double *from, ptrdiff_t from_stride, double *to,
+                  ptrdiff_t to_stride);
+
 #endif

@@ -9,6 +9,7 @@
  */
 #include <string.h>
 
+#include "combination.h"
 #include "sinode/exponential_form.h"
 #include "sinode/memory.h"
 #include "stepper_ops.h"
@@ -22,10 +23,14 @@ typedef struct {
   ptrdiff_t points, size; /* local; doubles of a transformed state */
   double dt;
   bool varies, estimates; /* A is trained; the embedded method's difference is wanted */
+  bool differentiates;    /* tangents are wanted of a trained A */
   bool used[STAGES];
-  double *state[STATES]; /* transformed F_j, and in the last place u; going back, derivatives by U_i and u_n+1 */
-  double *stage, *work;  /* U_i when no tape is kept; values of the network, and derivatives by them */
-  double *u_bar;         /* of a stage that is u itself */
+  double *state[STATES];  /* transformed F_j, and in the last place u; going back, derivatives by U_i and u_n+1 */
+  double *stage, *work;   /* U_i when no tape is kept; values of the network, and derivatives by them */
+  ptrdiff_t fields;       /* samples, or directions times samples, that state, stage and work have room for */
+  double *du;             /* (fields): tangents, gathered */
+  double *change[STATES]; /* (fields): what a change of A adds to stages and solution */
+  double *u_bar;          /* of a stage that is u itself */
 } exponential;
 
 typedef struct {
@@ -189,35 +194,105 @@ static sn_status end_backward(sn_stepper *stepper, const sn_gradient *gradient) 
   return scheme->varies ? sn_exponential_gradient(scheme->base.exponential, gradient->values) : SN_OK;
 }
 
-/* The tangent of row i: of the states of the scheme, and of the functions, with the states of the tape (NULL: none). */
-static sn_status row_tangent(exponential *scheme, int i, ptrdiff_t samples, double *const *taped, const double *du,
-                             double *out) {
+/* Whether A changes along direction d. */
+static bool varies_along(const exponential *scheme, const sn_directions *along, ptrdiff_t d) {
+  const ptrdiff_t size = sn_parameters_size(sn_model_parameters(scheme->model));
+  return scheme->varies && along->dtheta && sn_linear_varies(sn_model_linear(scheme->model), along->dtheta + d * size);
+}
+
+/* What the changes of A along the directions add to every row, with the states of the tape. */
+static sn_status find_changes(exponential *scheme, ptrdiff_t samples, const double *tape, const sn_directions *along) {
+  const ptrdiff_t size = sn_parameters_size(sn_model_parameters(scheme->model));
+  double *state[STATES];
+  find_states(scheme, tape, state);
+  for (ptrdiff_t d = 0; d < along->count; d++) {
+    if (!varies_along(scheme, along, d)) continue;
+    SN_TRY(sn_exponential_set_direction(scheme->base.exponential, samples, along->dtheta + d * size));
+    for (int i = 0; i <= solution_of(scheme); i++) {
+      combination sum = {0};
+      add_row(scheme, i, true, state, &sum);
+      if (sum.terms && scheme->change[i])
+        SN_TRY(evaluate(scheme, false, samples, &sum, scheme->change[i] + d * samples * scheme->points));
+    }
+  }
+  return SN_OK;
+}
+
+/* The tangents of row i. */
+static sn_status row_tangents(exponential *scheme, int i, ptrdiff_t samples, const sn_directions *along, double *out) {
+  const ptrdiff_t count = samples * scheme->points;
   combination sum = {0};
   add_row(scheme, i, false, scheme->state, &sum);
-  if (taped) add_row(scheme, i, true, taped, &sum);
-  if (sum.terms) return evaluate(scheme, false, samples, &sum, out);
-  memcpy(out, du, (size_t)(samples * scheme->points) * sizeof *out);
+  if (sum.terms)
+    SN_TRY(evaluate(scheme, false, along->count * samples, &sum, out));
+  else
+    memcpy(out, along->du, (size_t)(along->count * count) * sizeof *out);
+  for (ptrdiff_t d = 0; d < along->count && sum.terms; d++)
+    if (varies_along(scheme, along, d)) sn_add_scaled(count, 1, scheme->change[i] + d * count, out + d * count);
+  return SN_OK;
+}
+
+static sn_status stage_tangents(exponential *scheme, int i, ptrdiff_t samples, const double *tape,
+                                const sn_directions *along) {
+  const double *value = tape + stage_offset(scheme, samples, i),
+               *network_tape = value + sn_stepper_aligned(samples * scheme->points);
+  const sn_network_directions of_stage = {along->count, scheme->stage, along->dtheta, along->support};
+  SN_TRY(row_tangents(scheme, i, samples, along, scheme->stage));
+  SN_TRY(sn_network_tangents(sn_model_network(scheme->model), samples, value, network_tape, &of_stage, scheme->work));
+  return transform(scheme, false, along->count * samples, scheme->work, scheme->state[i]);
+}
+
+static sn_status tangents(sn_stepper *stepper, ptrdiff_t samples, const double *tape, const sn_directions *directions) {
+  exponential *scheme = (exponential *)stepper;
+  const int last = solution_of(scheme);
+  const ptrdiff_t count = samples * scheme->points;
+  const bool gathers = directions->stride != count && directions->count > 1;
+  sn_directions own = *directions;
+  if (gathers) {
+    own.du = scheme->du;
+    sn_copy_rows(own.count, count, directions->du, own.stride, own.du, count);
+  }
+  SN_TRY(find_changes(scheme, samples, tape, &own));
+  SN_TRY(transform(scheme, false, own.count * samples, own.du, scheme->state[last]));
+  for (int i = 0; i < last; i++)
+    if (scheme->used[i]) SN_TRY(stage_tangents(scheme, i, samples, tape, &own));
+  SN_TRY(row_tangents(scheme, last, samples, &own, own.du));
+  if (gathers) sn_copy_rows(own.count, count, own.du, count, directions->du, own.stride);
   return SN_OK;
 }
 
 static sn_status tangent(sn_stepper *stepper, ptrdiff_t samples, const double *tape, double *du, const double *dtheta) {
-  exponential *scheme = (exponential *)stepper;
+  const sn_directions one = {.count = 1, .du = du, .dtheta = dtheta};
+  return tangents(stepper, samples, tape, &one);
+}
+
+/* Room for so many fields in all that tangents need, which is what forward steps work on as well. */
+static sn_status reserve_fields(exponential *scheme, ptrdiff_t fields) {
+  const ptrdiff_t count = fields * scheme->points, size = sn_exponential_size(scheme->base.exponential, fields);
   const int last = solution_of(scheme);
-  const bool varies = dtheta && sn_linear_varies(sn_model_linear(scheme->model), dtheta);
-  double *state[STATES], *const *taped = varies ? state : NULL;
-  find_states(scheme, tape, state);
-  if (varies) SN_TRY(sn_exponential_set_direction(scheme->base.exponential, samples, dtheta));
-  SN_TRY(transform(scheme, false, samples, du, scheme->state[last]));
-  for (int i = 0; i < last; i++) {
-    if (!scheme->used[i]) continue;
-    const double *value = tape + stage_offset(scheme, samples, i);
-    SN_TRY(row_tangent(scheme, i, samples, taped, du, scheme->stage));
-    SN_TRY(sn_network_tangent(sn_model_network(scheme->model), samples, value,
-                              value + sn_stepper_aligned(samples * scheme->points), scheme->stage, dtheta,
-                              scheme->work));
-    SN_TRY(transform(scheme, false, samples, scheme->work, scheme->state[i]));
+  for (int j = 0; j <= last; j++) {
+    SN_FREE(scheme->state[j]);
+    SN_FREE(scheme->change[j]);
+    if (j < last && !scheme->used[j]) continue;
+    SN_TRY(SN_NEW(size, &scheme->state[j]));
+    if (scheme->differentiates) SN_TRY(SN_NEW(count, &scheme->change[j]));
   }
-  return row_tangent(scheme, last, samples, taped, du, du);
+  SN_FREE(scheme->stage);
+  SN_FREE(scheme->work);
+  SN_FREE(scheme->du);
+  scheme->fields = fields;
+  SN_TRY(SN_NEW(count, &scheme->stage));
+  SN_TRY(SN_NEW(count, &scheme->work));
+  return fields > sn_model_samples(scheme->model) ? SN_NEW(count, &scheme->du) : SN_OK;
+}
+
+static sn_status reserve_tangents(sn_stepper *stepper, ptrdiff_t samples, ptrdiff_t directions) {
+  exponential *scheme = (exponential *)stepper;
+  const ptrdiff_t fields = samples * directions;
+  SN_TRY(sn_exponential_reserve(stepper->exponential, samples));
+  SN_TRY(sn_exponential_reserve(stepper->exponential, fields));
+  const sn_status status = fields > scheme->fields ? reserve_fields(scheme, fields) : SN_OK;
+  return sn_collective_status(sn_grid_space(sn_model_grid(scheme->model)), status);
 }
 
 static sn_status prepare(sn_stepper *stepper, ptrdiff_t samples) {
@@ -227,9 +302,13 @@ static sn_status prepare(sn_stepper *stepper, ptrdiff_t samples) {
 static void destroy(sn_stepper **stepper) {
   exponential *scheme = (exponential *)*stepper;
   if (!scheme) return;
-  for (int i = 0; i < STATES; i++) SN_FREE(scheme->state[i]);
+  for (int i = 0; i < STATES; i++) {
+    SN_FREE(scheme->state[i]);
+    SN_FREE(scheme->change[i]);
+  }
   SN_FREE(scheme->stage);
   SN_FREE(scheme->work);
+  SN_FREE(scheme->du);
   SN_FREE(scheme->u_bar);
   SN_FREE(scheme->base.estimate);
   sn_exponential_destroy(&scheme->base.exponential);
@@ -243,19 +322,25 @@ static const sn_stepper_ops ops = {.destroy = destroy,
                                    .begin_backward = begin_backward,
                                    .backward = backward,
                                    .end_backward = end_backward,
-                                   .tangent = tangent};
+                                   .tangent = tangent,
+                                   .reserve_tangents = reserve_tangents,
+                                   .tangents = tangents};
+
+/* Where a change of A is dear to find, it is done once for all samples. */
+static const sn_stepper_ops ops_of_matrix = {.destroy = destroy,
+                                             .tape_size = tape_size,
+                                             .prepare = prepare,
+                                             .forward = forward,
+                                             .begin_backward = begin_backward,
+                                             .backward = backward,
+                                             .end_backward = end_backward,
+                                             .tangent = tangent};
 
 static sn_status allocate_arrays(exponential *scheme, const sn_integrator_options *options) {
-  const ptrdiff_t samples = sn_model_samples(scheme->model), count = samples * scheme->points;
-  const int last = solution_of(scheme);
-  for (int j = 0; j <= last; j++) {
-    if (j < last && !scheme->used[j]) continue;
-    SN_TRY(SN_NEW(scheme->size, &scheme->state[j]));
-  }
-  SN_TRY(SN_NEW(count, &scheme->stage));
-  SN_TRY(SN_NEW(count, &scheme->work));
+  const ptrdiff_t samples = sn_model_samples(scheme->model);
+  SN_TRY(reserve_fields(scheme, samples));
   if (scheme->estimates) SN_TRY(SN_NEW(samples, &scheme->base.estimate));
-  return options->adjoint ? SN_NEW(count, &scheme->u_bar) : SN_OK;
+  return options->adjoint ? SN_NEW(samples * scheme->points, &scheme->u_bar) : SN_OK;
 }
 
 static sn_status create_functions(exponential *scheme, const sn_integrator_options *options) {
@@ -266,23 +351,25 @@ static sn_status create_functions(exponential *scheme, const sn_integrator_optio
                                          .tangent = options->tangent};
   SN_TRY(sn_exponential_create(sn_model_grid(scheme->model), sn_model_linear(scheme->model), &wanted,
                                scheme->form.functions, scheme->form.function, &scheme->base.exponential));
-  scheme->size = sn_stepper_aligned(sn_exponential_size(scheme->base.exponential));
+  scheme->size = sn_stepper_aligned(sn_exponential_size(scheme->base.exponential, sn_model_samples(scheme->model)));
   return SN_OK;
 }
 
 sn_status sn_exponential_stepper_create(sn_model *model, const sn_integrator_options *options, double dt,
                                         sn_stepper **out) {
   const sn_grid *grid = sn_model_grid(model);
+  const sn_linear *linear = sn_model_linear(model);
   const MPI_Comm world = sn_grid_world(grid);
   exponential *scheme;
   SN_TRY(sn_collective_status(world, SN_NEW(1, &scheme)));
   *out = &scheme->base;
-  scheme->base.ops = &ops;
+  scheme->base.ops = sn_linear_is_trainable(linear) && !sn_linear_is_circulant(linear) ? &ops_of_matrix : &ops;
   scheme->form = sn_exponential_form_of(options->tableau);
   scheme->model = model;
   scheme->points = sn_grid_range(grid).count;
   scheme->dt = dt;
-  scheme->varies = sn_linear_is_trainable(sn_model_linear(model)) && (options->adjoint || options->tangent);
+  scheme->varies = sn_linear_is_trainable(linear) && (options->adjoint || options->tangent);
+  scheme->differentiates = scheme->varies && options->tangent;
   scheme->estimates = options->estimate && sn_tableau_is_embedded(options->tableau);
   if (sn_network_get_shape(sn_model_network(model))->kind != SN_NETWORK_NONE)
     sn_exponential_form_used(&scheme->form, scheme->estimates, scheme->used);

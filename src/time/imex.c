@@ -260,12 +260,6 @@ static sn_status stage_tangent(imex *scheme, int i, ptrdiff_t samples, const dou
   return sn_network_tangents(sn_model_network(scheme->model), samples, value, network_tape, &of_stage, scheme->f[i]);
 }
 
-/* Copies rows of numbers, `from_stride` and `to_stride` apart. */
-static void copy_rows(ptrdiff_t rows, ptrdiff_t width, const double *from, ptrdiff_t from_stride, double *to,
-                      ptrdiff_t to_stride) {
-  for (ptrdiff_t d = 0; d < rows; d++) memcpy(to + d * to_stride, from + d * from_stride, (size_t)width * sizeof *to);
-}
-
 static sn_status tangents(sn_stepper *stepper, ptrdiff_t samples, const double *tape, const sn_directions *directions) {
   imex *scheme = (imex *)stepper;
   const int stages = scheme->tableau->stages;
@@ -274,7 +268,7 @@ static sn_status tangents(sn_stepper *stepper, ptrdiff_t samples, const double *
   sn_directions own = *directions;
   if (gathers) {
     own.du = scheme->du;
-    copy_rows(own.count, count, directions->du, own.stride, own.du, count);
+    sn_copy_rows(own.count, count, directions->du, own.stride, own.du, count);
   }
   for (int i = 0; i < stages; i++)
     if (scheme->used[i]) SN_TRY(stage_tangent(scheme, i, samples, tape + i * stage_tape_size(scheme, samples), &own));
@@ -282,7 +276,7 @@ static sn_status tangents(sn_stepper *stepper, ptrdiff_t samples, const double *
   sn_combination_add(&sum, 1, scheme->from_last ? scheme->stage : own.du);
   add_row(scheme, stages, &sum);
   sn_combination_evaluate(&sum, own.count * count, own.du);
-  if (gathers) copy_rows(own.count, count, own.du, count, directions->du, own.stride);
+  if (gathers) sn_copy_rows(own.count, count, own.du, count, directions->du, own.stride);
   return SN_OK;
 }
 

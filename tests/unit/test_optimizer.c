@@ -27,11 +27,12 @@ static void check_normal_equations(int order) {
   int rank;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   const sn_range own = sn_partition_range((sn_partition){.points = ROWS, .ranks = world_size()}, rank);
-  double *columns, *residual, *damping, *x, *fit, *products;
+  double *columns, *residual, *damping, *x, *again, *fit, *products;
   assert_ok(SN_NEW(order * own.count, &columns));
   assert_ok(SN_NEW(own.count, &residual));
   assert_ok(SN_NEW(order, &damping));
   assert_ok(SN_NEW(order, &x));
+  assert_ok(SN_NEW(order, &again));
   assert_ok(SN_NEW(own.count, &fit));
   assert_ok(SN_NEW(order * order, &products));
   for (ptrdiff_t i = 0; i < own.count; i++) {
@@ -51,6 +52,9 @@ static void check_normal_equations(int order) {
   bool definite;
   assert_ok(sn_normal_equations_solve(normal, damping, x, &definite));
   assert_that(definite);
+  for (int k = 0; k < order; k++) again[k] = -3 * sn_normal_equations_right(normal)[k];
+  assert_ok(sn_normal_equations_solve_again(normal, again, again));
+  for (int k = 0; k < order; k++) assert_close(again[k], -3 * x[k], 1e-12 * (1 + fabs(x[k])));
   for (ptrdiff_t i = 0; i < own.count; i++) {
     fit[i] = residual[i];
     for (int k = 0; k < order; k++) fit[i] += columns[k * own.count + i] * x[k];
@@ -77,7 +81,7 @@ static void check_normal_equations(int order) {
   damping[order / 2] = -100;
   assert_ok(sn_normal_equations_solve(normal, damping, x, &definite));
   assert_that(!definite);
-  double **arrays[] = {&columns, &residual, &damping, &x, &fit, &products};
+  double **arrays[] = {&columns, &residual, &damping, &x, &again, &fit, &products};
   for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) SN_FREE(*arrays[k]);
   sn_normal_equations_destroy(&normal);
 }
@@ -88,12 +92,13 @@ static void normal_equations_are_solved(void **state) {
   for (size_t k = 0; k < sizeof orders / sizeof orders[0]; k++) check_normal_equations(orders[k]);
 }
 
-/* Rosenbrock's function as the sum of squares of 10 (x2 - x1^2) and 1 - x1 over pairs; the minimum is 0 at 1. */
+/* Rosenbrock's function as the sum of squares of c (x2 - x1^2) and 1 - x1 over pairs; the minimum is 0 at 1. */
 enum { UNKNOWNS = 6 };
 typedef struct {
   sn_grid *grid;
   sn_parameters *parameters;
   ptrdiff_t offset;
+  double c; /* 10 as Rosenbrock has it; the larger the narrower the valley */
 } valley;
 
 static double *valley_at(const valley *v) { return sn_parameters_values(v->parameters) + v->offset; }
@@ -103,11 +108,11 @@ static sn_status valley_gradient(void *context, double *loss, double *gradient) 
   const double *x = valley_at(v);
   *loss = 0;
   for (int k = 0; k < UNKNOWNS; k += 2) {
-    const double a = 10 * (x[k + 1] - x[k] * x[k]), b = 1 - x[k];
+    const double a = v->c * (x[k + 1] - x[k] * x[k]), b = 1 - x[k];
     *loss += a * a + b * b;
     if (!gradient) continue;
-    gradient[v->offset + k] = -40 * a * x[k] - 2 * b;
-    gradient[v->offset + k + 1] = 20 * a;
+    gradient[v->offset + k] = -4 * v->c * a * x[k] - 2 * b;
+    gradient[v->offset + k + 1] = 2 * v->c * a;
   }
   return SN_OK;
 }
@@ -122,10 +127,10 @@ static sn_status valley_normal(void *context, double *loss, sn_normal_equations 
   int rank;
   MPI_Comm_rank(MPI_COMM_WORLD, &rank);
   for (int k = 0; k < UNKNOWNS; k += 2) {
-    residual[k] = 10 * (x[k + 1] - x[k] * x[k]);
+    residual[k] = v->c * (x[k + 1] - x[k] * x[k]);
     residual[k + 1] = 1 - x[k];
-    columns[k][k] = -20 * x[k];
-    columns[k + 1][k] = 10;
+    columns[k][k] = -2 * v->c * x[k];
+    columns[k + 1][k] = v->c;
     columns[k][k + 1] = -1;
   }
   sn_normal_equations_clear(normal);
@@ -134,8 +139,19 @@ static sn_status valley_normal(void *context, double *loss, sn_normal_equations 
   return valley_loss(context, loss);
 }
 
-static valley make_valley(void) {
-  valley v;
+/* r'' is -2 c times the square of the change of x1. */
+static sn_status valley_bend(void *context, const double *step, double *product) {
+  const valley *v = context;
+  for (int k = 0; k < UNKNOWNS; k += 2) {
+    const double change = step[v->offset + k], second = -2 * v->c * change * change;
+    product[k] = -2 * v->c * valley_at(v)[k] * second;
+    product[k + 1] = v->c * second;
+  }
+  return SN_OK;
+}
+
+static valley make_valley(double c) {
+  valley v = {.c = c};
   sn_parameter_block fixed = {.name = "fixed", .dimensions = 1, .shape = {3}, .count = {3}};
   sn_parameter_block block = {
       .name = "x", .dimensions = 1, .shape = {UNKNOWNS}, .count = {UNKNOWNS}, .trainable = true};
@@ -155,10 +171,10 @@ static void end_valley(valley *v) {
   sn_grid_destroy(&v->grid);
 }
 
-static int iterations_to_the_bottom(sn_optimizer_kind kind, int most) {
-  valley v = make_valley();
-  const sn_problem problem = {&v, valley_loss, valley_gradient, valley_normal};
-  const sn_optimizer_options options = {.kind = kind, .history = 10, .damping = 1e-3};
+static int iterations_to_the_bottom(sn_optimizer_kind kind, double c, bool accelerated, int most) {
+  valley v = make_valley(c);
+  const sn_problem problem = {&v, valley_loss, valley_gradient, valley_normal, valley_bend};
+  const sn_optimizer_options options = {.kind = kind, .history = 10, .damping = 1e-3, .acceleration = accelerated};
   sn_optimizer *optimizer;
   assert_ok(sn_optimizer_create(v.parameters, &options, &optimizer));
   double loss = 1, before = INFINITY;
@@ -179,8 +195,16 @@ static int iterations_to_the_bottom(sn_optimizer_kind kind, int most) {
 
 static void the_bottom_of_the_valley_is_found(void **state) {
   (void)state;
-  assert_that(iterations_to_the_bottom(SN_OPTIMIZER_LBFGS, 120) < 100);
-  assert_that(iterations_to_the_bottom(SN_OPTIMIZER_LM, 100) < 40);
+  assert_that(iterations_to_the_bottom(SN_OPTIMIZER_LBFGS, 10, false, 120) < 100);
+  assert_that(iterations_to_the_bottom(SN_OPTIMIZER_LM, 10, false, 100) < 40);
+}
+
+/* Steps along the tangent of a narrow valley leave it soon; steps along its bend do not. */
+static void acceleration_follows_a_curved_valley(void **state) {
+  (void)state;
+  const int plain = iterations_to_the_bottom(SN_OPTIMIZER_LM, 1e4, false, 2000),
+            accelerated = iterations_to_the_bottom(SN_OPTIMIZER_LM, 1e4, true, 2000);
+  assert_that(3 * accelerated < plain);
 }
 
 enum { BATCH = 4, EPOCHS = 6 };
@@ -190,7 +214,7 @@ static setting make_setting(int space, sn_optimizer_kind kind, sn_network_kind n
       .space = space,
       .snapshots = 7,
       .network = {.kind = network, .activation = SN_ACTIVATION_TANH, .hidden = 1, .width = {3}, .kernel = 3},
-      .optimizer = {.kind = kind, .history = 3, .damping = 1e-2},
+      .optimizer = {.kind = kind, .history = 3, .damping = 1e-2, .acceleration = true},
       .options = {.batch = BATCH,
                   .epochs = EPOCHS,
                   .seed = 4,
@@ -297,9 +321,13 @@ static void waves_of_the_rate(void **state) {
 
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(normal_equations_are_solved),       cmocka_unit_test(the_bottom_of_the_valley_is_found),
-      cmocka_unit_test(every_split_trains_alike),          cmocka_unit_test(a_stopped_run_goes_on_to_the_same_bits),
-      cmocka_unit_test(windows_double_after_their_epochs), cmocka_unit_test(waves_of_the_rate),
+      cmocka_unit_test(normal_equations_are_solved),
+      cmocka_unit_test(the_bottom_of_the_valley_is_found),
+      cmocka_unit_test(every_split_trains_alike),
+      cmocka_unit_test(a_stopped_run_goes_on_to_the_same_bits),
+      cmocka_unit_test(windows_double_after_their_epochs),
+      cmocka_unit_test(waves_of_the_rate),
+      cmocka_unit_test(acceleration_follows_a_curved_valley),
   };
   return unit_run(argc, argv, tests);
 }

@@ -114,7 +114,7 @@ static void apply(const sn_grid *grid, sn_linear_kind kind, double dt, bool tran
   assert_ok(sn_linear_update(linear));
   assert_ok(sn_exponential_update(exponential));
   double *transformed;
-  assert_ok(SN_NEW(sn_exponential_size(exponential), &transformed));
+  assert_ok(SN_NEW(sn_exponential_size(exponential, SAMPLES), &transformed));
   assert_ok(sn_exponential_transform(exponential, transpose, SAMPLES, x, transformed));
   for (int f = 0; f < SUMS; f++) term[f] = (sn_exponential_term){f, false, 1.0 + f, transformed};
   assert_ok(sn_exponential_sum(exponential, transpose, SAMPLES, SUMS, term, y));

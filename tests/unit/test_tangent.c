@@ -292,6 +292,20 @@ static void many_directions_go_together(void **state) {
       }
 }
 
+/* Of a trained stencil as well, whose functions change along some of them. */
+static void many_directions_of_exponential_schemes(void **state) {
+  (void)state;
+  static const sn_network_shape product = {.kind = SN_NETWORK_BILINEAR, .hidden = 1, .width = {2}, .kernel = 5};
+  static const ptrdiff_t directions[] = {30, 200, 600};
+  int ranks;
+  MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+  for (int linear = 0; linear < 3; linear++)
+    for (size_t d = 0; d < sizeof directions / sizeof directions[0] && (linear != 1 || d == 0); d++) {
+      const problem p = {d ? "etdrk4" : "exprk5s8", linears[linear], product};
+      compare_with_one_by_one(&p, d == 1 && ranks % 2 == 0 ? 2 : 1, directions[d]);
+    }
+}
+
 static void schemes_without_tangents_are_refused(void **state) {
   (void)state;
   static const char *const schemes[] = {"cn", "beuler", "dopri5-adaptive"};
@@ -322,6 +336,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(every_scheme),
       cmocka_unit_test(every_model),
       cmocka_unit_test(many_directions_go_together),
+      cmocka_unit_test(many_directions_of_exponential_schemes),
       cmocka_unit_test(schemes_without_tangents_are_refused),
   };
   return unit_run(argc, argv, tests);

@@ -4,6 +4,7 @@
  */
 #include "training_case.h"
 
+#include "sinode/random.h"
 #include "sinode/window_loss.h"
 
 enum { SNAPSHOTS = 8, WINDOWS = MEMBERS * (SNAPSHOTS - WINDOW) };
@@ -13,7 +14,13 @@ static setting make(int space, ptrdiff_t batch, ptrdiff_t slice, sn_optimizer_ki
       .space = space,
       .snapshots = SNAPSHOTS,
       .network = {.kind = SN_NETWORK_MLP, .activation = SN_ACTIVATION_TANH, .hidden = 1, .width = {5}},
-      .optimizer = {.kind = kind, .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .history = 3, .damping = 1e-3},
+      .optimizer = {.kind = kind,
+                    .beta1 = 0.9,
+                    .beta2 = 0.999,
+                    .epsilon = 1e-8,
+                    .history = 3,
+                    .damping = 1e-3,
+                    .acceleration = true},
       .options = {.batch = batch, .epochs = 1, .window = WINDOW, .slice = slice},
       .rate = 1e-3,
       .scheme = scheme,
@@ -22,7 +29,8 @@ static setting make(int space, ptrdiff_t batch, ptrdiff_t slice, sn_optimizer_ki
 }
 
 static sn_window_loss *make_loss(const setting *s, bool ordered, bool jacobian) {
-  const sn_window_loss_options options = {.ordered = ordered, .windows_most = WINDOWS, .jacobian = jacobian};
+  const sn_window_loss_options options = {
+      .ordered = ordered, .windows_most = WINDOWS, .jacobian = jacobian, .bends = jacobian};
   sn_window_loss *loss;
   assert_ok(sn_window_loss_create(s->model, s->objective, s->dataset, &options, &loss));
   return loss;
@@ -109,6 +117,81 @@ static void normal_equations_hold_half_the_gradient(void **state) {
   }
 }
 
+/* The states of this replica's windows with the parameters moved along the step. */
+static void states_at(const setting *s, ptrdiff_t samples, double distance, const double *kept, const double *step,
+                      double *states) {
+  double sum, *values = sn_parameters_values(sn_model_parameters(s->model));
+  const ptrdiff_t count = samples * sn_grid_range(s->grid).count;
+  for (ptrdiff_t k = 0; k < sn_parameters_size(sn_model_parameters(s->model)); k++)
+    values[k] = kept[k] + distance * step[k];
+  assert_ok(sn_model_loaded(s->model));
+  assert_ok(sn_objective_value(s->objective, samples, &sum));
+  memcpy(states, sn_objective_states(s->objective) + count, (size_t)(WINDOW * count) * sizeof *states);
+}
+
+/* <J e, r''> over the number of values, r'' along the step by differences. */
+static double bend_along(const setting *s, const double *step, const double *e) {
+  const sn_range own = sn_grid_share(s->grid, WINDOWS);
+  const ptrdiff_t count = own.count * sn_grid_range(s->grid).count, values = WINDOW * count,
+                  size = sn_parameters_size(sn_model_parameters(s->model));
+  static const double distance[] = {0.3, -0.3, 0};
+  double *states[3], *tangents, *residuals, *kept, sum, dot = 0;
+  assert_ok(SN_NEW(size, &kept));
+  assert_ok(SN_NEW(values + count, &tangents));
+  assert_ok(SN_NEW(values, &residuals));
+  memcpy(kept, sn_parameters_values(sn_model_parameters(s->model)), (size_t)size * sizeof *kept);
+  sn_dataset_gather(s->dataset, SN_SET_TRAINING, own.count, NULL, own.start, sn_objective_initial(s->objective),
+                    sn_objective_targets(s->objective));
+  for (int k = 0; k < 3; k++) {
+    assert_ok(SN_NEW(values, &states[k]));
+    states_at(s, own.count, distance[k], kept, step, states[k]);
+  }
+  assert_ok(sn_objective_tangent(s->objective, own.count, 1, e, tangents, residuals, &sum));
+  for (ptrdiff_t k = 0; k < values; k++)
+    dot += tangents[count + k] * (states[0][k] + states[1][k] - 2 * states[2][k]) / (0.09 * WINDOWS * WINDOW * POINTS);
+  MPI_Allreduce(MPI_IN_PLACE, &dot, 1, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
+  double **arrays[] = {&states[0], &states[1], &states[2], &tangents, &residuals, &kept};
+  for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) SN_FREE(*arrays[k]);
+  return dot;
+}
+
+/* The same on all ranks, whose parts these are. */
+static void fill_direction(const setting *s, uint64_t stream, double scale, double *whole, double *local) {
+  const sn_parameters *parameters = sn_model_parameters(s->model);
+  const sn_random random = {.seed = 3, .purpose = SN_RANDOM_TEST, .stream = stream};
+  for (ptrdiff_t k = 0; k < sn_parameters_total(parameters, true); k++)
+    whole[k] = scale * sn_random_normal(&random, (uint64_t)k);
+  sn_parameters_spread(parameters, whole, local);
+}
+
+static void residuals_bend_along_a_step(void **state) {
+  (void)state;
+  int ranks;
+  MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+  for (int space = 1; space <= ranks; space++) {
+    if (ranks % space) continue;
+    setting s = make(space, WINDOWS, 0, SN_OPTIMIZER_LM, "l2"), t = make(space, 5, 0, SN_OPTIMIZER_LM, "l2");
+    const ptrdiff_t order = sn_parameters_total(sn_model_parameters(s.model), true);
+    double *step = new_gradient(&s), *e = new_gradient(&s), *whole, *product, dot = 0;
+    assert_ok(SN_NEW(order, &whole));
+    assert_ok(SN_NEW(order, &product));
+    sn_window_loss *loss = make_loss(&t, false, true);
+    const sn_problem problem = sn_window_loss_problem(loss);
+    fill_direction(&s, 1, 1e-2, whole, step);
+    const ptrdiff_t calls = sn_memory_calls();
+    assert_ok(problem.bend(problem.context, step, product));
+    assert_int_equal(sn_memory_calls(), calls);
+    fill_direction(&s, 2, 1, whole, e);
+    for (ptrdiff_t k = 0; k < order; k++) dot += whole[k] * product[k];
+    assert_close(dot, bend_along(&s, step, e), 1e-3 * fabs(dot));
+    sn_window_loss_destroy(&loss);
+    double **arrays[] = {&step, &e, &whole, &product};
+    for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) SN_FREE(*arrays[k]);
+    end_setting(&s);
+    end_setting(&t);
+  }
+}
+
 /* The last replica's window has a state that no solve gets along with. */
 static void check_failure(bool ordered) {
   int ranks;
@@ -157,6 +240,7 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(chunks_and_order_do_not_matter),
       cmocka_unit_test(normal_equations_hold_half_the_gradient),
+      cmocka_unit_test(residuals_bend_along_a_step),
       cmocka_unit_test(one_replica_may_fail_alone),
   };
   return unit_run(argc, argv, tests);

@@ -51,7 +51,7 @@ static setting make_training(const training_shape *shape) {
                                              .dt = 0.1,
                                              .interval = 0.1 * (double)shape->substeps,
                                              .intervals = WINDOW,
-                                             .adjoint = !tangents,
+                                             .adjoint = !tangents || shape->optimizer.acceleration,
                                              .tangent = tangents,
                                              .storage = SN_STORAGE_ALL};
   const sn_trainer_options *options = &shape->options;
