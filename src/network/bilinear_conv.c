@@ -356,5 +356,11 @@ static const char *set_layers(sn_network_shape *shape, int layers, const ptrdiff
 /* Of the factors, and of what is made of their products. */
 static ptrdiff_t reach(const sn_network_shape *shape) { return 2 * (ptrdiff_t)(shape->kernel / 2); }
 
-const sn_network_type sn_network_bilinear = {
-    .create = create, .weight_dimensions = 3, .reach = reach, .choose = choose, .set_layers = set_layers};
+static ptrdiff_t tape_values(const sn_network_shape *shape) { return 1 + 3 * shape->width[0]; }
+
+const sn_network_type sn_network_bilinear = {.create = create,
+                                             .weight_dimensions = 3,
+                                             .reach = reach,
+                                             .tape_values = tape_values,
+                                             .choose = choose,
+                                             .set_layers = set_layers};

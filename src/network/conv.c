@@ -331,4 +331,12 @@ static void choose(const sn_network_options *options, sn_network_shape *shape) {
 
 static ptrdiff_t reach(const sn_network_shape *shape) { return (shape->hidden + 1) * (ptrdiff_t)(shape->kernel / 2); }
 
-const sn_network_type sn_network_conv = {.create = create, .weight_dimensions = 3, .reach = reach, .choose = choose};
+static ptrdiff_t tape_values(const sn_network_shape *shape) {
+  const ptrdiff_t numbers = sn_activation_keeps_slope(shape->activation) ? 2 : 1;
+  ptrdiff_t sum = 1;
+  for (int k = 0; k < shape->hidden; k++) sum += numbers * shape->width[k];
+  return sum;
+}
+
+const sn_network_type sn_network_conv = {
+    .create = create, .weight_dimensions = 3, .reach = reach, .tape_values = tape_values, .choose = choose};
