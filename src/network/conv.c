@@ -120,7 +120,12 @@ static void backward_work(void *context, int stage, sn_convolution_part part) {
   const layer *l = &p->network->layer[p->network->layers - 1 - stage];
   const sn_rows delta = sn_convolution_interior(c, l->derivative);
   if (p->gradient) {
-    sn_convolution_add_gradient(c, part, l->out, l->in, delta, padded_on(p, l), p->gradient->values + l->weight);
+    double *weight = p->gradient->values + l->weight;
+    if (l->last && l->in > 1)
+      sn_convolution_add_single_gradient(c, part, l->in, l->derivative, sn_convolution_interior(c, padded_on(p, l)),
+                                         weight);
+    else
+      sn_convolution_add_gradient(c, part, l->out, l->in, delta, padded_on(p, l), weight);
     sn_convolution_add_sums(part, l->out, delta, p->gradient->values + l->bias);
   }
   const sn_convolution_term term = {l->transposed, l->out, l->derivative};
