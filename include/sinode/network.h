@@ -112,6 +112,12 @@ bool sn_network_is_of_one_grid(sn_network_kind kind);
 enum { SN_NETWORK_WHOLE_GRID = -1 };
 ptrdiff_t sn_network_reach(const sn_network_shape *shape);
 
+/*
+ * Numbers for each point and sample that a convolution's tape holds, by which samples may better go through a pass
+ * forward and backward few at a time; 0: of others, which do not mind, or whose products want many. Local.
+ */
+ptrdiff_t sn_network_tape_values(const sn_network_shape *shape);
+
 /* Dimensions of a layer's weight: 2 (out, in) or 3 (out, in, kernel); 0 if there are no layers. Local. */
 int sn_network_weight_dimensions(sn_network_kind kind);
 

@@ -104,9 +104,12 @@ SN_MUST_CHECK sn_status sn_solver_reserve(sn_solver *solver, ptrdiff_t samples);
 SN_MUST_CHECK sn_status sn_solver_factor(sn_solver *solver, int which);
 
 /*
- * x := (I - gamma[which] A)^-1 x, or with the transpose. samples must have been reserved. Factorizes first if A has
- * changed since. Collective over space. Error SN_ERROR_RUN: singular matrix, or samples not reserved.
+ * x := (I - gamma[which] A)^-1 x, or with the transpose, or of `from` (which may be x). samples must have been
+ * reserved. Factorizes first if A has changed since. Collective over space. Error SN_ERROR_RUN: singular matrix, or
+ * samples not reserved.
  */
+SN_MUST_CHECK sn_status sn_solver_solve_from(sn_solver *solver, int which, ptrdiff_t samples, const double *from,
+                                             double *x);
 SN_MUST_CHECK sn_status sn_solver_solve(sn_solver *solver, int which, ptrdiff_t samples, double *x);
 SN_MUST_CHECK sn_status sn_solver_solve_transpose(sn_solver *solver, int which, ptrdiff_t samples, double *x);
 

@@ -34,7 +34,7 @@ typedef struct {
   sn_optimizer *optimizer;
   sn_trainer *trainer;
   ptrdiff_t samples, steps; /* worked on at once; time steps of a rollout */
-  ptrdiff_t passes;         /* that this replica makes over its share of a batch: its slices */
+  ptrdiff_t share, passes;  /* this replica's of a batch, and how many times it works on some of that */
   double *states;           /* (2, points): of one trajectory */
   products baseline;
   sn_benchmark_reference reference;
@@ -170,8 +170,9 @@ static sn_status make_data(const sn_app *app, bench *t) {
 
 static sn_status prepare_training(sn_app *app, bench *t) {
   const sn_config *c = &app->config;
-  t->samples = sn_trainer_samples(t->grid, t->dataset, c->train.batch, sn_setup_slice(app));
-  t->passes = (sn_trainer_samples(t->grid, t->dataset, c->train.batch, 0) + t->samples - 1) / t->samples;
+  t->share = sn_trainer_samples(t->grid, t->dataset, c->train.batch, 0);
+  t->samples = sn_setup_samples(app, t->grid, t->dataset, c->generate.interval);
+  t->passes = (t->share + t->samples - 1) / t->samples;
   SN_TRY(sn_setup_model(app, t->grid, t->samples, &t->model));
   SN_TRY(sn_setup_integrator(app, t->model, c->generate.interval, c->train.window, SN_PASSES_ADJOINT, &t->integrator));
   SN_TRY(sn_objective_create(t->model, t->integrator, c->loss, c->train.window, &t->objective));
@@ -251,7 +252,7 @@ static sn_status measure(sn_benchmark *b, bench *t) {
       .baseline = products_matter ? training_baseline
                   : convolved > 0 ? reference_product
                                   : NULL,
-      .share = 3 * evaluated * (double)(t->samples * t->passes * c->train.window) / SN_BENCHMARK_PRODUCT,
+      .share = 3 * evaluated * (double)(t->share * c->train.window) / SN_BENCHMARK_PRODUCT,
       .context = t};
   SN_TRY(sn_benchmark_measure(b, &iteration));
   if (!products_matter || b->app->ranks == 1) return SN_OK;

@@ -104,9 +104,11 @@ static sn_status report_integration(const sn_app *app, sn_model *model, const sn
 static sn_status report_training(const sn_app *app, const sn_grid *grid, const sn_dataset *dataset, double interval,
                                  double data, double libraries) {
   sn_model *model;
-  const ptrdiff_t samples = sn_trainer_samples(grid, dataset, app->config.train.batch, sn_setup_slice(app));
-  sn_log_line(app->log, "train: %td training and %td validation windows, %td samples of a batch a replica",
-              sn_dataset_windows(dataset, SN_SET_TRAINING), sn_dataset_windows(dataset, SN_SET_VALIDATION), samples);
+  const ptrdiff_t share = sn_trainer_samples(grid, dataset, app->config.train.batch, sn_setup_slice(app));
+  const ptrdiff_t samples = sn_setup_samples(app, grid, dataset, interval);
+  sn_log_line(
+      app->log, "train: %td training and %td validation windows, %td samples of a batch a replica, %td at a time",
+      sn_dataset_windows(dataset, SN_SET_TRAINING), sn_dataset_windows(dataset, SN_SET_VALIDATION), share, samples);
   SN_TRY(sn_setup_model(app, grid, samples, &model));
   sn_log_line(app->log, "model: %td parameters, %td of them trained",
               sn_parameters_total(sn_model_parameters(model), false),

@@ -157,7 +157,7 @@ static sn_status prepare(sn_training *t) {
   t->libraries = sn_memory_of_libraries();
   SN_TRY(sn_setup_grid(app, &t->grid));
   SN_TRY(sn_training_load(t, &interval));
-  const ptrdiff_t samples = sn_trainer_samples(t->grid, t->dataset, c->train.batch, sn_setup_slice(t->app));
+  const ptrdiff_t samples = sn_setup_samples(app, t->grid, t->dataset, interval);
   report_idle(t);
   SN_TRY(sn_setup_model(app, t->grid, samples, &t->model));
   if (t->parameters) sn_linear_note_trained(sn_model_linear(t->model), t->data.members, t->parameters);

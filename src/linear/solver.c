@@ -183,6 +183,17 @@ sn_status sn_solver_factor(sn_solver *solver, int which) {
   return SN_OK;
 }
 
+sn_status sn_solver_solve_from(sn_solver *solver, int which, ptrdiff_t samples, const double *from, double *x) {
+  if (!solver->ops->solve_from) {
+    if (from != x) memcpy(x, from, (size_t)(samples * sn_grid_range(solver->grid).count) * sizeof *x);
+    return sn_solver_solve(solver, which, samples, x);
+  }
+  SN_TRY(sn_solver_factor(solver, which));
+  SN_TRY_TIMED(sn_grid_timer(solver->grid), SN_TIME_SOLVE,
+               solver->ops->solve_from(solver, which, false, samples, from, x));
+  return SN_OK;
+}
+
 static sn_status solve(sn_solver *solver, int which, bool transpose, ptrdiff_t samples, double *x) {
   SN_TRY(sn_solver_factor(solver, which));
   SN_TRY_TIMED(sn_grid_timer(solver->grid), SN_TIME_SOLVE, solver->ops->solve(solver, which, transpose, samples, x));

@@ -1,5 +1,7 @@
+#include <cblas.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "linear_ops.h"
 #include "sinode/memory.h"
@@ -13,7 +15,20 @@
 typedef struct {
   sn_transforms *transforms;
   int parameters;
+  double *inverse; /* (gammas, points, points): column after column; NULL on more points */
+  double *given;   /* right-hand sides that are multiplied by one */
+  ptrdiff_t room;  /* for so many */
 } fft;
+
+/* On so few points a product of so many right-hand sides with the inverse is faster than two transforms
+ * (docs/performance.md). */
+enum { MATRIX_POINTS_MOST = 64, MATRIX_SAMPLES_LEAST = 8 };
+
+/* Numbers of an inverse; 0: there is none. */
+static ptrdiff_t matrix_size(const sn_linear *linear, int ranks) {
+  const ptrdiff_t n = sn_grid_points(linear->grid);
+  return ranks == 1 && n <= MATRIX_POINTS_MOST && !linear->shape.scaled ? n * n : 0;
+}
 
 /* Symbol number `index`: that of (I - gamma[which] A)^-1 for a parameter. */
 static sn_status invert(const void *context, int index, ptrdiff_t m, double complex *value) {
@@ -31,11 +46,35 @@ static sn_status make_transforms(sn_solver *solver) {
                               &state->transforms);
 }
 
+static sn_status make_matrices(sn_solver *solver) {
+  fft *state = solver->state;
+  const ptrdiff_t size = matrix_size(solver->linear, sn_grid_space_size(solver->grid));
+  if (size == 0) return SN_OK;
+  SN_TRY(sn_transforms_plan(state->transforms, 1));
+  return SN_NEW(solver->gammas * size, &state->inverse);
+}
+
+/* Its columns are the first one, what becomes of a unit impulse, shifted. */
+static sn_status fill_matrix(const sn_solver *solver, int which) {
+  const fft *state = solver->state;
+  const ptrdiff_t n = sn_grid_points(solver->grid);
+  double *column = state->inverse + which * n * n;
+  memset(column, 0, (size_t)n * sizeof *column);
+  column[0] = 1;
+  SN_TRY(sn_transforms_multiply(state->transforms, which, false, 1, column, column));
+  for (ptrdiff_t i = 1; i < n; i++) {
+    memcpy(column + i * n + i, column, (size_t)(n - i) * sizeof *column);
+    memcpy(column + i * n, column + n - i, (size_t)i * sizeof *column);
+  }
+  return SN_OK;
+}
+
 static sn_status create(sn_solver *solver) {
   fft *state;
   SN_TRY(sn_collective_status(sn_grid_space(solver->grid), SN_NEW(1, &state)));
   solver->state = state;
   SN_TRY(make_transforms(solver));
+  SN_TRY(make_matrices(solver));
   snprintf(solver->reason, sizeof solver->reason,
            "fft: the %s linear part is circulant, so that two transforms solve it to round-off on every grid",
            sn_linear_kind_name(sn_linear_get_kind(solver->linear)));
@@ -45,6 +84,8 @@ static sn_status create(sn_solver *solver) {
 static void destroy(sn_solver *solver) {
   fft *state = solver->state;
   sn_transforms_destroy(&state->transforms);
+  SN_FREE(state->inverse);
+  SN_FREE(state->given);
   SN_FREE(solver->state);
 }
 
@@ -53,6 +94,14 @@ static sn_status reserve(sn_solver *solver, ptrdiff_t samples) {
   const bool one_by_one = solver->linear->row && samples > 0;
   SN_TRY(sn_transforms_plan(state->transforms, one_by_one ? 1 : samples));
   solver->bytes = sn_transforms_bytes(state->transforms);
+  if (!state->inverse) return SN_OK;
+  const ptrdiff_t n = sn_grid_points(solver->grid);
+  solver->bytes += solver->gammas * n * n * (ptrdiff_t)sizeof *state->inverse;
+  if (samples < MATRIX_SAMPLES_LEAST || samples <= state->room) return SN_OK;
+  SN_FREE(state->given);
+  state->room = 0;
+  SN_TRY(SN_NEW(samples * n, &state->given));
+  state->room = samples;
   return SN_OK;
 }
 
@@ -63,17 +112,36 @@ static sn_status factor(sn_solver *solver, int which) {
     SN_TRY(reserve(solver, 1));
     for (int g = 0; g < solver->gammas; g++) solver->version[g] = -1;
   }
-  return sn_transforms_evaluate(state->transforms, which * state->parameters, state->parameters);
+  SN_TRY(sn_transforms_evaluate(state->transforms, which * state->parameters, state->parameters));
+  return state->inverse ? fill_matrix(solver, which) : SN_OK;
 }
 
-static sn_status solve(sn_solver *solver, int which, bool transpose, ptrdiff_t samples, double *x) {
+/* Rows are right-hand sides. */
+static void multiply(const sn_solver *solver, int which, bool transpose, ptrdiff_t samples, const double *from,
+                     double *x) {
+  const fft *state = solver->state;
+  const int n = (int)sn_grid_points(solver->grid);
+  if (from == x) from = memcpy(state->given, x, (size_t)(samples * n) * sizeof *x);
+  cblas_dgemm(CblasRowMajor, CblasNoTrans, transpose ? CblasTrans : CblasNoTrans, (int)samples, n, n, 1, from, n,
+              state->inverse + which * n * n, n, 0, x, n);
+}
+
+static sn_status solve_from(sn_solver *solver, int which, bool transpose, ptrdiff_t samples, const double *from,
+                            double *x) {
   const fft *state = solver->state;
   const int *row = solver->linear->row;
   if (!sn_transforms_is_planned(state->transforms, row ? 1 : samples)) return sn_solver_not_reserved(samples);
   if (row)
     return sn_transforms_multiply_rows(state->transforms, which * state->parameters, solver->linear->rows, row,
-                                       transpose, samples, x, x);
-  return sn_transforms_multiply(state->transforms, which, transpose, samples, x, x);
+                                       transpose, samples, from, x);
+  if (samples < MATRIX_SAMPLES_LEAST || samples > state->room)
+    return sn_transforms_multiply(state->transforms, which, transpose, samples, from, x);
+  multiply(solver, which, transpose, samples, from, x);
+  return SN_OK;
+}
+
+static sn_status solve(sn_solver *solver, int which, bool transpose, ptrdiff_t samples, double *x) {
+  return solve_from(solver, which, transpose, samples, x, x);
 }
 
 /* Two transforms, from blocks and back to them. */
@@ -86,7 +154,7 @@ static sn_status estimate_cost(const sn_linear *linear, const sn_solver_options 
   out->messages = ranks > 1 ? 2 * (f.messages + ranks - 1) * ceil((double)samples / (double)packet) : 0;
   out->sent = 2 * (f.transpose + f.redistribution);
   out->most = f.transpose_most + f.redistribution_most;
-  out->held = 2 * 8 * numbers * gammas; /* a symbol and its conjugate */
+  out->held = gammas * (2 * 8 * numbers + 8 * (double)matrix_size(linear, ranks)); /* a symbol and its conjugate */
   return SN_OK;
 }
 
@@ -101,5 +169,6 @@ const sn_solver_ops sn_solver_fft = {
     .reserve = reserve,
     .factor = factor,
     .solve = solve,
+    .solve_from = solve_from,
     .estimate_cost = estimate_cost,
 };

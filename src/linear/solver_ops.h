@@ -13,6 +13,9 @@ typedef struct {
   sn_status (*factor)(sn_solver *solver, int which);
   /* Error if samples was not reserved. */
   sn_status (*solve)(sn_solver *solver, int which, bool transpose, ptrdiff_t samples, double *x);
+  /* The same from elsewhere, which is kept; NULL: it is copied first. */
+  sn_status (*solve_from)(sn_solver *solver, int which, bool transpose, ptrdiff_t samples, const double *from,
+                          double *x);
   /* Why it does not take a linear part of that kind, NULL if it does; no function: it takes all. Local. */
   const char *(*unsupported)(sn_linear_kind linear);
   /* Fills in what a solve sends and the factors take, by formula; NULL: there is none. Error: that of create. Local. */

@@ -6,8 +6,9 @@
  * over C channels, * the cross-correlation of conv_kernel.h. p and q are one weight (2 C, 1, kernel), layer_0: p its
  * first C channels, q the others; r is layer_1 (1, C, kernel), l is linear (1, 1, kernel). No biases, for F(0) = 0.
  *
- * The tape holds u with its halo, the factors p * u and q * u, and their products with halo. Weights are replicated;
- * a rank's backward pass computes its own share of their gradient only.
+ * The tape holds u with its halo, the factors p * u and q * u, and their products with halo; of a single long row u
+ * alone, from which the others are made anew: that is less work than to bring them back from memory. Weights are
+ * replicated; a rank's backward pass computes its own share of their gradient only.
  */
 #include "bilinear_conv.h"
 
@@ -18,15 +19,21 @@
 /* Bytes of the arrays that a group of samples works on: they stay in the second-level cache. */
 enum { CACHED = 1 << 19 };
 
+/* Points of a row from which on factors and products are made anew. */
+enum { REMADE_LEAST = 1024 };
+
 sn_bilinear_parts sn_bilinear_parts_of(const sn_bilinear *p, ptrdiff_t samples, const double *tape) {
   const ptrdiff_t span = p->convolution.span;
-  double *base = (double *)tape;
+  double *input = (double *)tape, *made = p->remakes && tape != p->own_tape ? p->own_tape : input;
   return (sn_bilinear_parts){
-      .input = base, .products = base + samples * span, .factors = base + samples * (1 + p->channels) * span};
+      .input = input, .products = made + samples * span, .factors = made + samples * (1 + p->channels) * span};
 }
 
+/* Of a sample on the tape of a caller. */
+static ptrdiff_t kept_width(const sn_bilinear *p) { return p->remakes ? p->convolution.span : p->tape_width; }
+
 static ptrdiff_t tape_size(const sn_network *network, ptrdiff_t samples) {
-  return samples * ((const sn_bilinear *)network)->tape_width;
+  return samples * kept_width((const sn_bilinear *)network);
 }
 
 const double *sn_bilinear_packed(const sn_bilinear *p, ptrdiff_t weight) { return p->packed + weight - p->factors; }
@@ -200,7 +207,15 @@ static pass pass_of(sn_bilinear *b, ptrdiff_t samples, ptrdiff_t first, const do
   const ptrdiff_t left = samples - first, count = left < b->group ? left : b->group;
   return (pass){.network = b,
                 .samples = count,
-                .tape = sn_bilinear_parts_of(b, count, tape ? tape + first * b->tape_width : b->own_tape)};
+                .tape = sn_bilinear_parts_of(b, count, tape ? tape + first * kept_width(b) : b->own_tape)};
+}
+
+/* What a pass that comes back to the tape of another needs and does not find there. */
+static sn_status remake(pass *p) {
+  const sn_bilinear *b = p->network;
+  if (!b->remakes) return SN_OK;
+  forward_work(p, 0, (sn_convolution_part){0, p->samples, 0, b->base.points});
+  return sn_convolution_fill_halos(&p->network->convolution, p->samples * b->channels, p->tape.products);
 }
 
 static sn_status forward(sn_network *network, ptrdiff_t samples, const double *u, double *f, double *tape) {
@@ -225,6 +240,7 @@ static sn_status backward(sn_network *network, ptrdiff_t samples, const double *
     p.f_bar = f_bar + s * n;
     p.out = u_bar ? u_bar + s * n : NULL;
     p.gradient = gradient;
+    SN_TRY(remake(&p));
     SN_TRY(sn_convolution_pad(&b->convolution, p.samples, p.f_bar, b->padded_input));
     SN_TRY(run(&p, u_bar ? 2 : 1, backward_work, backward_output));
   }
@@ -242,6 +258,7 @@ static sn_status tangent(sn_network *network, ptrdiff_t samples, const double *u
     p.out = df + s * n;
     p.du = du ? du + s * n : NULL;
     p.dtheta = dtheta;
+    SN_TRY(remake(&p));
     if (du) SN_TRY(sn_convolution_pad(&b->convolution, p.samples, p.du, b->padded_input));
     SN_TRY(run(&p, 2, tangent_work, tangent_output));
   }
@@ -317,6 +334,7 @@ static sn_status build(sn_bilinear *p) {
   SN_TRY(sn_collective_status(sn_grid_space(p->base.grid), add_weights(p)));
   const ptrdiff_t span = p->convolution.span, weights = p->linear - p->factors + p->convolution.kernel;
   p->tape_width = (1 + channels) * span + 2 * channels * p->base.points;
+  p->remakes = samples == 1 && p->base.points >= REMADE_LEAST;
   choose_pieces(p);
   SN_TRY(SN_NEW(weights, &p->packed));
   SN_TRY(SN_NEW(weights, &p->transposed));
@@ -356,5 +374,11 @@ static const char *set_layers(sn_network_shape *shape, int layers, const ptrdiff
 /* Of the factors, and of what is made of their products. */
 static ptrdiff_t reach(const sn_network_shape *shape) { return 2 * (ptrdiff_t)(shape->kernel / 2); }
 
-const sn_network_type sn_network_bilinear = {
-    .create = create, .weight_dimensions = 3, .reach = reach, .choose = choose, .set_layers = set_layers};
+static ptrdiff_t tape_values(const sn_network_shape *shape) { return 1 + 3 * shape->width[0]; }
+
+const sn_network_type sn_network_bilinear = {.create = create,
+                                             .weight_dimensions = 3,
+                                             .reach = reach,
+                                             .tape_values = tape_values,
+                                             .choose = choose,
+                                             .set_layers = set_layers};

@@ -11,7 +11,8 @@ typedef struct {
   ptrdiff_t channels;             /* C */
   ptrdiff_t factors, out, linear; /* offsets in the parameters */
   ptrdiff_t group, block;         /* the most samples that are worked on together; points of a long row that are */
-  ptrdiff_t tape_width;           /* doubles a sample */
+  bool remakes;                   /* all but the input is made anew for a pass backward or along a direction */
+  ptrdiff_t tape_width;           /* doubles a sample of own_tape, and of others unless it remakes */
   double *packed, *transposed;    /* the parameters from `factors` on, as they are read forward and backward */
   double *own_tape;               /* of a group */
   double *padded_input;           /* (group, span) */

@@ -23,7 +23,7 @@ enum { TOGETHER = 16 };
  */
 static bool is_less_work(const sn_bilinear *b, ptrdiff_t directions) {
   const ptrdiff_t n = b->base.points, kernel = b->convolution.kernel, channels = b->channels;
-  return !b->convolution.halo &&
+  return !b->convolution.halo && !b->remakes &&
          n * (2 * kernel * channels + directions) < 2 * directions * kernel * (2 * channels + 1);
 }
 

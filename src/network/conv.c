@@ -4,8 +4,9 @@
  *   z[o, j] = b[o] + sum_{i, k} W[o, i, k] a[i, j + k - kernel/2]
  *
  * Everything is local but a halo of kernel/2 points a layer and direction. Arrays are (samples, channels, local
- * points); a layer's input is on the tape with its halo ("padded"), for the weights' gradient. Weights are
- * replicated, and a rank's backward pass computes its own share of their gradient only.
+ * points); a layer's input is on the tape with its halo ("padded"), for the weights' gradient; of a single long row
+ * that of the second layer is made anew from that of the first, which has one channel, rather than brought back from
+ * memory. Weights are replicated, and a rank's backward pass computes its own share of their gradient only.
  */
 #include <stdio.h>
 #include <string.h>
@@ -17,6 +18,9 @@
 
 /* Bytes of the arrays that a layer reads and writes in a group of samples: they stay in the second-level cache. */
 enum { CACHED = 1 << 19 };
+
+/* Points of a row from which on the second layer's input is made anew. */
+enum { REMADE_LEAST = 1024 };
 
 typedef struct {
   bool last;
@@ -36,6 +40,7 @@ typedef struct {
   ptrdiff_t block;      /* points of a long row that do */
   ptrdiff_t tape_width; /* doubles a sample */
   double *own_tape;     /* of a group */
+  double *remade;       /* (1, channels, span): the second layer's padded input; NULL: it is on the tape */
 } conv;
 
 /* A pass of a group of samples, whose tape this is. */
@@ -48,7 +53,10 @@ typedef struct {
   const sn_gradient *gradient; /* NULL: not wanted */
 } pass;
 
-static double *padded_on(const pass *p, const layer *l) { return p->tape + p->samples * l->padded; }
+static double *padded_on(const pass *p, const layer *l) {
+  const conv *c = p->network;
+  return c->remade && l == c->layer + 1 ? c->remade : p->tape + p->samples * l->padded;
+}
 
 /* Along a direction, that of a layer's input: the output of the layer before, or du where the last layer's, which is
  * not padded, would be. */
@@ -120,7 +128,12 @@ static void backward_work(void *context, int stage, sn_convolution_part part) {
   const layer *l = &p->network->layer[p->network->layers - 1 - stage];
   const sn_rows delta = sn_convolution_interior(c, l->derivative);
   if (p->gradient) {
-    sn_convolution_add_gradient(c, part, l->out, l->in, delta, padded_on(p, l), p->gradient->values + l->weight);
+    double *weight = p->gradient->values + l->weight;
+    if (l->last && l->in > 1)
+      sn_convolution_add_single_gradient(c, part, l->in, l->derivative, sn_convolution_interior(c, padded_on(p, l)),
+                                         weight);
+    else
+      sn_convolution_add_gradient(c, part, l->out, l->in, delta, padded_on(p, l), weight);
     sn_convolution_add_sums(part, l->out, delta, p->gradient->values + l->bias);
   }
   const sn_convolution_term term = {l->transposed, l->out, l->derivative};
@@ -179,6 +192,14 @@ static pass pass_of(conv *c, ptrdiff_t samples, ptrdiff_t first, const double *t
                 .tape = tape ? (double *)tape + first * c->tape_width : c->own_tape};
 }
 
+/* What a pass that comes back to the tape of another does not find there. */
+static sn_status remake(pass *p) {
+  conv *c = p->network;
+  if (!c->remade) return SN_OK;
+  forward_work(p, 0, (sn_convolution_part){0, 1, 0, c->base.points});
+  return sn_convolution_fill_halos(&c->convolution, c->layer[0].out, c->remade);
+}
+
 static sn_status conv_forward(sn_network *network, ptrdiff_t samples, const double *u, double *f, double *tape) {
   conv *c = (conv *)network;
   const ptrdiff_t n = network->points;
@@ -201,6 +222,7 @@ static sn_status conv_backward(sn_network *network, ptrdiff_t samples, const dou
     pass p = pass_of(c, samples, s, tape);
     p.u_bar = u_bar ? u_bar + s * n : NULL;
     p.gradient = gradient;
+    SN_TRY(remake(&p));
     sn_convolution_copy(&c->convolution, p.samples, f_bar + s * n, last->derivative);
     if (c->layers > 1 || u_bar) SN_TRY(sn_convolution_fill_halos(&c->convolution, p.samples, last->derivative));
     SN_TRY(run(&p, backward_work, backward_output));
@@ -219,6 +241,7 @@ static sn_status conv_tangent(sn_network *network, ptrdiff_t samples, const doub
     p.f = df + s * n;
     p.du = du ? du + s * n : NULL;
     p.dtheta = dtheta;
+    SN_TRY(remake(&p));
     if (du) SN_TRY(sn_convolution_pad(&c->convolution, p.samples, p.du, tangent_of_input(&p, c->layer)));
     SN_TRY(run(&p, tangent_work, tangent_output));
   }
@@ -242,6 +265,7 @@ static void conv_destroy(sn_network *network) {
   conv *c = (conv *)network;
   sn_convolution_destroy(&c->convolution);
   SN_FREE(c->own_tape);
+  SN_FREE(c->remade);
   for (int k = 0; k < c->layers; k++) {
     SN_FREE(c->layer[k].packed);
     SN_FREE(c->layer[k].transposed);
@@ -256,6 +280,11 @@ static const sn_network_ops ops = {.destroy = conv_destroy,
                                    .backward = conv_backward,
                                    .tangent = conv_tangent};
 
+static bool remakes(const conv *c) {
+  return c->layers > 1 && c->base.samples == 1 && c->base.points >= REMADE_LEAST &&
+         !sn_activation_keeps_slope(c->base.shape.activation);
+}
+
 static sn_status add_layer(conv *c, int k) {
   layer *l = &c->layer[k];
   const sn_network_shape *shape = &c->base.shape;
@@ -263,7 +292,7 @@ static sn_status add_layer(conv *c, int k) {
   l->in = k ? shape->width[k - 1] : 1;
   l->out = l->last ? 1 : shape->width[k];
   l->padded = c->tape_width;
-  c->tape_width += l->in * c->convolution.span;
+  if (k != 1 || !remakes(c)) c->tape_width += l->in * c->convolution.span;
   l->slope = c->tape_width;
   if (!l->last && sn_activation_keeps_slope(shape->activation)) c->tape_width += l->out * c->base.points;
 
@@ -303,6 +332,7 @@ static sn_status build(conv *c) {
   SN_TRY(sn_collective_status(sn_grid_space(c->base.grid), add_layers(c)));
   choose_pieces(c, most);
   SN_TRY(SN_NEW(c->group * c->tape_width, &c->own_tape));
+  if (remakes(c)) SN_TRY(SN_NEW(c->layer[0].out * c->convolution.span, &c->remade));
   for (layer *l = c->layer; l < c->layer + c->layers; l++) {
     SN_TRY(SN_NEW(l->out * l->in * c->convolution.kernel, &l->packed));
     SN_TRY(SN_NEW(l->out * l->in * c->convolution.kernel, &l->transposed));
@@ -331,4 +361,12 @@ static void choose(const sn_network_options *options, sn_network_shape *shape) {
 
 static ptrdiff_t reach(const sn_network_shape *shape) { return (shape->hidden + 1) * (ptrdiff_t)(shape->kernel / 2); }
 
-const sn_network_type sn_network_conv = {.create = create, .weight_dimensions = 3, .reach = reach, .choose = choose};
+static ptrdiff_t tape_values(const sn_network_shape *shape) {
+  const ptrdiff_t numbers = sn_activation_keeps_slope(shape->activation) ? 2 : 1;
+  ptrdiff_t sum = 1;
+  for (int k = 0; k < shape->hidden; k++) sum += numbers * shape->width[k];
+  return sum;
+}
+
+const sn_network_type sn_network_conv = {
+    .create = create, .weight_dimensions = 3, .reach = reach, .tape_values = tape_values, .choose = choose};

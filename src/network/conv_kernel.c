@@ -282,6 +282,22 @@ void sn_convolution_add_gradient(const sn_convolution *c, sn_convolution_part pa
   }
 }
 
+static void reverse_taps(const sn_convolution *c, ptrdiff_t rows, double *weight) {
+  for (ptrdiff_t i = 0; i < rows; i++, weight += c->kernel)
+    for (ptrdiff_t k = 0; k < c->kernel / 2; k++) {
+      const double value = weight[k];
+      weight[k] = weight[c->kernel - 1 - k];
+      weight[c->kernel - 1 - k] = value;
+    }
+}
+
+void sn_convolution_add_single_gradient(const sn_convolution *c, sn_convolution_part part, ptrdiff_t in,
+                                        const double *delta, sn_rows input, double *gradient) {
+  reverse_taps(c, in, gradient);
+  sn_convolution_add_gradient(c, part, in, 1, input, delta, gradient);
+  reverse_taps(c, in, gradient);
+}
+
 /* Parts of the sum do not wait for one another. */
 static double sum(ptrdiff_t count, const double *x) {
   enum { PARTS = 32 };

@@ -92,6 +92,13 @@ void sn_convolution_add_sparse(const sn_convolution *convolution, sn_convolution
 void sn_convolution_add_gradient(const sn_convolution *convolution, sn_convolution_part part, ptrdiff_t out,
                                  ptrdiff_t in, sn_rows delta, const double *padded, double *gradient);
 
+/*
+ * The same of a single output whose delta is padded (samples, span), inputs being rows: summed over the points of the
+ * input, what is loaded of delta serves several inputs.
+ */
+void sn_convolution_add_single_gradient(const sn_convolution *convolution, sn_convolution_part part, ptrdiff_t in,
+                                        const double *delta, sn_rows input, double *gradient);
+
 /* And by b (out): gradient += sum over samples and points of delta. */
 void sn_convolution_add_sums(sn_convolution_part part, ptrdiff_t out, sn_rows delta, double *gradient);
 

@@ -29,6 +29,11 @@ ptrdiff_t sn_network_reach(const sn_network_shape *shape) {
   return known ? types[shape->kind]->reach(shape) : SN_NETWORK_WHOLE_GRID;
 }
 
+ptrdiff_t sn_network_tape_values(const sn_network_shape *shape) {
+  const bool known = shape->kind != SN_NETWORK_SHELL && types[shape->kind]->tape_values;
+  return known ? types[shape->kind]->tape_values(shape) : 0;
+}
+
 int sn_network_weight_dimensions(sn_network_kind kind) { return types[kind]->weight_dimensions; }
 
 void sn_network_set_widths(const sn_network_widths *widths, sn_network_shape *shape) {

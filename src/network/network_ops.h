@@ -30,6 +30,8 @@ typedef struct {
   bool one_grid, single_precision;
   /* As of sn_network_reach. NULL: the whole grid. */
   ptrdiff_t (*reach)(const sn_network_shape *shape);
+  /* As of sn_network_tape_values. NULL: 0. */
+  ptrdiff_t (*tape_values)(const sn_network_shape *shape);
   /* Takes its own options into the shape. NULL: there are none. */
   void (*choose)(const sn_network_options *options, sn_network_shape *shape);
   /* As of sn_network_set_layers. NULL: a hidden layer is as wide as it has outputs. */

@@ -10,6 +10,13 @@
 /* The slice of training batches, or 0 (sn_trainer_options). Local. */
 ptrdiff_t sn_setup_slice(const sn_app *app);
 
+/*
+ * Samples that a replica works on at a time, for which the model must have room: its share of a batch, or so few of it
+ * that what a pass forward leaves is in the cache as the pass backward comes for it. Snapshots are `interval` apart.
+ * Local.
+ */
+ptrdiff_t sn_setup_samples(const sn_app *app, const sn_grid *grid, const sn_dataset *dataset, double interval);
+
 /* Those of the parameters, with what follows from them. Local. */
 sn_trainer_options sn_setup_trainer_options(const sn_app *app);
 

@@ -72,13 +72,15 @@ static sn_status stage_forward(imex *scheme, int i, ptrdiff_t samples, const dou
   sn_combination sum = {0};
   sn_combination_add(&sum, 1, u);
   add_row(scheme, i, &sum);
-  sn_combination_evaluate(&sum, count, stage);
   const double gamma = gamma_of(scheme, i);
   double *h = scheme->h[i];
-  if (gamma != 0) {
-    if (scheme->needs_h[i]) memcpy(h, stage, (size_t)count * sizeof *h);
+  const bool keeps = gamma != 0 && scheme->needs_h[i];
+  sn_combination_evaluate(&sum, count, keeps ? h : stage);
+  if (keeps) {
+    SN_TRY(sn_solver_solve_from(scheme->base.solver, scheme->solve[i], samples, h, stage));
+    stage_derivative(count, 1 / gamma, stage, h);
+  } else if (gamma != 0) {
     SN_TRY(sn_solver_solve(scheme->base.solver, scheme->solve[i], samples, stage));
-    if (scheme->needs_h[i]) stage_derivative(count, 1 / gamma, stage, h);
   } else if (scheme->needs_h[i]) {
     SN_TRY(sn_linear_apply(sn_model_linear(scheme->model), samples, stage, h));
   }
@@ -226,6 +228,15 @@ static sn_status backward(sn_stepper *stepper, ptrdiff_t samples, const double *
   return SN_OK;
 }
 
+/* Whether A does along any direction. */
+static bool changes_linear(const imex *scheme, const sn_directions *along) {
+  const ptrdiff_t size = sn_parameters_size(sn_model_parameters(scheme->model));
+  bool varies = false;
+  for (ptrdiff_t d = 0; d < along->count && along->dtheta && !varies; d++)
+    varies = sn_linear_varies(sn_model_linear(scheme->model), along->dtheta + d * size);
+  return varies;
+}
+
 /* y += weight dA x along every direction. */
 static sn_status add_linear_tangents(const imex *scheme, ptrdiff_t samples, double weight, const sn_directions *along,
                                      const double *x, double *y) {
@@ -245,11 +256,12 @@ static sn_status stage_tangent(imex *scheme, int i, ptrdiff_t samples, const dou
   sn_combination sum = {0};
   sn_combination_add(&sum, 1, along->du);
   add_row(scheme, i, &sum);
-  sn_combination_evaluate(&sum, count, stage);
+  const bool keeps = gamma != 0 && scheme->needs_h[i], changes = changes_linear(scheme, along);
+  sn_combination_evaluate(&sum, count, keeps && !changes ? h : stage);
+  if (keeps && changes) memcpy(h, stage, (size_t)count * sizeof *h);
   if (gamma != 0) {
-    if (scheme->needs_h[i]) memcpy(h, stage, (size_t)count * sizeof *h);
     SN_TRY(add_linear_tangents(scheme, samples, gamma, along, value, stage));
-    SN_TRY(sn_solver_solve(scheme->base.solver, scheme->solve[i], fields, stage));
+    SN_TRY(sn_solver_solve_from(scheme->base.solver, scheme->solve[i], fields, keeps && !changes ? h : stage, stage));
     if (scheme->needs_h[i]) stage_derivative(count, 1 / gamma, stage, h);
   } else if (scheme->needs_h[i]) {
     SN_TRY(sn_linear_apply(sn_model_linear(scheme->model), fields, stage, h));

@@ -190,6 +190,36 @@ static void derivatives_of_products(void **state) {
   for_each_product(check_derivatives);
 }
 
+static void assert_alike(ptrdiff_t count, const double *a, const double *b) {
+  for (ptrdiff_t k = 0; k < count; k++) assert_close(a[k], b[k], 1e-12);
+}
+
+/* Beside a network with room for two, whose tape of a sample holds so many rows more. */
+static void check_remade(const network_case *c, ptrdiff_t rows) {
+  fixture one = fixture_create(MPI_COMM_SELF, 1, c, 0), two = fixture_create(MPI_COMM_SELF, 1, c, 1);
+  one.share.count = 1;
+  assert_that(sn_network_tape_size(two.network, 1) - sn_network_tape_size(one.network, 1) >= rows * c->points);
+  passes a = passes_run(c, &one), b = passes_run(c, &two);
+  assert_alike(a.size, a.f, b.f);
+  assert_alike(a.size, a.u_bar, b.u_bar);
+  assert_alike(a.size, a.tangent, b.tangent);
+  assert_alike(a.size, a.by_parameters, b.by_parameters);
+  assert_alike(sn_parameters_size(one.parameters), a.gradient, b.gradient);
+  passes_free(&a);
+  passes_free(&b);
+  fixture_destroy(&one);
+  fixture_destroy(&two);
+}
+
+static void what_single_long_rows_leave_out_is_made_anew(void **state) {
+  (void)state;
+  const network_case product = {1100, {.kind = SN_NETWORK_BILINEAR, .hidden = 1, .width = {2}, .kernel = 9}};
+  const network_case conv = {
+      1100, {.kind = SN_NETWORK_CONV, .activation = SN_ACTIVATION_TANH, .hidden = 2, .width = {4, 3}, .kernel = 5}};
+  check_remade(&product, 6);
+  check_remade(&conv, 4);
+}
+
 static void derivatives_of_the_exact_term(void **state) {
   (void)state;
   for_each_ks_term(check_derivatives);
@@ -197,9 +227,8 @@ static void derivatives_of_the_exact_term(void **state) {
 
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(derivatives_of_perceptrons),
-      cmocka_unit_test(derivatives_of_convolutions),
-      cmocka_unit_test(derivatives_of_products),
+      cmocka_unit_test(derivatives_of_perceptrons),    cmocka_unit_test(derivatives_of_convolutions),
+      cmocka_unit_test(derivatives_of_products),       cmocka_unit_test(what_single_long_rows_leave_out_is_made_anew),
       cmocka_unit_test(derivatives_of_the_exact_term),
   };
   return unit_run(argc, argv, tests);

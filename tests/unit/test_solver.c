@@ -99,6 +99,36 @@ static void solvers_agree(void **state) {
   }
 }
 
+/* Many right-hand sides, in place or from elsewhere, beside one after the other, with an A that is not symmetric. */
+static void many_are_solved_as_one_is(void **state) {
+  (void)state;
+  enum { MANY = 11 };
+  for (ptrdiff_t points = 31; points <= 80; points += 33) {
+    setting s = set_up(1, points, SN_LINEAR_DERIVATIVES, true);
+    sn_solver *solver = make_solver(&s, SN_SOLVER_FFT);
+    assert_ok(sn_solver_reserve(solver, MANY));
+    for (int transpose = 0; transpose < 2; transpose++) {
+      double *x = field(&s, MANY), *y = field(&s, MANY), *z = field(&s, MANY);
+      assert_ok(transpose ? sn_solver_solve_transpose(solver, 1, MANY, x) : sn_solver_solve(solver, 1, MANY, x));
+      for (ptrdiff_t k = 0; k < MANY; k++)
+        assert_ok(transpose ? sn_solver_solve_transpose(solver, 1, 1, y + k * points)
+                            : sn_solver_solve(solver, 1, 1, y + k * points));
+      const double scale = largest(MANY * points, y);
+      for (ptrdiff_t i = 0; i < MANY * points; i++) assert_close(x[i] / scale, y[i] / scale, 1e-14);
+      double *given = field(&s, MANY);
+      if (!transpose) assert_ok(sn_solver_solve_from(solver, 1, MANY, given, z));
+      assert_that(transpose || !memcmp(x, z, (size_t)(MANY * points) * sizeof *x));
+      for (ptrdiff_t i = 0; i < MANY * points; i++) assert_that(given[i] == number(1, i));
+      SN_FREE(x);
+      SN_FREE(y);
+      SN_FREE(z);
+      SN_FREE(given);
+    }
+    sn_solver_destroy(&solver);
+    tear_down(&s);
+  }
+}
+
 static void check_counts(ptrdiff_t points, double length, sn_linear_kind linear, sn_solver_kind kind,
                          const char *name) {
   int size;
@@ -371,15 +401,11 @@ static void fine_grids_lose_nothing(void **state) {
 
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(solutions_satisfy_their_equation),
-      cmocka_unit_test(solvers_agree),
-      cmocka_unit_test(factors_are_made_once),
-      cmocka_unit_test(auto_goes_by_grid_and_ranks),
-      cmocka_unit_test(hopeless_solvers_are_refused),
-      cmocka_unit_test(backward_errors_are_round_off),
-      cmocka_unit_test(counts_past_what_libraries_take_are_refused),
-      cmocka_unit_test(singular_matrices_are_reported),
-      cmocka_unit_test(fine_grids_lose_nothing),
+      cmocka_unit_test(solutions_satisfy_their_equation), cmocka_unit_test(solvers_agree),
+      cmocka_unit_test(many_are_solved_as_one_is),        cmocka_unit_test(factors_are_made_once),
+      cmocka_unit_test(auto_goes_by_grid_and_ranks),      cmocka_unit_test(hopeless_solvers_are_refused),
+      cmocka_unit_test(backward_errors_are_round_off),    cmocka_unit_test(counts_past_what_libraries_take_are_refused),
+      cmocka_unit_test(singular_matrices_are_reported),   cmocka_unit_test(fine_grids_lose_nothing),
   };
   return unit_run(argc, argv, tests);
 }
