@@ -8,6 +8,7 @@
 #ifndef SINODE_DATASET_H
 #define SINODE_DATASET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "sinode/error.h"
@@ -29,6 +30,20 @@ SN_MUST_CHECK sn_status sn_dataset_create(ptrdiff_t members, ptrdiff_t snapshots
                                           const double *values, ptrdiff_t window, sn_split_kind split,
                                           double validation, sn_dataset **out);
 void sn_dataset_destroy(sn_dataset **dataset);
+
+/*
+ * Takes note of gaps in the values, which are NaN there: initial are the values with the gaps filled, for initial
+ * states, counts (members, snapshots) the observed values of each (sinode/observations.h); both are kept, not owned.
+ * Windows that begin where nothing is observed, or have no target, are left out. Local. Error SN_ERROR_USAGE: that
+ * leaves no training window.
+ */
+SN_MUST_CHECK sn_status sn_dataset_observe(sn_dataset *dataset, const double *initial, const double *counts);
+bool sn_dataset_has_gaps(const sn_dataset *dataset);
+
+/* How many values are observed in the first `window` targets of windows, as sn_dataset_gather has them, of all_points
+ * grid points each where there are no gaps. Local. */
+double sn_dataset_observed(const sn_dataset *dataset, sn_set set, ptrdiff_t count, const ptrdiff_t *index,
+                           ptrdiff_t window, ptrdiff_t all_points);
 
 /* Takes note that values begin with this member, where only a replica's own ones are gathered. Local. */
 void sn_dataset_begin_at(sn_dataset *dataset, ptrdiff_t member);

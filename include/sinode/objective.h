@@ -44,7 +44,8 @@ SN_MUST_CHECK sn_status sn_objective_gradient(sn_objective *objective, ptrdiff_t
 /*
  * The residuals, states minus targets (window, samples, local points), and their derivatives by `directions` directions
  * of the parameters as of sn_integrator_tangent: tangents (window + 1, directions, samples, local points), the first of
- * which becomes 0. sum is that of the mse. Collective over space.
+ * which becomes 0. sum is that of the mse. Residuals that are not observed are 0, with their derivatives. Collective
+ * over space.
  */
 SN_MUST_CHECK sn_status sn_objective_tangent(sn_objective *objective, ptrdiff_t samples, ptrdiff_t directions,
                                              const double *parameters, double *tangents, double *residuals,

@@ -156,8 +156,7 @@ static sn_status check_training(const sn_app *app, const sn_grid *grid) {
   if (is_there(app, c->data.file)) {
     SN_TRY(sn_setup_trajectory(app, c->data.file, &reader));
     members = sn_trajectory_members(reader);
-    snapshots = sn_trajectory_snapshots(reader);
-    sn_status status = sn_trajectory_interval(reader, &interval);
+    sn_status status = sn_setup_times(c->data.file, reader, &c->data.observations, &interval, &snapshots);
     sn_trajectory_close(&reader);
     SN_TRY(status);
   } else {

@@ -153,10 +153,10 @@ static void report_idle(const sn_training *t) {
 static sn_status prepare(sn_training *t) {
   sn_app *app = t->app;
   const sn_config *c = &app->config;
-  double interval;
   t->libraries = sn_memory_of_libraries();
   SN_TRY(sn_setup_grid(app, &t->grid));
-  SN_TRY(sn_training_load(t, &interval));
+  SN_TRY(sn_training_load(t));
+  const double interval = t->observed.interval;
   const ptrdiff_t samples = sn_trainer_samples(t->grid, t->dataset, c->train.batch, sn_setup_slice(t->app));
   report_idle(t);
   SN_TRY(sn_setup_model(app, t->grid, samples, &t->model));
@@ -244,7 +244,7 @@ static sn_status run_train(sn_app *app) {
   sn_integrator_destroy(&t.integrator);
   sn_model_destroy(&t.model);
   sn_dataset_destroy(&t.dataset);
-  SN_FREE(t.values);
+  sn_setup_free_observed(&t.observed);
   SN_FREE(t.parameters);
   SN_FREE(t.history);
   sn_grid_destroy(&t.grid);

@@ -16,6 +16,7 @@
 #include "sinode/ks_initial.h"
 #include "sinode/loss.h"
 #include "sinode/model.h"
+#include "sinode/observations.h"
 #include "sinode/optimizer.h"
 #include "sinode/trainer.h"
 #include "sinode/trajectory_file.h"
@@ -90,6 +91,7 @@ typedef struct {
     char file[SN_CONFIG_PATH];
     double validation; /* fraction */
     sn_split_kind split;
+    sn_observations_options observations;
   } data; /* to train on */
   sn_loss_kind loss;
   sn_optimizer_options optimizer;

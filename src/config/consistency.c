@@ -101,6 +101,15 @@ static sn_status check_tangents(const sn_reading *r, const char *path, const cha
                tableau->name, why);
 }
 
+static sn_status check_observations(const sn_reading *r, const char *section, const sn_observations_options *o) {
+  char path[64], other[64];
+  snprintf(path, sizeof path, "%s.observations.offset", section);
+  snprintf(other, sizeof other, "%s.observations.stride", section);
+  if (o->offset < o->stride && o->offset < r->config->grid.points) return SN_OK;
+  return clash(r, path, other, "%s is %td, but must be below %s (%td) and grid.points (%td)", path, o->offset, other,
+               o->stride, r->config->grid.points);
+}
+
 static sn_status check_train(const sn_reading *r) {
   const sn_config *c = r->config;
   const sn_optimizer_kind kind = c->optimizer.kind;
@@ -113,6 +122,7 @@ static sn_status check_train(const sn_reading *r) {
                  "parallel.reproducible sums batches in slices, but train.optimizer.kind %s takes no batches; set it "
                  "to false, or use adamw or sgd",
                  name);
+  SN_TRY(check_observations(r, "train", &c->data.observations));
   char reason[64];
   snprintf(reason, sizeof reason, "train.optimizer.kind %s", name);
   return sn_optimizer_kind_wants_tangents(kind) ? check_tangents(r, "train.optimizer.kind", reason) : SN_OK;

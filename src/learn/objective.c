@@ -1,5 +1,6 @@
 #include "sinode/objective.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "sinode/memory.h"
@@ -65,13 +66,22 @@ sn_status sn_objective_gradient(sn_objective *o, ptrdiff_t samples, double scale
   return sn_integrator_backward(o->integrator, samples, o->window, o->bars, gradient);
 }
 
+/* A row of the Jacobian becomes 0: that of residual k. */
+static void leave_out(double *tangents, ptrdiff_t directions, ptrdiff_t count, ptrdiff_t k) {
+  double *row = tangents + k / count * directions * count + k % count;
+  for (ptrdiff_t d = 0; d < directions; d++) row[d * count] = 0;
+}
+
 sn_status sn_objective_tangent(sn_objective *o, ptrdiff_t samples, ptrdiff_t directions, const double *parameters,
                                double *tangents, double *residuals, double *sum) {
   const ptrdiff_t count = samples * o->points, values = o->window * count;
   memset(tangents, 0,
          (size_t)(directions * count) * sizeof *tangents); /* initial states do not depend on the parameters */
   SN_TRY(sn_integrator_tangent(o->integrator, samples, o->window, o->states, directions, parameters, tangents));
-  for (ptrdiff_t k = 0; k < values; k++) residuals[k] = o->states[count + k] - o->targets[k];
+  for (ptrdiff_t k = 0; k < values; k++) {
+    residuals[k] = isnan(o->targets[k]) ? 0 : o->states[count + k] - o->targets[k];
+    if (isnan(o->targets[k])) leave_out(tangents + directions * count, directions, count, k);
+  }
   *sum = sn_loss_sum(SN_LOSS_MSE, values, o->states + count, o->targets, 0, NULL);
   return SN_OK;
 }

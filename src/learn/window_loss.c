@@ -117,7 +117,9 @@ static sn_status gather(const sn_window_loss *w, const sn_windows *windows, ptrd
 }
 
 static double values_of(const sn_window_loss *w, const sn_windows *windows) {
-  return (double)windows->count * (double)sn_objective_window(w->objective) * (double)sn_grid_points(w->grid);
+  const ptrdiff_t window = sn_objective_window(w->objective);
+  return fmax(1, sn_dataset_observed(w->dataset, windows->set, windows->count, windows->index, window,
+                                     sn_grid_points(w->grid)));
 }
 
 /*
