@@ -45,7 +45,7 @@ static sn_status report_memory(const sn_app *app, sn_model *model, sn_integrator
   const sn_config *c = &app->config;
   sn_parameters *parameters = sn_model_parameters(model);
   const sn_trainer_options training = {
-      .batch = c->train.batch, .window = c->train.window, .slice = sn_setup_slice(app)};
+      .batch = c->train.batch, .window = c->train.window, .initial = c->train.initial, .slice = sn_setup_slice(app)};
   sn_objective *objective = NULL;
   sn_optimizer *optimizer = NULL;
   sn_trainer *trainer = NULL;
@@ -108,6 +108,8 @@ static sn_status report_training(const sn_app *app, const sn_grid *grid, const s
   sn_log_line(app->log, "train: %td training and %td validation windows, %td samples of a batch a replica",
               sn_dataset_windows(dataset, SN_SET_TRAINING), sn_dataset_windows(dataset, SN_SET_VALIDATION), samples);
   SN_TRY(sn_setup_model(app, grid, samples, &model));
+  if (app->config.train.initial == SN_INITIAL_ESTIMATED)
+    SN_TRY(sn_model_add_states(model, sn_dataset_windows(dataset, SN_SET_TRAINING)));
   sn_log_line(app->log, "model: %td parameters, %td of them trained",
               sn_parameters_total(sn_model_parameters(model), false),
               sn_parameters_total(sn_model_parameters(model), true));

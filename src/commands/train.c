@@ -160,6 +160,8 @@ static sn_status prepare(sn_training *t) {
   const ptrdiff_t samples = sn_trainer_samples(t->grid, t->dataset, c->train.batch, sn_setup_slice(t->app));
   report_idle(t);
   SN_TRY(sn_setup_model(app, t->grid, samples, &t->model));
+  if (c->train.initial == SN_INITIAL_ESTIMATED)
+    SN_TRY(sn_model_add_states(t->model, sn_dataset_windows(t->dataset, SN_SET_TRAINING)));
   if (t->parameters) sn_linear_note_trained(sn_model_linear(t->model), t->data.members, t->parameters);
   for (ptrdiff_t m = 0; m < t->data.members && t->parameters; m++) /* all that will come */
     SN_TRY(sn_linear_set_parameters(sn_model_linear(t->model), 1, &t->parameters[m]));
@@ -170,6 +172,7 @@ static sn_status prepare(sn_training *t) {
   const sn_trainer_options options = sn_setup_trainer_options(app);
   SN_TRY(sn_trainer_create(t->model, t->objective, t->dataset, t->optimizer, &options, options.schedule.start,
                            &t->trainer));
+  sn_trainer_guess_states(t->trainer);
   SN_TRY(sn_trainer_reserve(t->trainer, t->integrator));
   SN_TRY(SN_NEW(c->train.epochs * SN_HISTORY_COLUMNS, &t->history));
   t->estimated_memory = sn_memory_estimate_peak(sn_model_parameters(t->model), (double)sn_memory_bytes(), t->libraries);

@@ -84,6 +84,7 @@ typedef struct {
     sn_etdrk4_options etdrk4;
     sn_equation equation;
     double transient, span, interval;
+    double noise;
   } generate;
   sn_model_options model;
   sn_integrator_options integrator;

@@ -110,6 +110,26 @@ static sn_status check_observations(const sn_reading *r, const char *section, co
                o->stride, r->config->grid.points);
 }
 
+/* Only training windows have estimated states, of one length; the blocks of lm's matrix are whole states. */
+static sn_status check_estimated(const sn_reading *r) {
+  const sn_config *c = r->config;
+  if (c->data.validation > 0)
+    return clash(r, "train.validation", "train.initial",
+                 "train.validation is %g, but with train.initial estimated there are states of training windows alone; "
+                 "set it to 0",
+                 c->data.validation);
+  if (c->train.first_window > 0)
+    return clash(r, "train.curriculum.window", "train.initial",
+                 "train.curriculum.window is %td, but with train.initial estimated windows cannot grow; set it to 0",
+                 c->train.first_window);
+  if (c->optimizer.kind == SN_OPTIMIZER_LM && c->parallel.space > 1)
+    return clash(r, "parallel.space", "train.initial",
+                 "parallel.space is %d, but train.optimizer.kind lm with train.initial estimated takes whole states; "
+                 "set it to 1, or use lbfgs or adamw",
+                 c->parallel.space);
+  return SN_OK;
+}
+
 static sn_status check_train(const sn_reading *r) {
   const sn_config *c = r->config;
   const sn_optimizer_kind kind = c->optimizer.kind;
@@ -123,6 +143,7 @@ static sn_status check_train(const sn_reading *r) {
                  "to false, or use adamw or sgd",
                  name);
   SN_TRY(check_observations(r, "train", &c->data.observations));
+  if (c->train.initial == SN_INITIAL_ESTIMATED) SN_TRY(check_estimated(r));
   char reason[64];
   snprintf(reason, sizeof reason, "train.optimizer.kind %s", name);
   return sn_optimizer_kind_wants_tangents(kind) ? check_tangents(r, "train.optimizer.kind", reason) : SN_OK;

@@ -130,6 +130,10 @@ static const sn_config_key keys[] = {
      .help = "from the first snapshot to the last"},
     {"generate.interval", REAL(generate.interval), .fallback = "0.2", ABOVE(0), .unit = "time",
      .commands = SN_FOR_GENERATE, .help = "between snapshots; a multiple of generate.dt"},
+    {"generate.noise", REAL(generate.noise), .fallback = "0.0", FROM(0), .commands = SN_FOR_GENERATE,
+     .help =
+         "standard deviation of normal noise added to every value of the file, by run.seed; the trajectory itself is "
+         "without"},
     {"generate.dealias", SWITCH(generate.etdrk4.dealias), .fallback = "false", .commands = SN_FOR_GENERATE,
      .help = "two-thirds rule on quadratic terms; with u^3, the half rule"},
     {"generate.transform", CHOICE(generate.etdrk4.transform, sn_etdrk4_transforms), .fallback = "auto",
@@ -297,6 +301,13 @@ static const sn_config_key keys[] = {
      .help = "fraction of the data kept out of training: the last snapshots, or the last members"},
     {"train.split", CHOICE(data.split, sn_split_kinds), .fallback = "time", .commands = SN_FOR_TRAIN,
      .help = "which of the two"},
+    {"train.initial", CHOICE(train.initial, sn_initials), .fallback = "data", .commands = SN_FOR_TRAIN,
+     .help = "where windows begin: with the data; or in states that are estimated with the weights from all "
+             "observations of the window, for noisy data (windows then follow each other)"},
+    {"train.jump_weight", REAL(train.jump_weight), .fallback = "1.0", FROM(0), .commands = SN_FOR_TRAIN,
+     .help =
+         "initial estimated: of the squared jump from the end of a window to the beginning of the next one, relative "
+         "to the squared misfit of an observation: the variance of its noise over that of the model's error"},
     {"train.observations.stride", INTEGER(data.observations.stride), .fallback = "1", WITHIN(1, 1e9), .unit = "points",
      .commands = SN_FOR_TRAIN, .help = "every so manieth grid point is observed; the loss sees nothing of the others"},
     {"train.observations.offset", INTEGER(data.observations.offset), .fallback = "0", WITHIN(0, 1e9), .unit = "points",

@@ -17,6 +17,7 @@ typedef struct {
 
 struct sn_dataset {
   ptrdiff_t snapshots, points, window, boundary;
+  bool tiled;
   ptrdiff_t first_member;                      /* in values */
   const double *values, *initial, *parameters; /* initial: values without gaps */
   const double *counts;                        /* (members, snapshots) of observed values; NULL: all are */
@@ -70,6 +71,28 @@ sn_status sn_dataset_create(ptrdiff_t members, ptrdiff_t snapshots, ptrdiff_t po
   return status;
 }
 
+void sn_dataset_tile(sn_dataset *data) {
+  data->tiled = true;
+  for (sn_set set = SN_SET_TRAINING; set <= SN_SET_VALIDATION; set++) {
+    list *windows = &data->sets[set];
+    ptrdiff_t kept = 0, member = -1, begin = 0;
+    for (ptrdiff_t k = 0; k < windows->count; k++) {
+      const ptrdiff_t first = windows->first[k];
+      if (first / data->snapshots != member) begin = first;
+      member = first / data->snapshots;
+      if ((first - begin) % data->window == 0) windows->first[kept++] = first;
+    }
+    windows->count = kept;
+  }
+}
+
+ptrdiff_t sn_dataset_next(const sn_dataset *data, sn_set set, ptrdiff_t number) {
+  const list *windows = &data->sets[set];
+  if (!data->tiled || number < 0 || number + 1 >= windows->count) return -1;
+  const ptrdiff_t first = windows->first[number], next = windows->first[number + 1];
+  return next == first + data->window && next / data->snapshots == first / data->snapshots ? number + 1 : -1;
+}
+
 /* Of the targets of a window, on all space ranks. */
 static double targets_observed(const sn_dataset *data, ptrdiff_t first) {
   double sum = 0;
@@ -83,10 +106,10 @@ sn_status sn_dataset_observe(sn_dataset *data, const double *initial, const doub
   for (sn_set set = SN_SET_TRAINING; set <= SN_SET_VALIDATION; set++) {
     list *windows = &data->sets[set];
     ptrdiff_t kept = 0;
-    for (ptrdiff_t k = 0; k < windows->count; k++)
+    for (ptrdiff_t k = 0; k < windows->count && !data->tiled; k++)
       if (counts[windows->first[k]] > 0 && targets_observed(data, windows->first[k]) > 0)
         windows->first[kept++] = windows->first[k];
-    windows->count = kept;
+    if (!data->tiled) windows->count = kept;
   }
   if (sn_dataset_windows(data, SN_SET_TRAINING) > 0) return SN_OK;
   return SN_ERROR_ALL(SN_ERROR_USAGE,
@@ -97,12 +120,23 @@ sn_status sn_dataset_observe(sn_dataset *data, const double *initial, const doub
 double sn_dataset_observed(const sn_dataset *data, sn_set set, ptrdiff_t count, const ptrdiff_t *index,
                            ptrdiff_t window, ptrdiff_t all_points) {
   double sum = 0;
-  if (!data->counts) return (double)count * (double)window * (double)all_points;
+  if (!data->counts && !data->tiled) return (double)count * (double)window * (double)all_points;
   for (ptrdiff_t k = 0; k < count; k++) {
-    const ptrdiff_t first = data->sets[set].first[index ? index[k] : k];
-    for (ptrdiff_t t = 1; t <= window; t++) sum += data->counts[first + t];
+    const ptrdiff_t number = index ? index[k] : k, first = data->sets[set].first[number];
+    const ptrdiff_t end = sn_dataset_next(data, set, number) < 0 ? window : window - 1;
+    for (ptrdiff_t t = data->tiled ? 0 : 1; t <= end; t++)
+      sum += data->counts ? data->counts[first + t] : (double)all_points;
   }
   return sum;
+}
+
+void sn_dataset_gather_initial(const sn_dataset *data, sn_set set, ptrdiff_t samples, const ptrdiff_t *index,
+                               ptrdiff_t first, double *observed) {
+  const ptrdiff_t points = data->points;
+  for (ptrdiff_t s = 0; s < samples; s++) {
+    const ptrdiff_t line = data->sets[set].first[index ? index[s] : first + s] - data->first_member * data->snapshots;
+    memcpy(observed + s * points, data->values + line * points, (size_t)points * sizeof *observed);
+  }
 }
 
 bool sn_dataset_has_gaps(const sn_dataset *data) { return data->counts != NULL; }

@@ -43,7 +43,8 @@ sn_status sn_trainer_create(sn_model *model, sn_objective *objective, const sn_d
                           .optimizer = optimizer,
                           .options = *options,
                           .windows = sn_dataset_windows(dataset, SN_SET_TRAINING)};
-  sn_objective_skip_initial_bar(objective);
+  const bool estimated = options->initial == SN_INITIAL_ESTIMATED;
+  if (!estimated) sn_objective_skip_initial_bar(objective);
   trainer->state = (sn_trainer_state){.best = INFINITY, .schedule = sn_schedule_start(learning_rate)};
   sn_status status = SN_NEW(trainer->windows, &trainer->permutation);
   if (!status) status = SN_NEW(sn_parameters_size(sn_model_parameters(model)), &trainer->gradient);
@@ -51,7 +52,11 @@ sn_status sn_trainer_create(sn_model *model, sn_objective *objective, const sn_d
   const bool full = sn_optimizer_is_full_batch(optimizer);
   const sn_window_loss_options evaluation = {.ordered = options->slice > 0,
                                              .windows_most = full ? trainer->windows : batch_at(trainer, 0).count,
-                                             .jacobian = sn_optimizer_wants_tangents(optimizer)};
+                                             .jacobian = sn_optimizer_wants_tangents(optimizer),
+                                             .estimated = estimated,
+                                             .jump_weight = options->jump_weight};
+  if (!status && estimated)
+    status = sn_collective_status(sn_grid_world(grid), sn_objective_estimate_initial(objective));
   if (!status) status = sn_window_loss_create(model, objective, dataset, &evaluation, &trainer->loss);
   if (status) sn_trainer_destroy(out);
   return status;
@@ -98,6 +103,8 @@ sn_status sn_trainer_reserve(const sn_trainer *trainer, sn_integrator *integrato
     SN_TRY(sn_window_loss_reserve(trainer->loss, integrator, sn_dataset_windows(trainer->dataset, set)));
   return SN_OK;
 }
+
+void sn_trainer_guess_states(sn_trainer *trainer) { sn_window_loss_guess_states(trainer->loss); }
 
 static void shuffle(sn_trainer *trainer) {
   const sn_random random = {
@@ -251,6 +258,8 @@ sn_status sn_trainer_run(sn_trainer *trainer, const sn_trainer_hooks *hooks, boo
   }
   return SN_OK;
 }
+
+const sn_name sn_initials[] = {{"data", SN_INITIAL_DATA}, {"estimated", SN_INITIAL_ESTIMATED}, {NULL, 0}};
 
 const sn_name sn_nonfinites[] = {
     {"stop", SN_NONFINITE_STOP}, {"skip", SN_NONFINITE_SKIP}, {"halve", SN_NONFINITE_HALVE}, {NULL, 0}};

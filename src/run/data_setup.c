@@ -36,6 +36,7 @@ sn_status sn_setup_dataset(const sn_app *app, const sn_grid *grid, ptrdiff_t mem
   const sn_config *c = &app->config;
   SN_TRY(sn_dataset_create(members, snapshots, sn_grid_range(grid).count, values, c->train.window, c->data.split,
                            c->data.validation, dataset));
+  if (c->train.initial == SN_INITIAL_ESTIMATED) sn_dataset_tile(*dataset);
   report_held_out(app, *dataset, members, snapshots);
   return SN_OK;
 }
