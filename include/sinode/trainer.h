@@ -43,9 +43,10 @@ typedef struct {
   double clip;            /* a gradient of larger norm is scaled down to this one; 0: never */
   sn_schedule_options schedule;
   sn_nonfinite on_nonfinite;
-  sn_initial initial; /* estimated: the model has states, the dataset is tiled */
-  double jump_weight; /* sinode/window_loss.h */
-  ptrdiff_t slice;    /* 0, or windows: the same bits on any number of replicas (sinode/window_loss.h) */
+  sn_initial initial;       /* estimated: the model has states, the dataset is tiled */
+  double first_jump_weight; /* of the first epochs, ten times as much after each window_epochs; 0: as jump_weight */
+  double jump_weight;       /* sinode/window_loss.h */
+  ptrdiff_t slice;          /* 0, or windows: the same bits on any number of replicas (sinode/window_loss.h) */
 } sn_trainer_options;
 
 /* Where training stands. */
@@ -97,6 +98,9 @@ void sn_trainer_guess_states(sn_trainer *trainer);
 
 /* Intervals of a window in an epoch (0 the first). Local. */
 ptrdiff_t sn_trainer_window(const sn_trainer_options *options, int64_t epoch);
+
+/* Weight of jumps in an epoch. Local. */
+double sn_trainer_jump_weight(const sn_trainer_options *options, int64_t epoch);
 
 /* Batches of an epoch. */
 ptrdiff_t sn_trainer_batches(const sn_trainer *trainer);

@@ -29,7 +29,7 @@ typedef struct {
   ptrdiff_t windows_most; /* ordered: of an evaluation with gradient */
   bool jacobian;          /* whether normal equations will be wanted: takes a tangent for every parameter */
   bool estimated;         /* initial states are unknowns, the model's states; their windows do not overlap */
-  double jump_weight;     /* of the squared distance from the end of a window to the beginning of the next */
+  double jump_weight;     /* at first, of the squared distance from the end of a window to the beginning of the next */
 } sn_window_loss_options;
 
 /* `count` windows of a set: index[0 .. count-1], or its first ones if index is NULL. */
@@ -56,6 +56,9 @@ void sn_window_loss_destroy(sn_window_loss **loss);
 
 /* Where initial states are estimated, sets the model's to those of the data, gaps filled: a first guess. Local. */
 void sn_window_loss_guess_states(sn_window_loss *loss);
+
+/* Changes the weight of jumps from now on. Local. */
+void sn_window_loss_set_jump_weight(sn_window_loss *loss, double weight);
 
 /* Reserves the integrator for every number of samples that evaluations of so many windows bring. Collective over space.
  */

@@ -68,6 +68,8 @@ void sn_initial_states_destroy(sn_initial_states **states) {
   SN_FREE(*states);
 }
 
+void sn_initial_states_set_jump_weight(sn_initial_states *x, double weight) { x->jump_weight = weight; }
+
 void sn_initial_states_guess(sn_initial_states *x) {
   for (ptrdiff_t k = 0; k < x->windows; k++)
     sn_dataset_gather(x->dataset, SN_SET_TRAINING, 1, NULL, k, sn_model_states(x->model) + k * x->points,

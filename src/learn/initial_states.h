@@ -20,6 +20,9 @@ SN_MUST_CHECK sn_status sn_initial_states_create(sn_model *model, sn_objective *
                                                  double jump_weight, bool jacobian, sn_initial_states **out);
 void sn_initial_states_destroy(sn_initial_states **states);
 
+/* Changes the weight from now on. Local. */
+void sn_initial_states_set_jump_weight(sn_initial_states *states, double weight);
+
 /* Takes the data for a first guess. Local. */
 void sn_initial_states_guess(sn_initial_states *states);
 

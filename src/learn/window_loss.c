@@ -108,6 +108,10 @@ void sn_window_loss_guess_states(sn_window_loss *w) {
   if (w->states) sn_initial_states_guess(w->states);
 }
 
+void sn_window_loss_set_jump_weight(sn_window_loss *w, double weight) {
+  if (w->states) sn_initial_states_set_jump_weight(w->states, weight);
+}
+
 sn_reduction *sn_window_loss_reduction(const sn_window_loss *w) { return w->reduction; }
 
 static sn_status reserve(const sn_window_loss *w, sn_integrator *integrator, ptrdiff_t samples) {
