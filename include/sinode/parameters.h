@@ -50,6 +50,9 @@ const sn_parameter_block *sn_parameters_find(const sn_parameters *parameters, co
 /* Elements of this rank's part of a block. */
 ptrdiff_t sn_parameter_block_size(const sn_parameter_block *block);
 
+/* From now on states alone are trained. Local. */
+void sn_parameters_freeze(sn_parameters *parameters);
+
 /* Length of the local vector, gaps included; and without states. */
 ptrdiff_t sn_parameters_size(const sn_parameters *parameters);
 ptrdiff_t sn_parameters_model_size(const sn_parameters *parameters);

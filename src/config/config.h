@@ -104,6 +104,10 @@ typedef struct {
     double threshold;         /* of nrmse, for the valid time */
     double lyapunov_exponent; /* leading one, for times in Lyapunov times */
     bool baselines;
+    sn_initial initial;
+    ptrdiff_t past_window;     /* intervals before a start, from which its state is estimated */
+    char past[SN_CONFIG_PATH]; /* what was observed there; "": data */
+    sn_observations_options observations;
     double window;   /* of local valid times */
     ptrdiff_t steps; /* of the geometric mean of nrmse */
   } predict;

@@ -203,6 +203,7 @@ sn_status sn_reading_check(const sn_reading *r, int command) {
   if (builds_model(c, command)) SN_TRY(check_reach(r));
   if (builds_model(c, command)) SN_TRY(check_solver(r));
   if (command & SN_FOR_TRAIN) SN_TRY(check_train(r));
+  if (command & SN_FOR_PREDICT) SN_TRY(check_observations(r, "predict", &c->predict.observations));
   if (reads_lyapunov(r, command)) SN_TRY(check_lyapunov(r, command));
   if (c->integrator.storage == SN_STORAGE_REVOLVE && c->integrator.snapshots < 1)
     return clash(r, "adjoint.storage", "adjoint.snapshots",

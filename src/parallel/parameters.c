@@ -78,6 +78,10 @@ const sn_parameter_block *sn_parameters_find(const sn_parameters *parameters, co
 
 ptrdiff_t sn_parameters_size(const sn_parameters *parameters) { return parameters->size; }
 
+void sn_parameters_freeze(sn_parameters *parameters) {
+  for (int i = 0; i < parameters->count; i++) parameters->blocks[i].trainable &= parameters->blocks[i].states;
+}
+
 ptrdiff_t sn_parameters_model_size(const sn_parameters *parameters) {
   const int last = parameters->count - 1;
   return last >= 0 && parameters->blocks[last].states ? parameters->blocks[last].offset : parameters->size;
