@@ -194,6 +194,7 @@ static bool has_model(const sn_training *t) {
 static sn_status finish(sn_training *t, bool trained) {
   const sn_trainer_state *state = sn_trainer_peek_state(t->trainer);
   if (trained || !t->resumed || !has_model(t)) SN_TRY(write_final_model(t));
+  if (t->app->config.train.initial == SN_INITIAL_ESTIMATED) SN_TRY(sn_training_write_estimate(t));
   SN_TRY(report_status(t, SN_RUN_COMPLETE, "all epochs done"));
   if (state->epoch == 0) return SN_OK;
   const double *last = t->history + (state->epoch - 1) * SN_HISTORY_COLUMNS;

@@ -49,6 +49,12 @@ typedef struct {
  */
 SN_MUST_CHECK sn_status sn_training_load(sn_training *training);
 
+/*
+ * Writes estimated.h5, the trajectories that were estimated with the weights, and says how far the observations are
+ * from them. Collective over world. Where train.initial is estimated.
+ */
+SN_MUST_CHECK sn_status sn_training_write_estimate(const sn_training *training);
+
 /* Bytes of a checkpoint. Local. */
 double sn_training_checkpoint_bytes(const sn_training *training);
 

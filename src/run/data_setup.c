@@ -125,7 +125,7 @@ static sn_status fill_gaps(const sn_app *app, const sn_grid *grid, const char *p
 sn_status sn_setup_observed(const sn_app *app, const sn_grid *grid, const char *path, sn_trajectory_reader *reader,
                             const sn_observations_options *o, sn_observed *d) {
   const ptrdiff_t recorded = sn_trajectory_snapshots(reader);
-  *d = (sn_observed){.members = sn_trajectory_members(reader)};
+  *d = (sn_observed){.members = sn_trajectory_members(reader), .start = sn_trajectory_time(reader, 0)};
   const sn_range members = {0, d->members}, snapshots = {0, recorded};
   SN_TRY(sn_setup_times(path, reader, o, &d->interval, &d->snapshots));
   if (o->missing == SN_MISSING_SKIP) sn_trajectory_take_gaps(reader);

@@ -29,10 +29,10 @@ SN_MUST_CHECK sn_status sn_setup_times(const char *path, const sn_trajectory_rea
 /* Data of which perhaps not all is observed; arrays are the caller's to free. */
 typedef struct {
   ptrdiff_t members, snapshots;
-  double interval;
-  double *values;  /* (members, snapshots, local points), NaN where nothing is observed */
-  double *initial; /* the same with the gaps filled; NULL: there are none */
-  double *counts;  /* (members, snapshots): how much is observed; NULL: all */
+  double interval, start; /* time between snapshots, and of the first */
+  double *values;         /* (members, snapshots, local points), NaN where nothing is observed */
+  double *initial;        /* the same with the gaps filled; NULL: there are none */
+  double *counts;         /* (members, snapshots): how much is observed; NULL: all */
 } sn_observed;
 
 /*
