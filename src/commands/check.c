@@ -77,11 +77,12 @@ static sn_status report_integration(const sn_app *app, sn_model *model, const sn
   sn_integrator *integrator;
   const double share = -most_over_ranks(app, -(double)sn_memory_share(sn_grid_world(grid)));
   SN_TRY(sn_setup_integrator(app, model, interval, c->train.window, sn_setup_training_passes(app), &integrator));
-  sn_status status = sn_collective_status(
-      app->world,
-      sn_setup_training_passes(app) == SN_PASSES_TANGENT
-          ? sn_integrator_reserve_tangents(integrator, samples, sn_parameters_total(sn_model_parameters(model), true))
-          : sn_integrator_reserve(integrator, samples));
+  const ptrdiff_t states = c->train.initial == SN_INITIAL_ESTIMATED ? sn_grid_points(grid) : 0,
+                  directions = sn_parameters_total(sn_model_parameters(model), true) + states;
+  sn_status status =
+      sn_collective_status(app->world, sn_setup_training_passes(app) == SN_PASSES_TANGENT
+                                           ? sn_integrator_reserve_tangents(integrator, samples, directions)
+                                           : sn_integrator_reserve(integrator, samples));
   if (!status)
     status = sn_stability_check(app, model, SN_KS_TYPICAL_MAX_ABS_U, sn_integrator_steps(integrator, c->train.window));
   const double window = (double)c->train.window * round(interval / c->integrator.dt);

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "key_types.h"
+
 const sn_name sn_config_commands[] = {{"generate", SN_FOR_GENERATE},
                                       {"train", SN_FOR_TRAIN},
                                       {"predict", SN_FOR_PREDICT},
@@ -27,41 +29,6 @@ static const sn_name measurements[] = {
     {"predict_step", SN_MEASURES_TRAINING},    {"train_iteration", SN_MEASURES_TRAINING},
     {"train_meeting", SN_MEASURES_TRAINING},   {"write_trajectory", SN_MEASURES_FILES},
     {"write_checkpoint", SN_MEASURES_FILES},   {NULL, 0}};
-
-/* The type of a key and the place of its member, which the compiler refuses if it is not of a type for that. */
-#define MEMBER(member) (((sn_config *)0)->member)
-#define OF_SIZE(member, bytes) .offset = offsetof(sn_config, member), .size = (bytes)
-#define CHECKED_SIZE(member, bytes)                                                      \
-  sizeof(struct {                                                                        \
-    _Static_assert(sizeof MEMBER(member) == (bytes), "a key's member has another size"); \
-    char all[bytes];                                                                     \
-  })
-#define INTEGER(member) \
-  SN_KEY_INTEGER, OF_SIZE(member, _Generic(MEMBER(member), int : sizeof(int), long : sizeof(long), long long : 8))
-#define REAL(member) SN_KEY_REAL, OF_SIZE(member, _Generic(MEMBER(member), double : sizeof(double)))
-#define DURATION(member) SN_KEY_DURATION, OF_SIZE(member, _Generic(MEMBER(member), double : sizeof(double)))
-#define SWITCH(member) SN_KEY_SWITCH, OF_SIZE(member, _Generic(MEMBER(member), bool : sizeof(bool)))
-#define PATH(member) SN_KEY_PATH, OF_SIZE(member, CHECKED_SIZE(member, SN_CONFIG_PATH))
-#define NAMES(member) SN_KEY_NAMES, OF_SIZE(member, CHECKED_SIZE(member, SN_CONFIG_PATH))
-#define CHOICE(member, names) SN_KEY_CHOICE, OF_SIZE(member, CHECKED_SIZE(member, sizeof(int))), .choices = (names)
-#define SCHEME(member) \
-  SN_KEY_SCHEME, OF_SIZE(member, _Generic(MEMBER(member), const sn_tableau * : sizeof(const sn_tableau *)))
-#define WIDTHS(member) \
-  SN_KEY_WIDTHS, OF_SIZE(member, _Generic(MEMBER(member), sn_network_widths : sizeof(sn_network_widths)))
-#define COEFFICIENTS(member) \
-  SN_KEY_COEFFICIENTS, OF_SIZE(member, _Generic(MEMBER(member), sn_linear_init : sizeof(sn_linear_init)))
-#define DERIVATIVES(member) \
-  SN_KEY_DERIVATIVES, OF_SIZE(member, _Generic(MEMBER(member), sn_linear_init : sizeof(sn_linear_init)))
-#define NUMBERS(member) \
-  SN_KEY_NUMBERS, OF_SIZE(member, _Generic(MEMBER(member), sn_equation_values : sizeof(sn_equation_values)))
-#define FROM(least) .low = (least), .high = INFINITY
-#define ABOVE(least) .low = (least), .high = INFINITY, .above_low = true
-#define WITHIN(least, most) .low = (least), .high = (most)
-#define ANY WITHIN(-INFINITY, INFINITY)
-#define ROLLS (SN_FOR_BENCHMARK | SN_FOR_TRAIN | SN_FOR_PREDICT | SN_FOR_GRADIENT | SN_FOR_LYAPUNOV)
-/* predict, lyapunov: where their model is none */
-#define BUILDS (SN_FOR_BENCHMARK | SN_FOR_TRAIN | SN_FOR_PREDICT | SN_FOR_LYAPUNOV)
-#define LEARNS (SN_FOR_BENCHMARK | SN_FOR_TRAIN | SN_FOR_GRADIENT)
 
 static const sn_config_key keys[] = {
     {"run.directory", PATH(run.directory), .fallback = "run",
@@ -312,17 +279,7 @@ static const sn_config_key keys[] = {
      .help =
          "initial estimated: of the squared jump from the end of a window to the beginning of the next one, relative "
          "to the squared misfit of an observation: the variance of its noise over that of the model's error"},
-    {"train.observations.stride", INTEGER(data.observations.stride), .fallback = "1", WITHIN(1, 1e9), .unit = "points",
-     .commands = SN_FOR_TRAIN, .help = "every so manieth grid point is observed; the loss sees nothing of the others"},
-    {"train.observations.offset", INTEGER(data.observations.offset), .fallback = "0", WITHIN(0, 1e9), .unit = "points",
-     .commands = SN_FOR_TRAIN, .help = "the first of them"},
-    {"train.observations.mask", PATH(data.observations.mask), .fallback = "''", .example = "mask",
-     .commands = SN_FOR_TRAIN,
-     .help = "variable of the data, of the dimensions of u or of x alone, that is 0 where nothing is observed; empty: "
-             "none"},
-    {"train.observations.missing", CHOICE(data.observations.missing, sn_missings), .fallback = "refuse",
-     .commands = SN_FOR_TRAIN,
-     .help = "values that are NaN or _FillValue: refuse the file, or skip them as not observed"},
+    OBSERVED("train.observations", data.observations, SN_FOR_TRAIN),
     {"train.observations.interval", REAL(data.observations.interval), .fallback = "0.0", FROM(0), .unit = "time",
      .commands = SN_FOR_TRAIN,
      .help = "of which the times of the data are multiples, even or not; what train.window counts then; 0: the times "
@@ -364,16 +321,7 @@ static const sn_config_key keys[] = {
      .commands = SN_FOR_PREDICT,
      .help =
          "initial estimated: trajectory file of the observations, at the times of predict.data; empty: that itself"},
-    {"predict.observations.stride", INTEGER(predict.observations.stride), .fallback = "1", WITHIN(1, 1e9),
-     .unit = "points", .commands = SN_FOR_PREDICT, .help = "every so manieth grid point is observed"},
-    {"predict.observations.offset", INTEGER(predict.observations.offset), .fallback = "0", WITHIN(0, 1e9),
-     .unit = "points", .commands = SN_FOR_PREDICT, .help = "the first of them"},
-    {"predict.observations.mask", PATH(predict.observations.mask), .fallback = "''", .example = "mask",
-     .commands = SN_FOR_PREDICT,
-     .help = "variable of the observations that is 0 where nothing is observed; empty: none"},
-    {"predict.observations.missing", CHOICE(predict.observations.missing, sn_missings), .fallback = "refuse",
-     .commands = SN_FOR_PREDICT,
-     .help = "values that are NaN or _FillValue: refuse the file, or skip them as not observed"},
+    OBSERVED("predict.observations", predict.observations, SN_FOR_PREDICT),
     {"predict.scores.window", REAL(predict.window), .fallback = "22.0", ABOVE(0), .unit = "length",
      .commands = SN_FOR_PREDICT,
      .help = "of the local valid time: the median over windows of the domain of this length"},
