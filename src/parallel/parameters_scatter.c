@@ -21,7 +21,7 @@ void sn_parameters_spread(const sn_parameters *parameters, const double *all, do
   memset(local, 0, (size_t)sn_parameters_size(parameters) * sizeof *local);
   for (int i = 0; i < sn_parameters_blocks(parameters); i++) {
     const sn_parameter_block *block = sn_parameters_block(parameters, i);
-    if (!block->trainable) continue;
+    if (!block->trainable || block->states) continue;
     scatter_block(block, all, local + block->offset);
     ptrdiff_t size = 1;
     for (int d = 0; d < block->dimensions; d++) size *= block->shape[d];
