@@ -204,6 +204,14 @@ double *sinode_model_values(sinode_model *model);       /* the model's, valid as
 /* Takes note that the values were changed: factorizations follow. Collective. */
 SINODE_MUST_CHECK sinode_error *sinode_model_update(sinode_model *model);
 
+/*
+ * The parameters of the samples, row by row, where the model has a term that they multiply (model.linear.parameter): of
+ * this replica's samples in every call from now on, as many as there are values; 1 before. Collective over space, the
+ * same on all of its ranks. Errors: there is no such term; more than the model's samples; more than 256 different
+ * values in the life of the model.
+ */
+SINODE_MUST_CHECK sinode_error *sinode_model_scale(sinode_model *model, ptrdiff_t samples, const double *values);
+
 /* f = F(u) and au = A u of up to the model's samples; either may be NULL. Collective. */
 SINODE_MUST_CHECK sinode_error *sinode_model_evaluate(sinode_model *model, ptrdiff_t samples, const double *u,
                                                       double *f, double *au);

@@ -25,7 +25,7 @@ static piece piece_of_block(const sn_grid *grid, const sn_checkpoint *c, int vec
              .values = values + block->offset,
              .number = (uint64_t)(vector * 1000 + index)};
   if (vector == 0)
-    snprintf(p.path, sizeof p.path, "/model/%s", block->name);
+    snprintf(p.path, sizeof p.path, "/%s/%s", block->states ? "state" : "model", block->name);
   else
     snprintf(p.path, sizeof p.path, "/optimizer/%s/%s", c->vector[vector - 1].name, block->name);
   return p;

@@ -28,7 +28,7 @@ sn_status sn_model_write_blocks(sn_file *file, const sn_grid *grid, const char *
                                 bool trainable_only, const double *values) {
   for (int i = 0; i < sn_parameters_blocks(parameters); i++) {
     const sn_parameter_block *block = sn_parameters_block(parameters, i);
-    if (trainable_only && !block->trainable) continue;
+    if (block->states || (trainable_only && !block->trainable)) continue;
     char path[128];
     snprintf(path, sizeof path, "%s%s", root, block->name);
     sn_file_part part = sn_model_part_of_block(block);
@@ -54,6 +54,7 @@ sn_status sn_model_read_blocks(sn_file *file, const char *root, const sn_paramet
   for (int i = 0; i < sn_parameters_blocks(parameters); i++) {
     const sn_parameter_block *block = sn_parameters_block(parameters, i);
     char path[128];
+    if (block->states) continue;
     snprintf(path, sizeof path, "%s%s", root, block->name);
     const sn_file_part part = sn_model_part_of_block(block);
     SN_TRY(sn_file_read(file, path, H5T_NATIVE_DOUBLE, &part, values + block->offset));
@@ -67,7 +68,8 @@ static uint64_t checksum(const sn_grid *grid, const sn_parameters *parameters, c
   for (int i = 0; i < sn_parameters_blocks(parameters); i++) {
     const sn_parameter_block *block = sn_parameters_block(parameters, i);
     const sn_file_part part = sn_model_part_of_block(block);
-    if (sn_model_writes_block(grid, block)) sum += sn_file_part_checksum(&part, values + block->offset, (uint64_t)i);
+    if (!block->states && sn_model_writes_block(grid, block))
+      sum += sn_file_part_checksum(&part, values + block->offset, (uint64_t)i);
   }
   MPI_Allreduce(MPI_IN_PLACE, &sum, 1, MPI_UINT64_T, MPI_SUM, sn_grid_world(grid));
   return sum;
@@ -150,7 +152,8 @@ static void name_rows(const sn_parameters *parameters, char *names, size_t size)
   *names = '\0';
   for (int i = 0; i < sn_parameters_blocks(parameters) && used < size; i++) {
     const sn_parameter_block *block = sn_parameters_block(parameters, i);
-    if (block->trainable) used += (size_t)snprintf(names + used, size - used, "%s%s", used ? " " : "", block->name);
+    if (block->trainable && !block->states)
+      used += (size_t)snprintf(names + used, size - used, "%s%s", used ? " " : "", block->name);
   }
 }
 

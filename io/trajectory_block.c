@@ -72,7 +72,7 @@ static void scatter(const block *b, const sn_file_part *piece, const double *fro
 }
 
 /* Every rank reads as many pieces as the one with most of them. */
-static sn_status read_transposed(sn_file *file, const block *b, double *values) {
+static sn_status read_transposed(sn_file *file, const char *path, const block *b, double *values) {
   long long pieces = (long long)(b->pieces[0] * b->pieces[1]);
   double *buffer;
   MPI_Comm comm = sn_file_comm(file);
@@ -82,7 +82,7 @@ static sn_status read_transposed(sn_file *file, const block *b, double *values) 
   for (long long k = 0; k < pieces && !status; k++) {
     ptrdiff_t to;
     const sn_file_part piece = find_piece(b, (hsize_t)k, &to);
-    status = sn_file_read(file, "/u", H5T_NATIVE_DOUBLE, &piece, buffer);
+    status = sn_file_read(file, path, H5T_NATIVE_DOUBLE, &piece, buffer);
     if (!status) scatter(b, &piece, buffer, values + to);
   }
   SN_FREE(buffer);
@@ -98,12 +98,12 @@ static void mirror(ptrdiff_t lines, ptrdiff_t points, double *values) {
     }
 }
 
-sn_status sn_trajectory_read_block(sn_file *file, const sn_trajectory_layout *l, bool mirrored, sn_range members,
-                                   sn_range snapshots, sn_range points, double *values) {
+sn_status sn_trajectory_read_block(sn_file *file, const char *path, const sn_trajectory_layout *l, bool mirrored,
+                                   sn_range members, sn_range snapshots, sn_range points, double *values) {
   const sn_range range[SN_ROLES] = {members, snapshots, points};
   const block b = find_block(l, mirrored, range);
-  if (!l->in_order) return read_transposed(file, &b, values);
-  SN_TRY(sn_file_read(file, "/u", H5T_NATIVE_DOUBLE, &b.part, values));
+  if (!l->in_order) return read_transposed(file, path, &b, values);
+  SN_TRY(sn_file_read(file, path, H5T_NATIVE_DOUBLE, &b.part, values));
   if (mirrored) mirror(members.count * snapshots.count, points.count, values);
   return SN_OK;
 }

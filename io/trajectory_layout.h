@@ -25,10 +25,12 @@ SN_MUST_CHECK sn_status sn_trajectory_find_layout(sn_file *file, sn_trajectory_l
 void sn_trajectory_print_layout(const sn_trajectory_layout *layout, char *text, size_t size);
 
 /*
- * Reads raw u of each rank's block into values (members, snapshots, points), row-major. Where the file has another
- * order it comes in pieces of at most some MiB. mirrored: the points are counted from the other end.
+ * Reads raw u, or another variable with its dimensions, of each rank's block into values (members, snapshots, points),
+ * row-major. Where the file has another order it comes in pieces of at most some MiB. mirrored: the points are counted
+ * from the other end.
  */
-SN_MUST_CHECK sn_status sn_trajectory_read_block(sn_file *file, const sn_trajectory_layout *layout, bool mirrored,
-                                                 sn_range members, sn_range snapshots, sn_range points, double *values);
+SN_MUST_CHECK sn_status sn_trajectory_read_block(sn_file *file, const char *path, const sn_trajectory_layout *layout,
+                                                 bool mirrored, sn_range members, sn_range snapshots, sn_range points,
+                                                 double *values);
 
 #endif

@@ -23,6 +23,7 @@ struct sn_trajectory_reader {
   double interval;
   ptrdiff_t uneven; /* the snapshot whose distance from the one before is most unlike the mean; -1: they are even */
   uint64_t *sums;   /* NULL: the file has no checksums */
+  bool takes_gaps;  /* values that are missing or NaN are read as NaN */
   sn_trajectory_x x;
   int notes;
   char note[NOTES_MOST][NOTE];
@@ -211,13 +212,27 @@ sn_status sn_trajectory_interval(const sn_trajectory_reader *r, double *interval
                       sn_file_path(r->file), found, bad - 1, expected);
 }
 
+void sn_trajectory_take_gaps(sn_trajectory_reader *r) { r->takes_gaps = true; }
+
+/* The index of the first value that is missing; where gaps are taken none is left. Local. */
+static ptrdiff_t find_missing(const sn_trajectory_reader *r, ptrdiff_t count, double *values) {
+  ptrdiff_t missing = sn_cf_decode(&r->u, count, values);
+  for (ptrdiff_t done = 0; r->takes_gaps && missing >= 0;) {
+    values[done + missing] = NAN;
+    done += missing + 1;
+    missing = sn_cf_decode(&r->u, count - done, values + done);
+  }
+  return missing;
+}
+
 /* The first value that is missing or not finite, if there is one. Local. */
 static sn_status decode(const sn_trajectory_reader *r, sn_range members, sn_range snapshots, sn_range points,
                         double *values) {
   const ptrdiff_t count = members.count * snapshots.count * points.count;
-  const ptrdiff_t missing = sn_cf_decode(&r->u, count, values);
+  const ptrdiff_t missing = find_missing(r, count, values);
   ptrdiff_t bad = 0;
-  while (bad < (missing < 0 ? count : missing) && isfinite(values[bad])) bad++;
+  while (bad < (missing < 0 ? count : missing) && (isfinite(values[bad]) || (r->takes_gaps && isnan(values[bad]))))
+    bad++;
   if (bad == count) return SN_OK;
   const ptrdiff_t line = bad / points.count, point = points.start + bad % points.count;
   char what[160], place[120];
@@ -232,8 +247,41 @@ static sn_status decode(const sn_trajectory_reader *r, sn_range members, sn_rang
 
 sn_status sn_trajectory_read(sn_trajectory_reader *r, sn_range members, sn_range snapshots, sn_range points,
                              double *values) {
-  SN_TRY(sn_trajectory_read_block(r->file, &r->layout, r->x.falls, members, snapshots, points, values));
+  SN_TRY(sn_trajectory_read_block(r->file, "/u", &r->layout, r->x.falls, members, snapshots, points, values));
   return sn_collective_status(sn_file_comm(r->file), decode(r, members, snapshots, points, values));
+}
+
+/* A mask of x alone, the same for all members and snapshots. */
+static sn_status read_points(sn_trajectory_reader *r, const char *path, ptrdiff_t lines, sn_range points,
+                             double *values) {
+  const hsize_t all = r->layout.size[SN_X];
+  const ptrdiff_t start = r->x.falls ? (ptrdiff_t)all - points.start - points.count : points.start;
+  const sn_file_part part = {
+      .dimensions = 1, .shape = {all}, .start = {(hsize_t)start}, .count = {lines ? (hsize_t)points.count : 0}};
+  double *line;
+  SN_TRY(sn_collective_status(sn_file_comm(r->file), SN_NEW(points.count, &line)));
+  sn_status status = sn_file_read(r->file, path, H5T_NATIVE_DOUBLE, &part, line);
+  for (ptrdiff_t k = 0; k < lines * points.count && !status; k++) {
+    const ptrdiff_t j = k % points.count;
+    values[k] = line[r->x.falls ? points.count - 1 - j : j];
+  }
+  SN_FREE(line);
+  return status;
+}
+
+sn_status sn_trajectory_read_mask(sn_trajectory_reader *r, const char *name, sn_range members, sn_range snapshots,
+                                  sn_range points, double *values) {
+  char path[1100];
+  int dimensions;
+  snprintf(path, sizeof path, "/%s", name);
+  if (!sn_file_contains(r->file, path))
+    return SN_ERROR_ALL(SN_ERROR_FILE,
+                        "%s: has no variable %s, the mask of what is observed; write one of the dimensions of u, or of "
+                        "x alone, 0 where nothing is observed",
+                        sn_file_path(r->file), name);
+  SN_TRY(sn_file_dimensions(r->file, path, &dimensions));
+  if (dimensions == 1) return read_points(r, path, members.count * snapshots.count, points, values);
+  return sn_trajectory_read_block(r->file, path, &r->layout, r->x.falls, members, snapshots, points, values);
 }
 
 uint64_t sn_trajectory_share(double time, bool adds_time, sn_range members, sn_range points, ptrdiff_t all_points,

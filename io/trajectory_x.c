@@ -70,8 +70,8 @@ static sn_status compare_ends(sn_file *file, const sn_trajectory_layout *l, cons
   double u_first[MOST], u_last[MOST], apart = 0, most = 0;
   const sn_range members = {0, 1}, snapshots = {0, l->size[SN_TIME] < MOST ? (ptrdiff_t)l->size[SN_TIME] : MOST};
   const ptrdiff_t last = (ptrdiff_t)l->size[SN_X] - 1;
-  SN_TRY(sn_trajectory_read_block(file, l, false, members, snapshots, (sn_range){0, 1}, u_first));
-  SN_TRY(sn_trajectory_read_block(file, l, false, members, snapshots, (sn_range){last, 1}, u_last));
+  SN_TRY(sn_trajectory_read_block(file, "/u", l, false, members, snapshots, (sn_range){0, 1}, u_first));
+  SN_TRY(sn_trajectory_read_block(file, "/u", l, false, members, snapshots, (sn_range){last, 1}, u_last));
   const bool whole = sn_cf_decode(u, snapshots.count, u_first) < 0 && sn_cf_decode(u, snapshots.count, u_last) < 0;
   for (ptrdiff_t k = 0; k < snapshots.count; k++) {
     apart = fmax(apart, fabs(u_first[k] - u_last[k]));

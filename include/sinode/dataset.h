@@ -8,6 +8,7 @@
 #ifndef SINODE_DATASET_H
 #define SINODE_DATASET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "sinode/error.h"
@@ -29,6 +30,32 @@ SN_MUST_CHECK sn_status sn_dataset_create(ptrdiff_t members, ptrdiff_t snapshots
                                           const double *values, ptrdiff_t window, sn_split_kind split,
                                           double validation, sn_dataset **out);
 void sn_dataset_destroy(sn_dataset **dataset);
+
+/*
+ * Leaves windows that do not overlap: each begins where the one before ends. An observation then counts once, that of
+ * the end of a window in the next one. Before sn_dataset_observe, which then leaves no window out. Local.
+ */
+void sn_dataset_tile(sn_dataset *dataset);
+/* The number of the window that begins where this one ends; -1: there is none, or windows overlap. Local. */
+ptrdiff_t sn_dataset_next(const sn_dataset *dataset, sn_set set, ptrdiff_t number);
+
+/*
+ * Takes note of gaps in the values, which are NaN there: initial are the values with the gaps filled, for initial
+ * states, counts (members, snapshots) the observed values of each (sinode/observations.h); both are kept, not owned.
+ * Windows that begin where nothing is observed, or have no target, are left out. Local. Error SN_ERROR_USAGE: that
+ * leaves no training window.
+ */
+SN_MUST_CHECK sn_status sn_dataset_observe(sn_dataset *dataset, const double *initial, const double *counts);
+bool sn_dataset_has_gaps(const sn_dataset *dataset);
+
+/* Of windows, as sn_dataset_gather has them: what is observed where they begin, NaN where nothing is. */
+void sn_dataset_gather_initial(const sn_dataset *dataset, sn_set set, ptrdiff_t samples, const ptrdiff_t *index,
+                               ptrdiff_t first, double *observed);
+
+/* How many values are observed in the first `window` targets of windows, as sn_dataset_gather has them, of all_points
+ * grid points each where there are no gaps; of tiled windows where they begin as well. Local. */
+double sn_dataset_observed(const sn_dataset *dataset, sn_set set, ptrdiff_t count, const ptrdiff_t *index,
+                           ptrdiff_t window, ptrdiff_t all_points);
 
 /* Takes note that values begin with this member, where only a replica's own ones are gathered. Local. */
 void sn_dataset_begin_at(sn_dataset *dataset, ptrdiff_t member);

@@ -12,7 +12,7 @@ extern const sn_name sn_loss_kinds[];
 
 /*
  * Returns sum |p - t|^2 (mse) or sum |p - t| (mae) over `count` values; bar (may be NULL) gets scale times the
- * derivative by p. The derivative of |x| at 0 is 0.
+ * derivative by p. The derivative of |x| at 0 is 0. A target that is NaN is not observed and adds nothing.
  */
 double sn_loss_sum(sn_loss_kind kind, ptrdiff_t count, const double *prediction, const double *target, double scale,
                    double *bar);

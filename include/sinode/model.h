@@ -30,6 +30,13 @@ SN_MUST_CHECK sn_status sn_model_create(const sn_grid *grid, const sn_linear_sha
 void sn_model_destroy(sn_model **model);
 
 /*
+ * Adds initial states of so many windows (windows, local points) to what is trained: they follow the model's own
+ * parameters, in vectors and checkpoints, but are in no model file and 0 so far. Once. Collective over space.
+ */
+SN_MUST_CHECK sn_status sn_model_add_states(sn_model *model, ptrdiff_t windows);
+double *sn_model_states(const sn_model *model);
+
+/*
  * A model like `model`, on another grid of the same spacing; its parameters, of the same layout, are 0 until
  * sn_model_follow. For models whose coefficients do not depend on the number of grid points and are the same on all
  * ranks. Collective over world. Error SN_ERROR_USAGE: others.

@@ -28,6 +28,10 @@ void sn_normal_equations_clear(sn_normal_equations *normal);
 void sn_normal_equations_add(sn_normal_equations *normal, ptrdiff_t rows, const double *jacobian,
                              const double *residual);
 
+/* The opposite of adding such rows: what the elimination of other unknowns takes away (Schur complement). Local. */
+void sn_normal_equations_subtract(sn_normal_equations *normal, ptrdiff_t rows, const double *jacobian,
+                                  const double *residual);
+
 /* Sums over the ranks and multiplies both sides by scale. Collective. */
 SN_MUST_CHECK sn_status sn_normal_equations_sum(sn_normal_equations *normal, double scale);
 

@@ -31,6 +31,17 @@ ptrdiff_t sn_objective_window(const sn_objective *objective);
 double *sn_objective_initial(sn_objective *objective);
 double *sn_objective_targets(sn_objective *objective);
 
+/*
+ * From now on initial states are unknowns (sinode/window_loss.h): the loss also compares them with what is observed
+ * there, (samples, local points), NaN where nothing is, and counts the last target `weight` times, (samples). Both are
+ * to be filled before an evaluation. After a gradient end_bar is the derivative by the states at the end, from that
+ * target alone: minus that by the target. Local.
+ */
+SN_MUST_CHECK sn_status sn_objective_estimate_initial(sn_objective *objective);
+double *sn_objective_observed(sn_objective *objective);
+double *sn_objective_end_weight(sn_objective *objective);
+const double *sn_objective_end_bar(const sn_objective *objective);
+
 /* The sum of the loss over this rank's values, and forward states only. Collective over space. */
 SN_MUST_CHECK sn_status sn_objective_value(sn_objective *objective, ptrdiff_t samples, double *sum);
 
@@ -44,7 +55,8 @@ SN_MUST_CHECK sn_status sn_objective_gradient(sn_objective *objective, ptrdiff_t
 /*
  * The residuals, states minus targets (window, samples, local points), and their derivatives by `directions` directions
  * of the parameters as of sn_integrator_tangent: tangents (window + 1, directions, samples, local points), the first of
- * which becomes 0. sum is that of the mse. Collective over space.
+ * which becomes 0, but where initial states are unknowns is given. sum is that of the mse. Residuals that are not
+ * observed are 0, with their derivatives; those of a weight have its root as a factor. Collective over space.
  */
 SN_MUST_CHECK sn_status sn_objective_tangent(sn_objective *objective, ptrdiff_t samples, ptrdiff_t directions,
                                              const double *parameters, double *tangents, double *residuals,

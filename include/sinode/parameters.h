@@ -28,6 +28,7 @@ typedef struct {
   bool split;                          /* false: replicated over the space ranks */
   bool partial; /* replicated, and backward passes leave in each rank only its own share of the gradient */
   bool trainable;
+  bool states;      /* initial states of windows: behind the model's own blocks, not counted as parameters */
   ptrdiff_t offset; /* in the local vector; set by sn_parameters_add */
 } sn_parameter_block;
 
@@ -49,12 +50,17 @@ const sn_parameter_block *sn_parameters_find(const sn_parameters *parameters, co
 /* Elements of this rank's part of a block. */
 ptrdiff_t sn_parameter_block_size(const sn_parameter_block *block);
 
-/* Length of the local vector, gaps included. */
+/* From now on states alone are trained. Local. */
+void sn_parameters_freeze(sn_parameters *parameters);
+
+/* Length of the local vector, gaps included; and without states. */
 ptrdiff_t sn_parameters_size(const sn_parameters *parameters);
-/* Elements of all global arrays together; only trainable ones if asked. */
+ptrdiff_t sn_parameters_model_size(const sn_parameters *parameters);
+/* Elements of all global arrays together, states left out; only trainable ones if asked. */
 ptrdiff_t sn_parameters_total(const sn_parameters *parameters, bool trainable_only);
 
-/* The local vector of values; owned by the object, valid after the last block was added. */
+/* The local vector of values; owned by the object, valid after the last block was added. Again where blocks have come
+ * since, which begin with 0. */
 SN_MUST_CHECK sn_status sn_parameters_allocate(sn_parameters *parameters);
 double *sn_parameters_values(sn_parameters *parameters);
 
@@ -68,7 +74,8 @@ void sn_parameters_sum_replicated(const sn_parameters *parameters, double *gradi
 
 /*
  * The local part of a vector over all trainable elements, given whole: `all` has sn_parameters_total(parameters, true)
- * elements, the global arrays of the trainable blocks behind each other. What is not trainable becomes 0. Local.
+ * elements, the global arrays of the trainable blocks behind each other. What is not trainable, and states, become 0.
+ * Local.
  */
 void sn_parameters_spread(const sn_parameters *parameters, const double *all, double *local);
 

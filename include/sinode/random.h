@@ -16,7 +16,8 @@ typedef enum {
   SN_RANDOM_INITIAL = 3,   /* stream: member, index: mode or place */
   SN_RANDOM_SHUFFLE = 4,   /* stream: epoch, index: position */
   SN_RANDOM_DIRECTION = 5, /* stream: direction, index: parameter */
-  SN_RANDOM_TEST = 6
+  SN_RANDOM_TEST = 6,
+  SN_RANDOM_NOISE = 7 /* stream: member, index: snapshot times points + point */
 } sn_random_purpose;
 
 typedef struct {

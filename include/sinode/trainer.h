@@ -28,6 +28,11 @@ extern const sn_name sn_nonfinites[];
 /* More such batches in a row than this are an error all the same. */
 enum { SN_NONFINITE_MOST = 10 };
 
+/* Where windows begin: with the data, or in states that are estimated beside the parameters. */
+typedef enum { SN_INITIAL_DATA, SN_INITIAL_ESTIMATED } sn_initial;
+
+extern const sn_name sn_initials[];
+
 typedef struct {
   ptrdiff_t batch; /* global; the last batch of an epoch holds what is left */
   int64_t epochs;
@@ -38,7 +43,10 @@ typedef struct {
   double clip;            /* a gradient of larger norm is scaled down to this one; 0: never */
   sn_schedule_options schedule;
   sn_nonfinite on_nonfinite;
-  ptrdiff_t slice; /* 0, or windows: the same bits on any number of replicas (sinode/window_loss.h) */
+  sn_initial initial;       /* estimated: the model has states, the dataset is tiled */
+  double first_jump_weight; /* of the first epochs, ten times as much after each window_epochs; 0: as jump_weight */
+  double jump_weight;       /* sinode/window_loss.h */
+  ptrdiff_t slice;          /* 0, or windows: the same bits on any number of replicas (sinode/window_loss.h) */
 } sn_trainer_options;
 
 /* Where training stands. */
@@ -85,8 +93,14 @@ ptrdiff_t sn_trainer_samples(const sn_grid *grid, const sn_dataset *dataset, ptr
  */
 SN_MUST_CHECK sn_status sn_trainer_reserve(const sn_trainer *trainer, sn_integrator *integrator);
 
+/* Takes the data for a first guess of estimated states; before a checkpoint is read, or a run. Local. */
+void sn_trainer_guess_states(sn_trainer *trainer);
+
 /* Intervals of a window in an epoch (0 the first). Local. */
 ptrdiff_t sn_trainer_window(const sn_trainer_options *options, int64_t epoch);
+
+/* Weight of jumps in an epoch. Local. */
+double sn_trainer_jump_weight(const sn_trainer_options *options, int64_t epoch);
 
 /* Batches of an epoch. */
 ptrdiff_t sn_trainer_batches(const sn_trainer *trainer);

@@ -57,6 +57,16 @@ SN_MUST_CHECK sn_status sn_trajectory_interval(const sn_trajectory_reader *reade
 SN_MUST_CHECK sn_status sn_trajectory_read(sn_trajectory_reader *reader, sn_range members, sn_range snapshots,
                                            sn_range points, double *values);
 
+/* From now on values that are missing or NaN are no error, but read as NaN. Local. */
+void sn_trajectory_take_gaps(sn_trajectory_reader *reader);
+
+/*
+ * The same block of a variable of u's dimensions, or of x alone: 0 where nothing is observed. Error: there is none, or
+ * it has another shape.
+ */
+SN_MUST_CHECK sn_status sn_trajectory_read_mask(sn_trajectory_reader *reader, const char *name, sn_range members,
+                                                sn_range snapshots, sn_range points, double *values);
+
 /*
  * Compares what was read with the checksums that the file has of every snapshot; values and ranges are those given to
  * sn_trajectory_read, and the ranks together hold all members and points of these snapshots, each value equally often.

@@ -29,6 +29,8 @@ typedef struct {
   ptrdiff_t windows_most; /* ordered: of an evaluation with gradient */
   bool jacobian;          /* whether normal equations will be wanted: takes a tangent for every parameter */
   bool bends;             /* whether the problem's second derivatives will */
+  bool estimated;         /* initial states are unknowns, the model's states; their windows do not overlap */
+  double jump_weight;     /* at first, of the squared distance from the end of a window to the beginning of the next */
 } sn_window_loss_options;
 
 /* `count` windows of a set: index[0 .. count-1], or its first ones if index is NULL. */
@@ -53,6 +55,12 @@ SN_MUST_CHECK sn_status sn_window_loss_create(sn_model *model, sn_objective *obj
                                               const sn_window_loss_options *options, sn_window_loss **out);
 void sn_window_loss_destroy(sn_window_loss **loss);
 
+/* Where initial states are estimated, sets the model's to those of the data, gaps filled: a first guess. Local. */
+void sn_window_loss_guess_states(sn_window_loss *loss);
+
+/* Changes the weight of jumps from now on. Local. */
+void sn_window_loss_set_jump_weight(sn_window_loss *loss, double weight);
+
 /* Reserves the integrator for every number of samples that evaluations of so many windows bring. Collective over space.
  */
 SN_MUST_CHECK sn_status sn_window_loss_reserve(const sn_window_loss *loss, sn_integrator *integrator,
@@ -69,7 +77,11 @@ SN_MUST_CHECK sn_status sn_window_loss_value(sn_window_loss *loss, const sn_wind
 SN_MUST_CHECK sn_status sn_window_loss_gradient(sn_window_loss *loss, const sn_windows *windows, double *gradient,
                                                 sn_stop_request *request, sn_window_result *result);
 
-/* The loss, which must be the mse, and J^T J, J^T r over result->values. Errors as of sn_window_loss_value. */
+/*
+ * The loss, which must be the mse, and J^T J, J^T r over result->values; where initial states are estimated, what is
+ * left of them for the parameters after the states have been eliminated (Schur complement). Errors as of
+ * sn_window_loss_value.
+ */
 SN_MUST_CHECK sn_status sn_window_loss_normal(sn_window_loss *loss, const sn_windows *windows,
                                               sn_normal_equations *normal, sn_window_result *result);
 

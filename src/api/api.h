@@ -35,6 +35,7 @@ struct sinode_model {
   sinode_grid *own_grid; /* of models from a file or parameters; NULL: the caller's */
   sn_model *model;
   api_network *network; /* NULL: a built-in one */
+  ptrdiff_t scaled;     /* samples with parameters of their own; 0: none were given */
 };
 
 struct sinode_integrator {
@@ -51,6 +52,9 @@ static inline MPI_Comm api_comm(const MPI_Comm *comm) { return comm ? *comm : MP
 /* Makes the functions of a caller's network into those of the library, in *out. Local. */
 SN_MUST_CHECK sn_status api_network_create(const sn_grid *grid, const sinode_network *network, api_network **out);
 void api_network_destroy(api_network **network);
+
+/* Error: not so many samples as the model has parameters for, or more than it is for. Local. */
+SN_MUST_CHECK sn_status api_model_check_samples(const sinode_model *model, ptrdiff_t samples);
 
 /* Takes an object apart that a failed creation left, also where it is NULL. */
 void api_model_free(sinode_model **model);

@@ -109,9 +109,7 @@ void sinode_integrator_destroy(sinode_integrator **integrator) {
 /* Ready for so many samples; a pass that was under way is forgotten. Collective over space. */
 static sn_status begin(sinode_integrator *it, ptrdiff_t samples) {
   it->samples = -1;
-  if (samples < 0 || samples > sn_model_samples(it->model->model))
-    return SN_ERROR(SN_ERROR_USAGE, "an integrator for up to %td samples was given %td",
-                    sn_model_samples(it->model->model), samples);
+  SN_TRY(api_model_check_samples(it->model, samples));
   return samples ? sn_integrator_reserve(it->integrator, samples) : SN_OK;
 }
 

@@ -201,9 +201,37 @@ sinode_error *sinode_model_update(sinode_model *model) {
   return api_error(sn_collective_status(sn_grid_world(model->grid->grid), sn_model_loaded(model->model)));
 }
 
+static sn_status scale(sinode_model *model, ptrdiff_t samples, const double *values) {
+  sn_linear *linear = sn_model_linear(model->model);
+  if (!sn_linear_get_shape(linear)->scaled)
+    return SN_ERROR_ALL(SN_ERROR_USAGE,
+                        "samples have parameters, but the model has no term that they multiply; "
+                        "model.linear.parameter names it");
+  if (samples < 1 || samples > sn_model_samples(model->model))
+    return SN_ERROR_ALL(SN_ERROR_USAGE, "a model for %td samples was given parameters of %td",
+                        sn_model_samples(model->model), samples);
+  for (ptrdiff_t s = 0; s < samples; s++)
+    if (!isfinite(values[s])) return SN_ERROR_ALL(SN_ERROR_USAGE, "the parameter of sample %td is %g", s, values[s]);
+  SN_TRY(sn_linear_set_parameters(linear, samples, values));
+  model->scaled = samples;
+  return SN_OK;
+}
+
+sinode_error *sinode_model_scale(sinode_model *model, ptrdiff_t samples, const double *values) {
+  return api_error(sn_collective_status(sn_grid_space(model->grid->grid), scale(model, samples, values)));
+}
+
+sn_status api_model_check_samples(const sinode_model *model, ptrdiff_t samples) {
+  const ptrdiff_t most = sn_model_samples(model->model);
+  if (samples < 0 || samples > most)
+    return SN_ERROR(SN_ERROR_USAGE, "a model for up to %td samples was given %td", most, samples);
+  if (samples && model->scaled && samples != model->scaled)
+    return SN_ERROR(SN_ERROR_USAGE, "%td samples, but parameters were given for %td", samples, model->scaled);
+  return SN_OK;
+}
+
 static sn_status evaluate(sinode_model *model, ptrdiff_t samples, const double *u, double *f, double *au) {
-  if (samples < 0 || samples > sn_model_samples(model->model))
-    return SN_ERROR(SN_ERROR_USAGE, "a model for %td samples was given %td", sn_model_samples(model->model), samples);
+  SN_TRY(api_model_check_samples(model, samples));
   if (samples && f) SN_TRY(sn_network_forward(sn_model_network(model->model), samples, u, f, NULL));
   if (samples && au) SN_TRY(sn_linear_apply(sn_model_linear(model->model), samples, u, au));
   return SN_OK;

@@ -45,7 +45,7 @@ static sn_status report_memory(const sn_app *app, sn_model *model, sn_integrator
   const sn_config *c = &app->config;
   sn_parameters *parameters = sn_model_parameters(model);
   const sn_trainer_options training = {
-      .batch = c->train.batch, .window = c->train.window, .slice = sn_setup_slice(app)};
+      .batch = c->train.batch, .window = c->train.window, .initial = c->train.initial, .slice = sn_setup_slice(app)};
   sn_objective *objective = NULL;
   sn_optimizer *optimizer = NULL;
   sn_trainer *trainer = NULL;
@@ -77,11 +77,12 @@ static sn_status report_integration(const sn_app *app, sn_model *model, const sn
   sn_integrator *integrator;
   const double share = -most_over_ranks(app, -(double)sn_memory_share(sn_grid_world(grid)));
   SN_TRY(sn_setup_integrator(app, model, interval, c->train.window, sn_setup_training_passes(app), &integrator));
-  sn_status status = sn_collective_status(
-      app->world,
-      sn_setup_training_passes(app) & SN_PASSES_TANGENT
-          ? sn_integrator_reserve_tangents(integrator, samples, sn_parameters_total(sn_model_parameters(model), true))
-          : sn_integrator_reserve(integrator, samples));
+  const ptrdiff_t states = c->train.initial == SN_INITIAL_ESTIMATED ? sn_grid_points(grid) : 0,
+                  directions = sn_parameters_total(sn_model_parameters(model), true) + states;
+  sn_status status =
+      sn_collective_status(app->world, sn_setup_training_passes(app) & SN_PASSES_TANGENT
+                                           ? sn_integrator_reserve_tangents(integrator, samples, directions)
+                                           : sn_integrator_reserve(integrator, samples));
   if (!status)
     status = sn_stability_check(app, model, SN_KS_TYPICAL_MAX_ABS_U, sn_integrator_steps(integrator, c->train.window));
   const double window = (double)c->train.window * round(interval / c->integrator.dt);
@@ -110,6 +111,8 @@ static sn_status report_training(const sn_app *app, const sn_grid *grid, const s
       app->log, "train: %td training and %td validation windows, %td samples of a batch a replica, %td at a time",
       sn_dataset_windows(dataset, SN_SET_TRAINING), sn_dataset_windows(dataset, SN_SET_VALIDATION), share, samples);
   SN_TRY(sn_setup_model(app, grid, samples, &model));
+  if (app->config.train.initial == SN_INITIAL_ESTIMATED)
+    SN_TRY(sn_model_add_states(model, sn_dataset_windows(dataset, SN_SET_TRAINING)));
   sn_log_line(app->log, "model: %td parameters, %td of them trained",
               sn_parameters_total(sn_model_parameters(model), false),
               sn_parameters_total(sn_model_parameters(model), true));
@@ -158,8 +161,7 @@ static sn_status check_training(const sn_app *app, const sn_grid *grid) {
   if (is_there(app, c->data.file)) {
     SN_TRY(sn_setup_trajectory(app, c->data.file, &reader));
     members = sn_trajectory_members(reader);
-    snapshots = sn_trajectory_snapshots(reader);
-    sn_status status = sn_trajectory_interval(reader, &interval);
+    sn_status status = sn_setup_times(c->data.file, reader, &c->data.observations, &interval, &snapshots);
     sn_trajectory_close(&reader);
     SN_TRY(status);
   } else {

@@ -12,6 +12,7 @@
 #include "run/stall.h"
 #include "run/status_file.h"
 #include "sinode/memory.h"
+#include "sinode/random.h"
 
 double sn_generation_steps(const sn_generation *g) { return (double)(g->transient + (g->snapshots - 1) * g->interval); }
 
@@ -101,9 +102,24 @@ static sn_status pass_transient(sn_generation *g) {
   return SN_OK;
 }
 
+/* By the global place of every value, whatever the ranks. */
+static void add_noise(const sn_generation *g) {
+  const sn_config *c = &g->app->config;
+  const sn_range points = sn_grid_range(g->grid);
+  for (ptrdiff_t m = 0; m < g->members.count && c->generate.noise > 0; m++) {
+    const sn_random random = {
+        .seed = (uint64_t)c->run.seed, .purpose = SN_RANDOM_NOISE, .stream = (uint64_t)(g->members.start + m)};
+    for (ptrdiff_t j = 0; j < points.count; j++)
+      g->state[m * points.count + j] +=
+          c->generate.noise *
+          sn_random_normal(&random, (uint64_t)(g->recorded * sn_grid_points(g->grid) + points.start + j));
+  }
+}
+
 static sn_status record(sn_generation *g) {
   const double *fields[] = {g->state};
   SN_TRY(sn_etdrk4_get_state(g->etdrk4, g->state));
+  add_noise(g);
   return sn_trajectory_append(g->writer, (double)g->recorded++ * g->app->config.generate.interval, fields, NULL);
 }
 

@@ -44,7 +44,8 @@ sn_status sn_generation_same_run(const sn_app *app, const char *path, const char
                                          "generate.members",   "generate.dt",
                                          "generate.span",      "generate.interval",
                                          "generate.transient", "generate.perturbation",
-                                         "generate.dealias",   "generate.equation"};
+                                         "generate.dealias",   "generate.equation",
+                                         "generate.noise"};
   return sn_output_same_run(app, path, kind, decisive, sizeof decisive / sizeof decisive[0], "generate.file");
 }
 

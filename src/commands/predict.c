@@ -11,10 +11,17 @@
 #include "run/stability_check.h"
 #include "sinode/memory.h"
 
+/* The states that predictions begin with. */
+static void take_initial(const sn_prediction *p, double *states) {
+  const size_t bytes = (size_t)p->points * sizeof *states;
+  for (ptrdiff_t m = 0; m < p->members.count; m++)
+    memcpy(states + m * p->points, p->initial ? p->initial + m * p->points : p->reference + m * p->known * p->points,
+           bytes);
+}
+
 static sn_status roll_out(sn_prediction *p) {
   const ptrdiff_t members = p->members.count, state = members * p->points;
-  for (ptrdiff_t m = 0; m < members; m++)
-    memcpy(p->states + m * p->points, p->reference + m * p->known * p->points, (size_t)p->points * sizeof *p->states);
+  take_initial(p, p->states);
   SN_TRY(sn_prediction_write(p, 0, 1, p->states, p->estimate));
   sn_log_progress_start(p->app->log, 0);
   for (ptrdiff_t done = 0; done < p->range.intervals;) {
@@ -71,10 +78,10 @@ static sn_status create_skill(sn_prediction *p) {
   return sn_collective_status(p->app->world, sn_skill_create(p->grid, &options, &p->skill));
 }
 
-/* They begin where the model begins, in the states that roll_out takes. */
+/* They begin where the model begins. */
 static sn_status begin_baselines(sn_prediction *p) {
   if (!p->app->config.predict.baselines) return SN_OK;
-  sn_prediction_take_frame(p, 0);
+  take_initial(p, p->frame);
   return sn_baselines_create(p->app, p->model, p->range.interval, p->chunk, p->members.count, p->frame, p->mean,
                              &p->baselines);
 }
@@ -125,6 +132,7 @@ static sn_status prepare(sn_prediction *p) {
   p->scores = c->predict.baselines ? SN_SCORES_MOST : 1;
   SN_TRY(sn_prediction_load(p));
   SN_TRY(sn_collective_status(p->app->world, allocate_arrays(p)));
+  SN_TRY(sn_prediction_estimate_initial(p));
   sn_prediction_measure_spread(p);
   SN_TRY(create_skill(p));
   choose_marks(p);
@@ -165,8 +173,8 @@ static sn_status run_predict(sn_app *app) {
   sn_integrator_destroy(&p.integrator);
   sn_model_destroy(&p.model);
   sn_trajectory_close(&p.reader);
-  double **arrays[] = {&p.states,   &p.reference, &p.frame,      &p.mean,       &p.spread,   &p.errors,
-                       &p.relative, &p.marked,    &p.valid_time, &p.start_time, &p.estimate, &p.squares};
+  double **arrays[] = {&p.states, &p.reference,  &p.frame,      &p.mean,    &p.spread,   &p.errors, &p.relative,
+                       &p.marked, &p.valid_time, &p.start_time, &p.initial, &p.estimate, &p.squares};
   for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) SN_FREE(*arrays[k]);
   sn_grid_destroy(&p.grid);
   return status;

@@ -41,12 +41,20 @@ typedef struct {
   double *squares;       /* (steps of a chunk, members): sums behind it */
   double worst_estimate; /* of the members of this replica so far */
   double *valid_time;    /* (scores, members): NaN while the prediction is still valid */
+  double *initial;       /* (members, points): estimated states to begin with; NULL: those of the reference */
   double *start_time;    /* (members): of the initial snapshot */
 } sn_prediction;
 
 /* Opens the data and reads the references of this replica; how far predictions go is known then. Collective over world.
  */
 SN_MUST_CHECK sn_status sn_prediction_load(sn_prediction *prediction);
+
+/*
+ * Where predict.initial is estimated: fits, by L-BFGS and the adjoint, a state predict.window intervals before each
+ * start to what is observed from there on; prediction->initial is what the model makes of it. Collective over world.
+ * Errors: the observations are not at the times of the data, or do not reach so far back.
+ */
+SN_MUST_CHECK sn_status sn_prediction_estimate_initial(sn_prediction *prediction);
 
 /* Mean and standard deviation over points and times of the reference, member by member. Collective over space. */
 void sn_prediction_measure_spread(sn_prediction *prediction);

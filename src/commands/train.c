@@ -153,13 +153,15 @@ static void report_idle(const sn_training *t) {
 static sn_status prepare(sn_training *t) {
   sn_app *app = t->app;
   const sn_config *c = &app->config;
-  double interval;
   t->libraries = sn_memory_of_libraries();
   SN_TRY(sn_setup_grid(app, &t->grid));
-  SN_TRY(sn_training_load(t, &interval));
+  SN_TRY(sn_training_load(t));
+  const double interval = t->observed.interval;
   const ptrdiff_t samples = sn_setup_samples(app, t->grid, t->dataset, interval);
   report_idle(t);
   SN_TRY(sn_setup_model(app, t->grid, samples, &t->model));
+  if (c->train.initial == SN_INITIAL_ESTIMATED)
+    SN_TRY(sn_model_add_states(t->model, sn_dataset_windows(t->dataset, SN_SET_TRAINING)));
   if (t->parameters) sn_linear_note_trained(sn_model_linear(t->model), t->data.members, t->parameters);
   for (ptrdiff_t m = 0; m < t->data.members && t->parameters; m++) /* all that will come */
     SN_TRY(sn_linear_set_parameters(sn_model_linear(t->model), 1, &t->parameters[m]));
@@ -170,6 +172,7 @@ static sn_status prepare(sn_training *t) {
   const sn_trainer_options options = sn_setup_trainer_options(app);
   SN_TRY(sn_trainer_create(t->model, t->objective, t->dataset, t->optimizer, &options, options.schedule.start,
                            &t->trainer));
+  sn_trainer_guess_states(t->trainer);
   SN_TRY(sn_trainer_reserve(t->trainer, t->integrator));
   SN_TRY(SN_NEW(c->train.epochs * SN_HISTORY_COLUMNS, &t->history));
   t->estimated_memory = sn_memory_estimate_peak(sn_model_parameters(t->model), (double)sn_memory_bytes(), t->libraries);
@@ -191,6 +194,7 @@ static bool has_model(const sn_training *t) {
 static sn_status finish(sn_training *t, bool trained) {
   const sn_trainer_state *state = sn_trainer_peek_state(t->trainer);
   if (trained || !t->resumed || !has_model(t)) SN_TRY(write_final_model(t));
+  if (t->app->config.train.initial == SN_INITIAL_ESTIMATED) SN_TRY(sn_training_write_estimate(t));
   SN_TRY(report_status(t, SN_RUN_COMPLETE, "all epochs done"));
   if (state->epoch == 0) return SN_OK;
   const double *last = t->history + (state->epoch - 1) * SN_HISTORY_COLUMNS;
@@ -244,7 +248,7 @@ static sn_status run_train(sn_app *app) {
   sn_integrator_destroy(&t.integrator);
   sn_model_destroy(&t.model);
   sn_dataset_destroy(&t.dataset);
-  SN_FREE(t.values);
+  sn_setup_free_observed(&t.observed);
   SN_FREE(t.parameters);
   SN_FREE(t.history);
   sn_grid_destroy(&t.grid);

@@ -3,6 +3,7 @@
 #define SINODE_COMMANDS_TRAIN_H
 
 #include "run/app.h"
+#include "run/data_setup.h"
 #include "run/run_directory.h"
 #include "run/stop_policy.h"
 #include "sinode/dataset.h"
@@ -20,8 +21,8 @@ typedef struct {
 typedef struct {
   sn_app *app;
   sn_grid *grid;
-  double *values;     /* this rank's part of the data */
-  double *parameters; /* (members), or NULL */
+  sn_observed observed; /* this rank's part of the data */
+  double *parameters;   /* (members), or NULL */
   sn_training_data data;
   double max_abs_u; /* the largest |u| in them */
   sn_dataset *dataset;
@@ -43,10 +44,16 @@ typedef struct {
 } sn_training;
 
 /*
- * Reads train.data, whole, and makes its windows; *interval is the time between snapshots. Collective over world.
- * Errors: as of sn_setup_read and sn_setup_dataset.
+ * Reads train.data, whole, and makes its windows. Collective over world. Errors: as of sn_setup_observed and
+ * sn_setup_dataset.
  */
-SN_MUST_CHECK sn_status sn_training_load(sn_training *training, double *interval);
+SN_MUST_CHECK sn_status sn_training_load(sn_training *training);
+
+/*
+ * Writes estimated.h5, the trajectories that were estimated with the weights, and says how far the observations are
+ * from them. Collective over world. Where train.initial is estimated.
+ */
+SN_MUST_CHECK sn_status sn_training_write_estimate(const sn_training *training);
 
 /* Bytes of a checkpoint. Local. */
 double sn_training_checkpoint_bytes(const sn_training *training);

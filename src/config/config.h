@@ -16,6 +16,7 @@
 #include "sinode/ks_initial.h"
 #include "sinode/loss.h"
 #include "sinode/model.h"
+#include "sinode/observations.h"
 #include "sinode/optimizer.h"
 #include "sinode/trainer.h"
 #include "sinode/trajectory_file.h"
@@ -83,6 +84,7 @@ typedef struct {
     sn_etdrk4_options etdrk4;
     sn_equation equation;
     double transient, span, interval;
+    double noise;
   } generate;
   sn_model_options model;
   sn_integrator_options integrator;
@@ -90,6 +92,7 @@ typedef struct {
     char file[SN_CONFIG_PATH];
     double validation; /* fraction */
     sn_split_kind split;
+    sn_observations_options observations;
   } data; /* to train on */
   sn_loss_kind loss;
   sn_optimizer_options optimizer;
@@ -101,6 +104,10 @@ typedef struct {
     double threshold;         /* of nrmse, for the valid time */
     double lyapunov_exponent; /* leading one, for times in Lyapunov times */
     bool baselines;
+    sn_initial initial;
+    ptrdiff_t past_window;     /* intervals before a start, from which its state is estimated */
+    char past[SN_CONFIG_PATH]; /* what was observed there; "": data */
+    sn_observations_options observations;
     double window;   /* of local valid times */
     ptrdiff_t steps; /* of the geometric mean of nrmse */
   } predict;

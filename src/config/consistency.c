@@ -101,6 +101,35 @@ static sn_status check_tangents(const sn_reading *r, const char *path, const cha
                tableau->name, why);
 }
 
+static sn_status check_observations(const sn_reading *r, const char *section, const sn_observations_options *o) {
+  char path[64], other[64];
+  snprintf(path, sizeof path, "%s.observations.offset", section);
+  snprintf(other, sizeof other, "%s.observations.stride", section);
+  if (o->offset < o->stride && o->offset < r->config->grid.points) return SN_OK;
+  return clash(r, path, other, "%s is %td, but must be below %s (%td) and grid.points (%td)", path, o->offset, other,
+               o->stride, r->config->grid.points);
+}
+
+/* Only training windows have estimated states, of one length; the blocks of lm's matrix are whole states. */
+static sn_status check_estimated(const sn_reading *r) {
+  const sn_config *c = r->config;
+  if (c->data.validation > 0)
+    return clash(r, "train.validation", "train.initial",
+                 "train.validation is %g, but with train.initial estimated there are states of training windows alone; "
+                 "set it to 0",
+                 c->data.validation);
+  if (c->train.first_window > 0)
+    return clash(r, "train.curriculum.window", "train.initial",
+                 "train.curriculum.window is %td, but with train.initial estimated windows cannot grow; set it to 0",
+                 c->train.first_window);
+  if (c->optimizer.kind == SN_OPTIMIZER_LM && c->parallel.space > 1)
+    return clash(r, "parallel.space", "train.initial",
+                 "parallel.space is %d, but train.optimizer.kind lm with train.initial estimated takes whole states; "
+                 "set it to 1, or use lbfgs or adamw",
+                 c->parallel.space);
+  return SN_OK;
+}
+
 static sn_status check_train(const sn_reading *r) {
   const sn_config *c = r->config;
   const sn_optimizer_kind kind = c->optimizer.kind;
@@ -113,6 +142,8 @@ static sn_status check_train(const sn_reading *r) {
                  "parallel.reproducible sums batches in slices, but train.optimizer.kind %s takes no batches; set it "
                  "to false, or use adamw or sgd",
                  name);
+  SN_TRY(check_observations(r, "train", &c->data.observations));
+  if (c->train.initial == SN_INITIAL_ESTIMATED) SN_TRY(check_estimated(r));
   char reason[64];
   snprintf(reason, sizeof reason, "train.optimizer.kind %s", name);
   return sn_optimizer_kind_wants_tangents(kind) ? check_tangents(r, "train.optimizer.kind", reason) : SN_OK;
@@ -172,6 +203,7 @@ sn_status sn_reading_check(const sn_reading *r, int command) {
   if (builds_model(c, command)) SN_TRY(check_reach(r));
   if (builds_model(c, command)) SN_TRY(check_solver(r));
   if (command & SN_FOR_TRAIN) SN_TRY(check_train(r));
+  if (command & SN_FOR_PREDICT) SN_TRY(check_observations(r, "predict", &c->predict.observations));
   if (reads_lyapunov(r, command)) SN_TRY(check_lyapunov(r, command));
   if (c->integrator.storage == SN_STORAGE_REVOLVE && c->integrator.snapshots < 1)
     return clash(r, "adjoint.storage", "adjoint.snapshots",

@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "key_types.h"
+
 const sn_name sn_config_commands[] = {{"generate", SN_FOR_GENERATE},
                                       {"train", SN_FOR_TRAIN},
                                       {"predict", SN_FOR_PREDICT},
@@ -27,41 +29,6 @@ static const sn_name measurements[] = {
     {"predict_step", SN_MEASURES_TRAINING},    {"train_iteration", SN_MEASURES_TRAINING},
     {"train_meeting", SN_MEASURES_TRAINING},   {"write_trajectory", SN_MEASURES_FILES},
     {"write_checkpoint", SN_MEASURES_FILES},   {NULL, 0}};
-
-/* The type of a key and the place of its member, which the compiler refuses if it is not of a type for that. */
-#define MEMBER(member) (((sn_config *)0)->member)
-#define OF_SIZE(member, bytes) .offset = offsetof(sn_config, member), .size = (bytes)
-#define CHECKED_SIZE(member, bytes)                                                      \
-  sizeof(struct {                                                                        \
-    _Static_assert(sizeof MEMBER(member) == (bytes), "a key's member has another size"); \
-    char all[bytes];                                                                     \
-  })
-#define INTEGER(member) \
-  SN_KEY_INTEGER, OF_SIZE(member, _Generic(MEMBER(member), int : sizeof(int), long : sizeof(long), long long : 8))
-#define REAL(member) SN_KEY_REAL, OF_SIZE(member, _Generic(MEMBER(member), double : sizeof(double)))
-#define DURATION(member) SN_KEY_DURATION, OF_SIZE(member, _Generic(MEMBER(member), double : sizeof(double)))
-#define SWITCH(member) SN_KEY_SWITCH, OF_SIZE(member, _Generic(MEMBER(member), bool : sizeof(bool)))
-#define PATH(member) SN_KEY_PATH, OF_SIZE(member, CHECKED_SIZE(member, SN_CONFIG_PATH))
-#define NAMES(member) SN_KEY_NAMES, OF_SIZE(member, CHECKED_SIZE(member, SN_CONFIG_PATH))
-#define CHOICE(member, names) SN_KEY_CHOICE, OF_SIZE(member, CHECKED_SIZE(member, sizeof(int))), .choices = (names)
-#define SCHEME(member) \
-  SN_KEY_SCHEME, OF_SIZE(member, _Generic(MEMBER(member), const sn_tableau * : sizeof(const sn_tableau *)))
-#define WIDTHS(member) \
-  SN_KEY_WIDTHS, OF_SIZE(member, _Generic(MEMBER(member), sn_network_widths : sizeof(sn_network_widths)))
-#define COEFFICIENTS(member) \
-  SN_KEY_COEFFICIENTS, OF_SIZE(member, _Generic(MEMBER(member), sn_linear_init : sizeof(sn_linear_init)))
-#define DERIVATIVES(member) \
-  SN_KEY_DERIVATIVES, OF_SIZE(member, _Generic(MEMBER(member), sn_linear_init : sizeof(sn_linear_init)))
-#define NUMBERS(member) \
-  SN_KEY_NUMBERS, OF_SIZE(member, _Generic(MEMBER(member), sn_equation_values : sizeof(sn_equation_values)))
-#define FROM(least) .low = (least), .high = INFINITY
-#define ABOVE(least) .low = (least), .high = INFINITY, .above_low = true
-#define WITHIN(least, most) .low = (least), .high = (most)
-#define ANY WITHIN(-INFINITY, INFINITY)
-#define ROLLS (SN_FOR_BENCHMARK | SN_FOR_TRAIN | SN_FOR_PREDICT | SN_FOR_GRADIENT | SN_FOR_LYAPUNOV)
-/* predict, lyapunov: where their model is none */
-#define BUILDS (SN_FOR_BENCHMARK | SN_FOR_TRAIN | SN_FOR_PREDICT | SN_FOR_LYAPUNOV)
-#define LEARNS (SN_FOR_BENCHMARK | SN_FOR_TRAIN | SN_FOR_GRADIENT)
 
 static const sn_config_key keys[] = {
     {"run.directory", PATH(run.directory), .fallback = "run",
@@ -130,6 +97,10 @@ static const sn_config_key keys[] = {
      .help = "from the first snapshot to the last"},
     {"generate.interval", REAL(generate.interval), .fallback = "0.2", ABOVE(0), .unit = "time",
      .commands = SN_FOR_GENERATE, .help = "between snapshots; a multiple of generate.dt"},
+    {"generate.noise", REAL(generate.noise), .fallback = "0.0", FROM(0), .commands = SN_FOR_GENERATE,
+     .help =
+         "standard deviation of normal noise added to every value of the file, by run.seed; the trajectory itself is "
+         "without"},
     {"generate.dealias", SWITCH(generate.etdrk4.dealias), .fallback = "false", .commands = SN_FOR_GENERATE,
      .help = "two-thirds rule on quadratic terms; with u^3, the half rule"},
     {"generate.transform", CHOICE(generate.etdrk4.transform, sn_etdrk4_transforms), .fallback = "auto",
@@ -278,7 +249,11 @@ static const sn_config_key keys[] = {
     {"train.curriculum.window", INTEGER(train.first_window), .fallback = "0", WITHIN(0, 1e9), .unit = "intervals",
      .commands = SN_FOR_TRAIN, .help = "of the first epochs, growing to train.window; 0: train.window from the start"},
     {"train.curriculum.epochs", INTEGER(train.window_epochs), .fallback = "50", WITHIN(1, 1e9), .unit = "epochs",
-     .commands = SN_FOR_TRAIN, .help = "after each so many the window doubles"},
+     .commands = SN_FOR_TRAIN,
+     .help = "after each so many the window doubles, or the weight of jumps is ten times as large"},
+    {"train.curriculum.jump_weight", REAL(train.first_jump_weight), .fallback = "0.0", FROM(0),
+     .commands = SN_FOR_TRAIN,
+     .help = "of the first epochs, growing to train.jump_weight; 0: train.jump_weight from the start"},
     {"train.schedule.kind", CHOICE(train.schedule.kind, sn_schedule_kinds), .fallback = "plateau",
      .commands = SN_FOR_TRAIN, .help = "of the learning rate"},
     {"train.schedule.factor", REAL(train.schedule.factor), .fallback = "0.75", .low = 0, .high = 1, .above_low = true,
@@ -299,6 +274,18 @@ static const sn_config_key keys[] = {
      .help = "fraction of the data kept out of training: the last snapshots, or the last members"},
     {"train.split", CHOICE(data.split, sn_split_kinds), .fallback = "time", .commands = SN_FOR_TRAIN,
      .help = "which of the two"},
+    {"train.initial", CHOICE(train.initial, sn_initials), .fallback = "data", .commands = SN_FOR_TRAIN,
+     .help = "where windows begin: with the data; or in states that are estimated with the weights from all "
+             "observations of the window, for noisy data (windows then follow each other)"},
+    {"train.jump_weight", REAL(train.jump_weight), .fallback = "1.0", FROM(0), .commands = SN_FOR_TRAIN,
+     .help =
+         "initial estimated: of the squared jump from the end of a window to the beginning of the next one, relative "
+         "to the squared misfit of an observation: the variance of its noise over that of the model's error"},
+    OBSERVED("train.observations", data.observations, SN_FOR_TRAIN),
+    {"train.observations.interval", REAL(data.observations.interval), .fallback = "0.0", FROM(0), .unit = "time",
+     .commands = SN_FOR_TRAIN,
+     .help = "of which the times of the data are multiples, even or not; what train.window counts then; 0: the times "
+             "must be even"},
     {"train.checkpoint.every", INTEGER(run.checkpoint.every), .fallback = "10", WITHIN(1, 1e9), .unit = "epochs",
      .commands = SN_FOR_TRAIN, .help = "between checkpoints"},
     {"train.checkpoint.keep", INTEGER(run.checkpoint.keep), .fallback = "3", WITHIN(1, 1e6), .unit = "files",
@@ -328,6 +315,15 @@ static const sn_config_key keys[] = {
      .commands = SN_FOR_PREDICT, .help = "the leading one, for times in Lyapunov times (0.043: L = 22)"},
     {"predict.baselines", SWITCH(predict.baselines), .fallback = "true", .commands = SN_FOR_PREDICT,
      .help = "whether persistence, climatology and the linear part alone are measured beside the model"},
+    {"predict.initial", CHOICE(predict.initial, sn_initials), .fallback = "data", .commands = SN_FOR_PREDICT,
+     .help = "where predictions begin: with the data; or in states that are estimated from the observations before"},
+    {"predict.window", INTEGER(predict.past_window), .fallback = "20", WITHIN(1, 1e9), .unit = "intervals",
+     .commands = SN_FOR_PREDICT, .help = "initial estimated: how far before its start a prediction has observations"},
+    {"predict.observations.data", PATH(predict.past), .fallback = "''", .example = "noisy.h5",
+     .commands = SN_FOR_PREDICT,
+     .help =
+         "initial estimated: trajectory file of the observations, at the times of predict.data; empty: that itself"},
+    OBSERVED("predict.observations", predict.observations, SN_FOR_PREDICT),
     {"predict.scores.window", REAL(predict.window), .fallback = "22.0", ABOVE(0), .unit = "length",
      .commands = SN_FOR_PREDICT,
      .help = "of the local valid time: the median over windows of the domain of this length"},

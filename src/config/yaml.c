@@ -83,7 +83,9 @@ static const char *to_value(const sn_config_key *key, yaml_document_t *document,
   if (is_empty(node)) return "has no value";
   if (value->is_mapping) {
     for (yaml_node_pair_t *pair = node->data.mapping.pairs.start; pair < node->data.mapping.pairs.top; pair++) {
+      const bool quoted = value->quoted;
       const char *wrong = add_word(yaml_document_get_node(document, pair->key), value);
+      value->quoted = quoted; /* names may stand in quotation marks, as in JSON they do */
       if (!wrong) wrong = add_word(yaml_document_get_node(document, pair->value), value);
       if (wrong) return wrong;
     }

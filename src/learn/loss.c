@@ -6,7 +6,7 @@ static double squares(ptrdiff_t count, const double *restrict p, const double *r
                       double *restrict bar) {
   double sum = 0;
   for (ptrdiff_t k = 0; k < count; k++) {
-    const double d = p[k] - t[k];
+    const double d = isnan(t[k]) ? 0 : p[k] - t[k];
     sum += d * d;
     if (bar) bar[k] = 2 * scale * d;
   }
@@ -17,7 +17,7 @@ static double magnitudes(ptrdiff_t count, const double *restrict p, const double
                          double *restrict bar) {
   double sum = 0;
   for (ptrdiff_t k = 0; k < count; k++) {
-    const double d = p[k] - t[k];
+    const double d = isnan(t[k]) ? 0 : p[k] - t[k];
     sum += fabs(d);
     if (bar) bar[k] = scale * ((d > 0) - (d < 0));
   }

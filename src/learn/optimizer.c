@@ -68,11 +68,22 @@ void sn_optimizer_destroy(sn_optimizer **optimizer) {
 
 void sn_optimizer_begin_step(sn_optimizer *optimizer) { optimizer->steps++; }
 
-void sn_optimizer_update(sn_optimizer *optimizer, double learning_rate, const double *gradient, sn_range part) {
+static void update_range(sn_optimizer *optimizer, double learning_rate, const double *gradient, sn_range part) {
   const ptrdiff_t at = part.start;
   double *second = optimizer->vector[1] ? optimizer->vector[1] + at : NULL;
   optimizer->ops->update(optimizer, learning_rate, part.count, sn_parameters_values(optimizer->parameters) + at,
                          gradient + at, optimizer->vector[0] + at, second);
+}
+
+/* States of windows do not decay. */
+void sn_optimizer_update(sn_optimizer *optimizer, double learning_rate, const double *gradient, sn_range part) {
+  const ptrdiff_t own = sn_parameters_model_size(optimizer->parameters), end = part.start + part.count;
+  const double decay = optimizer->options.weight_decay;
+  update_range(optimizer, learning_rate, gradient, sn_range_intersect(part, (sn_range){0, own}));
+  if (end <= own) return;
+  optimizer->options.weight_decay = 0;
+  update_range(optimizer, learning_rate, gradient, sn_range_intersect(part, (sn_range){own, end - own}));
+  optimizer->options.weight_decay = decay;
 }
 
 /* Scales a gradient down to the norm `most`. */

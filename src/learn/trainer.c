@@ -19,7 +19,8 @@ struct sn_trainer {
   ptrdiff_t *permutation; /* (windows) of the epoch under way */
   double *gradient;
   sn_window_loss *loss;
-  bool exhausted; /* an optimizer of the second kind found nothing better */
+  bool last_problem; /* no window or weight is yet to grow */
+  bool exhausted;    /* an optimizer of the second kind found nothing better */
 };
 
 /* The windows of batch number `position` in the epoch's order. */
@@ -43,7 +44,8 @@ sn_status sn_trainer_create(sn_model *model, sn_objective *objective, const sn_d
                           .optimizer = optimizer,
                           .options = *options,
                           .windows = sn_dataset_windows(dataset, SN_SET_TRAINING)};
-  sn_objective_skip_initial_bar(objective);
+  const bool estimated = options->initial == SN_INITIAL_ESTIMATED;
+  if (!estimated) sn_objective_skip_initial_bar(objective);
   trainer->state = (sn_trainer_state){.best = INFINITY, .schedule = sn_schedule_start(learning_rate)};
   sn_status status = SN_NEW(trainer->windows, &trainer->permutation);
   if (!status) status = SN_NEW(sn_parameters_size(sn_model_parameters(model)), &trainer->gradient);
@@ -52,7 +54,11 @@ sn_status sn_trainer_create(sn_model *model, sn_objective *objective, const sn_d
   const sn_window_loss_options evaluation = {.ordered = options->slice > 0,
                                              .windows_most = full ? trainer->windows : batch_at(trainer, 0).count,
                                              .jacobian = sn_optimizer_wants_tangents(optimizer),
-                                             .bends = sn_optimizer_wants_bends(optimizer)};
+                                             .bends = sn_optimizer_wants_bends(optimizer),
+                                             .estimated = estimated,
+                                             .jump_weight = options->jump_weight};
+  if (!status && estimated)
+    status = sn_collective_status(sn_grid_world(grid), sn_objective_estimate_initial(objective));
   if (!status) status = sn_window_loss_create(model, objective, dataset, &evaluation, &trainer->loss);
   if (status) sn_trainer_destroy(out);
   return status;
@@ -99,6 +105,8 @@ sn_status sn_trainer_reserve(const sn_trainer *trainer, sn_integrator *integrato
     SN_TRY(sn_window_loss_reserve(trainer->loss, integrator, sn_dataset_windows(trainer->dataset, set)));
   return SN_OK;
 }
+
+void sn_trainer_guess_states(sn_trainer *trainer) { sn_window_loss_guess_states(trainer->loss); }
 
 static void shuffle(sn_trainer *trainer) {
   const sn_random random = {
@@ -185,8 +193,7 @@ static sn_status iterate_whole(sn_trainer *trainer, sn_stop_request *request, do
     return SN_ERROR_ALL(SN_ERROR_RUN,
                         "the loss is not finite at the parameters that this epoch begins with; begin with smaller "
                         "weights (model.nonlinear.init), or lower integrator.dt");
-  /* A window yet to grow is another problem. */
-  trainer->exhausted = !moved && sn_objective_window(trainer->objective) == trainer->options.window;
+  trainer->exhausted = !moved && trainer->last_problem;
   state->loss_sum += *loss * (double)trainer->windows;
   state->iteration++;
   state->position++;
@@ -217,16 +224,28 @@ static sn_status finish_epoch(sn_trainer *trainer, sn_trainer_record *record) {
   return SN_OK;
 }
 
-/* The window of the epoch under way; where it is longer than that of the epoch before, losses begin anew. */
+double sn_trainer_jump_weight(const sn_trainer_options *options, int64_t epoch) {
+  if (!(options->first_jump_weight > 0)) return options->jump_weight;
+  const double tens = (double)(epoch / options->window_epochs);
+  return fmin(options->jump_weight, options->first_jump_weight * pow(10, tens));
+}
+
+/* The window of the epoch under way, and the weight of jumps; where one grows, losses begin anew. */
 static void begin_epoch(sn_trainer *trainer) {
+  const sn_trainer_options *o = &trainer->options;
   sn_trainer_state *state = &trainer->state;
-  const ptrdiff_t window = sn_trainer_window(&trainer->options, state->epoch);
-  const bool longer = state->epoch > 0 && window > sn_trainer_window(&trainer->options, state->epoch - 1);
+  const ptrdiff_t window = sn_trainer_window(o, state->epoch);
+  const double weight = sn_trainer_jump_weight(o, state->epoch);
+  const bool longer = state->epoch > 0 && window > sn_trainer_window(o, state->epoch - 1),
+             heavier = state->epoch > 0 && weight > sn_trainer_jump_weight(o, state->epoch - 1);
   sn_objective_set_window(trainer->objective, window);
+  sn_window_loss_set_jump_weight(trainer->loss, weight);
+  trainer->last_problem = window == o->window && weight == o->jump_weight;
   if (!sn_optimizer_is_full_batch(trainer->optimizer)) shuffle(trainer);
-  if (!longer || state->position > 0) return;
+  if (!(longer || heavier) || state->position > 0) return;
   state->best = state->schedule.best = INFINITY;
-  sn_optimizer_restart(trainer->optimizer);
+  /* The damping of lm suits the same minimum under another weight. */
+  if (longer || !sn_optimizer_wants_tangents(trainer->optimizer)) sn_optimizer_restart(trainer->optimizer);
 }
 
 sn_status sn_trainer_run(sn_trainer *trainer, const sn_trainer_hooks *hooks, bool *stopped) {
@@ -252,6 +271,8 @@ sn_status sn_trainer_run(sn_trainer *trainer, const sn_trainer_hooks *hooks, boo
   }
   return SN_OK;
 }
+
+const sn_name sn_initials[] = {{"data", SN_INITIAL_DATA}, {"estimated", SN_INITIAL_ESTIMATED}, {NULL, 0}};
 
 const sn_name sn_nonfinites[] = {
     {"stop", SN_NONFINITE_STOP}, {"skip", SN_NONFINITE_SKIP}, {"halve", SN_NONFINITE_HALVE}, {NULL, 0}};

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "initial_states.h"
 #include "sinode/count.h"
 #include "sinode/memory.h"
 
@@ -13,13 +14,15 @@ struct sn_window_loss {
   const sn_dataset *dataset;
   sn_window_loss_options options;
   sn_reduction *reduction;
-  ptrdiff_t chunk;    /* windows at a time */
-  double *parameters; /* (chunk): of these windows */
-  sn_range own;       /* windows of this replica in the evaluation under way */
-  ptrdiff_t bad;      /* its first chunk that was not within bounds, or the number of chunks */
+  sn_initial_states *states; /* NULL: windows begin with the data */
+  ptrdiff_t chunk;           /* windows at a time */
+  double *parameters;        /* (chunk): of these windows */
+  sn_range own;              /* windows of this replica in the evaluation under way */
+  ptrdiff_t bad;             /* its first chunk that was not within bounds, or the number of chunks */
   /* For the Jacobian; 0 and NULL without. */
-  ptrdiff_t directions;         /* of the parameters */
-  double *thetas;               /* (directions, size of the parameters): a unit vector each */
+  ptrdiff_t directions;         /* of the initial states, where they are unknowns, and the parameters */
+  ptrdiff_t first;              /* of the parameters */
+  double *thetas;               /* (directions, size of the model's parameters): a unit vector each, 0 of states */
   double *tangents, *residuals; /* of a chunk */
   double *bends;                /* (own windows, window, local points): sums of states at both ends of a step */
   double *kept, *gradient;      /* parameters before it; a gradient */
@@ -32,17 +35,22 @@ typedef sn_status (*chunk_visitor)(sn_window_loss *w, ptrdiff_t samples, const s
 /* Each trainable element's unit vector, as this rank has it. */
 static sn_status make_directions(sn_window_loss *w) {
   const sn_parameters *parameters = sn_model_parameters(w->model);
-  const ptrdiff_t size = sn_parameters_size(parameters);
-  double *unit;
-  w->directions = sn_parameters_total(parameters, true);
+  const ptrdiff_t size = sn_parameters_model_size(parameters), trained = sn_parameters_total(parameters, true);
+  double *unit, *local = NULL;
+  w->first = w->states ? sn_initial_states_directions(w->states) : 0;
+  w->directions = w->first + trained;
   SN_TRY(SN_NEW(w->directions * size, &w->thetas));
-  SN_TRY(SN_NEW(w->directions, &unit));
-  for (ptrdiff_t k = 0; k < w->directions; k++) {
+  sn_status status = SN_NEW(trained, &unit);
+  if (!status) status = SN_NEW(sn_parameters_size(parameters), &local);
+  for (ptrdiff_t k = 0; k < trained && !status; k++) {
     unit[k] = 1;
-    sn_parameters_spread(parameters, unit, w->thetas + k * size);
+    sn_parameters_spread(parameters, unit, local);
+    memcpy(w->thetas + (w->first + k) * size, local, (size_t)size * sizeof *local);
     unit[k] = 0;
   }
   SN_FREE(unit);
+  SN_FREE(local);
+  if (status) return status;
   return SN_OK;
 }
 
@@ -92,6 +100,8 @@ sn_status sn_window_loss_create(sn_model *model, sn_objective *objective, const 
                         .chunk = sn_model_samples(model)};
   sn_status status = sn_collective_status(sn_grid_world(grid), SN_NEW(w->chunk, &w->parameters));
   if (!status) status = create_reduction(w);
+  if (!status && options->estimated)
+    status = sn_initial_states_create(model, objective, dataset, options->jump_weight, options->jacobian, &w->states);
   if (!status && options->jacobian) status = sn_collective_status(sn_grid_world(grid), prepare_jacobian(w));
   if (!status && options->bends) status = sn_collective_status(sn_grid_world(grid), prepare_bends(w));
   if (status) sn_window_loss_destroy(out);
@@ -102,6 +112,7 @@ void sn_window_loss_destroy(sn_window_loss **loss) {
   sn_window_loss *w = *loss;
   if (!w) return;
   sn_reduction_destroy(&w->reduction);
+  sn_initial_states_destroy(&w->states);
   SN_FREE(w->parameters);
   SN_FREE(w->thetas);
   SN_FREE(w->tangents);
@@ -110,6 +121,14 @@ void sn_window_loss_destroy(sn_window_loss **loss) {
   SN_FREE(w->kept);
   SN_FREE(w->gradient);
   SN_FREE(*loss);
+}
+
+void sn_window_loss_guess_states(sn_window_loss *w) {
+  if (w->states) sn_initial_states_guess(w->states);
+}
+
+void sn_window_loss_set_jump_weight(sn_window_loss *w, double weight) {
+  if (w->states) sn_initial_states_set_jump_weight(w->states, weight);
 }
 
 sn_reduction *sn_window_loss_reduction(const sn_window_loss *w) { return w->reduction; }
@@ -133,11 +152,14 @@ static sn_status gather(const sn_window_loss *w, const sn_windows *windows, ptrd
   sn_dataset_gather(w->dataset, windows->set, *samples, index, first, sn_objective_initial(w->objective),
                     sn_objective_targets(w->objective));
   sn_dataset_gather_parameters(w->dataset, windows->set, *samples, index, first, w->parameters);
+  if (w->states) sn_initial_states_gather(w->states, *samples, index, first);
   return sn_linear_set_parameters(sn_model_linear(w->model), *samples, w->parameters);
 }
 
 static double values_of(const sn_window_loss *w, const sn_windows *windows) {
-  return (double)windows->count * (double)sn_objective_window(w->objective) * (double)sn_grid_points(w->grid);
+  const ptrdiff_t window = sn_objective_window(w->objective);
+  return fmax(1, sn_dataset_observed(w->dataset, windows->set, windows->count, windows->index, window,
+                                     sn_grid_points(w->grid)));
 }
 
 /*
@@ -190,7 +212,12 @@ sn_status sn_window_loss_value(sn_window_loss *w, const sn_windows *windows, sn_
 /* context: the factor of the sum whose derivative is wanted. */
 static sn_status visit_gradient(sn_window_loss *w, ptrdiff_t samples, const sn_gradient *gradient, double *sum,
                                 void *context) {
-  return sn_objective_gradient(w->objective, samples, *(const double *)context, sum, gradient);
+  if (!w->states) return sn_objective_gradient(w->objective, samples, *(const double *)context, sum, gradient);
+  sn_gradient own = *gradient; /* the states' part comes last */
+  own.final = false;
+  SN_TRY(sn_objective_gradient(w->objective, samples, *(const double *)context, sum, &own));
+  sn_initial_states_add_gradient(w->states, samples, own.values);
+  return SN_OK;
 }
 
 sn_status sn_window_loss_gradient(sn_window_loss *w, const sn_windows *windows, double *gradient,
@@ -205,10 +232,13 @@ static sn_status visit_tangents(sn_window_loss *w, ptrdiff_t samples, const sn_g
   sn_normal_equations *normal = context;
   const ptrdiff_t count = samples * sn_grid_range(w->grid).count;
   (void)gradient;
+  if (w->states) sn_initial_states_set_tangents(w->states, samples, w->directions, w->tangents);
   SN_TRY(sn_objective_tangent(w->objective, samples, w->directions, w->thetas, w->tangents, w->residuals, sum));
   sn_timer_start(sn_grid_timer(w->grid), SN_TIME_NORMAL);
   for (ptrdiff_t k = 0; k < sn_objective_window(w->objective); k++)
-    sn_normal_equations_add(normal, count, w->tangents + (k + 1) * w->directions * count, w->residuals + k * count);
+    sn_normal_equations_add(normal, count, w->tangents + ((k + 1) * w->directions + w->first) * count,
+                            w->residuals + k * count);
+  if (w->states) sn_initial_states_add(w->states, samples, w->directions, w->tangents, w->residuals);
   sn_timer_stop(sn_grid_timer(w->grid), SN_TIME_NORMAL);
   return SN_OK;
 }
@@ -216,7 +246,9 @@ static sn_status visit_tangents(sn_window_loss *w, ptrdiff_t samples, const sn_g
 sn_status sn_window_loss_normal(sn_window_loss *w, const sn_windows *windows, sn_normal_equations *normal,
                                 sn_window_result *result) {
   sn_normal_equations_clear(normal);
+  if (w->states) sn_initial_states_begin(w->states, sn_grid_share(w->grid, windows->count));
   SN_TRY(evaluate_alike(w, windows, NULL, visit_tangents, normal, result));
+  if (w->states) SN_TRY_TIMED(sn_grid_timer(w->grid), SN_TIME_NORMAL, sn_initial_states_eliminate(w->states, normal));
   SN_TRY_TIMED(sn_grid_timer(w->grid), SN_TIME_NORMAL, sn_normal_equations_sum(normal, 1 / result->values));
   return SN_OK;
 }
@@ -264,6 +296,7 @@ static sn_status problem_loss(void *context, double *loss) {
   sn_window_loss *w = context;
   const sn_windows windows = all_training(w);
   sn_window_result result;
+  if (w->states) sn_initial_states_follow(w->states);
   SN_TRY(sn_model_stepped(w->model));
   SN_TRY(sn_window_loss_value(w, &windows, &result));
   *loss = loss_in(&result);

@@ -40,16 +40,19 @@ static sn_status prepare(sn_linear *linear, const sn_circulant_form *form, sn_pa
   return SN_OK;
 }
 
+static sn_status plan(const sn_linear *linear, sn_transforms *transforms, ptrdiff_t samples) {
+  return linear->row ? sn_transforms_plan_rows(transforms, samples) : sn_transforms_plan(transforms, samples);
+}
+
 static sn_status make_transforms(const sn_linear *linear, sn_transforms **transforms) {
-  sn_transforms_destroy(transforms);
   SN_TRY(sn_transforms_create(linear->grid, SN_FOURIER_ESTIMATE, linear->values, evaluate, linear, transforms));
-  return sn_transforms_plan(*transforms, linear->row && linear->samples ? 1 : linear->samples);
+  return plan(linear, *transforms, linear->samples);
 }
 
 sn_status sn_circulant_extend(sn_linear *linear) {
   circulant *state = linear->state;
-  SN_TRY(make_transforms(linear, &state->transforms));
-  return state->direction ? make_transforms(linear, &state->direction) : SN_OK;
+  SN_TRY(sn_transforms_resize(state->transforms, linear->values));
+  return state->direction ? sn_transforms_resize(state->direction, linear->values) : SN_OK;
 }
 
 sn_status sn_circulant_create(sn_linear *linear, const sn_circulant_form *form, sn_parameter_block *block) {
@@ -84,9 +87,9 @@ double complex sn_circulant_symbol(const sn_linear *linear, double m) {
 
 static sn_status multiply(const sn_linear *linear, sn_transforms *transforms, bool transpose, ptrdiff_t samples,
                           const double *x, double *y) {
+  SN_TRY(plan(linear, transforms, samples));
   if (linear->row)
     return sn_transforms_multiply_rows(transforms, 0, linear->rows, linear->row, transpose, samples, x, y);
-  SN_TRY(sn_transforms_plan(transforms, samples));
   return sn_transforms_multiply(transforms, 0, transpose, samples, x, y);
 }
 

@@ -104,11 +104,20 @@ void sn_normal_equations_clear(sn_normal_equations *n) {
   memset(n->right, 0, (size_t)n->order * sizeof *n->right);
 }
 
-void sn_normal_equations_add(sn_normal_equations *n, ptrdiff_t rows, const double *jacobian, const double *residual) {
+static void add(sn_normal_equations *n, double sign, ptrdiff_t rows, const double *jacobian, const double *residual) {
   if (rows == 0) return;
-  cblas_dsyrk(CblasRowMajor, CblasUpper, CblasNoTrans, n->order, (int)rows, 1, jacobian, (int)rows, 1, n->share,
+  cblas_dsyrk(CblasRowMajor, CblasUpper, CblasNoTrans, n->order, (int)rows, sign, jacobian, (int)rows, 1, n->share,
               n->order);
-  cblas_dgemv(CblasRowMajor, CblasNoTrans, n->order, (int)rows, 1, jacobian, (int)rows, residual, 1, 1, n->right, 1);
+  cblas_dgemv(CblasRowMajor, CblasNoTrans, n->order, (int)rows, sign, jacobian, (int)rows, residual, 1, 1, n->right, 1);
+}
+
+void sn_normal_equations_add(sn_normal_equations *n, ptrdiff_t rows, const double *jacobian, const double *residual) {
+  add(n, 1, rows, jacobian, residual);
+}
+
+void sn_normal_equations_subtract(sn_normal_equations *n, ptrdiff_t rows, const double *jacobian,
+                                  const double *residual) {
+  add(n, -1, rows, jacobian, residual);
 }
 
 sn_status sn_normal_equations_sum(sn_normal_equations *n, double scale) {

@@ -8,10 +8,7 @@
 #include "solver_ops.h"
 #include "transforms.h"
 
-/*
- * Where samples have parameters, every gamma has a symbol for each of them, and samples are solved one by one; what is
- * there is made anew when there are more of them.
- */
+/* Where samples have parameters, every gamma has a symbol for each of them. */
 typedef struct {
   sn_transforms *transforms;
   int parameters;
@@ -36,14 +33,6 @@ static sn_status invert(const void *context, int index, ptrdiff_t m, double comp
   const fft *state = solver->state;
   const sn_linear at = sn_linear_at(solver->linear, index % state->parameters);
   return sn_solver_invert_symbol(&at, solver->gamma[index / state->parameters], (double)m, value);
-}
-
-static sn_status make_transforms(sn_solver *solver) {
-  fft *state = solver->state;
-  sn_transforms_destroy(&state->transforms);
-  state->parameters = solver->linear->values;
-  return sn_transforms_create(solver->grid, solver->options.rigor, solver->gammas * state->parameters, invert, solver,
-                              &state->transforms);
 }
 
 static sn_status make_matrices(sn_solver *solver) {
@@ -73,7 +62,9 @@ static sn_status create(sn_solver *solver) {
   fft *state;
   SN_TRY(sn_collective_status(sn_grid_space(solver->grid), SN_NEW(1, &state)));
   solver->state = state;
-  SN_TRY(make_transforms(solver));
+  state->parameters = solver->linear->values;
+  SN_TRY(sn_transforms_create(solver->grid, solver->options.rigor, solver->gammas * state->parameters, invert, solver,
+                              &state->transforms));
   SN_TRY(make_matrices(solver));
   snprintf(solver->reason, sizeof solver->reason,
            "fft: the %s linear part is circulant, so that two transforms solve it to round-off on every grid",
@@ -91,8 +82,8 @@ static void destroy(sn_solver *solver) {
 
 static sn_status reserve(sn_solver *solver, ptrdiff_t samples) {
   fft *state = solver->state;
-  const bool one_by_one = solver->linear->row && samples > 0;
-  SN_TRY(sn_transforms_plan(state->transforms, one_by_one ? 1 : samples));
+  SN_TRY(solver->linear->row ? sn_transforms_plan_rows(state->transforms, samples)
+                             : sn_transforms_plan(state->transforms, samples));
   solver->bytes = sn_transforms_bytes(state->transforms);
   if (!state->inverse) return SN_OK;
   const ptrdiff_t n = sn_grid_points(solver->grid);
@@ -108,8 +99,9 @@ static sn_status reserve(sn_solver *solver, ptrdiff_t samples) {
 static sn_status factor(sn_solver *solver, int which) {
   fft *state = solver->state;
   if (state->parameters != solver->linear->values) {
-    SN_TRY(make_transforms(solver));
-    SN_TRY(reserve(solver, 1));
+    state->parameters = solver->linear->values;
+    SN_TRY(sn_transforms_resize(state->transforms, solver->gammas * state->parameters));
+    solver->bytes = sn_transforms_bytes(state->transforms);
     for (int g = 0; g < solver->gammas; g++) solver->version[g] = -1;
   }
   SN_TRY(sn_transforms_evaluate(state->transforms, which * state->parameters, state->parameters));
@@ -130,7 +122,9 @@ static sn_status solve_from(sn_solver *solver, int which, bool transpose, ptrdif
                             double *x) {
   const fft *state = solver->state;
   const int *row = solver->linear->row;
-  if (!sn_transforms_is_planned(state->transforms, row ? 1 : samples)) return sn_solver_not_reserved(samples);
+  if (!(row ? sn_transforms_rows_are_planned(state->transforms, samples)
+            : sn_transforms_is_planned(state->transforms, samples)))
+    return sn_solver_not_reserved(samples);
   if (row)
     return sn_transforms_multiply_rows(state->transforms, which * state->parameters, solver->linear->rows, row,
                                        transpose, samples, from, x);

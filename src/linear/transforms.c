@@ -1,6 +1,4 @@
-#include "transforms.h"
-
-#include <string.h>
+#include "transforms_plan.h"
 
 #include "sinode/memory.h"
 
@@ -9,34 +7,6 @@
  * over several ranks, where a message should be worth its latency.
  */
 enum { PACKET_BYTES = 512 * 1024, PACKET_BYTES_SENT = 2048 * 1024 };
-
-/* The wave numbers of this rank; where FFTW-MPI transforms they depend on the number of fields. */
-typedef struct layout {
-  ptrdiff_t modes, first, last;
-  double complex *symbols; /* (symbols, 2, modes): each and its conjugate */
-  struct layout *next;
-} layout;
-
-typedef struct plan {
-  ptrdiff_t fields;
-  sn_fourier *fourier;
-  layout *layout;
-  struct plan *next;
-} plan;
-
-struct sn_transforms {
-  const sn_grid *grid;
-  sn_fourier_rigor rigor;
-  int symbols;
-  bool *evaluated; /* (symbols) */
-  sn_transforms_symbol evaluate;
-  const void *context;
-  ptrdiff_t packet; /* most fields transformed at once */
-  layout *layouts;
-  plan *plans;
-  double complex *coefficients;
-  ptrdiff_t capacity, bytes;
-};
 
 ptrdiff_t sn_transforms_packet(ptrdiff_t points, int ranks) {
   const ptrdiff_t bytes = 2 * (ptrdiff_t)sizeof(double) * sn_partition_most(points, ranks);
@@ -81,10 +51,6 @@ void sn_transforms_destroy(sn_transforms **transforms) {
   SN_FREE(*transforms);
 }
 
-static double complex *symbol_of(const layout *where, int index, bool transpose) {
-  return where->symbols + (2 * index + transpose) * where->modes;
-}
-
 static sn_status evaluate(const sn_transforms *transforms, const layout *where, const sn_fourier *fourier, int first,
                           int count) {
   for (ptrdiff_t i = 0; i < where->modes; i++)
@@ -96,10 +62,12 @@ static sn_status evaluate(const sn_transforms *transforms, const layout *where, 
   return SN_OK;
 }
 
-static const plan *find(const sn_transforms *transforms, ptrdiff_t fields) {
-  const plan *one = transforms->plans;
-  while (one && one->fields != fields) one = one->next;
-  return one;
+/* For the symbols of a layout. Local. */
+static sn_status make_room(sn_transforms *transforms, layout *where) {
+  const ptrdiff_t size = 2 * transforms->symbols * where->modes;
+  SN_TRY(SN_NEW(size, &where->symbols));
+  transforms->bytes += size * (ptrdiff_t)sizeof *where->symbols;
+  return SN_OK;
 }
 
 /* Sets the layout of a plan's wave numbers, an earlier one if it is the same. Local. */
@@ -116,9 +84,7 @@ static sn_status lay_out(sn_transforms *transforms, plan *one) {
   SN_TRY(SN_NEW(1, &fresh));
   *fresh = (layout){.modes = modes, .first = first, .last = last, .next = transforms->layouts};
   transforms->layouts = one->layout = fresh;
-  ptrdiff_t size = 2 * transforms->symbols * modes;
-  SN_TRY(SN_NEW(size, &fresh->symbols));
-  transforms->bytes += size * (ptrdiff_t)sizeof *fresh->symbols;
+  SN_TRY(make_room(transforms, fresh));
   for (int index = 0; index < transforms->symbols; index++)
     if (transforms->evaluated[index]) SN_TRY(evaluate(transforms, fresh, one->fourier, index, 1));
   return SN_OK;
@@ -152,6 +118,34 @@ sn_status sn_transforms_plan(sn_transforms *transforms, ptrdiff_t fields) {
   return add(transforms, fields % transforms->packet);
 }
 
+/* On one rank there are no messages to share, and one field stays closer to the processor than many. */
+static bool is_one_by_one(const sn_transforms *transforms) { return sn_grid_space_size(transforms->grid) == 1; }
+
+sn_status sn_transforms_plan_rows(sn_transforms *transforms, ptrdiff_t fields) {
+  SN_TRY(add(transforms, 1));
+  return is_one_by_one(transforms) ? SN_OK : sn_transforms_plan(transforms, fields);
+}
+
+bool sn_transforms_rows_are_planned(const sn_transforms *transforms, ptrdiff_t fields) {
+  return find(transforms, 1) && (is_one_by_one(transforms) || sn_transforms_is_planned(transforms, fields));
+}
+
+static sn_status resize(sn_transforms *transforms, int symbols) {
+  SN_FREE(transforms->evaluated);
+  SN_TRY(SN_NEW(symbols, &transforms->evaluated));
+  transforms->symbols = symbols;
+  transforms->bytes = 0;
+  for (layout *where = transforms->layouts; where; where = where->next) {
+    SN_FREE(where->symbols);
+    SN_TRY(make_room(transforms, where));
+  }
+  return SN_OK;
+}
+
+sn_status sn_transforms_resize(sn_transforms *transforms, int symbols) {
+  return sn_collective_status(sn_grid_space(transforms->grid), resize(transforms, symbols));
+}
+
 bool sn_transforms_is_planned(const sn_transforms *transforms, ptrdiff_t fields) {
   ptrdiff_t rest = fields % transforms->packet;
   return (rest == 0 || find(transforms, rest)) && (fields < transforms->packet || find(transforms, transforms->packet));
@@ -171,12 +165,6 @@ sn_status sn_transforms_evaluate(sn_transforms *transforms, int first, int count
   return sn_collective_status(sn_grid_space(transforms->grid), evaluate_everywhere(transforms, first, count));
 }
 
-/* Of the packet that begins with a field. */
-static const plan *plan_at(const sn_transforms *transforms, ptrdiff_t fields, ptrdiff_t first) {
-  const ptrdiff_t rest = fields - first;
-  return find(transforms, rest < transforms->packet ? rest : transforms->packet);
-}
-
 sn_status sn_transforms_multiply(sn_transforms *transforms, int index, bool transpose, ptrdiff_t fields,
                                  const double *from, double *to) {
   ptrdiff_t n = sn_grid_range(transforms->grid).count;
@@ -188,179 +176,51 @@ sn_status sn_transforms_multiply(sn_transforms *transforms, int index, bool tran
   return SN_OK;
 }
 
+/* Field f by the symbol of its row. */
+typedef struct {
+  int index;
+  ptrdiff_t rows;
+  const int *row;
+  bool transpose;
+} row_symbols;
+
+static int index_of(const row_symbols *which, ptrdiff_t field) {
+  return which->index + which->row[field % which->rows];
+}
+
+static sn_status multiply_alone(sn_transforms *transforms, const row_symbols *which, ptrdiff_t first, ptrdiff_t count,
+                                const double *from, double *to) {
+  const ptrdiff_t n = sn_grid_range(transforms->grid).count;
+  for (ptrdiff_t f = first; f < first + count; f++)
+    SN_TRY(sn_transforms_multiply(transforms, index_of(which, f), which->transpose, 1, from + f * n, to + f * n));
+  return SN_OK;
+}
+
+static sn_status multiply_packet(const sn_transforms *transforms, const plan *packet, const row_symbols *which,
+                                 ptrdiff_t first, const double *from, double *to) {
+  const ptrdiff_t n = sn_grid_range(transforms->grid).count, to_mode = sn_fourier_mode_stride(packet->fourier);
+  SN_TRY(sn_fourier_forward(packet->fourier, from + first * n, transforms->coefficients));
+  for (ptrdiff_t f = 0; f < packet->fields; f++) {
+    const double complex *symbol = symbol_of(packet->layout, index_of(which, first + f), which->transpose);
+    double complex *field = transforms->coefficients + f * sn_fourier_spectrum_stride(packet->fourier);
+    for (ptrdiff_t m = 0; m < packet->layout->modes; m++)
+      field[m * to_mode] = product_of(symbol[m], field[m * to_mode]);
+  }
+  return sn_fourier_inverse(packet->fourier, transforms->coefficients, to + first * n);
+}
+
+/* Where two fields are the parts of a complex one, they cannot have symbols of their own. */
 sn_status sn_transforms_multiply_rows(sn_transforms *transforms, int index, ptrdiff_t rows, const int *row,
                                       bool transpose, ptrdiff_t fields, const double *from, double *to) {
-  const ptrdiff_t n = sn_grid_range(transforms->grid).count;
-  for (ptrdiff_t f = 0; f < fields; f++)
-    SN_TRY(sn_transforms_multiply(transforms, index + row[f % rows], transpose, 1, from + f * n, to + f * n));
+  const row_symbols which = {index, rows, row, transpose};
+  if (is_one_by_one(transforms)) return multiply_alone(transforms, &which, 0, fields, from, to);
+  for (ptrdiff_t first = 0; first < fields; first += transforms->packet) {
+    const plan *packet = plan_at(transforms, fields, first);
+    SN_TRY(sn_fourier_spectra(packet->fourier) < packet->fields
+               ? multiply_alone(transforms, &which, first, packet->fields, from, to)
+               : multiply_packet(transforms, packet, &which, first, from, to));
+  }
   return SN_OK;
 }
 
 ptrdiff_t sn_transforms_bytes(const sn_transforms *transforms) { return transforms->bytes; }
-
-/* Coefficients of packets follow one another, each aligned for FFTW. */
-static ptrdiff_t size_of(const plan *one) { return (sn_fourier_size(one->fourier) + 3) / 4 * 4; }
-
-ptrdiff_t sn_transforms_size(const sn_transforms *transforms, ptrdiff_t fields) {
-  ptrdiff_t size = 0;
-  for (ptrdiff_t first = 0; first < fields; first += transforms->packet)
-    size += size_of(plan_at(transforms, fields, first));
-  return size;
-}
-
-sn_status sn_transforms_forward(sn_transforms *transforms, ptrdiff_t fields, const double *values,
-                                double complex *coefficients) {
-  const ptrdiff_t n = sn_grid_range(transforms->grid).count;
-  for (ptrdiff_t first = 0; first < fields; first += transforms->packet) {
-    const plan *one = plan_at(transforms, fields, first);
-    SN_TRY(sn_fourier_forward(one->fourier, values + first * n, coefficients));
-    coefficients += size_of(one);
-  }
-  return SN_OK;
-}
-
-static sn_status inverse(const sn_transforms *transforms, ptrdiff_t fields, double complex *coefficients,
-                         double *values) {
-  const ptrdiff_t n = sn_grid_range(transforms->grid).count;
-  for (ptrdiff_t first = 0; first < fields; first += transforms->packet) {
-    const plan *one = plan_at(transforms, fields, first);
-    SN_TRY(sn_fourier_inverse(one->fourier, coefficients, values + first * n));
-    coefficients += size_of(one);
-  }
-  return SN_OK;
-}
-
-/* Numbers that follow one another: `position` in an array of coefficients, with symbols from `mode` on `step` apart. */
-enum { RUN = 512 };
-typedef struct {
-  const layout *layout;
-  ptrdiff_t mode, step, position, count;
-} stretch;
-typedef void (*run_visitor)(const stretch *run, void *context);
-
-static void visit_run(const layout *where, ptrdiff_t mode, ptrdiff_t step, ptrdiff_t position, ptrdiff_t count,
-                      run_visitor visit, void *context) {
-  for (ptrdiff_t done = 0; done < count; done += RUN) {
-    const stretch piece = {where, mode + step * done, step, position + done, count - done < RUN ? count - done : RUN};
-    visit(&piece, context);
-  }
-}
-
-static void visit_runs(const sn_transforms *transforms, ptrdiff_t fields, run_visitor visit, void *context) {
-  ptrdiff_t start = 0;
-  for (ptrdiff_t first = 0; first < fields; first += transforms->packet) {
-    const plan *one = plan_at(transforms, fields, first);
-    const ptrdiff_t spectra = sn_fourier_spectra(one->fourier), to_spectrum = sn_fourier_spectrum_stride(one->fourier);
-    const ptrdiff_t modes = one->layout->modes, to_mode = sn_fourier_mode_stride(one->fourier);
-    for (ptrdiff_t s = 0; s < spectra && to_mode == 1; s++)
-      visit_run(one->layout, 0, 1, start + s * to_spectrum, modes, visit, context);
-    for (ptrdiff_t m = 0; m < modes && to_mode != 1; m++)
-      visit_run(one->layout, m, 0, start + m * to_mode, spectra, visit, context);
-    start += size_of(one);
-  }
-}
-
-/* sum += weight symbol x, in real arithmetic, as sn_fourier_scale does it. */
-static void add_product(ptrdiff_t count, double weight, const double complex *symbol, ptrdiff_t step,
-                        const double complex *x, double complex *sum) {
-  const double *restrict s = (const double *)symbol, *restrict v = (const double *)x;
-  double *restrict y = (double *)sum;
-  for (ptrdiff_t i = 0; i < count; i++) {
-    const double re = weight * s[2 * step * i], im = weight * s[2 * step * i + 1];
-    y[2 * i] += re * v[2 * i] - im * v[2 * i + 1];
-    y[2 * i + 1] += re * v[2 * i + 1] + im * v[2 * i];
-  }
-}
-
-typedef struct {
-  bool transpose;
-  int terms;
-  const sn_transforms_term *term;
-  double complex *sum;
-} summation;
-
-static void sum_run(const stretch *run, void *context) {
-  const summation *s = context;
-  double complex piece[RUN];
-  memset(piece, 0, (size_t)run->count * sizeof *piece);
-  for (int t = 0; t < s->terms; t++)
-    add_product(run->count, s->term[t].weight, symbol_of(run->layout, s->term[t].symbol, s->transpose) + run->mode,
-                run->step, s->term[t].coefficients + run->position, piece);
-  memcpy(s->sum + run->position, piece, (size_t)run->count * sizeof *piece);
-}
-
-sn_status sn_transforms_sum(sn_transforms *transforms, bool transpose, ptrdiff_t fields, int terms,
-                            const sn_transforms_term *term, double complex *sum, double *values) {
-  summation s = {transpose, terms, term, sum};
-  visit_runs(transforms, fields, sum_run, &s);
-  return inverse(transforms, fields, sum, values);
-}
-
-static double complex product_of(double complex x, double complex y) {
-  return CMPLX(creal(x) * creal(y) - cimag(x) * cimag(y), creal(x) * cimag(y) + cimag(x) * creal(y));
-}
-
-void sn_transforms_compose(sn_transforms *transforms, int first, int second, int product) {
-  for (const layout *where = transforms->layouts; where; where = where->next) {
-    const double complex *one = symbol_of(where, first, false), *other = symbol_of(where, second, false);
-    double complex *symbol = symbol_of(where, product, false), *adjoint = symbol_of(where, product, true);
-    for (ptrdiff_t i = 0; i < where->modes; i++) {
-      symbol[i] = product_of(one[i], other[i]);
-      adjoint[i] = conj(symbol[i]);
-    }
-  }
-}
-
-typedef struct {
-  int index;
-  double weight;
-  const double complex *left, *right;
-  double complex *sum;
-} correlation;
-
-static void correlate_run(const stretch *run, void *context) {
-  const correlation *c = context;
-  const double complex *symbol = symbol_of(run->layout, c->index, true) + run->mode;
-  double complex product[RUN];
-  for (ptrdiff_t i = 0; i < run->count; i++)
-    product[i] = product_of(conj(c->right[run->position + i]), c->left[run->position + i]);
-  add_product(run->count, c->weight, symbol, run->step, product, c->sum + run->position);
-}
-
-void sn_transforms_correlate(const sn_transforms *transforms, int index, ptrdiff_t fields, double weight,
-                             const double complex *left, const double complex *right, double complex *sum) {
-  correlation c = {index, weight, left, right, sum};
-  visit_runs(transforms, fields, correlate_run, &c);
-}
-
-/* Where two fields are the parts of a complex one, their products' sum is its real part, the first of the two. */
-sn_status sn_transforms_add_fields(sn_transforms *transforms, ptrdiff_t fields, double complex *sum, double *values,
-                                   double *kernel) {
-  const ptrdiff_t n = sn_grid_range(transforms->grid).count;
-  SN_TRY(inverse(transforms, fields, sum, values));
-  memset(kernel, 0, (size_t)n * sizeof *kernel);
-  for (ptrdiff_t first = 0; first < fields; first += transforms->packet) {
-    const plan *one = plan_at(transforms, fields, first);
-    const ptrdiff_t step = sn_fourier_spectra(one->fourier) < one->fields ? 2 : 1;
-    for (ptrdiff_t f = first; f < first + one->fields; f += step)
-      for (ptrdiff_t j = 0; j < n; j++) kernel[j] += values[f * n + j];
-  }
-  return SN_OK;
-}
-
-sn_status sn_transforms_set_kernel(sn_transforms *transforms, int index, ptrdiff_t fields, const double *kernel,
-                                   double *values, double complex *coefficients) {
-  const ptrdiff_t n = sn_grid_range(transforms->grid).count;
-  for (ptrdiff_t first = 0; first < fields; first += transforms->packet) {
-    const plan *one = plan_at(transforms, fields, first);
-    double complex *symbol = symbol_of(one->layout, index, false), *adjoint = symbol_of(one->layout, index, true);
-    memset(values, 0, (size_t)(one->fields * n) * sizeof *values);
-    memcpy(values, kernel, (size_t)n * sizeof *values);
-    SN_TRY(sn_fourier_forward(one->fourier, values, coefficients));
-    for (ptrdiff_t i = 0; i < one->layout->modes; i++) {
-      symbol[i] = coefficients[i * sn_fourier_mode_stride(one->fourier)];
-      adjoint[i] = conj(symbol[i]);
-    }
-  }
-  return SN_OK;
-}

@@ -29,6 +29,13 @@ void sn_transforms_destroy(sn_transforms **transforms);
 SN_MUST_CHECK sn_status sn_transforms_plan(sn_transforms *transforms, ptrdiff_t fields);
 bool sn_transforms_is_planned(const sn_transforms *transforms, ptrdiff_t fields);
 
+/* The same, for fields with symbols of their own. */
+SN_MUST_CHECK sn_status sn_transforms_plan_rows(sn_transforms *transforms, ptrdiff_t fields);
+bool sn_transforms_rows_are_planned(const sn_transforms *transforms, ptrdiff_t fields);
+
+/* For another number of symbols, none of which is evaluated; plans are kept. Collective over space. */
+SN_MUST_CHECK sn_status sn_transforms_resize(sn_transforms *transforms, int symbols);
+
 /*
  * Evaluates `count` symbols, wave number by wave number: at first, and when they have changed. Error: that of the
  * function. Collective over space.
@@ -42,8 +49,7 @@ SN_MUST_CHECK sn_status sn_transforms_evaluate(sn_transforms *transforms, int fi
 SN_MUST_CHECK sn_status sn_transforms_multiply(sn_transforms *transforms, int index, bool transpose, ptrdiff_t fields,
                                                const double *from, double *to);
 
-/* The same, of field f by symbol number index + row[f modulo rows], one after the other; one field must have been
- * planned. */
+/* The same, of field f by symbol number index + row[f modulo rows]; planned by sn_transforms_plan_rows. */
 SN_MUST_CHECK sn_status sn_transforms_multiply_rows(sn_transforms *transforms, int index, ptrdiff_t rows,
                                                     const int *row, bool transpose, ptrdiff_t fields,
                                                     const double *from, double *to);

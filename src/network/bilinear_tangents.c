@@ -95,7 +95,7 @@ typedef struct {
 
 static change change_of(const sn_bilinear *b, const sn_network_directions *along, ptrdiff_t d, ptrdiff_t block,
                         ptrdiff_t count) {
-  change x = {along->dtheta + d * sn_parameters_size(b->base.parameters) + block, 0, count};
+  change x = {along->dtheta + d * sn_parameters_model_size(b->base.parameters) + block, 0, count};
   if (!along->support) return x;
   const ptrdiff_t first = along->support[d].start - block, end = first + along->support[d].count;
   if (first > 0) x.first = first;

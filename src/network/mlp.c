@@ -74,8 +74,8 @@ static sn_status allocate_arrays(sn_mlp *m) {
     const ptrdiff_t block = l->part.count * (l->sums ? l->out : l->in);
     if (block > largest) largest = block;
   }
-  SN_TRY(SN_NEW(sn_parameters_size(m->base.parameters), &m->weights));
-  SN_TRY(SN_NEW(sn_parameters_size(m->base.parameters), &m->direction));
+  SN_TRY(SN_NEW(sn_parameters_model_size(m->base.parameters), &m->weights));
+  SN_TRY(SN_NEW(sn_parameters_model_size(m->base.parameters), &m->direction));
   SN_TRY(SN_NEW(largest, &m->product));
   for (int k = 0; k < 3; k++) SN_TRY(SN_NEW(samples * m->base.points, &m->states[k]));
   return SN_OK;

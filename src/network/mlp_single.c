@@ -45,7 +45,7 @@ static ptrdiff_t tape_size(const sn_network *network, ptrdiff_t samples) {
 
 static void update(sn_network *network) {
   const sn_mlp *m = (const sn_mlp *)network;
-  const ptrdiff_t count = sn_parameters_size(network->parameters);
+  const ptrdiff_t count = sn_parameters_model_size(network->parameters);
   double *values = sn_parameters_values(network->parameters);
   to_single(count, values, m->weights);
   const ptrdiff_t first = m->layer[0].weight; /* what comes before belongs to the linear part */
@@ -78,7 +78,7 @@ static sn_status tangent(sn_network *network, ptrdiff_t samples, const double *u
   const ptrdiff_t count = samples * network->points;
   to_single(count, u, m->states[0]);
   if (du) to_single(count, du, m->states[1]);
-  if (dtheta) to_single(sn_parameters_size(network->parameters), dtheta, m->direction);
+  if (dtheta) to_single(sn_parameters_model_size(network->parameters), dtheta, m->direction);
   pass_tangent(m, samples, m->states[0], taped_before(tape), du ? m->states[1] : NULL, dtheta ? m->direction : NULL,
                m->states[2]);
   to_double(count, m->states[2], df);

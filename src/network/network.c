@@ -219,7 +219,7 @@ sn_status sn_network_reserve_tangents(sn_network *network, ptrdiff_t directions)
 
 static sn_status tangents(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
                           const sn_network_directions *along, double *df) {
-  const ptrdiff_t count = samples * network->points, size = sn_parameters_size(network->parameters);
+  const ptrdiff_t count = samples * network->points, size = sn_parameters_model_size(network->parameters);
   const double *du = along->du, *dtheta = along->dtheta;
   const sn_network_ops *ops = network->ops;
   if (du && ops->tangents && ops->takes_together(network, along->count))

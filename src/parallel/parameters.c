@@ -78,10 +78,20 @@ const sn_parameter_block *sn_parameters_find(const sn_parameters *parameters, co
 
 ptrdiff_t sn_parameters_size(const sn_parameters *parameters) { return parameters->size; }
 
+void sn_parameters_freeze(sn_parameters *parameters) {
+  for (int i = 0; i < parameters->count; i++) parameters->blocks[i].trainable &= parameters->blocks[i].states;
+}
+
+ptrdiff_t sn_parameters_model_size(const sn_parameters *parameters) {
+  const int last = parameters->count - 1;
+  return last >= 0 && parameters->blocks[last].states ? parameters->blocks[last].offset : parameters->size;
+}
+
 ptrdiff_t sn_parameters_total(const sn_parameters *parameters, bool trainable_only) {
   ptrdiff_t total = 0;
   for (int i = 0; i < parameters->count; i++)
-    if (parameters->blocks[i].trainable || !trainable_only) total += global_size(&parameters->blocks[i]);
+    if ((parameters->blocks[i].trainable || !trainable_only) && !parameters->blocks[i].states)
+      total += global_size(&parameters->blocks[i]);
   return total;
 }
 
@@ -95,7 +105,11 @@ static ptrdiff_t packed_size(const sn_parameters *parameters) {
 }
 
 sn_status sn_parameters_allocate(sn_parameters *parameters) {
+  double *before = parameters->values;
   SN_TRY(SN_NEW(parameters->size, &parameters->values));
+  if (before) memcpy(parameters->values, before, (size_t)sn_parameters_model_size(parameters) * sizeof *before);
+  SN_FREE(before);
+  SN_FREE(parameters->packed);
   const bool splits = sn_grid_space_size(parameters->grid) > 1;
   return SN_NEW((splits ? packed_size(parameters) : 0) + SN_PARAMETERS_NUMBERS, &parameters->packed);
 }

@@ -32,7 +32,7 @@ static void copy_blocks(const sn_parameters *parameters, bool owned, row_copier 
   const bool owner = !owned || sn_grid_space_rank(sn_parameters_grid(parameters)) == 0;
   for (int i = 0; i < sn_parameters_blocks(parameters); i++) {
     const sn_parameter_block *block = sn_parameters_block(parameters, i);
-    if (!block->trainable) continue;
+    if (!block->trainable || block->states) continue;
     if (block->split || owner) copy_block(block, copy, all, local + block->offset);
     ptrdiff_t size = 1;
     for (int d = 0; d < block->dimensions; d++) size *= block->shape[d];

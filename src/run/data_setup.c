@@ -1,6 +1,7 @@
 #include "data_setup.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "input.h"
 #include "model_setup.h"
@@ -35,6 +36,7 @@ sn_status sn_setup_dataset(const sn_app *app, const sn_grid *grid, ptrdiff_t mem
   const sn_config *c = &app->config;
   SN_TRY(sn_dataset_create(members, snapshots, sn_grid_range(grid).count, values, c->train.window, c->data.split,
                            c->data.validation, dataset));
+  if (c->train.initial == SN_INITIAL_ESTIMATED) sn_dataset_tile(*dataset);
   report_held_out(app, *dataset, members, snapshots);
   return SN_OK;
 }
@@ -46,6 +48,100 @@ sn_status sn_setup_read(const sn_app *app, const sn_grid *grid, sn_trajectory_re
   SN_TRY(sn_collective_status(app->world, SN_NEW(count, values)));
   SN_TRY_TIMED(app->timer, SN_TIME_READ, sn_trajectory_read(reader, members, snapshots, points, *values));
   return sn_trajectory_verify(reader, members, snapshots, points, *values);
+}
+
+/* The place of a time on a grid of such intervals that begins with the first snapshot, or -1: it lies between. */
+static ptrdiff_t place_in_time(const sn_trajectory_reader *reader, double interval, ptrdiff_t snapshot) {
+  const double ratio = (sn_trajectory_time(reader, snapshot) - sn_trajectory_time(reader, 0)) / interval;
+  return fabs(ratio - round(ratio)) <= 1e-6 * fmax(1, fabs(ratio)) && fabs(ratio) < 1e15 ? (ptrdiff_t)round(ratio) : -1;
+}
+
+sn_status sn_setup_times(const char *path, const sn_trajectory_reader *reader, const sn_observations_options *o,
+                         double *interval, ptrdiff_t *snapshots) {
+  ptrdiff_t before = -1;
+  *snapshots = sn_trajectory_snapshots(reader);
+  if (!(o->interval > 0)) return sn_trajectory_interval(reader, interval);
+  *interval = o->interval;
+  for (ptrdiff_t k = 0; k < *snapshots; k++) {
+    const ptrdiff_t place = place_in_time(reader, o->interval, k);
+    if (place <= before)
+      return SN_ERROR_ALL(
+          SN_ERROR_FILE,
+          "%s: the time %.12g of snapshot %td is %s behind the first one (%.12g), but must be a greater "
+          "multiple of observations.interval (%.12g) than that of the snapshot before",
+          path, sn_trajectory_time(reader, k), k, place < 0 ? "no multiple" : "not far enough",
+          sn_trajectory_time(reader, 0), o->interval);
+    before = place;
+  }
+  *snapshots = before + 1;
+  return SN_OK;
+}
+
+/* Recorded snapshots to their places in time; nothing is observed between them. */
+static sn_status spread_in_time(const sn_trajectory_reader *reader, double interval, ptrdiff_t members,
+                                ptrdiff_t recorded, ptrdiff_t snapshots, ptrdiff_t points, double **values) {
+  double *spread;
+  SN_TRY(SN_NEW(members * snapshots * points, &spread));
+  for (ptrdiff_t k = 0; k < members * snapshots * points; k++) spread[k] = NAN;
+  for (ptrdiff_t m = 0; m < members; m++)
+    for (ptrdiff_t k = 0; k < recorded; k++)
+      memcpy(spread + (m * snapshots + place_in_time(reader, interval, k)) * points,
+             *values + (m * recorded + k) * points, (size_t)points * sizeof *spread);
+  SN_FREE(*values);
+  *values = spread;
+  return SN_OK;
+}
+
+/* Makes NaN of what is not observed. */
+static sn_status select(const sn_app *app, const sn_grid *grid, sn_trajectory_reader *reader,
+                        const sn_observations_options *o, sn_range members, sn_range snapshots, double *values) {
+  const sn_range points = sn_grid_range(grid);
+  const ptrdiff_t lines = members.count * snapshots.count;
+  double *mask = NULL;
+  sn_status status = *o->mask ? sn_collective_status(app->world, SN_NEW(lines * points.count, &mask)) : SN_OK;
+  if (!status && mask) status = sn_trajectory_read_mask(reader, o->mask, members, snapshots, points, mask);
+  if (!status) sn_observations_select(grid, o, lines, mask, values);
+  SN_FREE(mask);
+  return status;
+}
+
+static sn_status fill_gaps(const sn_app *app, const sn_grid *grid, const char *path, sn_observed *d) {
+  const ptrdiff_t lines = d->members * d->snapshots, values = lines * sn_grid_range(grid).count;
+  double observed = 0;
+  sn_status status = SN_NEW(lines, &d->counts);
+  if (!status) status = SN_NEW(values, &d->initial);
+  SN_TRY(sn_collective_status(app->world, status));
+  sn_observations_count(grid, lines, d->values, d->counts);
+  for (ptrdiff_t k = 0; k < lines; k++) observed += d->counts[k];
+  const double all = (double)lines * (double)sn_grid_points(grid);
+  if (observed == 0)
+    return SN_ERROR_ALL(SN_ERROR_USAGE, "%s: nothing is observed: its mask, or what is missing, hides all of u", path);
+  sn_log_line(app->log, "%s: %.4g %% of u on %td snapshots every %g is observed", path, 100 * observed / all,
+              d->snapshots, d->interval);
+  memcpy(d->initial, d->values, (size_t)values * sizeof *d->values);
+  return sn_observations_fill(grid, d->members, d->snapshots, d->counts, d->initial);
+}
+
+sn_status sn_setup_observed(const sn_app *app, const sn_grid *grid, const char *path, sn_trajectory_reader *reader,
+                            const sn_observations_options *o, sn_observed *d) {
+  const ptrdiff_t recorded = sn_trajectory_snapshots(reader);
+  *d = (sn_observed){.members = sn_trajectory_members(reader), .start = sn_trajectory_time(reader, 0)};
+  const sn_range members = {0, d->members}, snapshots = {0, recorded};
+  SN_TRY(sn_setup_times(path, reader, o, &d->interval, &d->snapshots));
+  if (o->missing == SN_MISSING_SKIP) sn_trajectory_take_gaps(reader);
+  SN_TRY(sn_setup_read(app, grid, reader, members, snapshots, &d->values));
+  if (!sn_observations_are_partial(o)) return SN_OK;
+  SN_TRY(select(app, grid, reader, o, members, snapshots, d->values));
+  if (d->snapshots > recorded)
+    SN_TRY(sn_collective_status(app->world, spread_in_time(reader, d->interval, d->members, recorded, d->snapshots,
+                                                           sn_grid_range(grid).count, &d->values)));
+  return fill_gaps(app, grid, path, d);
+}
+
+void sn_setup_free_observed(sn_observed *d) {
+  SN_FREE(d->values);
+  SN_FREE(d->initial);
+  SN_FREE(d->counts);
 }
 
 /* Whether the parameters are those of a model. */

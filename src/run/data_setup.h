@@ -6,6 +6,7 @@
 #include "sinode/dataset.h"
 #include "sinode/grid.h"
 #include "sinode/linear.h"
+#include "sinode/observations.h"
 #include "sinode/trajectory_file.h"
 
 /* Opens a trajectory and checks that it is for the parameters' grid. Collective over world. */
@@ -17,6 +18,31 @@ SN_MUST_CHECK sn_status sn_setup_trajectory(const sn_app *app, const char *path,
  */
 SN_MUST_CHECK sn_status sn_setup_read(const sn_app *app, const sn_grid *grid, sn_trajectory_reader *reader,
                                       sn_range members, sn_range snapshots, double **values);
+
+/*
+ * Interval of the data, and how many snapshots there are in all; where times may be uneven, of the grid of such
+ * intervals that they lie on. Error: they are not even, or no such multiples. Local, alike on all ranks.
+ */
+SN_MUST_CHECK sn_status sn_setup_times(const char *path, const sn_trajectory_reader *reader,
+                                       const sn_observations_options *options, double *interval, ptrdiff_t *snapshots);
+
+/* Data of which perhaps not all is observed; arrays are the caller's to free. */
+typedef struct {
+  ptrdiff_t members, snapshots;
+  double interval, start; /* time between snapshots, and of the first */
+  double *values;         /* (members, snapshots, local points), NaN where nothing is observed */
+  double *initial;        /* the same with the gaps filled; NULL: there are none */
+  double *counts;         /* (members, snapshots): how much is observed; NULL: all */
+} sn_observed;
+
+/*
+ * Reads all of a trajectory as options say (sinode/observations.h). Collective over world. Error: as of sn_setup_read;
+ * nothing is observed at all; no such mask.
+ */
+SN_MUST_CHECK sn_status sn_setup_observed(const sn_app *app, const sn_grid *grid, const char *path,
+                                          sn_trajectory_reader *reader, const sn_observations_options *options,
+                                          sn_observed *data);
+void sn_setup_free_observed(sn_observed *data);
 
 /*
  * The training and validation windows of data (members, snapshots, local points), NULL for none yet, as the parameters

@@ -39,10 +39,17 @@ sn_trainer_options sn_setup_trainer_options(const sn_app *app) {
   return options;
 }
 
+/* Estimated initial states follow the parameters by a rule of their own, along no arc. */
+static sn_optimizer_options optimizer_of(const sn_app *app) {
+  sn_optimizer_options options = app->config.optimizer;
+  options.acceleration = options.acceleration && app->config.train.initial != SN_INITIAL_ESTIMATED;
+  return options;
+}
+
 sn_passes sn_setup_training_passes(const sn_app *app) {
-  const sn_optimizer_options *optimizer = &app->config.optimizer;
-  if (!sn_optimizer_kind_wants_tangents(optimizer->kind)) return SN_PASSES_ADJOINT;
-  return optimizer->acceleration ? SN_PASSES_BOTH : SN_PASSES_TANGENT;
+  const sn_optimizer_options optimizer = optimizer_of(app);
+  if (!sn_optimizer_kind_wants_tangents(optimizer.kind)) return SN_PASSES_ADJOINT;
+  return optimizer.acceleration ? SN_PASSES_BOTH : SN_PASSES_TANGENT;
 }
 
 sn_status sn_setup_suits_optimizer(const sn_app *app, double trained) {
@@ -57,5 +64,6 @@ sn_status sn_setup_suits_optimizer(const sn_app *app, double trained) {
 
 sn_status sn_setup_optimizer(const sn_app *app, sn_parameters *parameters, sn_optimizer **optimizer) {
   SN_TRY(sn_setup_suits_optimizer(app, (double)sn_parameters_total(parameters, true)));
-  return sn_optimizer_create(parameters, &app->config.optimizer, optimizer);
+  const sn_optimizer_options options = optimizer_of(app);
+  return sn_optimizer_create(parameters, &options, optimizer);
 }

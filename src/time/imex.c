@@ -240,7 +240,7 @@ static bool changes_linear(const imex *scheme, const sn_directions *along) {
 /* y += weight dA x along every direction. */
 static sn_status add_linear_tangents(const imex *scheme, ptrdiff_t samples, double weight, const sn_directions *along,
                                      const double *x, double *y) {
-  const ptrdiff_t size = sn_parameters_size(sn_model_parameters(scheme->model));
+  const ptrdiff_t size = sn_parameters_model_size(sn_model_parameters(scheme->model));
   for (ptrdiff_t d = 0; d < along->count && along->dtheta; d++)
     SN_TRY(sn_linear_tangent(sn_model_linear(scheme->model), samples, weight, along->dtheta + d * size, x,
                              y + d * samples * scheme->points));

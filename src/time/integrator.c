@@ -214,7 +214,7 @@ static sn_status tangents_of_some(sn_integrator *it, ptrdiff_t samples, double *
 static sn_status tangent_pass(sn_integrator *it, ptrdiff_t samples, double *states, ptrdiff_t directions,
                               const double *parameters, double *tangents) {
   const ptrdiff_t most = sn_tangent_plan_samples(&it->tangents, samples, directions), stride = samples * it->points;
-  const ptrdiff_t size = sn_parameters_size(sn_model_parameters(it->model));
+  const ptrdiff_t size = sn_parameters_model_size(sn_model_parameters(it->model));
   sn_tangent_plan_look(&it->tangents, size, directions, parameters);
   for (ptrdiff_t s = 0; s < samples; s += most) {
     const sn_directions along = {directions, stride, tangents + s * it->points, parameters, NULL};

@@ -34,6 +34,25 @@ sn_status sn_model_create(const sn_grid *grid, const sn_linear_shape *linear, co
   return status;
 }
 
+sn_status sn_model_add_states(sn_model *model, ptrdiff_t windows) {
+  const sn_range points = sn_grid_range(model->grid);
+  sn_parameter_block block = {.name = "states",
+                              .dimensions = 2,
+                              .shape = {windows, sn_grid_points(model->grid)},
+                              .start = {0, points.start},
+                              .count = {windows, points.count},
+                              .split = true,
+                              .trainable = true,
+                              .states = true};
+  sn_status status = sn_parameters_add(model->parameters, &block);
+  if (!status) status = sn_parameters_allocate(model->parameters);
+  return sn_collective_status(sn_grid_space(model->grid), status);
+}
+
+double *sn_model_states(const sn_model *model) {
+  return sn_parameters_values(model->parameters) + sn_parameters_model_size(model->parameters);
+}
+
 void sn_model_destroy(sn_model **model) {
   if (!*model) return;
   sn_network_destroy(&(*model)->network);
@@ -57,7 +76,7 @@ sn_status sn_model_initialize(sn_model *model, const sn_model_options *options, 
 /* Blocks that every rank has the whole of, whatever the grid. */
 static bool is_replicated(const sn_parameters *parameters) {
   for (int i = 0; i < sn_parameters_blocks(parameters); i++)
-    if (sn_parameters_block(parameters, i)->split) return false;
+    if (sn_parameters_block(parameters, i)->split && !sn_parameters_block(parameters, i)->states) return false;
   return true;
 }
 
@@ -77,7 +96,7 @@ sn_status sn_model_create_like(const sn_model *model, const sn_grid *grid, ptrdi
 
 sn_status sn_model_follow(sn_model *model, const sn_model *leader) {
   if (model->version == leader->version) return SN_OK;
-  const size_t size = (size_t)sn_parameters_size(leader->parameters) * sizeof(double);
+  const size_t size = (size_t)sn_parameters_model_size(leader->parameters) * sizeof(double);
   const bool same_linear = model->followed_linear == sn_linear_version(leader->linear);
   memcpy(sn_parameters_values(model->parameters), sn_parameters_values(leader->parameters), size);
   SN_TRY(same_linear ? sn_model_stepped(model) : sn_model_loaded(model));

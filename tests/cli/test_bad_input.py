@@ -271,6 +271,31 @@ class Check(BadInput):
             settings = [word for setting in words.split() for word in ("--set", setting)]
             self.refused(2, [f"--set {settings[1]}: "], "check", "c.yaml", *settings)
 
+    def test_observations(self):
+        def train(*settings):
+            return ("train", "c.yaml", *(word for setting in settings for word in ("--set", f"train.{setting}")))
+
+        def hide(folder):
+            with h5py.File(folder / "data.h5", "a") as file:
+                file["mask"] = np.zeros(16, dtype="i4")
+        self.refused(2, "observations.offset is 2, but must be below train.observations.stride (2)",
+                     *train("observations.stride=2", "observations.offset=2"), splits=SPLITS[:1])
+        self.refused(2, "train.validation is 0.2, but with train.initial estimated", *train("initial=estimated"),
+                     splits=SPLITS[:1])
+        self.refused(2, "parallel.space is 2, but train.optimizer.kind lm with train.initial estimated",
+                     *train("initial=estimated", "validation=0", "optimizer.kind=lm"), splits=SPLITS[1:])
+        self.refused(3, "data.h5: has no variable seen, the mask of what is observed", *train("observations.mask=seen"),
+                     splits=SPLITS[1:])
+        self.refused(2, "data.h5: nothing is observed: its mask, or what is missing, hides all of u",
+                     *train("observations.mask=mask"), prepare=hide)
+        self.refused(3, "data.h5: the time 0.2 of snapshot 1 is no multiple behind the first one (0)",
+                     *train("observations.interval=0.3"), splits=SPLITS[:1])
+        self.refused(2, "generate.noise is '-1', but must be a number >= 0", "generate", "c.yaml", "--set",
+                     "generate.noise=-1", splits=SPLITS[:1])
+        self.refused(2, "predict.start is 3, but predict.initial estimated wants the 20 intervals of predict.window",
+                     "predict", "c.yaml", "--set", "predict.start=3", "--set", "predict.initial=estimated", "--set",
+                     "predict.model=model.h5", splits=SPLITS[:1])
+
     def test_too_many_parameters_for_a_matrix(self):
         for more in ((), ("--ranks", "64")):
             self.refused(2, ["train.optimizer.kind is lm", "127216 parameters", "use lbfgs, or a smaller network"], "check",

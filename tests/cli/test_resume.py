@@ -66,6 +66,19 @@ class Resume(StepByStep):
         self.train("broken", 2, 1, more=more)
         self.assert_same_run("whole", "broken")
 
+    def test_estimated_states(self):
+        """States of windows go on to the same bits, too; the trajectories that come of them are the same."""
+        more = ("train.initial=estimated", "train.validation=0", "train.window=3", "train.observations.stride=2",
+                "train.jump_weight=100", "train.curriculum.jump_weight=10", "train.curriculum.epochs=1")
+        for kind, ranks, space in (("adamw", 2, 2), ("lm", 1, 1)):
+            with self.subTest(kind=kind):
+                whole, broken, kinds = f"whole_{kind}", f"broken_{kind}", (*more, f"train.optimizer.kind={kind}")
+                self.train(whole, ranks, space, epochs=4, more=kinds)
+                self.train(broken, ranks, space, epochs=2, more=kinds)
+                self.train(broken, ranks, space, epochs=4, more=kinds)
+                self.assert_same_run(whole, broken)
+                self.assert_same_data(self.folder / whole / "estimated.h5", self.folder / broken / "estimated.h5")
+
     def interrupt(self, number, ranks, directory):
         """Sends a signal to all ranks once a checkpoint is there; the status the program ends with."""
         process = harness.start(self.folder, ["train", "c.yaml", *self.settings(directory, epochs=100000)], ranks=ranks)

@@ -54,6 +54,37 @@ class Program(harness.Case):
         out, _ = self.sinode("info", config="packed.nc")
         self.assertIn(f"last time            {250 * (SNAPSHOTS - 1)} milliseconds\n", out)
 
+    def test_what_is_not_observed(self):
+        """A stride, a mask of x, one of u, missing values, and times left out that are missing: the same losses."""
+        seen = np.zeros(POINTS, dtype="i2")
+        seen[1::3] = 1
+        whole = np.broadcast_to(seen, U.shape)
+        holes = np.where(whole == 1, U, -999.0)
+        write(self.folder / "plain.h5")
+        for name, u, mask in (("mask", U, seen), ("masks", U, whole), ("holes", holes, None)):
+            with h5py.File(write(self.folder / f"{name}.h5", u=u), "a") as file:
+                if mask is None:
+                    file["u"].attrs["missing_value"] = -999.0
+                else:
+                    file["mask"] = mask
+        kept = np.r_[0:4, 6:SNAPSHOTS]
+        write(self.folder / "uneven.h5", u=U[:, kept], time=TIME[kept])
+        without = np.array(U)
+        without[:, 4:6] = np.nan
+        write(self.folder / "without.h5", u=without)
+        found = {}
+        for name, ranks, *settings in (("plain", 1, "stride=3", "offset=1"), ("mask", 1, "mask=mask"),
+                                       ("masks", 2, "mask=mask"), ("holes", 1, "missing=skip"),
+                                       ("uneven", 1, f"interval={INTERVAL}"), ("without", 1, "missing=skip")):
+            settings = [f"train.observations.{setting}" for setting in settings]
+            self.sinode("train", "--quiet", *self.settings(f"train.data={name}.h5", f"run.directory={name}", *settings),
+                        ranks=ranks, space=ranks)
+            found[name] = harness.history(self.folder / name)[-1, 3:5]
+        for name in ("mask", "masks", "holes"):
+            np.testing.assert_allclose(found[name], found["plain"], rtol=1e-12, err_msg=name)
+        np.testing.assert_array_equal(found["uneven"], found["without"])
+        self.assertGreater(abs(found["plain"] - found["uneven"]).max(), 1e-6)
+
     def test_data_from_which_nothing_is_learned(self):
         for u, words in ((0 * U + 0.5, "u is the same everywhere (0.5)"),
                          (1e-310 * U, "u differs by 2.98291e-310 at most, too little"),

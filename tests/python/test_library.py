@@ -138,6 +138,40 @@ class Numbers(unittest.TestCase):
                                          samples=2)
         self.close(model.rhs(now), (after - before) / 0.002, 1e-4)
 
+    def test_derivatives_and_parameters_of_samples(self):
+        """By a dict in three places; samples with parameters of their own are as in models with these coefficients."""
+        random, times = np.random.default_rng(3), [0.0, 0.1, 0.2]
+        u0, du0 = random.normal(size=(2, 3, 16))
+        scales = [0.8, 1.2, 0.8]
+
+        def of(fourth, **linear):
+            return sinode.Model.from_config({"grid": {"points": 16, "length": 11.0}, "model": {
+                "linear": {"kind": "derivatives", "coefficients": {2: -1.0, 3: 0.1, 4: fourth}, **linear},
+                "nonlinear": {"kind": "ks"}}}, samples=3)
+        self.close(sinode.Model(16, 11.0, {2: -1, 3: 0.1, 4: -1.2}, samples=3).rhs(u0),
+                   of(-1.2).rhs(u0) - of(0.0).rhs(u0) + sinode.Model(16, 11.0, {2: -1, 3: 0.1}, samples=3).rhs(u0))
+        own = of(-1.0, parameter="u_xxxx", trainable=True)
+        own.scale(scales)
+        integrator = sinode.Integrator(own, "3", 0.05)
+        states, tangents = integrator.jvp(u0, times, du0)
+        np.testing.assert_array_equal(integrator.forward(u0, times, adjoint=True), states)
+        bar, gradient = integrator.vjp(np.ones_like(states))
+        self.assertAlmostEqual((bar * du0).sum(), tangents.sum(), 9)
+        fourths = []
+        for sample, scale in enumerate(scales):
+            one = of(-scale, trainable=True)
+            other = sinode.Integrator(one, "3", 0.05)
+            self.close(other.forward(u0[sample], times, adjoint=True), states[:, sample], 1e-12)
+            fourths.append(scale * other.vjp(np.ones((3, 16)))[1]["linear/derivatives"][-1])
+        self.assertAlmostEqual(gradient["linear/derivatives"][-1], sum(fourths), 9)
+        for call, text in ((lambda: own.rhs(u0[:2]), "2 samples, but parameters were given for 3"),
+                           (lambda: own.scale([1.0] * 4), "for 3 samples was given parameters of 4"),
+                           (lambda: own.scale([np.inf]), "parameter of sample 0 is inf"),
+                           (lambda: of(-1.0).scale(scales), "no term that they multiply"),
+                           (lambda: sinode.Model(16, 11.0, {9: 1.0}), "orders 0 to 8")):
+            with self.assertRaisesRegex(ValueError, text):
+                call()
+
     def test_arrays_are_not_copied(self):
         model = sinode.Model(8, 1.0, trainable=True)
         model.parameters["linear/stencil"][:] = [0, 0, -1, 0, 0]
@@ -163,6 +197,10 @@ class Commands(unittest.TestCase):
                                   "file": folder / "prediction.h5"}}
             with sinode.open(sinode.generate(config)) as data:
                 self.assertEqual(data.u.shape[-1], 16)
+            burgers = {"linear": {2: 0.5}, "u_ux": -1.0, "parameter": {"of": "u_xx", "values": [1.0, 2.0]}}
+            with sinode.open(sinode.generate({**config, "generate": {
+                    "file": folder / "burgers.h5", "span": 1.0, "transient": 5.0, "members": 2, "equation": burgers}})) as data:
+                self.assertEqual(data.parameter.values.tolist(), [1.0, 2.0])
             run = sinode.read_run(sinode.train(config))
             self.assertEqual(len(run.history.train_loss), 3)
             self.assertTrue(sinode.predict(config).is_file())

@@ -201,7 +201,7 @@ static void keys_must_go_together(void **state) {
       {"model:\n  linear:\n    kind: spectral\n    trainable: true\n", "case.yaml:4", "nothing to train", "stencil"},
       {"model:\n  linear:\n    kind: spectral\n    coefficients: {2: -1}\n", "case.yaml:4", "spectral is k^2 - k^4",
        "derivatives"},
-      {"model: {linear: {accuracy: 3}}", "case.yaml:1", "model.linear.accuracy is 3", "even"},
+      {"model: {linear: {accuracy: 3}}", "case.yaml:1", "model.linear.accuracy is 3", "2, 4, 6 or 8"},
       {"model: {linear: {kind: derivatives, parameter: u_x}}", "case.yaml:1", "model.linear.parameter is u_x",
        "one of model.linear.coefficients"},
       {"model: {linear: {parameter: u_xx}}", "case.yaml:1", "model.linear.parameter is u_xx", "of kind derivatives"},

@@ -7,9 +7,15 @@
 #include "sinode/random.h"
 #include "sinode/window_loss.h"
 
-enum { SNAPSHOTS = 8, WINDOWS = MEMBERS * (SNAPSHOTS - WINDOW) };
+enum { SNAPSHOTS = 8, WINDOWS = MEMBERS * (SNAPSHOTS - WINDOW), TILES = MEMBERS * 3 };
 
-static setting make(int space, ptrdiff_t batch, ptrdiff_t slice, sn_optimizer_kind kind, const char *scheme) {
+/* What data and initial states are like. */
+typedef enum { WHOLE, GAPS, ESTIMATED, VARIANTS } variant;
+
+static const double jump_weight = 2.5;
+
+static setting make_variant(variant v, int space, ptrdiff_t batch, ptrdiff_t slice, sn_optimizer_kind kind,
+                            const char *scheme) {
   const training_shape shape = {
       .space = space,
       .snapshots = SNAPSHOTS,
@@ -21,22 +27,38 @@ static setting make(int space, ptrdiff_t batch, ptrdiff_t slice, sn_optimizer_ki
                     .history = 3,
                     .damping = 1e-3,
                     .acceleration = true},
-      .options = {.batch = batch, .epochs = 1, .window = WINDOW, .slice = slice},
+      .options = {.batch = batch,
+                  .epochs = 1,
+                  .window = WINDOW,
+                  .slice = slice,
+                  .initial = v == ESTIMATED ? SN_INITIAL_ESTIMATED : SN_INITIAL_DATA,
+                  .jump_weight = jump_weight},
       .rate = 1e-3,
       .scheme = scheme,
-      .substeps = 1};
+      .substeps = 1,
+      .gaps = v != WHOLE};
   return make_training(&shape);
 }
 
-static sn_window_loss *make_loss(const setting *s, bool ordered, bool jacobian) {
-  const sn_window_loss_options options = {
-      .ordered = ordered, .windows_most = WINDOWS, .jacobian = jacobian, .bends = jacobian};
-  sn_window_loss *loss;
-  assert_ok(sn_window_loss_create(s->model, s->objective, s->dataset, &options, &loss));
-  return loss;
+static setting make(int space, ptrdiff_t batch, ptrdiff_t slice, sn_optimizer_kind kind, const char *scheme) {
+  return make_variant(WHOLE, space, batch, slice, kind, scheme);
 }
 
-static const sn_windows all = {.set = SN_SET_TRAINING, .count = WINDOWS};
+static sn_windows all_of(const setting *s) {
+  return (sn_windows){.set = SN_SET_TRAINING, .count = sn_dataset_windows(s->dataset, SN_SET_TRAINING)};
+}
+
+static sn_window_loss *make_loss(variant v, const setting *s, bool ordered, bool jacobian) {
+  const sn_window_loss_options options = {.ordered = ordered,
+                                          .windows_most = WINDOWS,
+                                          .jacobian = jacobian,
+                                          .estimated = v == ESTIMATED,
+                                          .jump_weight = jump_weight};
+  sn_window_loss *loss;
+  assert_ok(sn_window_loss_create(s->model, s->objective, s->dataset, &options, &loss));
+  sn_window_loss_guess_states(loss);
+  return loss;
+}
 
 static double *new_gradient(const setting *s) {
   double *gradient;
@@ -44,9 +66,25 @@ static double *new_gradient(const setting *s) {
   return gradient;
 }
 
+/* How many values the loss is of, counted here from what the data are like. */
+static double values_of(variant v) {
+  int sum = 0;
+  for (int m = 0; m < MEMBERS; m++)
+    for (int start = 0; start + WINDOW < SNAPSHOTS; start += v == ESTIMATED ? WINDOW : 1) {
+      const bool last = start + 2 * WINDOW >= SNAPSHOTS;
+      for (int k = v == ESTIMATED ? 0 : 1; k <= WINDOW && (v != GAPS || m * SNAPSHOTS + start != 3); k++)
+        for (int j = 0; j < POINTS && (v != ESTIMATED || k < WINDOW || last); j++) {
+          const int line = m * SNAPSHOTS + start + k;
+          sum += v == WHOLE || ((line * POINTS + j) % 5 != 0 && line != 3);
+        }
+    }
+  return sum;
+}
+
 /* Loss and whole gradient of the training set, by chunks of what the model has room for. */
-static sn_window_result evaluate(const setting *s, bool ordered, double *gradient) {
-  sn_window_loss *loss = make_loss(s, ordered, false);
+static sn_window_result evaluate(variant v, const setting *s, bool ordered, double *gradient) {
+  sn_window_loss *loss = make_loss(v, s, ordered, false);
+  const sn_windows all = all_of(s);
   sn_window_result alone, with;
   sn_stop_request request = sn_grid_rank(s->grid) ? SN_STOP_REQUEST_NONE : SN_STOP_REQUEST_CHECKPOINT;
   assert_ok(sn_window_loss_value(loss, &all, &alone));
@@ -57,9 +95,27 @@ static sn_window_result evaluate(const setting *s, bool ordered, double *gradien
   assert_that(request == SN_STOP_REQUEST_CHECKPOINT);
   assert_that(with.within_bounds && with.finite && alone.within_bounds && alone.finite);
   assert_that(with.sum == alone.sum && with.values == alone.values);
-  assert_close(with.values, WINDOWS * WINDOW * POINTS, 0);
+  assert_close(with.values, values_of(v), 0);
   sn_window_loss_destroy(&loss);
   return with;
+}
+
+static void check_chunks(variant v, int space) {
+  setting whole = make_variant(v, space, WINDOWS, 0, SN_OPTIMIZER_ADAMW, "l2");
+  double *expected = new_gradient(&whole);
+  const double sum = evaluate(v, &whole, false, expected).sum;
+  for (int ordered = 0; ordered < 2; ordered++)
+    for (ptrdiff_t batch = 1; batch <= WINDOWS; batch += 4) {
+      setting s = make_variant(v, space, batch, ordered ? batch : 0, SN_OPTIMIZER_ADAMW, "l2");
+      double *gradient = new_gradient(&s);
+      assert_close(evaluate(v, &s, ordered, gradient).sum, sum, 1e-12 * sum);
+      for (ptrdiff_t k = 0; k < sn_parameters_size(sn_model_parameters(s.model)); k++)
+        assert_close(gradient[k], expected[k], 1e-12);
+      SN_FREE(gradient);
+      end_setting(&s);
+    }
+  SN_FREE(expected);
+  end_setting(&whole);
 }
 
 static void chunks_and_order_do_not_matter(void **state) {
@@ -67,53 +123,58 @@ static void chunks_and_order_do_not_matter(void **state) {
   const ptrdiff_t before = sn_memory_bytes();
   int ranks;
   MPI_Comm_size(MPI_COMM_WORLD, &ranks);
-  for (int space = 1; space <= ranks; space++) {
-    if (ranks % space) continue;
-    setting whole = make(space, WINDOWS, 0, SN_OPTIMIZER_ADAMW, "l2");
-    double *expected = new_gradient(&whole);
-    const double sum = evaluate(&whole, false, expected).sum;
-    for (int ordered = 0; ordered < 2; ordered++)
-      for (ptrdiff_t batch = 1; batch <= WINDOWS; batch += 4) {
-        setting s = make(space, batch, ordered ? batch : 0, SN_OPTIMIZER_ADAMW, "l2");
-        double *gradient = new_gradient(&s);
-        assert_close(evaluate(&s, ordered, gradient).sum, sum, 1e-12 * sum);
-        for (ptrdiff_t k = 0; k < sn_parameters_size(sn_model_parameters(s.model)); k++)
-          assert_close(gradient[k], expected[k], 1e-12);
-        SN_FREE(gradient);
-        end_setting(&s);
-      }
-    SN_FREE(expected);
-    end_setting(&whole);
-  }
+  for (int space = 1; space <= ranks; space++)
+    for (variant v = WHOLE; v < VARIANTS && ranks % space == 0; v++) check_chunks(v, space);
   assert_int_equal(sn_memory_bytes(), before);
 }
 
-/* The gradient of the mse is 2 J^T r over the number of values. */
-static void normal_equations_hold_half_the_gradient(void **state) {
+/* A direction of all that is trained, by its place, whatever the ranks. */
+static void choose_direction(const setting *s, double *direction) {
+  const sn_parameters *parameters = sn_model_parameters(s->model);
+  memset(direction, 0, (size_t)sn_parameters_size(parameters) * sizeof *direction);
+  for (int i = 0; i < sn_parameters_blocks(parameters); i++) {
+    const sn_parameter_block *block = sn_parameters_block(parameters, i);
+    const ptrdiff_t columns = block->dimensions > 1 ? block->count[1] : 1;
+    for (ptrdiff_t k = 0; k < sn_parameter_block_size(block); k++)
+      direction[block->offset + k] = sin(1 + (double)(7 * i + 3 * (block->start[0] + k / columns) +
+                                                      (block->dimensions > 1 ? block->start[1] + k % columns : 0)));
+  }
+}
+
+/* Of states, too, whose windows are in several chunks, and whose ends belong to windows of other replicas. */
+static void gradients_are_those_of_central_differences(void **state) {
   (void)state;
   int ranks;
   MPI_Comm_size(MPI_COMM_WORLD, &ranks);
   for (int space = 1; space <= ranks; space++) {
     if (ranks % space) continue;
-    setting s = make(space, 8, 0, SN_OPTIMIZER_ADAMW, "l2"), t = make(space, 8, 0, SN_OPTIMIZER_LM, "l2");
-    const sn_parameters *parameters = sn_model_parameters(t.model);
-    double *gradient = new_gradient(&s), *half = new_gradient(&t);
-    sn_window_loss *loss = make_loss(&t, false, true);
-    sn_window_result result;
-    sn_normal_equations *normal;
-    assert_ok(sn_normal_equations_create(MPI_COMM_WORLD, sn_parameters_total(parameters, true), &normal));
-    const double sum = evaluate(&s, false, gradient).sum;
-    assert_ok(sn_window_loss_normal(loss, &all, normal, &result));
-    assert_that(result.within_bounds);
-    assert_close(result.sum, sum, 1e-12 * sum);
-    sn_parameters_spread(parameters, sn_normal_equations_right(normal), half);
-    for (ptrdiff_t k = 0; k < sn_parameters_size(parameters); k++) assert_close(2 * half[k], gradient[k], 1e-11);
-    sn_normal_equations_destroy(&normal);
-    sn_window_loss_destroy(&loss);
+    setting s = make_variant(ESTIMATED, space, 2, 0, SN_OPTIMIZER_ADAMW, "ars343");
+    sn_parameters *parameters = sn_model_parameters(s.model);
+    const ptrdiff_t size = sn_parameters_size(parameters);
+    double *gradient = new_gradient(&s), *direction = new_gradient(&s), *kept = new_gradient(&s), loss[2];
+    assert_int_equal(sn_dataset_windows(s.dataset, SN_SET_TRAINING), TILES);
+    evaluate(ESTIMATED, &s, false, gradient);
+    choose_direction(&s, direction);
+    memcpy(kept, sn_parameters_values(parameters), (size_t)size * sizeof *kept);
+    sn_window_loss *w = make_loss(ESTIMATED, &s, false, false);
+    const sn_windows all = all_of(&s);
+    const double step = 1e-5;
+    for (int side = 0; side < 2; side++) {
+      sn_window_result found;
+      for (ptrdiff_t k = 0; k < size; k++)
+        sn_parameters_values(parameters)[k] = kept[k] + (side ? step : -step) * direction[k];
+      assert_ok(sn_model_loaded(s.model));
+      assert_ok(sn_window_loss_value(w, &all, &found));
+      loss[side] = found.sum / found.values;
+    }
+    const double slope = (loss[1] - loss[0]) / (2 * step),
+                 expected = sn_parameters_dot(parameters, gradient, direction);
+    assert_close(slope, expected, 1e-8 * fabs(expected) + 1e-10);
+    sn_window_loss_destroy(&w);
     SN_FREE(gradient);
-    SN_FREE(half);
+    SN_FREE(direction);
+    SN_FREE(kept);
     end_setting(&s);
-    end_setting(&t);
   }
 }
 
@@ -175,7 +236,7 @@ static void residuals_bend_along_a_step(void **state) {
     double *step = new_gradient(&s), *e = new_gradient(&s), *whole, *product, dot = 0;
     assert_ok(SN_NEW(order, &whole));
     assert_ok(SN_NEW(order, &product));
-    sn_window_loss *loss = make_loss(&t, false, true);
+    sn_window_loss *loss = make_loss(WHOLE, &t, false, true);
     const sn_problem problem = sn_window_loss_problem(loss);
     fill_direction(&s, 1, 1e-2, whole, step);
     const ptrdiff_t calls = sn_memory_calls();
@@ -192,12 +253,85 @@ static void residuals_bend_along_a_step(void **state) {
   }
 }
 
+/* The gradient of the mse is 2 J^T r over the number of values. */
+static void check_normal_equations(variant v, int space) {
+  setting s = make_variant(v, space, 8, 0, SN_OPTIMIZER_ADAMW, "l2"),
+          t = make_variant(v, space, 8, 0, SN_OPTIMIZER_LM, "l2");
+  const sn_parameters *parameters = sn_model_parameters(t.model);
+  double *gradient = new_gradient(&s), *half = new_gradient(&t);
+  sn_window_loss *loss = make_loss(v, &t, false, true);
+  const sn_windows all = all_of(&t);
+  sn_window_result result;
+  sn_normal_equations *normal;
+  assert_ok(sn_normal_equations_create(MPI_COMM_WORLD, sn_parameters_total(parameters, true), &normal));
+  const double sum = evaluate(v, &s, false, gradient).sum;
+  assert_ok(sn_window_loss_normal(loss, &all, normal, &result));
+  assert_that(result.within_bounds);
+  assert_close(result.sum, sum, 1e-12 * sum);
+  sn_parameters_spread(parameters, sn_normal_equations_right(normal), half);
+  for (ptrdiff_t k = 0; k < sn_parameters_size(parameters); k++) assert_close(2 * half[k], gradient[k], 1e-11);
+  sn_normal_equations_destroy(&normal);
+  sn_window_loss_destroy(&loss);
+  SN_FREE(gradient);
+  SN_FREE(half);
+  end_setting(&s);
+  end_setting(&t);
+}
+
+static void normal_equations_hold_half_the_gradient(void **state) {
+  (void)state;
+  int ranks;
+  MPI_Comm_size(MPI_COMM_WORLD, &ranks);
+  for (int space = 1; space <= ranks; space++)
+    for (variant v = WHOLE; v <= GAPS && ranks % space == 0; v++) check_normal_equations(v, space);
+}
+
+/*
+ * Steps of the states alone lead to where their gradient, by the adjoint, vanishes; what the elimination then leaves
+ * for the parameters is half of theirs.
+ */
+static void eliminated_states_go_to_their_minimum(void **state) {
+  (void)state;
+  setting s = make_variant(ESTIMATED, 1, 2, 0, SN_OPTIMIZER_ADAMW, "l2"),
+          t = make_variant(ESTIMATED, 1, 2, 0, SN_OPTIMIZER_LM, "l2");
+  const sn_parameters *parameters = sn_model_parameters(t.model);
+  const ptrdiff_t own = sn_parameters_model_size(parameters), size = sn_parameters_size(parameters);
+  double *gradient = new_gradient(&s), *half = new_gradient(&t), value;
+  sn_window_loss *loss = make_loss(ESTIMATED, &t, false, true), *adjoint = make_loss(ESTIMATED, &s, false, false);
+  const sn_problem problem = sn_window_loss_problem(loss), other = sn_window_loss_problem(adjoint);
+  sn_normal_equations *normal;
+  assert_ok(sn_normal_equations_create(MPI_COMM_WORLD, sn_parameters_total(parameters, true), &normal));
+  for (int step = 0; step < 8; step++) {
+    assert_ok(problem.normal(problem.context, &value, normal));
+    if (step < 7) assert_ok(problem.loss(problem.context, &value));
+  }
+  memcpy(sn_parameters_values(sn_model_parameters(s.model)), sn_parameters_values(sn_model_parameters(t.model)),
+         (size_t)size * sizeof value);
+  assert_ok(sn_model_loaded(s.model));
+  assert_ok(other.gradient(other.context, &value, gradient));
+  sn_parameters_spread(parameters, sn_normal_equations_right(normal), half);
+  double most = 0;
+  for (ptrdiff_t k = 0; k < own; k++) {
+    assert_close(2 * half[k], gradient[k], 1e-9);
+    most = fmax(most, fabs(gradient[k]));
+  }
+  assert_that(most > 1e-4);
+  for (ptrdiff_t k = own; k < size; k++) assert_close(gradient[k], 0, 1e-9);
+  sn_normal_equations_destroy(&normal);
+  sn_window_loss_destroy(&loss);
+  sn_window_loss_destroy(&adjoint);
+  SN_FREE(gradient);
+  SN_FREE(half);
+  end_setting(&s);
+  end_setting(&t);
+}
+
 /* The last replica's window has a state that no solve gets along with. */
 static void check_failure(bool ordered) {
   int ranks;
   MPI_Comm_size(MPI_COMM_WORLD, &ranks);
   setting s = make(1, ranks, ordered, SN_OPTIMIZER_ADAMW, "cn");
-  sn_window_loss *loss = make_loss(&s, ordered, false);
+  sn_window_loss *loss = make_loss(WHOLE, &s, ordered, false);
   const ptrdiff_t good[] = {0, 1, 2, 3}, bad[] = {WINDOWS - 1, WINDOWS - 1, WINDOWS - 1, WINDOWS - 1};
   ptrdiff_t index[4];
   double *first = new_gradient(&s), *gradient = new_gradient(&s);
@@ -239,8 +373,10 @@ static void one_replica_may_fail_alone(void **state) {
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(chunks_and_order_do_not_matter),
+      cmocka_unit_test(gradients_are_those_of_central_differences),
       cmocka_unit_test(normal_equations_hold_half_the_gradient),
       cmocka_unit_test(residuals_bend_along_a_step),
+      cmocka_unit_test(eliminated_states_go_to_their_minimum),
       cmocka_unit_test(one_replica_may_fail_alone),
   };
   return unit_run(argc, argv, tests);

@@ -5,6 +5,7 @@
 #include "unit.h"
 
 #include "sinode/memory.h"
+#include "sinode/observations.h"
 #include "sinode/trainer.h"
 
 enum { POINTS = 12, MEMBERS = 2, WINDOW = 2 };
@@ -19,11 +20,12 @@ typedef struct {
   double rate;
   const char *scheme;
   ptrdiff_t substeps;
+  bool gaps; /* every fifth value is not observed, nor is the fourth snapshot */
 } training_shape;
 
 typedef struct {
   sn_grid *grid;
-  double *values;
+  double *values, *filled, *counts;
   sn_dataset *dataset;
   sn_model *model;
   sn_integrator *integrator;
@@ -42,8 +44,21 @@ static double *make_values(const sn_grid *grid, ptrdiff_t snapshots) {
   return values;
 }
 
+static void make_gaps(setting *s, ptrdiff_t snapshots) {
+  const sn_range range = sn_grid_range(s->grid);
+  const ptrdiff_t lines = MEMBERS * snapshots, values = lines * range.count;
+  for (ptrdiff_t k = 0; k < values; k++)
+    if ((k / range.count * POINTS + range.start + k % range.count) % 5 == 0 || k / range.count == 3) s->values[k] = NAN;
+  assert_ok(SN_NEW(values, &s->filled));
+  assert_ok(SN_NEW(lines, &s->counts));
+  memcpy(s->filled, s->values, (size_t)values * sizeof *s->values);
+  sn_observations_count(s->grid, lines, s->values, s->counts);
+  assert_ok(sn_observations_fill(s->grid, MEMBERS, snapshots, s->counts, s->filled));
+  assert_ok(sn_dataset_observe(s->dataset, s->filled, s->counts));
+}
+
 static setting make_training(const training_shape *shape) {
-  setting s;
+  setting s = {0};
   const sn_linear_shape linear = {.kind = SN_LINEAR_STENCIL, .taps = 5, .length = 22, .trainable = true};
   const sn_init init = {.kind = SN_INIT_NORMAL, .std = 0.1};
   const bool tangents = shape->optimizer.kind == SN_OPTIMIZER_LM;
@@ -59,8 +74,12 @@ static setting make_training(const training_shape *shape) {
   s.values = make_values(s.grid, shape->snapshots);
   assert_ok(sn_dataset_create(MEMBERS, shape->snapshots, sn_grid_range(s.grid).count, s.values, WINDOW, SN_SPLIT_TIME,
                               shape->validation, &s.dataset));
+  if (options->initial == SN_INITIAL_ESTIMATED) sn_dataset_tile(s.dataset);
+  if (shape->gaps) make_gaps(&s, shape->snapshots);
   assert_ok(sn_model_create(s.grid, &linear, &shape->network,
                             sn_trainer_samples(s.grid, s.dataset, options->batch, options->slice), &s.model));
+  if (options->initial == SN_INITIAL_ESTIMATED)
+    assert_ok(sn_model_add_states(s.model, sn_dataset_windows(s.dataset, SN_SET_TRAINING)));
   assert_ok(sn_linear_set_ks(sn_model_linear(s.model)));
   assert_ok(sn_network_initialize(sn_model_network(s.model), &init, 1));
   assert_ok(sn_model_loaded(s.model));
@@ -68,6 +87,7 @@ static setting make_training(const training_shape *shape) {
   assert_ok(sn_objective_create(s.model, s.integrator, SN_LOSS_MSE, WINDOW, &s.objective));
   assert_ok(sn_optimizer_create(sn_model_parameters(s.model), &shape->optimizer, &s.optimizer));
   assert_ok(sn_trainer_create(s.model, s.objective, s.dataset, s.optimizer, options, shape->rate, &s.trainer));
+  sn_trainer_guess_states(s.trainer);
   assert_ok(sn_trainer_reserve(s.trainer, s.integrator));
   return s;
 }
@@ -80,6 +100,8 @@ static void end_setting(setting *s) {
   sn_model_destroy(&s->model);
   sn_dataset_destroy(&s->dataset);
   SN_FREE(s->values);
+  SN_FREE(s->filled);
+  SN_FREE(s->counts);
   sn_grid_destroy(&s->grid);
 }
 

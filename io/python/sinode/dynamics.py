@@ -64,8 +64,9 @@ class Model:
     """The model of a linear part and a network on a grid.
 
     points, length: of the periodic domain.
-    linear: "ks", the stencil of -(d2/dx2 + d4/dx4) (default); "spectral", k^2 - k^4; or an array: real (m,), m odd, a
-        stencil; complex (points // 2 + 1,), the eigenvalue of each wave number; (points, points), a matrix.
+    linear: "ks", the stencil of -(d2/dx2 + d4/dx4) (default); "spectral", k^2 - k^4; {order: coefficient}, derivatives,
+        exact in Fourier space; or an array: real (m,), m odd, a stencil; complex (points // 2 + 1,), the eigenvalue of
+        each wave number; (points, points), a matrix.
     trainable: whether derivatives by the linear part are wanted.
     network: a sinode.Network; None: F = 0.
     samples: the most states at once.
@@ -75,7 +76,7 @@ class Model:
     A call is collective over comm. Errors: sinode.Error, TypeError, ValueError, and what a network raises.
     """
 
-    def __init__(self, points: int, length: float, linear: str | np.ndarray = "ks", network: Network | None = None,
+    def __init__(self, points: int, length: float, linear: str | dict | np.ndarray = "ks", network: Network | None = None,
                  trainable: bool = False, samples: int = 1, comm=None, space: int | None = None):
         if network is not None and not isinstance(network, Network):
             raise TypeError(f"network is {network!r}, expected a sinode.Network; PyTorch's are for sinode.torch")
@@ -164,6 +165,13 @@ class Model:
         _, library = load()
         check(library.sinode_model_update(self.handle.pointer))
 
+    def scale(self, values: collections.abc.Sequence[float]) -> None:
+        """The parameters of this replica's samples, which multiply the term that model.linear.parameter names: of as many
+        samples in every call from now on; 1 before."""
+        _, library = load()
+        values = as_double("values", values).reshape(-1)
+        check(library.sinode_model_scale(self.handle.pointer, values.size, address(values)))
+
     def write(self, path: str | os.PathLike, overwrite: bool = False) -> None:
         """A model file, for the program and from_file. Not of a network of one's own, nor of a symbol."""
         _, library = load()
@@ -191,8 +199,13 @@ def _linear_of(linear, grid):
     """(kind, coefficients as the library takes them)."""
     if isinstance(linear, str):
         if linear not in ("ks", "spectral"):
-            raise ValueError(f"linear is '{linear}', expected ks, spectral or an array")
+            raise ValueError(f"linear is '{linear}', expected ks, spectral, a dict or an array")
         return ("stencil" if linear == "ks" else "spectral"), None
+    if isinstance(linear, collections.abc.Mapping):
+        orders = sorted(linear)
+        if not orders or any(order not in range(9) for order in orders):
+            raise ValueError(f"linear is {linear!r}, expected {{order: coefficient}} with orders 0 to 8")
+        return "derivatives", as_double("linear", [linear.get(order, 0) for order in range(orders[-1] + 1)])
     array = np.asarray(linear)
     if array.ndim == 1 and array.dtype.kind == "c":
         return "symbol", np.ascontiguousarray(array, dtype=np.complex128).view(np.float64).reshape(-1, 2)

@@ -1,0 +1,176 @@
+#include "initial_states.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "shooting.h"
+#include "sinode/memory.h"
+
+struct sn_initial_states {
+  const sn_grid *grid;
+  sn_model *model;
+  sn_objective *objective;
+  const sn_dataset *dataset;
+  double jump_weight;
+  ptrdiff_t windows, points; /* points: local */
+  ptrdiff_t *number;         /* (samples): of the windows in the objective */
+  /* For least squares. */
+  sn_shooting *shooting;
+  sn_range own;
+  double *kept;      /* all parameters, when the states were eliminated */
+  double *step;      /* of the parameters */
+  double *steps;     /* (own windows, points) */
+  double part;       /* of the states' own step that the next trial takes */
+  int *count, *from; /* (replicas): of the states */
+};
+
+static sn_status allocate_least_squares(sn_initial_states *x) {
+  const sn_parameters *parameters = sn_model_parameters(x->model);
+  const ptrdiff_t most = sn_partition_most(x->windows, sn_grid_replica_count(x->grid)),
+                  trained = sn_parameters_total(parameters, true);
+  SN_TRY(SN_NEW(sn_parameters_size(parameters), &x->kept));
+  SN_TRY(SN_NEW(trained, &x->step));
+  SN_TRY(SN_NEW(most * x->points, &x->steps));
+  SN_TRY(SN_NEW(sn_grid_replica_count(x->grid), &x->count));
+  SN_TRY(SN_NEW(sn_grid_replica_count(x->grid), &x->from));
+  return sn_shooting_create(x->grid, most, x->points, trained, &x->shooting);
+}
+
+sn_status sn_initial_states_create(sn_model *model, sn_objective *objective, const sn_dataset *dataset,
+                                   double jump_weight, bool jacobian, sn_initial_states **out) {
+  const sn_grid *grid = sn_model_grid(model);
+  SN_TRY(sn_collective_status(sn_grid_world(grid), SN_NEW(1, out)));
+  sn_initial_states *x = *out;
+  *x = (sn_initial_states){.grid = grid,
+                           .model = model,
+                           .objective = objective,
+                           .dataset = dataset,
+                           .jump_weight = jump_weight,
+                           .windows = sn_dataset_windows(dataset, SN_SET_TRAINING),
+                           .points = sn_grid_range(grid).count};
+  sn_status status = SN_NEW(sn_model_samples(model), &x->number);
+  if (!status && jacobian) status = allocate_least_squares(x);
+  status = sn_collective_status(sn_grid_world(grid), status);
+  if (status) sn_initial_states_destroy(out);
+  return status;
+}
+
+void sn_initial_states_destroy(sn_initial_states **states) {
+  sn_initial_states *x = *states;
+  if (!x) return;
+  sn_shooting_destroy(&x->shooting);
+  SN_FREE(x->number);
+  SN_FREE(x->kept);
+  SN_FREE(x->step);
+  SN_FREE(x->steps);
+  SN_FREE(x->count);
+  SN_FREE(x->from);
+  SN_FREE(*states);
+}
+
+void sn_initial_states_set_jump_weight(sn_initial_states *x, double weight) { x->jump_weight = weight; }
+
+void sn_initial_states_guess(sn_initial_states *x) {
+  for (ptrdiff_t k = 0; k < x->windows; k++)
+    sn_dataset_gather(x->dataset, SN_SET_TRAINING, 1, NULL, k, sn_model_states(x->model) + k * x->points,
+                      sn_objective_targets(x->objective));
+}
+
+void sn_initial_states_gather(sn_initial_states *x, ptrdiff_t samples, const ptrdiff_t *index, ptrdiff_t first) {
+  const double *states = sn_model_states(x->model);
+  const size_t bytes = (size_t)x->points * sizeof *states;
+  double *end = sn_objective_targets(x->objective) + (sn_objective_window(x->objective) - 1) * samples * x->points;
+  sn_dataset_gather_initial(x->dataset, SN_SET_TRAINING, samples, index, first, sn_objective_observed(x->objective));
+  for (ptrdiff_t s = 0; s < samples; s++) {
+    const ptrdiff_t number = index ? index[s] : first + s, next = sn_dataset_next(x->dataset, SN_SET_TRAINING, number);
+    x->number[s] = number;
+    memcpy(sn_objective_initial(x->objective) + s * x->points, states + number * x->points, bytes);
+    sn_objective_end_weight(x->objective)[s] = next < 0 ? 1 : x->jump_weight;
+    if (next >= 0) memcpy(end + s * x->points, states + next * x->points, bytes);
+  }
+}
+
+void sn_initial_states_add_gradient(const sn_initial_states *x, ptrdiff_t samples, double *gradient) {
+  const double *initial = sn_objective_initial_bar(x->objective), *end = sn_objective_end_bar(x->objective);
+  double *states = gradient + sn_parameters_model_size(sn_model_parameters(x->model));
+  for (ptrdiff_t s = 0; s < samples; s++) {
+    const ptrdiff_t next = sn_dataset_next(x->dataset, SN_SET_TRAINING, x->number[s]);
+    for (ptrdiff_t j = 0; j < x->points; j++) {
+      states[x->number[s] * x->points + j] += initial[s * x->points + j];
+      if (next >= 0) states[next * x->points + j] -= end[s * x->points + j];
+    }
+  }
+}
+
+ptrdiff_t sn_initial_states_directions(const sn_initial_states *x) { return x->points; }
+
+void sn_initial_states_set_tangents(const sn_initial_states *x, ptrdiff_t samples, ptrdiff_t directions,
+                                    double *tangents) {
+  const ptrdiff_t count = samples * x->points;
+  memset(tangents, 0, (size_t)(directions * count) * sizeof *tangents);
+  for (ptrdiff_t d = 0; d < x->points; d++)
+    for (ptrdiff_t s = 0; s < samples; s++) tangents[d * count + s * x->points + d] = 1;
+}
+
+static bool jumps(const sn_initial_states *x, ptrdiff_t number) {
+  return x->jump_weight > 0 && sn_dataset_next(x->dataset, SN_SET_TRAINING, number) >= 0;
+}
+
+void sn_initial_states_begin(sn_initial_states *x, sn_range own) {
+  const sn_parameters *parameters = sn_model_parameters(x->model);
+  x->own = own;
+  x->part = 1;
+  memcpy(x->kept, sn_parameters_values(sn_model_parameters(x->model)),
+         (size_t)sn_parameters_size(parameters) * sizeof *x->kept);
+  sn_shooting_clear(x->shooting, own.count, own.count && jumps(x, own.start - 1));
+}
+
+void sn_initial_states_add(sn_initial_states *x, ptrdiff_t samples, ptrdiff_t directions, const double *tangents,
+                           const double *residuals) {
+  const ptrdiff_t points = x->points, count = samples * points, window = sn_objective_window(x->objective);
+  const double *initial = sn_objective_initial(x->objective), *observed = sn_objective_observed(x->objective);
+  for (ptrdiff_t s = 0; s < samples; s++) {
+    const ptrdiff_t own = x->number[s] - x->own.start;
+    double *misfit = x->steps + own * points; /* free until a step is made */
+    for (ptrdiff_t j = 0; j < points; j++) misfit[j] = initial[s * points + j] - observed[s * points + j];
+    sn_shooting_add_initial(x->shooting, own, misfit);
+    for (ptrdiff_t k = 0; k < window; k++)
+      sn_shooting_add(x->shooting, own, points, tangents + (k + 1) * directions * count + s * points, count,
+                      residuals + k * count + s * points);
+    if (jumps(x, x->number[s]))
+      sn_shooting_link(x->shooting, own, sqrt(x->jump_weight), tangents + window * directions * count + s * points,
+                       count, residuals + (window - 1) * count + s * points);
+  }
+}
+
+sn_status sn_initial_states_eliminate(sn_initial_states *x, sn_normal_equations *normal) {
+  return sn_shooting_eliminate(x->shooting, normal);
+}
+
+/* By how much the trained parameters have moved, block after block as the normal equations have them. */
+static void find_step(sn_initial_states *x) {
+  const sn_parameters *parameters = sn_model_parameters(x->model);
+  const double *values = sn_parameters_values(sn_model_parameters(x->model));
+  double *step = x->step;
+  for (int i = 0; i < sn_parameters_blocks(parameters); i++) {
+    const sn_parameter_block *block = sn_parameters_block(parameters, i);
+    if (!block->trainable || block->states) continue;
+    for (ptrdiff_t k = block->offset; k < block->offset + sn_parameter_block_size(block); k++)
+      *step++ = values[k] - x->kept[k];
+  }
+}
+
+void sn_initial_states_follow(sn_initial_states *x) {
+  const double *kept = x->kept + sn_parameters_model_size(sn_model_parameters(x->model));
+  const MPI_Comm replicas = sn_grid_replicas(x->grid);
+  double *states = sn_model_states(x->model);
+  const ptrdiff_t first = x->own.start * x->points;
+  int own[2] = {(int)(x->own.count * x->points), (int)first};
+  find_step(x);
+  sn_shooting_step(x->shooting, x->step, x->part, x->steps);
+  x->part *= 0.5;
+  for (ptrdiff_t k = 0; k < own[0]; k++) states[first + k] = kept[first + k] + x->steps[k];
+  MPI_Allgather(&own[0], 1, MPI_INT, x->count, 1, MPI_INT, replicas);
+  MPI_Allgather(&own[1], 1, MPI_INT, x->from, 1, MPI_INT, replicas);
+  MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DOUBLE, states, x->count, x->from, MPI_DOUBLE, replicas);
+}

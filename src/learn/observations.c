@@ -1,0 +1,111 @@
+#include "sinode/observations.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "sinode/memory.h"
+
+const sn_name sn_missings[] = {{"refuse", SN_MISSING_REFUSE}, {"skip", SN_MISSING_SKIP}, {NULL, 0}};
+
+bool sn_observations_are_partial(const sn_observations_options *o) {
+  return o->stride > 1 || *o->mask || o->missing == SN_MISSING_SKIP || o->interval > 0;
+}
+
+void sn_observations_select(const sn_grid *grid, const sn_observations_options *o, ptrdiff_t lines, const double *mask,
+                            double *values) {
+  const sn_range points = sn_grid_range(grid);
+  for (ptrdiff_t k = 0; k < lines; k++)
+    for (ptrdiff_t j = 0; j < points.count; j++) {
+      const ptrdiff_t at = k * points.count + j;
+      if ((points.start + j) % o->stride != o->offset || (mask && mask[at] == 0)) values[at] = NAN;
+    }
+}
+
+void sn_observations_count(const sn_grid *grid, ptrdiff_t lines, const double *values, double *counts) {
+  const ptrdiff_t points = sn_grid_range(grid).count;
+  for (ptrdiff_t k = 0; k < lines; k++) {
+    counts[k] = 0;
+    for (ptrdiff_t j = 0; j < points; j++) counts[k] += !isnan(values[k * points + j]);
+  }
+  sn_grid_sum_over_space(grid, lines, counts);
+}
+
+/* The first and the last observed point of a rank's part of a line; place -1: there is none. */
+typedef struct {
+  double place, value;
+} anchor;
+
+typedef struct {
+  anchor first, last;
+} ends;
+
+static ends find_ends(sn_range points, const double *line) {
+  ends found = {{-1, 0}, {-1, 0}};
+  for (ptrdiff_t j = 0; j < points.count; j++) {
+    if (isnan(line[j])) continue;
+    found.last = (anchor){(double)(points.start + j), line[j]};
+    if (found.first.place < 0) found.first = found.last;
+  }
+  return found;
+}
+
+/* The nearest observed point of other ranks, going up or down from `rank` round the domain; its own at the last. */
+static anchor look_round(const ends *all, int ranks, ptrdiff_t stride, int rank, int way, double length) {
+  for (int other = rank + way;; other += way) {
+    const int wrapped = (other + ranks) % ranks;
+    anchor found = way > 0 ? all[wrapped * stride].first : all[wrapped * stride].last;
+    if (found.place < 0) continue;
+    if (other != wrapped) found.place += way * length;
+    return found;
+  }
+}
+
+static void fill_line(sn_range points, anchor left, anchor right, double *line) {
+  for (ptrdiff_t j = 0; j < points.count; j++) {
+    const double place = (double)(points.start + j);
+    if (!isnan(line[j])) {
+      left = (anchor){place, line[j]};
+      continue;
+    }
+    ptrdiff_t next = j + 1;
+    while (next < points.count && isnan(line[next])) next++;
+    const anchor to = next < points.count ? (anchor){(double)(points.start + next), line[next]} : right;
+    const double part = (place - left.place) / (to.place - left.place);
+    line[j] = (1 - part) * left.value + part * to.value;
+    left = (anchor){place, line[j]};
+  }
+}
+
+/* Lines of which nothing is observed take those of the line before, the first ones those of the first behind them. */
+static void fill_times(ptrdiff_t snapshots, ptrdiff_t points, const double *counts, double *lines) {
+  ptrdiff_t first = 0;
+  while (first < snapshots && counts[first] == 0) first++;
+  for (ptrdiff_t k = 0; k < snapshots && first < snapshots; k++)
+    if (counts[k] == 0)
+      memcpy(lines + k * points, lines + (k < first ? first : k - 1) * points, (size_t)points * sizeof *lines);
+}
+
+sn_status sn_observations_fill(const sn_grid *grid, ptrdiff_t members, ptrdiff_t snapshots, const double *counts,
+                               double *values) {
+  const sn_range points = sn_grid_range(grid);
+  const double length = (double)sn_grid_points(grid);
+  const int ranks = sn_grid_space_size(grid), rank = sn_grid_space_rank(grid), numbers = (int)(4 * snapshots);
+  ends *own, *all = NULL;
+  sn_status status = SN_NEW(snapshots, &own);
+  if (!status) status = SN_NEW(snapshots * ranks, &all);
+  status = sn_collective_status(sn_grid_space(grid), status);
+  for (ptrdiff_t m = 0; m < members && !status; m++) {
+    double *lines = values + m * snapshots * points.count;
+    const double *observed = counts + m * snapshots;
+    for (ptrdiff_t k = 0; k < snapshots; k++) own[k] = find_ends(points, lines + k * points.count);
+    MPI_Allgather(own, numbers, MPI_DOUBLE, all, numbers, MPI_DOUBLE, sn_grid_space(grid));
+    for (ptrdiff_t k = 0; k < snapshots; k++)
+      if (observed[k] > 0)
+        fill_line(points, look_round(all + k, ranks, snapshots, rank, -1, length),
+                  look_round(all + k, ranks, snapshots, rank, 1, length), lines + k * points.count);
+    fill_times(snapshots, points.count, observed, lines);
+  }
+  SN_FREE(own);
+  SN_FREE(all);
+  return status;
+}
