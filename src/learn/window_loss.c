@@ -350,7 +350,8 @@ static sn_status visit_bend(sn_window_loss *w, ptrdiff_t samples, const sn_gradi
   double *targets = sn_objective_targets(w->objective);
   SN_TRY(sn_objective_value(w->objective, samples, sum));
   const double *states = sn_objective_states(w->objective) + count;
-  for (ptrdiff_t k = 0; k < values; k++) targets[k] = states[k] - ((*bends)[k] - 2 * states[k]) / square;
+  for (ptrdiff_t k = 0; k < values; k++)
+    if (!isnan(targets[k])) targets[k] = states[k] - ((*bends)[k] - 2 * states[k]) / square;
   *bends += values;
   return sn_objective_gradient(w->objective, samples, 0.5 / values_of(w, &windows), sum, gradient);
 }

@@ -52,6 +52,7 @@ static sn_window_loss *make_loss(variant v, const setting *s, bool ordered, bool
   const sn_window_loss_options options = {.ordered = ordered,
                                           .windows_most = WINDOWS,
                                           .jacobian = jacobian,
+                                          .bends = jacobian && v != ESTIMATED,
                                           .estimated = v == ESTIMATED,
                                           .jump_weight = jump_weight};
   sn_window_loss *loss;
