@@ -28,7 +28,6 @@ typedef struct {
   double *state[STATES];  /* transformed F_j, and in the last place u; going back, derivatives by U_i and u_n+1 */
   double *stage, *work;   /* U_i when no tape is kept; values of the network, and derivatives by them */
   ptrdiff_t fields;       /* samples, or directions times samples, that state, stage and work have room for */
-  double *du;             /* (fields): tangents, gathered */
   double *change[STATES]; /* (fields): what a change of A adds to stages and solution */
   double *u_bar;          /* of a stage that is u itself */
 } exponential;
@@ -242,23 +241,14 @@ static sn_status stage_tangents(exponential *scheme, int i, ptrdiff_t samples, c
   return transform(scheme, false, along->count * samples, scheme->work, scheme->state[i]);
 }
 
-static sn_status tangents(sn_stepper *stepper, ptrdiff_t samples, const double *tape, const sn_directions *directions) {
+static sn_status tangents(sn_stepper *stepper, ptrdiff_t samples, const double *tape, const sn_directions *along) {
   exponential *scheme = (exponential *)stepper;
   const int last = solution_of(scheme);
-  const ptrdiff_t count = samples * scheme->points;
-  const bool gathers = directions->stride != count && directions->count > 1;
-  sn_directions own = *directions;
-  if (gathers) {
-    own.du = scheme->du;
-    sn_copy_rows(own.count, count, directions->du, own.stride, own.du, count);
-  }
-  SN_TRY(find_changes(scheme, samples, tape, &own));
-  SN_TRY(transform(scheme, false, own.count * samples, own.du, scheme->state[last]));
+  SN_TRY(find_changes(scheme, samples, tape, along));
+  SN_TRY(transform(scheme, false, along->count * samples, along->du, scheme->state[last]));
   for (int i = 0; i < last; i++)
-    if (scheme->used[i]) SN_TRY(stage_tangents(scheme, i, samples, tape, &own));
-  SN_TRY(row_tangents(scheme, last, samples, &own, own.du));
-  if (gathers) sn_copy_rows(own.count, count, own.du, count, directions->du, own.stride);
-  return SN_OK;
+    if (scheme->used[i]) SN_TRY(stage_tangents(scheme, i, samples, tape, along));
+  return row_tangents(scheme, last, samples, along, along->du);
 }
 
 static sn_status tangent(sn_stepper *stepper, ptrdiff_t samples, const double *tape, double *du, const double *dtheta) {
@@ -279,11 +269,9 @@ static sn_status reserve_fields(exponential *scheme, ptrdiff_t fields) {
   }
   SN_FREE(scheme->stage);
   SN_FREE(scheme->work);
-  SN_FREE(scheme->du);
   scheme->fields = fields;
   SN_TRY(SN_NEW(count, &scheme->stage));
-  SN_TRY(SN_NEW(count, &scheme->work));
-  return fields > sn_model_samples(scheme->model) ? SN_NEW(count, &scheme->du) : SN_OK;
+  return SN_NEW(count, &scheme->work);
 }
 
 static sn_status reserve_tangents(sn_stepper *stepper, ptrdiff_t samples, ptrdiff_t directions) {
@@ -308,7 +296,6 @@ static void destroy(sn_stepper **stepper) {
   }
   SN_FREE(scheme->stage);
   SN_FREE(scheme->work);
-  SN_FREE(scheme->du);
   SN_FREE(scheme->u_bar);
   SN_FREE(scheme->base.estimate);
   sn_exponential_destroy(&scheme->base.exponential);

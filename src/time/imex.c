@@ -36,7 +36,6 @@ typedef struct {
   double *f[STAGES], *h[STAGES];
   ptrdiff_t fields;                      /* rows of points that there is room for */
   double *stage;                         /* U_i when no tape is kept */
-  double *du;                            /* directions gathered; NULL: they are worked on in place */
   double *r_bar[STAGES], *f_bar, *h_bar; /* adjoint */
 } imex;
 
@@ -272,23 +271,16 @@ static sn_status stage_tangent(imex *scheme, int i, ptrdiff_t samples, const dou
   return sn_network_tangents(sn_model_network(scheme->model), samples, value, network_tape, &of_stage, scheme->f[i]);
 }
 
-static sn_status tangents(sn_stepper *stepper, ptrdiff_t samples, const double *tape, const sn_directions *directions) {
+static sn_status tangents(sn_stepper *stepper, ptrdiff_t samples, const double *tape, const sn_directions *along) {
   imex *scheme = (imex *)stepper;
   const int stages = scheme->tableau->stages;
   const ptrdiff_t count = samples * scheme->points;
-  const bool gathers = directions->stride != count && directions->count > 1;
-  sn_directions own = *directions;
-  if (gathers) {
-    own.du = scheme->du;
-    sn_copy_rows(own.count, count, directions->du, own.stride, own.du, count);
-  }
   for (int i = 0; i < stages; i++)
-    if (scheme->used[i]) SN_TRY(stage_tangent(scheme, i, samples, tape + i * stage_tape_size(scheme, samples), &own));
+    if (scheme->used[i]) SN_TRY(stage_tangent(scheme, i, samples, tape + i * stage_tape_size(scheme, samples), along));
   sn_combination sum = {0};
-  sn_combination_add(&sum, 1, scheme->from_last ? scheme->stage : own.du);
+  sn_combination_add(&sum, 1, scheme->from_last ? scheme->stage : along->du);
   add_row(scheme, stages, &sum);
-  sn_combination_evaluate(&sum, own.count * count, own.du);
-  if (gathers) sn_copy_rows(own.count, count, own.du, count, directions->du, own.stride);
+  sn_combination_evaluate(&sum, along->count * count, along->du);
   return SN_OK;
 }
 
@@ -314,9 +306,7 @@ static sn_status reserve_fields(imex *scheme, ptrdiff_t fields) {
 static sn_status reserve_tangents(sn_stepper *stepper, ptrdiff_t samples, ptrdiff_t directions) {
   imex *scheme = (imex *)stepper;
   const ptrdiff_t fields = samples * directions;
-  SN_FREE(scheme->du);
-  sn_status status = fields > scheme->fields ? reserve_fields(scheme, fields) : SN_OK;
-  if (!status) status = SN_NEW(scheme->fields * scheme->points, &scheme->du);
+  const sn_status status = fields > scheme->fields ? reserve_fields(scheme, fields) : SN_OK;
   SN_TRY(sn_collective_status(sn_grid_space(sn_model_grid(scheme->model)), status));
   return scheme->base.solver ? sn_solver_reserve(scheme->base.solver, fields) : SN_OK;
 }
@@ -330,7 +320,6 @@ static void destroy(sn_stepper **stepper) {
     SN_FREE(scheme->r_bar[i]);
   }
   SN_FREE(scheme->stage);
-  SN_FREE(scheme->du);
   SN_FREE(scheme->f_bar);
   SN_FREE(scheme->h_bar);
   SN_FREE(scheme->base.estimate);

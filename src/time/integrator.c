@@ -193,8 +193,8 @@ sn_status sn_integrator_reserve_tangents(sn_integrator *it, ptrdiff_t samples, p
 
 /* A pass of some of the samples, `stride` values of which make a state of all. */
 static sn_status tangents_of_some(sn_integrator *it, ptrdiff_t samples, double *states, const sn_directions *along,
-                                  ptrdiff_t size) {
-  const ptrdiff_t count = samples * it->points, substeps = it->substeps, stride = along->stride;
+                                  ptrdiff_t stride) {
+  const ptrdiff_t count = samples * it->points, substeps = it->substeps;
   const double *u = states;
   for (ptrdiff_t step = 0; step < it->steps; step++) {
     sn_directions own = *along;
@@ -204,7 +204,7 @@ static sn_status tangents_of_some(sn_integrator *it, ptrdiff_t samples, double *
     for (ptrdiff_t d = 0; d < own.count && step % substeps == 0; d++)
       memcpy(own.du + d * stride, own.du + (d - own.count) * stride, (size_t)count * sizeof *u);
     SN_TRY(step_forward(it, step, samples, u, next, it->tape));
-    SN_TRY(sn_tangent_plan_step(&it->tangents, it->stepper, samples, it->tape, &own, size));
+    SN_TRY(sn_tangent_plan_step(&it->tangents, it->stepper, samples, it->tape, &own, stride));
     it->square[step] += sum_of_squares(count, next);
     u = next;
   }
@@ -217,8 +217,8 @@ static sn_status tangent_pass(sn_integrator *it, ptrdiff_t samples, double *stat
   const ptrdiff_t size = sn_parameters_model_size(sn_model_parameters(it->model));
   sn_tangent_plan_look(&it->tangents, size, directions, parameters);
   for (ptrdiff_t s = 0; s < samples; s += most) {
-    const sn_directions along = {directions, stride, tangents + s * it->points, parameters, NULL};
-    SN_TRY(tangents_of_some(it, samples - s < most ? samples - s : most, states + s * it->points, &along, size));
+    const sn_directions along = {directions, tangents + s * it->points, parameters, NULL};
+    SN_TRY(tangents_of_some(it, samples - s < most ? samples - s : most, states + s * it->points, &along, stride));
   }
   for (ptrdiff_t step = 0; step < it->steps && samples; step++)
     it->within_bounds &= is_state_within_bounds(it, step, stride);

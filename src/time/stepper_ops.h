@@ -13,10 +13,10 @@
 
 typedef struct sn_stepper sn_stepper;
 
-/* Directions: (count, samples, local points), `stride` doubles from one to the next, and of the parameters. */
+/* Directions of states, and of the parameters. */
 typedef struct {
-  ptrdiff_t count, stride;
-  double *du;
+  ptrdiff_t count;
+  double *du;              /* (count, samples, local points) */
   const double *dtheta;    /* (count, size of the parameters); NULL for 0 */
   const sn_range *support; /* (count) outside of which a dtheta is 0; NULL: not known */
 } sn_directions;

@@ -1,11 +1,15 @@
 #include "tangent_plan.h"
 
+#include "combination.h"
 #include "sinode/memory.h"
 
 /* Values of a group in each of a stepper's arrays, a dozen or so: they stay in the second-level cache. */
 enum { VALUES = 1 << 13 };
 
-void sn_tangent_plan_clear(sn_tangent_plan *plan) { SN_FREE(plan->support); }
+void sn_tangent_plan_clear(sn_tangent_plan *plan) {
+  SN_FREE(plan->support);
+  SN_FREE(plan->du);
+}
 
 /* All of them where that many are not announced, which then go along one direction after the other; and where each has
  * an A of its own, which knows it by its place. */
@@ -26,16 +30,22 @@ static sn_status reserve(const sn_tangent_plan *plan, sn_stepper *stepper, ptrdi
   return all % some ? stepper->ops->reserve_tangents(stepper, samples, all % some) : SN_OK;
 }
 
+static sn_status allocate(sn_tangent_plan *plan) {
+  SN_TRY(SN_NEW(plan->directions, &plan->support));
+  return SN_NEW(plan->fields * plan->points, &plan->du);
+}
+
 sn_status sn_tangent_plan_reserve(sn_tangent_plan *plan, sn_stepper *stepper, sn_model *model, ptrdiff_t samples,
                                   ptrdiff_t directions) {
   const sn_grid *grid = sn_model_grid(model);
   const ptrdiff_t fit = VALUES / sn_partition_most(sn_grid_points(grid), sn_grid_space_size(grid));
   if (!stepper->ops->tangents || samples == 0 || directions == 0) return SN_OK;
-  SN_FREE(plan->support);
-  SN_TRY(sn_collective_status(sn_grid_space(grid), SN_NEW(directions, &plan->support)));
+  sn_tangent_plan_clear(plan);
   plan->directions = directions;
   plan->keeps_places = sn_linear_get_shape(sn_model_linear(model))->scaled != 0;
   plan->fields = fit > sn_model_samples(model) ? fit : sn_model_samples(model);
+  plan->points = sn_grid_range(grid).count;
+  SN_TRY(sn_collective_status(sn_grid_space(grid), allocate(plan)));
   SN_TRY(sn_network_reserve_tangents(sn_model_network(model), directions));
   const ptrdiff_t together = sn_tangent_plan_samples(plan, samples, directions);
   SN_TRY(reserve(plan, stepper, together));
@@ -43,6 +53,7 @@ sn_status sn_tangent_plan_reserve(sn_tangent_plan *plan, sn_stepper *stepper, sn
 }
 
 void sn_tangent_plan_look(sn_tangent_plan *plan, ptrdiff_t size, ptrdiff_t directions, const double *parameters) {
+  plan->size = size;
   for (ptrdiff_t d = 0; d < directions && directions == plan->directions && parameters; d++) {
     const double *own = parameters + d * size;
     ptrdiff_t first = 0, end = size;
@@ -52,17 +63,29 @@ void sn_tangent_plan_look(sn_tangent_plan *plan, ptrdiff_t size, ptrdiff_t direc
   }
 }
 
+static sn_status step_together(const sn_tangent_plan *plan, sn_stepper *stepper, ptrdiff_t samples, const double *tape,
+                               const sn_directions *some, ptrdiff_t stride) {
+  const ptrdiff_t count = samples * plan->points;
+  if (stride == count || some->count == 1) return stepper->ops->tangents(stepper, samples, tape, some);
+  sn_directions own = *some;
+  own.du = plan->du;
+  sn_copy_rows(own.count, count, some->du, stride, own.du, count);
+  SN_TRY(stepper->ops->tangents(stepper, samples, tape, &own));
+  sn_copy_rows(own.count, count, own.du, count, some->du, stride);
+  return SN_OK;
+}
+
 sn_status sn_tangent_plan_step(const sn_tangent_plan *plan, sn_stepper *stepper, ptrdiff_t samples, const double *tape,
-                               const sn_directions *all, ptrdiff_t size) {
+                               const sn_directions *all, ptrdiff_t stride) {
   const ptrdiff_t most = directions_together(plan, samples, all->count);
-  sn_directions some = {.stride = all->stride};
+  sn_directions some = {0};
   for (ptrdiff_t d = 0; d < all->count; d += some.count) {
     some.count = all->count - d < most ? all->count - d : most;
-    some.du = all->du + d * all->stride;
-    some.dtheta = all->dtheta ? all->dtheta + d * size : NULL;
+    some.du = all->du + d * stride;
+    some.dtheta = all->dtheta ? all->dtheta + d * plan->size : NULL;
     some.support = all->count == plan->directions ? plan->support + d : NULL;
     if (stepper->ops->tangents)
-      SN_TRY(stepper->ops->tangents(stepper, samples, tape, &some));
+      SN_TRY(step_together(plan, stepper, samples, tape, &some, stride));
     else
       SN_TRY(stepper->ops->tangent(stepper, samples, tape, some.du, some.dtheta));
   }

@@ -8,7 +8,10 @@ typedef struct {
   ptrdiff_t directions; /* as announced; 0: none were */
   ptrdiff_t fields;     /* directions times samples of a group */
   bool keeps_places;    /* whether all samples of a batch go together */
-  sn_range *support;    /* (directions): where each of the parameters' directions is not 0 */
+  ptrdiff_t points;     /* local ones */
+  ptrdiff_t size;       /* of the parameters' directions */
+  sn_range *support;    /* (directions): where each of these is not 0 */
+  double *du;           /* (fields, points): of a group, where others lie between */
 } sn_tangent_plan;
 
 /*
@@ -25,8 +28,8 @@ ptrdiff_t sn_tangent_plan_samples(const sn_tangent_plan *plan, ptrdiff_t samples
 /* Looks at the parameters' directions (directions, size) of the steps that follow; NULL: 0. Local. */
 void sn_tangent_plan_look(sn_tangent_plan *plan, ptrdiff_t size, ptrdiff_t directions, const double *parameters);
 
-/* A step along all directions, `size` parameters each, group by group. Collective over space. */
+/* A step along all directions, group by group; their states lie `stride` apart. Collective over space. */
 SN_MUST_CHECK sn_status sn_tangent_plan_step(const sn_tangent_plan *plan, sn_stepper *stepper, ptrdiff_t samples,
-                                             const double *tape, const sn_directions *all, ptrdiff_t size);
+                                             const double *tape, const sn_directions *all, ptrdiff_t stride);
 
 #endif
