@@ -13,13 +13,14 @@ typedef struct {
   sn_transforms *transforms;
   int parameters;
   double *inverse; /* (gammas, points, points): column after column; NULL on more points */
-  double *given;   /* right-hand sides that are multiplied by one */
-  ptrdiff_t room;  /* for so many */
+  double *given;   /* (MATRIX_ROWS, points): right-hand sides that are multiplied by one */
 } fft;
 
-/* On so few points a product of so many right-hand sides with the inverse is faster than two transforms
- * (docs/performance.md). */
-enum { MATRIX_POINTS_MOST = 64, MATRIX_SAMPLES_LEAST = 8 };
+/*
+ * On so few points a product of so many right-hand sides with the inverse is faster than two transforms
+ * (docs/performance.md); the BLAS multiplies MATRIX_ROWS of them without copying them into an order of its own.
+ */
+enum { MATRIX_POINTS_MOST = 96, MATRIX_SAMPLES_LEAST = 8, MATRIX_ROWS = 32 };
 
 /* Numbers of an inverse; 0: there is none. */
 static ptrdiff_t matrix_size(const sn_linear *linear, int ranks) {
@@ -40,6 +41,7 @@ static sn_status make_matrices(sn_solver *solver) {
   const ptrdiff_t size = matrix_size(solver->linear, sn_grid_space_size(solver->grid));
   if (size == 0) return SN_OK;
   SN_TRY(sn_transforms_plan(state->transforms, 1));
+  SN_TRY(SN_NEW(MATRIX_ROWS * sn_grid_points(solver->grid), &state->given));
   return SN_NEW(solver->gammas * size, &state->inverse);
 }
 
@@ -85,14 +87,8 @@ static sn_status reserve(sn_solver *solver, ptrdiff_t samples) {
   SN_TRY(solver->linear->row ? sn_transforms_plan_rows(state->transforms, samples)
                              : sn_transforms_plan(state->transforms, samples));
   solver->bytes = sn_transforms_bytes(state->transforms);
-  if (!state->inverse) return SN_OK;
-  const ptrdiff_t n = sn_grid_points(solver->grid);
-  solver->bytes += solver->gammas * n * n * (ptrdiff_t)sizeof *state->inverse;
-  if (samples < MATRIX_SAMPLES_LEAST || samples <= state->room) return SN_OK;
-  SN_FREE(state->given);
-  state->room = 0;
-  SN_TRY(SN_NEW(samples * n, &state->given));
-  state->room = samples;
+  if (state->inverse)
+    solver->bytes += solver->gammas * matrix_size(solver->linear, 1) * (ptrdiff_t)sizeof *state->inverse;
   return SN_OK;
 }
 
@@ -113,9 +109,13 @@ static void multiply(const sn_solver *solver, int which, bool transpose, ptrdiff
                      double *x) {
   const fft *state = solver->state;
   const int n = (int)sn_grid_points(solver->grid);
-  if (from == x) from = memcpy(state->given, x, (size_t)(samples * n) * sizeof *x);
-  cblas_dgemm(CblasRowMajor, CblasNoTrans, transpose ? CblasTrans : CblasNoTrans, (int)samples, n, n, 1, from, n,
-              state->inverse + which * n * n, n, 0, x, n);
+  for (ptrdiff_t first = 0; first < samples; first += MATRIX_ROWS) {
+    const int rows = (int)(samples - first < MATRIX_ROWS ? samples - first : MATRIX_ROWS);
+    const double *given = from + first * n;
+    if (from == x) given = memcpy(state->given, given, (size_t)(rows * n) * sizeof *x);
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, transpose ? CblasTrans : CblasNoTrans, rows, n, n, 1, given, n,
+                state->inverse + which * n * n, n, 0, x + first * n, n);
+  }
 }
 
 static sn_status solve_from(sn_solver *solver, int which, bool transpose, ptrdiff_t samples, const double *from,
@@ -128,7 +128,7 @@ static sn_status solve_from(sn_solver *solver, int which, bool transpose, ptrdif
   if (row)
     return sn_transforms_multiply_rows(state->transforms, which * state->parameters, solver->linear->rows, row,
                                        transpose, samples, from, x);
-  if (samples < MATRIX_SAMPLES_LEAST || samples > state->room)
+  if (!state->inverse || samples < MATRIX_SAMPLES_LEAST)
     return sn_transforms_multiply(state->transforms, which, transpose, samples, from, x);
   multiply(solver, which, transpose, samples, from, x);
   return SN_OK;

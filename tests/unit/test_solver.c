@@ -102,8 +102,8 @@ static void solvers_agree(void **state) {
 /* Many right-hand sides, in place or from elsewhere, beside one after the other, with an A that is not symmetric. */
 static void many_are_solved_as_one_is(void **state) {
   (void)state;
-  enum { MANY = 11 };
-  for (ptrdiff_t points = 31; points <= 80; points += 33) {
+  enum { MANY = 37 };
+  for (ptrdiff_t points = 31; points <= 100; points += 33) {
     setting s = set_up(1, points, SN_LINEAR_DERIVATIVES, true);
     sn_solver *solver = make_solver(&s, SN_SOLVER_FFT);
     assert_ok(sn_solver_reserve(solver, MANY));
