@@ -20,6 +20,7 @@ struct sn_initial_states {
   double *kept;      /* all parameters, when the states were eliminated */
   double *step;      /* of the parameters */
   double *steps;     /* (own windows, points) */
+  double *before;    /* all states, before they were relaxed */
   double part;       /* of the states' own step that the next trial takes */
   int *count, *from; /* (replicas): of the states */
 };
@@ -31,6 +32,7 @@ static sn_status allocate_least_squares(sn_initial_states *x) {
   SN_TRY(SN_NEW(sn_parameters_size(parameters), &x->kept));
   SN_TRY(SN_NEW(trained, &x->step));
   SN_TRY(SN_NEW(most * x->points, &x->steps));
+  SN_TRY(SN_NEW(x->windows * x->points, &x->before));
   SN_TRY(SN_NEW(sn_grid_replica_count(x->grid), &x->count));
   SN_TRY(SN_NEW(sn_grid_replica_count(x->grid), &x->from));
   return sn_shooting_create(x->grid, most, x->points, trained, &x->shooting);
@@ -63,6 +65,7 @@ void sn_initial_states_destroy(sn_initial_states **states) {
   SN_FREE(x->kept);
   SN_FREE(x->step);
   SN_FREE(x->steps);
+  SN_FREE(x->before);
   SN_FREE(x->count);
   SN_FREE(x->from);
   SN_FREE(*states);
@@ -160,17 +163,32 @@ static void find_step(sn_initial_states *x) {
   }
 }
 
-void sn_initial_states_follow(sn_initial_states *x) {
-  const double *kept = x->kept + sn_parameters_model_size(sn_model_parameters(x->model));
+/* The states of this replica's windows become base + steps, and all replicas have those of all. */
+static void move(sn_initial_states *x, const double *base) {
   const MPI_Comm replicas = sn_grid_replicas(x->grid);
   double *states = sn_model_states(x->model);
   const ptrdiff_t first = x->own.start * x->points;
   int own[2] = {(int)(x->own.count * x->points), (int)first};
-  find_step(x);
-  sn_shooting_step(x->shooting, x->step, x->part, x->steps);
-  x->part *= 0.5;
-  for (ptrdiff_t k = 0; k < own[0]; k++) states[first + k] = kept[first + k] + x->steps[k];
+  for (ptrdiff_t k = 0; k < own[0]; k++) states[first + k] = base[first + k] + x->steps[k];
   MPI_Allgather(&own[0], 1, MPI_INT, x->count, 1, MPI_INT, replicas);
   MPI_Allgather(&own[1], 1, MPI_INT, x->from, 1, MPI_INT, replicas);
   MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DOUBLE, states, x->count, x->from, MPI_DOUBLE, replicas);
+}
+
+void sn_initial_states_follow(sn_initial_states *x) {
+  find_step(x);
+  sn_shooting_step(x->shooting, x->step, x->part, x->steps);
+  x->part *= 0.5;
+  move(x, x->kept + sn_parameters_model_size(sn_model_parameters(x->model)));
+}
+
+void sn_initial_states_relax(sn_initial_states *x, double *gradient) {
+  double *right = gradient + sn_parameters_model_size(sn_model_parameters(x->model)) + x->own.start * x->points;
+  memcpy(x->before, sn_model_states(x->model), (size_t)(x->windows * x->points) * sizeof *x->before);
+  sn_shooting_solve(x->shooting, right, x->steps);
+  move(x, x->before);
+}
+
+void sn_initial_states_put_back(sn_initial_states *x) {
+  memcpy(sn_model_states(x->model), x->before, (size_t)(x->windows * x->points) * sizeof *x->before);
 }

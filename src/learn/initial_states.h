@@ -50,4 +50,11 @@ SN_MUST_CHECK sn_status sn_initial_states_eliminate(sn_initial_states *states, s
  */
 void sn_initial_states_follow(sn_initial_states *states);
 
+/*
+ * A step of the states towards their minimum for the parameters as they are, with the factors of that elimination:
+ * gradient is that of half the sum, whole, and used up. put_back: as if it had not been. Collective over world; local.
+ */
+void sn_initial_states_relax(sn_initial_states *states, double *gradient);
+void sn_initial_states_put_back(sn_initial_states *states);
+
 #endif

@@ -54,4 +54,10 @@ SN_MUST_CHECK sn_status sn_shooting_eliminate(sn_shooting *shooting, sn_normal_e
  */
 void sn_shooting_step(sn_shooting *shooting, const double *parameters, double part, double *states);
 
+/*
+ * With the factors as they are, the step of the states alone for other right-hand sides J^T r (windows, points), which
+ * are used up. Collective over the replicas.
+ */
+void sn_shooting_solve(sn_shooting *shooting, double *right, double *states);
+
 #endif

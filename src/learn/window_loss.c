@@ -60,6 +60,7 @@ static sn_status prepare_jacobian(sn_window_loss *w) {
   SN_TRY(sn_count_to_int(count, "the number of residuals of a batch on a rank", &fits));
   SN_TRY(make_directions(w));
   SN_TRY(SN_NEW((window + 1) * w->directions * count, &w->tangents));
+  if (w->states) SN_TRY(SN_NEW(sn_parameters_size(sn_model_parameters(w->model)), &w->gradient));
   return SN_NEW(window * count, &w->residuals);
 }
 
@@ -292,6 +293,28 @@ static double loss_in(const sn_window_result *result) {
   return result->within_bounds && isfinite(result->sum) ? result->sum / result->values : INFINITY;
 }
 
+/*
+ * Moves estimated states to their minimum for the parameters as they are, by the factors from before the parameters'
+ * step and the adjoint (chord method): the loss that is compared is that of the parameters alone (variable projection).
+ */
+static sn_status relax_states(sn_window_loss *w, const sn_windows *windows, double *loss) {
+  enum { STEPS_MOST = 8 };
+  const double enough = 1e-5, half = 0.5;
+  double gain = INFINITY;
+  for (int k = 0; k < STEPS_MOST && gain > enough * *loss && isfinite(*loss); k++) {
+    sn_window_result result;
+    SN_TRY(evaluate_alike(w, windows, w->gradient, visit_gradient, (void *)&half, &result));
+    if (!result.within_bounds || !result.finite) break;
+    sn_reduction_gather(w->reduction, w->gradient);
+    sn_initial_states_relax(w->states, w->gradient);
+    SN_TRY(sn_window_loss_value(w, windows, &result));
+    gain = *loss - loss_in(&result);
+    if (gain > 0) *loss -= gain;
+    if (!(gain > 0)) sn_initial_states_put_back(w->states);
+  }
+  return SN_OK;
+}
+
 static sn_status problem_loss(void *context, double *loss) {
   sn_window_loss *w = context;
   const sn_windows windows = all_training(w);
@@ -300,7 +323,7 @@ static sn_status problem_loss(void *context, double *loss) {
   SN_TRY(sn_model_stepped(w->model));
   SN_TRY(sn_window_loss_value(w, &windows, &result));
   *loss = loss_in(&result);
-  return SN_OK;
+  return w->states ? relax_states(w, &windows, loss) : SN_OK;
 }
 
 static sn_status problem_gradient(void *context, double *loss, double *gradient) {

@@ -49,7 +49,8 @@ static sn_optimizer_options optimizer_of(const sn_app *app) {
 sn_passes sn_setup_training_passes(const sn_app *app) {
   const sn_optimizer_options optimizer = optimizer_of(app);
   if (!sn_optimizer_kind_wants_tangents(optimizer.kind)) return SN_PASSES_ADJOINT;
-  return optimizer.acceleration ? SN_PASSES_BOTH : SN_PASSES_TANGENT;
+  const bool estimated = app->config.train.initial == SN_INITIAL_ESTIMATED;
+  return optimizer.acceleration || estimated ? SN_PASSES_BOTH : SN_PASSES_TANGENT;
 }
 
 sn_status sn_setup_suits_optimizer(const sn_app *app, double trained) {

@@ -56,6 +56,19 @@ static void solve_densely(double *x) {
   sn_normal_equations_destroy(&normal);
 }
 
+/* J^T r by the state of a window. */
+static void make_right(int window, double *right) {
+  double jacobian[(N + PARAMETERS) * ROWS], residual[ROWS], before[ROWS];
+  make_rows(window, jacobian, residual);
+  for (int d = 0; d < N; d++) {
+    right[d] = d == 1 ? 0 : number(window, 2000 + d);
+    for (int r = 0; r < ROWS; r++) right[d] += jacobian[d * ROWS + r] * residual[r];
+  }
+  if (!is_linked(window - 1)) return;
+  make_rows(window - 1, jacobian, before);
+  for (int d = 0; d < N; d++) right[d] -= factor * before[d];
+}
+
 static void elimination_solves_the_whole(void **state) {
   (void)state;
   double whole[ALL], step[PARAMETERS], damp[PARAMETERS] = {damping, damping, damping}, states[WINDOWS * N];
@@ -89,6 +102,13 @@ static void elimination_solves_the_whole(void **state) {
     for (int k = 0; k < PARAMETERS; k++) assert_close(step[k], whole[WINDOWS * N + k], 1e-12);
     sn_shooting_step(shooting, step, 1, states);
     for (int k = 0; k < own.count * N; k++) assert_close(states[k], whole[own.start * N + k], 1e-12);
+    /* With the factors kept, the states alone. */
+    const double still[PARAMETERS] = {0};
+    double right[WINDOWS * N], alone[WINDOWS * N];
+    for (int k = 0; k < own.count; k++) make_right((int)own.start + k, right + k * N);
+    sn_shooting_step(shooting, still, 1, states);
+    sn_shooting_solve(shooting, right, alone);
+    for (int k = 0; k < own.count * N; k++) assert_close(alone[k], states[k], 1e-12);
   }
   sn_normal_equations_destroy(&normal);
   sn_shooting_destroy(&shooting);

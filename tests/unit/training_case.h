@@ -62,13 +62,14 @@ static setting make_training(const training_shape *shape) {
   const sn_linear_shape linear = {.kind = SN_LINEAR_STENCIL, .taps = 5, .length = 22, .trainable = true};
   const sn_init init = {.kind = SN_INIT_NORMAL, .std = 0.1};
   const bool tangents = shape->optimizer.kind == SN_OPTIMIZER_LM;
-  const sn_integrator_options integration = {.tableau = sn_tableau_find(shape->scheme),
-                                             .dt = 0.1,
-                                             .interval = 0.1 * (double)shape->substeps,
-                                             .intervals = WINDOW,
-                                             .adjoint = !tangents || shape->optimizer.acceleration,
-                                             .tangent = tangents,
-                                             .storage = SN_STORAGE_ALL};
+  const sn_integrator_options integration = {
+      .tableau = sn_tableau_find(shape->scheme),
+      .dt = 0.1,
+      .interval = 0.1 * (double)shape->substeps,
+      .intervals = WINDOW,
+      .adjoint = !tangents || shape->optimizer.acceleration || shape->options.initial == SN_INITIAL_ESTIMATED,
+      .tangent = tangents,
+      .storage = SN_STORAGE_ALL};
   const sn_trainer_options *options = &shape->options;
   assert_ok(sn_grid_create(MPI_COMM_WORLD, shape->space, POINTS, NULL, &s.grid));
   s.values = make_values(s.grid, shape->snapshots);

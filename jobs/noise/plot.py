@@ -1,0 +1,85 @@
+#!/usr/bin/python3
+"""What noise leaves to be learnt: the table and the figure of jobs/noise/run.sh.
+
+    plot.py DIRECTORY     prints the table; writes DIRECTORY/table.md, noise.png and noise.pdf
+
+Exit status: 0 done, 2 bad usage, 3 a file is missing or is none of the job's.
+"""
+import pathlib
+import re
+import sys
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "io" / "python"))
+import sinode  # noqa: E402
+from sinode.files import InputError  # noqa: E402
+from sinode.script import run  # noqa: E402
+from sinode.style import STYLE, save  # noqa: E402
+
+ROWS = ((1, 1), (10, 1), (50, 1), (1, 4))  # per cent of noise, stride
+HEAD = ("noise", "points seen", "initial states", "Lyapunov times valid (quartiles)", "from noisy starts",
+        "trajectory's error over the noise")
+
+
+def valid_times(path):
+    """'median (quartiles)' that sinode predict has printed."""
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    found = re.search(r"that is ([\d.]+) Lyapunov times .*quartiles ([\d.]+) and ([\d.]+)", text)
+    return f"{found[1]} ({found[2]}, {found[3]})" if found else "beyond the span"
+
+
+def trajectory_error(directory, name, percent):
+    """Rms difference of the estimated trajectory from the true one, over the noise that was added to it."""
+    path = directory / name / "estimated.h5"
+    if not path.exists():
+        return ""
+    with sinode.open(path) as estimated, sinode.open(directory / "data_0.h5") as true, \
+            sinode.open(directory / f"data_{percent}.h5") as noisy:
+        exact = true.u.isel(time=slice(estimated.sizes["time"]))
+        noise = float(np.std(noisy.u - true.u))
+        return f"{float(np.sqrt(np.mean((estimated.u.values - exact.values) ** 2))) / noise:.2f}"
+
+
+def table(directory):
+    lines = ["| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD)]
+    for percent, stride in ROWS:
+        for initial in ("estimated", "data"):
+            name = f"{initial}_{percent}_{stride}"
+            cells = (f"{percent} %", f"{64 // stride} of 64", initial, valid_times(directory / name / "clean.log"),
+                     valid_times(directory / name / "noisy.log"), trajectory_error(directory, name, percent))
+            lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+@matplotlib.rc_context(STYLE)
+def figure(directory):
+    """Truth, observations and estimate of the first hundred time units, half the deviation being noise."""
+    drawing = Figure(figsize=(11.5, 3.6), constrained_layout=True)
+    axes = drawing.subplots(1, 3, sharey=True)
+    for axis, name, title in zip(axes, ("data_0.h5", "data_50.h5", "estimated_50_1/estimated.h5"),
+                                 ("truth", "observed, 50 % noise", "estimated with the weights")):
+        with sinode.open(directory / name) as data:
+            some = data.u.isel(member=0).sel(time=slice(0, 100))
+            image = axis.pcolormesh(some.x, some.time, some, vmin=-3, vmax=3, cmap="RdBu_r", rasterized=True)
+        axis.set(title=title, xlabel="x")
+    axes[0].set_ylabel("t")
+    drawing.colorbar(image, ax=axes, label="u")
+    return drawing
+
+
+def main(directory):
+    directory = pathlib.Path(directory)
+    text = table(directory)
+    (directory / "table.md").write_text(text)
+    print(text, end="")
+    save(figure(directory), directory / "noise")
+
+
+if __name__ == "__main__":
+    run(__doc__, {"DIRECTORY": main})
