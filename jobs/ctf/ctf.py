@@ -24,7 +24,6 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "io" / "python"))
 import sinode  # noqa: E402
-from sinode.files import InputError  # noqa: E402
 from sinode.script import run  # noqa: E402
 import framework  # noqa: E402
 from framework import PAIRS, SCORES, path_of, read_matrix, resample, write_matrix  # noqa: E402
@@ -34,7 +33,7 @@ from framework import PAIRS, SCORES, path_of, read_matrix, resample, write_matri
 LONG = (("X1", "X1", 0), ("X2", "X3", 1), ("X3", "X5", 2), ("X6", None, 0), ("X7", None, 0), ("X8", None, 0))
 SHORT = (("X4", "X6", 0), ("X5", "X7", 1), ("X9", "X8", 0), ("X10", "X9", 0))
 CLEAN = {"X2": "X2", "X3": "X4"}
-SLIGHT = 1e-6                            # perturbation, in standard deviations
+SLIGHT = 1e-6  # perturbation, in standard deviations
 
 
 def twin(long, short, frames, seed, folder):
@@ -98,9 +97,10 @@ def keep(forecast, pair, folder):
 
 
 def _row(label, scores):
+    """Without a mean where scores are missing."""
     values = [scores.get(name) for name in SCORES]
-    mean = [] if None in values else [np.mean(values)]
-    return [label, *(f"{value:.1f}" if value is not None else "" for value in values), *(f"{value:.1f}" for value in mean)]
+    values.append(None if None in values else np.mean(values))
+    return [label, *("" if value is None else f"{value:.1f}" for value in values)]
 
 
 def _scores_in(data, folder):
@@ -124,7 +124,8 @@ def table(data, folder):
         if scores:
             rows.append(_row(label, scores))
     if len(rows) == 1:
-        raise InputError(f"{data}: has no tests that {folder} has predictions for", status=2)
+        print(f"{data} has no tests: there is nothing to score; the forecasts are in {folder}/model")
+        return
     methods = framework.published()
     best = max(methods, key=lambda name: np.mean(list(methods[name].values())))
     rows.append(_row(f"published: best method ({best})", methods[best]))
