@@ -49,6 +49,11 @@ class Framework(harness.Case):
             found = dict(zip(head, self.rows("theirs")[1]))
             self.assertEqual({name: found.get(name, "") for name in head[1:]},
                              {**dict.fromkeys(head[1:], ""), "E3": usual["E3"], "E5": usual["E5"]})
+            for name in (2, 4):
+                (self.folder / f"run/data/test/X{name}test.mat").unlink()
+            theirs = self.score(str(self.folder / "run/data"), run="theirs")
+            self.assertEqual(theirs.returncode, 0, theirs.stderr)
+            self.assertIn("has no tests", theirs.stdout)
         missing = self.score(str(self.folder / "nowhere"), run="none")
         self.assertEqual((missing.returncode, missing.stderr.count("\n")), (3, 1))
 

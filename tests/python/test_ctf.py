@@ -1,4 +1,4 @@
-"""The scores of jobs/ctf against values by hand, its smoother against least squares on a linear model."""
+"""The scores of jobs/ctf against values by hand."""
 import pathlib
 import sys
 import tempfile
@@ -9,7 +9,6 @@ import numpy as np
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "jobs/ctf"), str(ROOT / "io/python")]
 import framework  # noqa: E402
-import smoother  # noqa: E402
 from sinode.files import InputError  # noqa: E402
 
 X = 2 * np.pi * np.arange(1024) / 1024
@@ -74,45 +73,6 @@ class Scores(unittest.TestCase):
                 savemat(path, arrays)
                 with self.assertRaisesRegex(InputError, text):
                     framework.read_matrix(path)
-
-
-class Smoothing(unittest.TestCase):
-    def test_passes_are_least_squares(self):
-        """x_{t+1} = M x_t + c b + jump, x and c unknown: all residuals at once by numpy."""
-        random = np.random.default_rng(1)
-        count, noise, jump, before = 6, 0.3, 0.2, np.diag([2.0, 1.0, 0.5])**2
-        matrix, mean = random.normal(size=(2, 3)), np.array([0.0, 0.0, 0.7])
-        observed, at = random.normal(size=(2, count, 2))
-        at = np.hstack([at, np.full((count, 1), 0.4)])
-        forecasts = at[:-1] @ matrix.T
-        found, covariance = smoother._pass(observed, noise, at, forecasts, np.tile(matrix, (count - 1, 1, 1)), mean, before,
-                                           jump)
-        size = 2 * count + 1  # all states, and c
-        rows, values = [], []
-
-        def add(coefficients, value, deviation):
-            rows.append(coefficients / deviation)
-            values.append(value / deviation)
-        unit = np.eye(size)
-        for k, place in enumerate((0, 1, size - 1)):
-            add(unit[place], mean[k], before[k, k]**0.5)
-        for t in range(count):
-            for k in range(2):
-                add(unit[2 * t + k], observed[t, k], noise)
-                if t:
-                    step = matrix[k, :2] @ unit[2 * t - 2:2 * t] + matrix[k, 2] * unit[-1]
-                    add(unit[2 * t + k] - step, 0, jump)
-        rows = np.array(rows)
-        solution = np.linalg.lstsq(rows, np.array(values), rcond=None)[0]
-        np.testing.assert_allclose(found[:, :2].ravel(), solution[:-1], rtol=1e-9)
-        np.testing.assert_allclose(found[:, 2], solution[-1], rtol=1e-9)
-        last = np.linalg.inv(rows.T @ rows)[-3:, -3:]
-        np.testing.assert_allclose(covariance, last, rtol=1e-9)
-
-    def test_noise_level(self):
-        random = np.random.default_rng(2)
-        frames = 3 * np.cos(4 * X) + 0.7 * random.standard_normal((50, 1024))
-        self.assertAlmostEqual(smoother.noise_level(frames), 0.7, 2)
 
 
 if __name__ == "__main__":
