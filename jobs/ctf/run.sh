@@ -11,7 +11,6 @@ set -euo pipefail
 here=$PWD
 # shellcheck source=jobs/common.sh
 source "$(dirname "$0")/../common.sh"
-at_end say_where
 
 quick=
 if [ "${1:-}" = --quick ]; then
@@ -24,6 +23,7 @@ sinode=${SINODE_PROGRAM:-build/release/sinode}
 data=${1:+$(cd "$here" && realpath -m "$1")}
 data=${data:-$run/data}
 [ $# = 0 ] || [ -f "$data/train/X1train.mat" ] || die 3 "$1: has no train/X1train.mat"
+at_end say_where
 viscosities=(1.45 1.45 1.625 2.05) # of the short matrices X4, X5, X9, X10; ctf.yaml has those of the long ones
 long=10000 short=100 frames=1000 frames_trained=100 members=64 settings=()
 own_a=(model.linear.parameter=u_xxxx integrator.scheme=4 integrator.dt=0.1) # exponential schemes take one A for all
