@@ -63,7 +63,7 @@ typedef struct {
                       sn_normal_equations *normal); /* of the mse: J^T J, J^T r over count */
   /* J^T r'' over count, all trainable elements: r'' the second derivative of the residuals along a step, given in the
    * layout of the parameters, by central differences of a tenth of it. Infinite where the model is not finite there. */
-  sn_status (*bend)(void *context, const double *step, double *product);
+  sn_status (*second_derivative)(void *context, const double *step, double *product);
 } sn_problem;
 
 typedef struct sn_optimizer sn_optimizer;
@@ -80,7 +80,7 @@ bool sn_optimizer_is_full_batch(const sn_optimizer *optimizer);
 bool sn_optimizer_kind_wants_tangents(sn_optimizer_kind kind);
 bool sn_optimizer_wants_tangents(const sn_optimizer *optimizer);
 /* Whether it asks for second derivatives along a step, which takes adjoints as well. */
-bool sn_optimizer_wants_bends(const sn_optimizer *optimizer);
+bool sn_optimizer_wants_second_derivatives(const sn_optimizer *optimizer);
 
 /*
  * First kind: a step: begin, then one update for each part of the parameters' local vector that is to change, in one

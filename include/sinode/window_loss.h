@@ -25,12 +25,12 @@
 typedef struct sn_window_loss sn_window_loss;
 
 typedef struct {
-  bool ordered;           /* slices of the model's samples, summed in order */
-  ptrdiff_t windows_most; /* ordered: of an evaluation with gradient */
-  bool jacobian;          /* whether normal equations will be wanted: takes a tangent for every parameter */
-  bool bends;             /* whether the problem's second derivatives will */
-  bool estimated;         /* initial states are unknowns, the model's states; their windows do not overlap */
-  double jump_weight;     /* at first, of the squared distance from the end of a window to the beginning of the next */
+  bool ordered;            /* slices of the model's samples, summed in order */
+  ptrdiff_t windows_most;  /* ordered: of an evaluation with gradient */
+  bool jacobian;           /* whether normal equations will be wanted: takes a tangent for every parameter */
+  bool second_derivatives; /* whether those along a step will be */
+  bool estimated;          /* initial states are unknowns, the model's states; their windows do not overlap */
+  double jump_weight;      /* at first, of the squared distance from the end of a window to the beginning of the next */
 } sn_window_loss_options;
 
 /* `count` windows of a set: index[0 .. count-1], or its first ones if index is NULL. */

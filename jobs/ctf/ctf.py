@@ -10,7 +10,7 @@
     ctf.py start MATRIX.mat POINTS MEMBERS MU OUT.npz   what forecasts start from: the last frame, slightly perturbed but for
                                                         the first member
     ctf.py keep FORECAST.h5 PAIR FOLDER                 FOLDER/first/PAIR.mat: the first member of a forecast; of all of them
-                                                        FOLDER/usual/PAIR.mat: the one with the most usual late spectrum
+                                                        FOLDER/nearest/PAIR.mat: the member whose late spectrum is nearest to the mean
     ctf.py table DATA RUN                               prints the scores; writes RUN/table.md and table.csv
 """
 import csv
@@ -91,8 +91,8 @@ def keep(forecast, pair, folder):
     with sinode.open(forecast) as data:
         u = np.asarray(data.u[:, 1:])
     spectra = np.array([framework.power(resample(member[-framework.FRAMES:], framework.POINTS)) for member in u])
-    usual = np.argmin(np.linalg.norm(spectra - spectra.mean(axis=0), axis=1))
-    for name, member in (("first", 0), ("usual", usual)):
+    nearest = np.argmin(np.linalg.norm(spectra - spectra.mean(axis=0), axis=1))
+    for name, member in (("first", 0), ("nearest", nearest)):
         write_matrix(pathlib.Path(folder, name, f"{pair}.mat"), resample(u[member], framework.POINTS))
 
 
@@ -116,9 +116,9 @@ def _scores_in(data, folder):
 def table(data, folder):
     from sinode.runs import to_text
     rows = [["", *SCORES, "mean"]]
-    for label, part in (("trained by sinode, the most usual member", "model/usual"),
+    for label, part in (("trained by sinode, the member nearest to the mean spectrum", "model/nearest"),
                         ("trained by sinode, one run", "model/first"),
-                        ("the equation from the true state, the most usual member", "equation/usual"),
+                        ("the equation from the true state, the member nearest to the mean spectrum", "equation/nearest"),
                         ("the equation from the true state, one run", "equation/first")):
         scores = _scores_in(data, pathlib.Path(folder, part))
         if scores:

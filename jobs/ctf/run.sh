@@ -4,7 +4,7 @@
 # FOLDER has the framework's matrices, train/X1train.mat ... train/X10train.mat and, as far as they are known,
 # test/X1test.mat ...: what forecasts there are tests for is scored. Without it a twin of them is made, to which a
 # comparison with the equation itself is added. Results: the table, and in runs/ctf table.md, table.csv and the forecasts
-# as matrices, model/first and model/usual. A quarter of an hour on one core; stopped, it goes on where it was. --quick
+# as matrices, model/first and model/nearest. A quarter of an hour on one core; stopped, it goes on where it was. --quick
 # takes a minute and shows that everything works: its scores are worth nothing. RUN=DIRECTORY puts the results elsewhere, SEED=2
 # makes another twin.
 set -euo pipefail
@@ -65,7 +65,7 @@ learn() {
 forecast() {
   local pair=$1 kind=$2 state=$3 points=$4 mu=$5 config=$6
   shift 6
-  [ ! -f "$run/$kind/usual/$pair.mat" ] || return 0
+  [ ! -f "$run/$kind/nearest/$pair.mat" ] || return 0
   begin "Forecast of pair $pair: $kind"
   step start "$state" "$points" "$members" "$mu" "$run/start.npz"
   if [ "$mu" = none ]; then import start; else import start --parameter viscosity; fi
@@ -98,9 +98,9 @@ for name in X2 X3 X5; do
   [ -f "$run/$name.mat" ] || step states "$run/$name/estimated.h5" "$run/$name.mat"
 done
 
-mkdir -p "$run"/{model,equation}/{first,usual}
+mkdir -p "$run"/{model,equation}/{first,nearest}
 for set in 2:X2 4:X3; do # what is asked of these pairs are the states themselves
-  for kind in first usual; do ln -sf "../../${set#*:}.mat" "$run/model/$kind/${set%:*}.mat"; done
+  for kind in first nearest; do ln -sf "../../${set#*:}.mat" "$run/model/$kind/${set%:*}.mat"; done
 done
 forecast 1 model "$(matrix X1)" 128 none ctf predict.model="$run/X1/model.h5"
 forecast 3 model "$run/X2.mat" 96 none known predict.model="$run/X2/model.h5"
@@ -120,7 +120,7 @@ if [ $# = 0 ]; then
       "model.linear.coefficients={2: -1.0, 4: -$mu}"
   done
   for set in 2:X2test 4:X4test; do
-    for kind in first usual; do ln -sf "$(realpath "$data/test/${set#*:}.mat")" "$run/equation/$kind/${set%:*}.mat"; done
+    for kind in first nearest; do ln -sf "$(realpath "$data/test/${set#*:}.mat")" "$run/equation/$kind/${set%:*}.mat"; done
   done
 fi
 begin "Scores"

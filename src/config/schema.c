@@ -245,7 +245,8 @@ static const sn_config_key keys[] = {
     {"train.optimizer.damping", REAL(optimizer.damping), .fallback = "1.0e-2", ABOVE(0), .commands = SN_FOR_TRAIN,
      .help = "lm: of the first step, relative to the diagonal of J^T J; the gain ratio changes it"},
     {"train.optimizer.acceleration", SWITCH(optimizer.acceleration), .fallback = "true", .commands = SN_FOR_TRAIN,
-     .help = "lm: steps bend with the second derivative of the residuals, by a few evaluations without tangents"},
+     .help = "lm: geodesic acceleration, by second derivatives of the residuals along steps: a few evaluations without "
+             "tangents"},
     {"train.curriculum.window", INTEGER(train.first_window), .fallback = "0", WITHIN(0, 1e9), .unit = "intervals",
      .commands = SN_FOR_TRAIN, .help = "of the first epochs, growing to train.window; 0: train.window from the start"},
     {"train.curriculum.epochs", INTEGER(train.window_epochs), .fallback = "50", WITHIN(1, 1e9), .unit = "epochs",

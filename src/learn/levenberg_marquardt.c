@@ -21,7 +21,7 @@ typedef struct {
   ptrdiff_t order; /* trainable elements in all */
   sn_normal_equations *normal;
   double *damping, *step; /* (order) */
-  double *bend;           /* (order): a below */
+  double *acceleration;   /* (order): a below */
   double *local, *kept;   /* this rank's part of a step; the parameters before it */
 } marquardt;
 
@@ -29,7 +29,7 @@ static sn_status allocate_arrays(const sn_optimizer *optimizer, marquardt *m) {
   const ptrdiff_t size = sn_parameters_size(optimizer->parameters);
   SN_TRY(SN_NEW(m->order, &m->damping));
   SN_TRY(SN_NEW(m->order, &m->step));
-  SN_TRY(SN_NEW(m->order, &m->bend));
+  SN_TRY(SN_NEW(m->order, &m->acceleration));
   SN_TRY(SN_NEW(size, &m->local));
   return SN_NEW(size, &m->kept);
 }
@@ -55,7 +55,7 @@ static void destroy(sn_optimizer *optimizer) {
   sn_normal_equations_destroy(&m->normal);
   SN_FREE(m->damping);
   SN_FREE(m->step);
-  SN_FREE(m->bend);
+  SN_FREE(m->acceleration);
   SN_FREE(m->local);
   SN_FREE(m->kept);
   SN_FREE(optimizer->state);
@@ -71,8 +71,8 @@ static double promise(const marquardt *m) {
   return sum;
 }
 
-/* The most that a step may bend: 2 |a| over |d|. */
-static const double bend_most = 0.75;
+/* The largest 2 |a| / |d| of a step that is tried. */
+static const double acceleration_most = 0.75;
 
 static double norm_of(const marquardt *m, const double *x) {
   double sum = 0;
@@ -81,16 +81,16 @@ static double norm_of(const marquardt *m, const double *x) {
 }
 
 /* Finds a for the step; *acceptable is false where it is too large. */
-static sn_status bend_step(const sn_optimizer *optimizer, const sn_problem *problem, marquardt *m, bool *acceptable) {
+static sn_status accelerate(const sn_optimizer *optimizer, const sn_problem *problem, marquardt *m, bool *acceptable) {
   *acceptable = true;
   if (!optimizer->options.acceleration) return SN_OK;
   sn_parameters_spread(optimizer->parameters, m->step, m->local);
-  SN_TRY(problem->bend(problem->context, m->local, m->bend));
-  *acceptable = isfinite(norm_of(m, m->bend));
+  SN_TRY(problem->second_derivative(problem->context, m->local, m->acceleration));
+  *acceptable = isfinite(norm_of(m, m->acceleration));
   if (!*acceptable) return SN_OK;
   SN_TRY_TIMED(sn_grid_timer(sn_parameters_grid(optimizer->parameters)), SN_TIME_NORMAL,
-               sn_normal_equations_solve_again(m->normal, m->bend, m->bend));
-  *acceptable = 2 * norm_of(m, m->bend) <= bend_most * norm_of(m, m->step);
+               sn_normal_equations_solve_again(m->normal, m->acceleration, m->acceleration));
+  *acceptable = 2 * norm_of(m, m->acceleration) <= acceleration_most * norm_of(m, m->step);
   return SN_OK;
 }
 
@@ -112,7 +112,7 @@ static void move(sn_optimizer *optimizer, marquardt *m) {
   sn_parameters_spread(optimizer->parameters, m->step, m->local);
   for (ptrdiff_t k = 0; k < size; k++) values[k] = m->kept[k] + m->local[k];
   if (!optimizer->options.acceleration) return;
-  sn_parameters_spread(optimizer->parameters, m->bend, m->local);
+  sn_parameters_spread(optimizer->parameters, m->acceleration, m->local);
   for (ptrdiff_t k = 0; k < size; k++) values[k] += m->local[k] / 2;
 }
 
@@ -129,7 +129,7 @@ static sn_status minimize(sn_optimizer *optimizer, const sn_problem *problem, do
     bool acceptable;
     double found = INFINITY;
     SN_TRY(find_step(optimizer, m, &acceptable));
-    if (acceptable) SN_TRY(bend_step(optimizer, problem, m, &acceptable));
+    if (acceptable) SN_TRY(accelerate(optimizer, problem, m, &acceptable));
     if (acceptable) {
       move(optimizer, m);
       SN_TRY(problem->loss(problem->context, &found));

@@ -112,7 +112,7 @@ bool sn_optimizer_kind_is_full_batch(sn_optimizer_kind kind) { return kinds[kind
 bool sn_optimizer_is_full_batch(const sn_optimizer *optimizer) { return optimizer->ops->minimize != NULL; }
 bool sn_optimizer_kind_wants_tangents(sn_optimizer_kind kind) { return kinds[kind]->tangents; }
 bool sn_optimizer_wants_tangents(const sn_optimizer *optimizer) { return optimizer->ops->tangents; }
-bool sn_optimizer_wants_bends(const sn_optimizer *optimizer) {
+bool sn_optimizer_wants_second_derivatives(const sn_optimizer *optimizer) {
   return optimizer->ops->tangents && optimizer->options.acceleration;
 }
 

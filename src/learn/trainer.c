@@ -54,7 +54,7 @@ sn_status sn_trainer_create(sn_model *model, sn_objective *objective, const sn_d
   const sn_window_loss_options evaluation = {.ordered = options->slice > 0,
                                              .windows_most = full ? trainer->windows : batch_at(trainer, 0).count,
                                              .jacobian = sn_optimizer_wants_tangents(optimizer),
-                                             .bends = sn_optimizer_wants_bends(optimizer),
+                                             .second_derivatives = sn_optimizer_wants_second_derivatives(optimizer),
                                              .estimated = estimated,
                                              .jump_weight = options->jump_weight};
   if (!status && estimated)

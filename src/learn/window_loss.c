@@ -24,7 +24,7 @@ struct sn_window_loss {
   ptrdiff_t first;              /* of the parameters */
   double *thetas;               /* (directions, size of the model's parameters): a unit vector each, 0 of states */
   double *tangents, *residuals; /* of a chunk */
-  double *bends;                /* (own windows, window, local points): sums of states at both ends of a step */
+  double *ends;                 /* (own windows, window, local points): sums of states at both ends of a step */
   double *kept, *gradient;      /* parameters before it; a gradient */
 };
 
@@ -65,14 +65,14 @@ static sn_status prepare_jacobian(sn_window_loss *w) {
 }
 
 /* States of the training windows of this replica, but for the initial ones. */
-static ptrdiff_t size_of_bends(const sn_window_loss *w) {
+static ptrdiff_t size_of_ends(const sn_window_loss *w) {
   const ptrdiff_t windows = sn_grid_share(w->grid, sn_dataset_windows(w->dataset, SN_SET_TRAINING)).count;
   return windows * sn_objective_window(w->objective) * sn_grid_range(w->grid).count;
 }
 
-static sn_status prepare_bends(sn_window_loss *w) {
+static sn_status prepare_second_derivatives(sn_window_loss *w) {
   const ptrdiff_t size = sn_parameters_size(sn_model_parameters(w->model));
-  SN_TRY(SN_NEW(size_of_bends(w), &w->bends));
+  SN_TRY(SN_NEW(size_of_ends(w), &w->ends));
   SN_TRY(SN_NEW(size, &w->kept));
   return SN_NEW(size, &w->gradient);
 }
@@ -104,7 +104,8 @@ sn_status sn_window_loss_create(sn_model *model, sn_objective *objective, const 
   if (!status && options->estimated)
     status = sn_initial_states_create(model, objective, dataset, options->jump_weight, options->jacobian, &w->states);
   if (!status && options->jacobian) status = sn_collective_status(sn_grid_world(grid), prepare_jacobian(w));
-  if (!status && options->bends) status = sn_collective_status(sn_grid_world(grid), prepare_bends(w));
+  if (!status && options->second_derivatives)
+    status = sn_collective_status(sn_grid_world(grid), prepare_second_derivatives(w));
   if (status) sn_window_loss_destroy(out);
   return status;
 }
@@ -118,7 +119,7 @@ void sn_window_loss_destroy(sn_window_loss **loss) {
   SN_FREE(w->thetas);
   SN_FREE(w->tangents);
   SN_FREE(w->residuals);
-  SN_FREE(w->bends);
+  SN_FREE(w->ends);
   SN_FREE(w->kept);
   SN_FREE(w->gradient);
   SN_FREE(*loss);
@@ -351,13 +352,13 @@ static sn_status problem_normal(void *context, double *loss, sn_normal_equations
 /* Adds the states of a chunk to *context, which moves on. */
 static sn_status visit_states(sn_window_loss *w, ptrdiff_t samples, const sn_gradient *gradient, double *sum,
                               void *context) {
-  double **bends = context;
+  double **ends = context;
   const ptrdiff_t count = samples * sn_grid_range(w->grid).count, values = sn_objective_window(w->objective) * count;
   (void)gradient;
   SN_TRY(sn_objective_value(w->objective, samples, sum));
   const double *states = sn_objective_states(w->objective) + count;
-  for (ptrdiff_t k = 0; k < values; k++) (*bends)[k] += states[k];
-  *bends += values;
+  for (ptrdiff_t k = 0; k < values; k++) (*ends)[k] += states[k];
+  *ends += values;
   return SN_OK;
 }
 
@@ -365,17 +366,17 @@ static sn_status visit_states(sn_window_loss *w, ptrdiff_t samples, const sn_gra
 static const double difference = 0.1;
 
 /* J^T r'' is the gradient of half the sum of squares whose residuals are r'', as it is with other targets. */
-static sn_status visit_bend(sn_window_loss *w, ptrdiff_t samples, const sn_gradient *gradient, double *sum,
-                            void *context) {
-  const double **bends = context, square = difference * difference;
+static sn_status visit_second_derivative(sn_window_loss *w, ptrdiff_t samples, const sn_gradient *gradient, double *sum,
+                                         void *context) {
+  const double **ends = context, square = difference * difference;
   const sn_windows windows = all_training(w);
   const ptrdiff_t count = samples * sn_grid_range(w->grid).count, values = sn_objective_window(w->objective) * count;
   double *targets = sn_objective_targets(w->objective);
   SN_TRY(sn_objective_value(w->objective, samples, sum));
   const double *states = sn_objective_states(w->objective) + count;
   for (ptrdiff_t k = 0; k < values; k++)
-    if (!isnan(targets[k])) targets[k] = states[k] - ((*bends)[k] - 2 * states[k]) / square;
-  *bends += values;
+    if (!isnan(targets[k])) targets[k] = states[k] - ((*ends)[k] - 2 * states[k]) / square;
+  *ends += values;
   return sn_objective_gradient(w->objective, samples, 0.5 / values_of(w, &windows), sum, gradient);
 }
 
@@ -383,27 +384,27 @@ static sn_status visit_bend(sn_window_loss *w, ptrdiff_t samples, const sn_gradi
 static sn_status visit_at(sn_window_loss *w, double distance, const double *step, double *gradient, chunk_visitor visit,
                           bool *finite) {
   const sn_windows windows = all_training(w);
-  double *values = sn_parameters_values(sn_model_parameters(w->model)), *bends = w->bends;
+  double *values = sn_parameters_values(sn_model_parameters(w->model)), *ends = w->ends;
   sn_window_result result;
   for (ptrdiff_t k = 0; k < sn_parameters_size(sn_model_parameters(w->model)); k++)
     values[k] = w->kept[k] + distance * step[k];
   SN_TRY(sn_model_stepped(w->model));
-  SN_TRY(evaluate_alike(w, &windows, gradient, visit, &bends, &result));
+  SN_TRY(evaluate_alike(w, &windows, gradient, visit, &ends, &result));
   *finite &= result.within_bounds && result.finite && isfinite(result.sum);
   return SN_OK;
 }
 
-static sn_status problem_bend(void *context, const double *step, double *product) {
+static sn_status problem_second_derivative(void *context, const double *step, double *product) {
   sn_window_loss *w = context;
   const sn_parameters *parameters = sn_model_parameters(w->model);
   const ptrdiff_t size = sn_parameters_size(parameters);
   bool finite = true;
   memcpy(w->kept, sn_parameters_values(sn_model_parameters(w->model)), (size_t)size * sizeof *w->kept);
-  memset(w->bends, 0, (size_t)size_of_bends(w) * sizeof *w->bends);
+  memset(w->ends, 0, (size_t)size_of_ends(w) * sizeof *w->ends);
   memset(w->gradient, 0, (size_t)size * sizeof *w->gradient);
   SN_TRY(visit_at(w, difference, step, NULL, visit_states, &finite));
   SN_TRY(visit_at(w, -difference, step, NULL, visit_states, &finite));
-  SN_TRY(visit_at(w, 0, step, w->gradient, visit_bend, &finite));
+  SN_TRY(visit_at(w, 0, step, w->gradient, visit_second_derivative, &finite));
   sn_reduction_gather(w->reduction, w->gradient);
   sn_parameters_collect(parameters, w->gradient, product);
   for (ptrdiff_t k = 0; k < w->directions && !finite; k++) product[k] = INFINITY;
@@ -411,6 +412,9 @@ static sn_status problem_bend(void *context, const double *step, double *product
 }
 
 sn_problem sn_window_loss_problem(sn_window_loss *w) {
-  return (sn_problem){
-      .context = w, .loss = problem_loss, .gradient = problem_gradient, .normal = problem_normal, .bend = problem_bend};
+  return (sn_problem){.context = w,
+                      .loss = problem_loss,
+                      .gradient = problem_gradient,
+                      .normal = problem_normal,
+                      .second_derivative = problem_second_derivative};
 }

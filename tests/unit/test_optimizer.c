@@ -140,7 +140,7 @@ static sn_status valley_normal(void *context, double *loss, sn_normal_equations 
 }
 
 /* r'' is -2 c times the square of the change of x1. */
-static sn_status valley_bend(void *context, const double *step, double *product) {
+static sn_status valley_second_derivative(void *context, const double *step, double *product) {
   const valley *v = context;
   for (int k = 0; k < UNKNOWNS; k += 2) {
     const double change = step[v->offset + k], second = -2 * v->c * change * change;
@@ -173,7 +173,7 @@ static void end_valley(valley *v) {
 
 static int iterations_to_the_bottom(sn_optimizer_kind kind, double c, bool accelerated, int most) {
   valley v = make_valley(c);
-  const sn_problem problem = {&v, valley_loss, valley_gradient, valley_normal, valley_bend};
+  const sn_problem problem = {&v, valley_loss, valley_gradient, valley_normal, valley_second_derivative};
   const sn_optimizer_options options = {.kind = kind, .history = 10, .damping = 1e-3, .acceleration = accelerated};
   sn_optimizer *optimizer;
   assert_ok(sn_optimizer_create(v.parameters, &options, &optimizer));
@@ -199,7 +199,7 @@ static void the_bottom_of_the_valley_is_found(void **state) {
   assert_that(iterations_to_the_bottom(SN_OPTIMIZER_LM, 10, false, 100) < 40);
 }
 
-/* Steps along the tangent of a narrow valley leave it soon; steps along its bend do not. */
+/* Steps along the tangent of a narrow valley leave it soon; accelerated ones follow it. */
 static void acceleration_follows_a_curved_valley(void **state) {
   (void)state;
   const int plain = iterations_to_the_bottom(SN_OPTIMIZER_LM, 1e4, false, 2000),

@@ -52,7 +52,7 @@ static sn_window_loss *make_loss(variant v, const setting *s, bool ordered, bool
   const sn_window_loss_options options = {.ordered = ordered,
                                           .windows_most = WINDOWS,
                                           .jacobian = jacobian,
-                                          .bends = jacobian && v != ESTIMATED,
+                                          .second_derivatives = jacobian && v != ESTIMATED,
                                           .estimated = v == ESTIMATED,
                                           .jump_weight = jump_weight};
   sn_window_loss *loss;
@@ -192,7 +192,7 @@ static void states_at(const setting *s, ptrdiff_t samples, double distance, cons
 }
 
 /* <J e, r''> over the number of values, r'' along the step by differences. */
-static double bend_along(const setting *s, const double *step, const double *e) {
+static double second_derivative_along(const setting *s, const double *step, const double *e) {
   const sn_range own = sn_grid_share(s->grid, WINDOWS);
   const ptrdiff_t count = own.count * sn_grid_range(s->grid).count, values = WINDOW * count,
                   size = sn_parameters_size(sn_model_parameters(s->model));
@@ -226,7 +226,7 @@ static void fill_direction(const setting *s, uint64_t stream, double scale, doub
   sn_parameters_spread(parameters, whole, local);
 }
 
-static void residuals_bend_along_a_step(void **state) {
+static void second_derivatives_are_those_of_differences(void **state) {
   (void)state;
   int ranks;
   MPI_Comm_size(MPI_COMM_WORLD, &ranks);
@@ -241,11 +241,11 @@ static void residuals_bend_along_a_step(void **state) {
     const sn_problem problem = sn_window_loss_problem(loss);
     fill_direction(&s, 1, 1e-2, whole, step);
     const ptrdiff_t calls = sn_memory_calls();
-    assert_ok(problem.bend(problem.context, step, product));
+    assert_ok(problem.second_derivative(problem.context, step, product));
     assert_int_equal(sn_memory_calls(), calls);
     fill_direction(&s, 2, 1, whole, e);
     for (ptrdiff_t k = 0; k < order; k++) dot += whole[k] * product[k];
-    assert_close(dot, bend_along(&s, step, e), 1e-3 * fabs(dot));
+    assert_close(dot, second_derivative_along(&s, step, e), 1e-3 * fabs(dot));
     sn_window_loss_destroy(&loss);
     double **arrays[] = {&step, &e, &whole, &product};
     for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) SN_FREE(*arrays[k]);
@@ -376,7 +376,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(chunks_and_order_do_not_matter),
       cmocka_unit_test(gradients_are_those_of_central_differences),
       cmocka_unit_test(normal_equations_hold_half_the_gradient),
-      cmocka_unit_test(residuals_bend_along_a_step),
+      cmocka_unit_test(second_derivatives_are_those_of_differences),
       cmocka_unit_test(eliminated_states_go_to_their_minimum),
       cmocka_unit_test(one_replica_may_fail_alone),
   };
