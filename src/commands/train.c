@@ -159,7 +159,7 @@ static sn_status prepare(sn_training *t) {
   const double interval = t->observed.interval;
   const ptrdiff_t samples = sn_setup_samples(app, t->grid, t->dataset, interval);
   report_idle(t);
-  SN_TRY(sn_setup_model(app, t->grid, samples, &t->model));
+  SN_TRY(sn_setup_model_to_train(app, t->grid, samples, &t->model));
   if (c->train.initial == SN_INITIAL_ESTIMATED)
     SN_TRY(sn_model_add_states(t->model, sn_dataset_windows(t->dataset, SN_SET_TRAINING)));
   if (t->parameters) sn_linear_note_trained(sn_model_linear(t->model), t->data.members, t->parameters);

@@ -90,7 +90,8 @@ typedef struct {
   sn_integrator_options integrator;
   struct {
     char file[SN_CONFIG_PATH];
-    double validation; /* fraction */
+    char model[SN_CONFIG_PATH]; /* to begin with */
+    double validation;          /* fraction */
     sn_split_kind split;
     sn_observations_options observations;
   } data; /* to train on */

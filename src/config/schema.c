@@ -214,6 +214,9 @@ static const sn_config_key keys[] = {
 
     {"train.data", PATH(data.file), .example = "data.h5", .commands = SN_FOR_TRAIN, .required = SN_FOR_TRAIN,
      .help = "trajectory file to learn from"},
+    {"train.model", PATH(data.model), .fallback = "none", .example = "run/model.h5", .commands = SN_FOR_TRAIN,
+     .help = "model file (a checkpoint will do) whose weights training begins with, of the same architecture; none: "
+             "random ones"},
     {"train.window", INTEGER(train.window), .fallback = "1", WITHIN(1, 1e9), .unit = "intervals", .commands = LEARNS,
      .help = "how far a sample is rolled out and fitted"},
     {"train.batch", INTEGER(train.batch), .fallback = "256", WITHIN(1, 1e9), .unit = "windows",

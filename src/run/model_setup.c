@@ -114,3 +114,31 @@ sn_model_description sn_setup_describe(const sn_app *app, const sn_model *model)
   snprintf(d.linear_kind, sizeof d.linear_kind, "%s", sn_linear_kind_name(sn_linear_get_kind(sn_model_linear(model))));
   return d;
 }
+
+/* Sizes are compared as weights are read. */
+static sn_status is_alike(const char *path, const sn_model_description *theirs, const sn_model_description *ours) {
+  static const char *const keys[] = {"model.linear.kind", "model.nonlinear.kind", "model.nonlinear.activation"};
+  const char *their[] = {theirs->linear_kind, theirs->nonlinear_kind, theirs->activation},
+             *our[] = {ours->linear_kind, ours->nonlinear_kind, ours->activation};
+  const int network = sn_name_value(sn_network_kinds, ours->nonlinear_kind);
+  const int compared = sn_network_weight_dimensions((sn_network_kind)network) ? 3 : 2;
+  for (int k = 0; k < compared; k++)
+    if (strcmp(their[k], our[k]) != 0)
+      return SN_ERROR_ALL(SN_ERROR_USAGE, "%s is %s, but that of the model in train.model, %s, is %s; they must agree",
+                          keys[k], our[k], path, their[k]);
+  return SN_OK;
+}
+
+sn_status sn_setup_model_to_train(const sn_app *app, const sn_grid *grid, ptrdiff_t samples, sn_model **model) {
+  const char *path = app->config.data.model;
+  sn_model_description theirs;
+  SN_TRY(sn_setup_model(app, grid, samples, model));
+  if (strcmp(path, "none") == 0) return SN_OK;
+  const sn_model_description ours = sn_setup_describe(app, *model);
+  SN_TRY(sn_model_file_describe(app->world, path, &theirs));
+  SN_TRY(suits_grid(app, path, &theirs));
+  SN_TRY(is_alike(path, &theirs, &ours));
+  sn_parameters *parameters = sn_model_parameters(*model);
+  SN_TRY(sn_model_file_read(grid, path, parameters, sn_parameters_values(parameters)));
+  return sn_model_loaded(*model);
+}

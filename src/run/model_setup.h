@@ -21,6 +21,10 @@ SN_MUST_CHECK sn_status sn_setup_model_from_file(const sn_app *app, const sn_gri
 SN_MUST_CHECK sn_status sn_setup_model_or_none(const sn_app *app, const sn_grid *grid, const char *path,
                                                ptrdiff_t samples, sn_model **model);
 
+/* The model of the section model with what training begins with: random weights or those of train.model. */
+SN_MUST_CHECK sn_status sn_setup_model_to_train(const sn_app *app, const sn_grid *grid, ptrdiff_t samples,
+                                                sn_model **model);
+
 /* What a file says about a model. Local. */
 sn_model_description sn_setup_describe(const sn_app *app, const sn_model *model);
 

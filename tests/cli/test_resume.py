@@ -152,6 +152,17 @@ class Resume(StepByStep):
         self.assertEqual(err, [])
         self.assertIn(f"resuming from run/checkpoints/{newest.name}", out)
 
+    def test_begins_with_a_model(self):
+        self.train("run", 1, 1, epochs=3)
+        of_run = ("train.model=run/model.h5",)
+        self.train("other", 2, 2, epochs=0, more=(*of_run, "run.seed=9"))
+        self.assert_same_data(self.folder / "run/model.h5", self.folder / "other/model.h5")
+        for setting, status, words in (("model.nonlinear.activation=gelu", 2, "is gelu, but that of the model in train.mod"),
+                                       ("model.nonlinear.hidden=[9]", 3, "run/model.h5")):
+            _, err = self.train("third", 1, 1, more=(*of_run, setting), status=status)
+            self.assertEqual(len(err), 1)
+            self.assertIn(words, err[0])
+
     def test_other_parameters_are_refused(self):
         self.train("run", 1, 1, epochs=3)
         before = harness.tree(self.folder / "run")
