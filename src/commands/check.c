@@ -141,14 +141,15 @@ static sn_status look_at_prediction(const sn_app *app) {
   return status;
 }
 
-/* No error: other data may take their place before there is anything to predict. */
-static void report_prediction(const sn_app *app) {
-  if (!is_there(app, app->config.predict.data)) return;
+/* What is wrong with the data is no error: others may take their place before there is anything to predict. */
+static sn_status report_prediction(const sn_app *app) {
+  if (!is_there(app, app->config.predict.data)) return SN_OK;
   sn_status status = sn_app_abort_unless_collective(app, look_at_prediction(app));
-  if (!status) return;
+  if (!status || sn_error_get_code(status) == SN_ERROR_RUN) return status;
   sn_log_warning(app->log, "with the data that are there now, predict would be refused: %s",
                  sn_error_get_message(status));
   sn_error_destroy(&status);
+  return SN_OK;
 }
 
 static sn_status check_training(const sn_app *app, const sn_grid *grid) {
@@ -183,7 +184,7 @@ static sn_status check_this_run(sn_app *app) {
   SN_TRY(sn_setup_grid(app, &grid));
   sn_status status = sn_estimate_report_generation(app, layout_of(grid));
   if (!status) status = check_training(app, grid);
-  if (!status) report_prediction(app);
+  if (!status) status = report_prediction(app);
   if (!status && app->io) status = sn_check_io(app, grid);
   status = sn_app_abort_unless_collective(app, status);
   if (!status) sn_log_line(app->log, "the parameters are valid");
