@@ -2,7 +2,7 @@
 # Forecasts on the domains that the literature reports, L = 60, 64, 100 and 200, beside the published figures: a model
 # trained on each, the equation itself by the same steps, and on L = 200 also the model that was trained on L = 22.
 #   jobs/comparison/run.sh [--quick] [RANKS]
-# Some 50 minutes on one core; stopped, it goes on where it was. Results: the table, and in runs/comparison table.md and
+# 25 minutes on one core; stopped, it goes on where it was. Results: the table, and in runs/comparison table.md and
 # table.csv. --quick takes a minute and shows that everything works: its forecasts are worth nothing. RUN=DIRECTORY puts
 # the results elsewhere.
 set -euo pipefail
@@ -31,10 +31,10 @@ setting() {
     100) domain=(grid.length=100 grid.points=256) interval=0.25 pairs=25 span=250 members=8 ;;
     200) domain=(grid.length=200 grid.points=512) interval=0.25 pairs=12 span=250 members=8 ;;
   esac
-  starts=50 truth=2200 fine=0.0125 transient=200 epochs=200 average=4000
+  starts=50 truth=2200 fine=0.003125 transient=200 epochs=400 average=4000
   [ "$1" != 22 ] || truth=6000
   if [ "$quick" ]; then starts=2 truth=10 fine=0.05 transient=50 epochs=2 average=20 span=5 pairs=4 members=1; fi
-  step=$("$PYTHON" -c "print($interval / 8)")
+  step=$("$PYTHON" -c "print($interval / 4)")
 }
 
 # program COMMAND SIZE settings...: train goes on with what it began, the others replace
@@ -74,7 +74,7 @@ for size in "${sizes[@]}"; do
   generate "$size" unseen run.seed=999 generate.members=1 generate.span="$truth"
   begin "L = $size: Lyapunov exponent"
   [ -f "$run/L$size/lyapunov.h5" ] || program lyapunov "$size" lyapunov.file="$run/L$size/lyapunov.h5" \
-    model.nonlinear.kind=ks integrator.dt="$("$PYTHON" -c "print(4 * $step)")" lyapunov.members="$members" \
+    model.nonlinear.kind=ks integrator.dt="$("$PYTHON" -c "print(2 * $step)")" lyapunov.members="$members" \
     lyapunov.span="$average" lyapunov.transient="$((5 * transient / 2))"
   begin "L = $size: training"
   program train "$size" train.data="$run/L$size/data.h5" train.epochs="$epochs"
