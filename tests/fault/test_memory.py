@@ -1,7 +1,7 @@
 """One rank that gets no memory, at every place where the program asks for some: all ranks end."""
 import faults
 
-SAMPLE = None if faults.LONG else 2  # places a command and split
+SAMPLE = None if faults.LONG else 1  # places a command and split
 CONV = ("model.nonlinear.kind=conv", "model.nonlinear.channels=[2]", "model.nonlinear.kernel=5")
 DENSE = ("model.linear.kind=dense", "model.linear.trainable=true")
 
@@ -17,7 +17,7 @@ class Memory(faults.Case):
         for space in spaces:
             split = (*settings, f"parallel.space={space}")
             places = self.places(command, *split)
-            self.assertGreater(len(places), 1)
+            self.assertGreater(len(places), 0)
             for place in places:
                 with self.subTest(command=command, settings=split, place=place):
                     result = self.injected("memory", command, *split, at=place, rank=1, options=("--overwrite",))

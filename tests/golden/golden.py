@@ -3,8 +3,8 @@
 
 usage: golden.py gradient|generate|local [--long] CASE_FOLDER...
 
-Schemes know nothing of ranks: a case that differs from the others by its scheme runs in some of the splits, one of
-exponential schemes (written by exponential.py) in one, with --long in all. Every other case runs in all of them.
+A gradient case runs in some of the splits, another one with each of them, and one of exponential schemes (written by
+exponential.py) in one; with --long all run in all.
 
 local: gradients by the solver of that name, which wants long domains: every case that has a stencil and implicit stages,
 repeated side by side. States repeat, the loss is the same, and so are derivatives by what the copies have in common.
@@ -29,21 +29,21 @@ import harness  # noqa: E402
 # (ranks, space ranks of a replica)
 GRADIENT_SPLITS = [(1, 1), (2, 1), (2, 2), (3, 1), (3, 3), (4, 1), (4, 2), (4, 4)]
 GENERATE_SPLITS = [(1, 1), (2, 2), (3, 3), (4, 4)]
-OF_A_SCHEME = [(1, 1), (3, 3), (4, 2)]  # and one of the rest
+USUAL_SPLITS = [(1, 1), (3, 3), (4, 2)]  # and one of the rest
 
 
 def splits_of(command, case, long):
     """The splits in which a case runs."""
     if command == "generate":
         return GENERATE_SPLITS
-    if long or not re.match("imex|explicit|implicit|exponential", case.name):
+    if long:
         return GRADIENT_SPLITS
     if case.name.startswith("exponential"):
         number = [path.name for path in sorted(case.parent.glob("exponential*"))].index(case.name)
         return [GRADIENT_SPLITS[::-1][number % len(GRADIENT_SPLITS)]]
-    rest = [split for split in GRADIENT_SPLITS if split not in OF_A_SCHEME]
+    rest = [split for split in GRADIENT_SPLITS if split not in USUAL_SPLITS]
     number = sorted(path.name for path in case.parent.iterdir()).index(case.name)
-    return [*OF_A_SCHEME, rest[number % len(rest)]]
+    return [*USUAL_SPLITS, rest[number % len(rest)]]
 
 
 def datasets(path, root):

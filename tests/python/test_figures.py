@@ -16,6 +16,7 @@ import sinode  # noqa: E402
 from sinode import attractor, figures  # noqa: E402
 from sinode.style import MOST_CELLS  # noqa: E402
 
+LONG = "--long" in sys.argv
 LENGTH, POINTS, SNAPSHOTS = 22.0, 32, 60
 HISTORY_HEADER = "epoch,iteration,seconds,train_loss,validation_loss,learning_rate,peak_memory_mib"
 
@@ -146,7 +147,7 @@ class Map(PlotTest):
 
 class Error(PlotTest):
     def test_members(self):
-        for members in (1, 3, 12):
+        for members in (1, 3, 12) if LONG else (3,):
             with self.subTest(members=members):
                 path = write_trajectory(self.folder / f"p{members}.h5", members=members, reference=True)
                 self.assertEqual(self.run_main("error", path)[0], 0)
@@ -196,6 +197,7 @@ class History(PlotTest):
 
 
 class All(PlotTest):
+    @unittest.skipUnless(LONG, "long")
     def test_run_directory(self):
         write_history(self.folder / "history.csv")
         write_trajectory(self.folder / "data.h5")
@@ -339,4 +341,5 @@ class Comparison(PlotTest):
 
 
 if __name__ == "__main__":
+    sys.argv = [word for word in sys.argv if word != "--long"]
     unittest.main()
