@@ -195,13 +195,13 @@ static sn_status end_backward(sn_stepper *stepper, const sn_gradient *gradient) 
 
 /* Whether A changes along direction d. */
 static bool varies_along(const exponential *scheme, const sn_directions *along, ptrdiff_t d) {
-  const ptrdiff_t size = sn_parameters_size(sn_model_parameters(scheme->model));
+  const ptrdiff_t size = sn_parameters_model_size(sn_model_parameters(scheme->model));
   return scheme->varies && along->dtheta && sn_linear_varies(sn_model_linear(scheme->model), along->dtheta + d * size);
 }
 
 /* What the changes of A along the directions add to every row, with the states of the tape. */
 static sn_status find_changes(exponential *scheme, ptrdiff_t samples, const double *tape, const sn_directions *along) {
-  const ptrdiff_t size = sn_parameters_size(sn_model_parameters(scheme->model));
+  const ptrdiff_t size = sn_parameters_model_size(sn_model_parameters(scheme->model));
   double *state[STATES];
   find_states(scheme, tape, state);
   for (ptrdiff_t d = 0; d < along->count; d++) {

@@ -229,7 +229,7 @@ static sn_status backward(sn_stepper *stepper, ptrdiff_t samples, const double *
 
 /* Whether A does along any direction. */
 static bool changes_linear(const imex *scheme, const sn_directions *along) {
-  const ptrdiff_t size = sn_parameters_size(sn_model_parameters(scheme->model));
+  const ptrdiff_t size = sn_parameters_model_size(sn_model_parameters(scheme->model));
   bool varies = false;
   for (ptrdiff_t d = 0; d < along->count && along->dtheta && !varies; d++)
     varies = sn_linear_varies(sn_model_linear(scheme->model), along->dtheta + d * size);
