@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "shooting.h"
+#include "sinode/count.h"
 #include "sinode/memory.h"
 
 struct sn_initial_states {
@@ -25,6 +26,21 @@ struct sn_initial_states {
   int *count, *from; /* (replicas): of the states */
 };
 
+/* Whose states are where, as MPI counts them. */
+static sn_status share_out(sn_initial_states *x) {
+  const int replicas = sn_grid_replica_count(x->grid);
+  int fits;
+  SN_TRY(sn_count_to_int(x->windows * x->points, "the number of values of all initial states", &fits));
+  SN_TRY(SN_NEW(replicas, &x->count));
+  SN_TRY(SN_NEW(replicas, &x->from));
+  for (int r = 0; r < replicas; r++) {
+    const sn_range range = sn_partition_range((sn_partition){x->windows, replicas}, r);
+    x->count[r] = (int)(range.count * x->points);
+    x->from[r] = (int)(range.start * x->points);
+  }
+  return SN_OK;
+}
+
 static sn_status allocate_least_squares(sn_initial_states *x) {
   const sn_parameters *parameters = sn_model_parameters(x->model);
   const ptrdiff_t most = sn_partition_most(x->windows, sn_grid_replica_count(x->grid)),
@@ -33,8 +49,7 @@ static sn_status allocate_least_squares(sn_initial_states *x) {
   SN_TRY(SN_NEW(trained, &x->step));
   SN_TRY(SN_NEW(most * x->points, &x->steps));
   SN_TRY(SN_NEW(x->windows * x->points, &x->before));
-  SN_TRY(SN_NEW(sn_grid_replica_count(x->grid), &x->count));
-  SN_TRY(SN_NEW(sn_grid_replica_count(x->grid), &x->from));
+  SN_TRY(share_out(x));
   return sn_shooting_create(x->grid, most, x->points, trained, &x->shooting);
 }
 
@@ -120,11 +135,10 @@ static bool jumps(const sn_initial_states *x, ptrdiff_t number) {
 }
 
 void sn_initial_states_begin(sn_initial_states *x, sn_range own) {
-  const sn_parameters *parameters = sn_model_parameters(x->model);
+  sn_parameters *parameters = sn_model_parameters(x->model);
   x->own = own;
   x->part = 1;
-  memcpy(x->kept, sn_parameters_values(sn_model_parameters(x->model)),
-         (size_t)sn_parameters_size(parameters) * sizeof *x->kept);
+  memcpy(x->kept, sn_parameters_values(parameters), (size_t)sn_parameters_size(parameters) * sizeof *x->kept);
   sn_shooting_clear(x->shooting, own.count, own.count && jumps(x, own.start - 1));
 }
 
@@ -152,8 +166,8 @@ sn_status sn_initial_states_eliminate(sn_initial_states *x, sn_normal_equations 
 
 /* By how much the trained parameters have moved, block after block as the normal equations have them. */
 static void find_step(sn_initial_states *x) {
-  const sn_parameters *parameters = sn_model_parameters(x->model);
-  const double *values = sn_parameters_values(sn_model_parameters(x->model));
+  sn_parameters *parameters = sn_model_parameters(x->model);
+  const double *values = sn_parameters_values(parameters);
   double *step = x->step;
   for (int i = 0; i < sn_parameters_blocks(parameters); i++) {
     const sn_parameter_block *block = sn_parameters_block(parameters, i);
@@ -165,14 +179,10 @@ static void find_step(sn_initial_states *x) {
 
 /* The states of this replica's windows become base + steps, and all replicas have those of all. */
 static void move(sn_initial_states *x, const double *base) {
-  const MPI_Comm replicas = sn_grid_replicas(x->grid);
   double *states = sn_model_states(x->model);
   const ptrdiff_t first = x->own.start * x->points;
-  int own[2] = {(int)(x->own.count * x->points), (int)first};
-  for (ptrdiff_t k = 0; k < own[0]; k++) states[first + k] = base[first + k] + x->steps[k];
-  MPI_Allgather(&own[0], 1, MPI_INT, x->count, 1, MPI_INT, replicas);
-  MPI_Allgather(&own[1], 1, MPI_INT, x->from, 1, MPI_INT, replicas);
-  MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DOUBLE, states, x->count, x->from, MPI_DOUBLE, replicas);
+  for (ptrdiff_t k = 0; k < x->own.count * x->points; k++) states[first + k] = base[first + k] + x->steps[k];
+  MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DOUBLE, states, x->count, x->from, MPI_DOUBLE, sn_grid_replicas(x->grid));
 }
 
 void sn_initial_states_follow(sn_initial_states *x) {

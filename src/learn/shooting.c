@@ -23,7 +23,8 @@ struct sn_shooting {
   int points, parameters;
   bool follows, *linked; /* linked: to the next window */
   double *diagonal, *border, *coupling, *right;
-  double *next; /* (points): a state's step, of the next replica */
+  double *next;     /* (points): a state's step, of the next replica */
+  double *incoming; /* an array of the replica before */
 };
 
 static ptrdiff_t square_of(const sn_shooting *s) { return (ptrdiff_t)s->points * s->points; }
@@ -40,6 +41,7 @@ sn_status sn_shooting_create(const sn_grid *grid, ptrdiff_t windows, ptrdiff_t p
   if (!status) status = SN_NEW((windows + 1) * square_of(s), &s->coupling);
   if (!status) status = SN_NEW((windows + 1) * points, &s->right);
   if (!status) status = SN_NEW(points, &s->next);
+  if (!status) status = SN_NEW(square_of(s) > border_of(s) ? square_of(s) : border_of(s), &s->incoming);
   if (status) sn_shooting_destroy(out);
   return status;
 }
@@ -53,6 +55,7 @@ void sn_shooting_destroy(sn_shooting **shooting) {
   SN_FREE(s->coupling);
   SN_FREE(s->right);
   SN_FREE(s->next);
+  SN_FREE(s->incoming);
   SN_FREE(*shooting);
 }
 
@@ -101,7 +104,7 @@ void sn_shooting_link(sn_shooting *s, ptrdiff_t window, double factor, const dou
 }
 
 /* Adds the state's arrays of another replica to ours, at `window`, or sends them. Parts: diagonal, border, right. */
-static void exchange(sn_shooting *s, ptrdiff_t window, int other, bool receives, double *incoming) {
+static void exchange(sn_shooting *s, ptrdiff_t window, int other, bool receives) {
   const MPI_Comm comm = sn_grid_replicas(s->grid);
   double *part[] = {s->diagonal + window * square_of(s), s->border + window * border_of(s),
                     s->right + window * s->points};
@@ -111,8 +114,8 @@ static void exchange(sn_shooting *s, ptrdiff_t window, int other, bool receives,
       MPI_Send(part[k], (int)count[k], MPI_DOUBLE, other, k, comm);
       continue;
     }
-    MPI_Recv(incoming, (int)count[k], MPI_DOUBLE, other, k, comm, MPI_STATUS_IGNORE);
-    for (ptrdiff_t i = 0; i < count[k]; i++) part[k][i] += incoming[i];
+    MPI_Recv(s->incoming, (int)count[k], MPI_DOUBLE, other, k, comm, MPI_STATUS_IGNORE);
+    for (ptrdiff_t i = 0; i < count[k]; i++) part[k][i] += s->incoming[i];
   }
 }
 
@@ -139,18 +142,15 @@ static bool eliminate(sn_shooting *s, ptrdiff_t window, sn_normal_equations *nor
 
 sn_status sn_shooting_eliminate(sn_shooting *s, sn_normal_equations *normal) {
   const int replica = sn_grid_replica(s->grid);
-  double *incoming;
   bool definite = true;
-  sn_status status = SN_NEW(square_of(s) > border_of(s) ? square_of(s) : border_of(s), &incoming);
-  SN_TRY(sn_collective_status(sn_grid_world(s->grid), status));
-  if (s->follows) exchange(s, 0, replica - 1, true, incoming);
+  if (s->follows) exchange(s, 0, replica - 1, true);
   for (ptrdiff_t k = 0; k < s->windows; k++) definite &= eliminate(s, k, normal);
-  if (s->windows && s->linked[s->windows - 1]) exchange(s, s->windows, replica + 1, false, NULL);
-  SN_FREE(incoming);
-  status = definite ? SN_OK
-                    : SN_ERROR(SN_ERROR_RUN,
-                               "the least squares of an initial state have no solution: derivatives are not finite; "
-                               "lower integrator.dt or train.window");
+  if (s->windows && s->linked[s->windows - 1]) exchange(s, s->windows, replica + 1, false);
+  sn_status status =
+      definite ? SN_OK
+               : SN_ERROR(SN_ERROR_RUN,
+                          "the least squares of an initial state have no solution: derivatives are not finite; "
+                          "lower integrator.dt or train.window");
   return sn_collective_status(sn_grid_world(s->grid), status);
 }
 

@@ -50,8 +50,7 @@ static sn_status make_directions(sn_window_loss *w) {
   }
   SN_FREE(unit);
   SN_FREE(local);
-  if (status) return status;
-  return SN_OK;
+  return status;
 }
 
 static sn_status prepare_jacobian(sn_window_loss *w) {
@@ -60,7 +59,7 @@ static sn_status prepare_jacobian(sn_window_loss *w) {
   SN_TRY(sn_count_to_int(count, "the number of residuals of a batch on a rank", &fits));
   SN_TRY(make_directions(w));
   SN_TRY(SN_NEW((window + 1) * w->directions * count, &w->tangents));
-  if (w->states) SN_TRY(SN_NEW(sn_parameters_size(sn_model_parameters(w->model)), &w->gradient));
+  SN_TRY(SN_NEW(sn_parameters_size(sn_model_parameters(w->model)), &w->gradient));
   return SN_NEW(window * count, &w->residuals);
 }
 
@@ -71,10 +70,8 @@ static ptrdiff_t size_of_ends(const sn_window_loss *w) {
 }
 
 static sn_status prepare_second_derivatives(sn_window_loss *w) {
-  const ptrdiff_t size = sn_parameters_size(sn_model_parameters(w->model));
   SN_TRY(SN_NEW(size_of_ends(w), &w->ends));
-  SN_TRY(SN_NEW(size, &w->kept));
-  return SN_NEW(size, &w->gradient);
+  return SN_NEW(sn_parameters_size(sn_model_parameters(w->model)), &w->kept);
 }
 
 static ptrdiff_t chunks_of(const sn_window_loss *w, ptrdiff_t windows) { return (windows + w->chunk - 1) / w->chunk; }

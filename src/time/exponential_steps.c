@@ -195,18 +195,17 @@ static sn_status end_backward(sn_stepper *stepper, const sn_gradient *gradient) 
 
 /* Whether A changes along direction d. */
 static bool varies_along(const exponential *scheme, const sn_directions *along, ptrdiff_t d) {
-  const ptrdiff_t size = sn_parameters_model_size(sn_model_parameters(scheme->model));
-  return scheme->varies && along->dtheta && sn_linear_varies(sn_model_linear(scheme->model), along->dtheta + d * size);
+  return scheme->varies && along->dtheta &&
+         sn_linear_varies(sn_model_linear(scheme->model), along->dtheta + d * along->size);
 }
 
 /* What the changes of A along the directions add to every row, with the states of the tape. */
 static sn_status find_changes(exponential *scheme, ptrdiff_t samples, const double *tape, const sn_directions *along) {
-  const ptrdiff_t size = sn_parameters_model_size(sn_model_parameters(scheme->model));
   double *state[STATES];
   find_states(scheme, tape, state);
   for (ptrdiff_t d = 0; d < along->count; d++) {
     if (!varies_along(scheme, along, d)) continue;
-    SN_TRY(sn_exponential_set_direction(scheme->base.exponential, samples, along->dtheta + d * size));
+    SN_TRY(sn_exponential_set_direction(scheme->base.exponential, samples, along->dtheta + d * along->size));
     for (int i = 0; i <= solution_of(scheme); i++) {
       combination sum = {0};
       add_row(scheme, i, true, state, &sum);
@@ -313,16 +312,6 @@ static const sn_stepper_ops ops = {.destroy = destroy,
                                    .reserve_tangents = reserve_tangents,
                                    .tangents = tangents};
 
-/* Where a change of A is dear to find, it is done once for all samples. */
-static const sn_stepper_ops ops_of_matrix = {.destroy = destroy,
-                                             .tape_size = tape_size,
-                                             .prepare = prepare,
-                                             .forward = forward,
-                                             .begin_backward = begin_backward,
-                                             .backward = backward,
-                                             .end_backward = end_backward,
-                                             .tangent = tangent};
-
 static sn_status allocate_arrays(exponential *scheme, const sn_integrator_options *options) {
   const ptrdiff_t samples = sn_model_samples(scheme->model);
   SN_TRY(reserve_fields(scheme, samples));
@@ -350,7 +339,8 @@ sn_status sn_exponential_stepper_create(sn_model *model, const sn_integrator_opt
   exponential *scheme;
   SN_TRY(sn_collective_status(world, SN_NEW(1, &scheme)));
   *out = &scheme->base;
-  scheme->base.ops = sn_linear_is_trainable(linear) && !sn_linear_is_circulant(linear) ? &ops_of_matrix : &ops;
+  scheme->base.ops = &ops;
+  scheme->base.lone_directions = sn_linear_is_trainable(linear) && !sn_linear_is_circulant(linear);
   scheme->form = sn_exponential_form_of(options->tableau);
   scheme->model = model;
   scheme->points = sn_grid_range(grid).count;

@@ -229,19 +229,17 @@ static sn_status backward(sn_stepper *stepper, ptrdiff_t samples, const double *
 
 /* Whether A does along any direction. */
 static bool changes_linear(const imex *scheme, const sn_directions *along) {
-  const ptrdiff_t size = sn_parameters_model_size(sn_model_parameters(scheme->model));
   bool varies = false;
   for (ptrdiff_t d = 0; d < along->count && along->dtheta && !varies; d++)
-    varies = sn_linear_varies(sn_model_linear(scheme->model), along->dtheta + d * size);
+    varies = sn_linear_varies(sn_model_linear(scheme->model), along->dtheta + d * along->size);
   return varies;
 }
 
 /* y += weight dA x along every direction. */
 static sn_status add_linear_tangents(const imex *scheme, ptrdiff_t samples, double weight, const sn_directions *along,
                                      const double *x, double *y) {
-  const ptrdiff_t size = sn_parameters_model_size(sn_model_parameters(scheme->model));
   for (ptrdiff_t d = 0; d < along->count && along->dtheta; d++)
-    SN_TRY(sn_linear_tangent(sn_model_linear(scheme->model), samples, weight, along->dtheta + d * size, x,
+    SN_TRY(sn_linear_tangent(sn_model_linear(scheme->model), samples, weight, along->dtheta + d * along->size, x,
                              y + d * samples * scheme->points));
   return SN_OK;
 }

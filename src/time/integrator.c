@@ -217,7 +217,7 @@ static sn_status tangent_pass(sn_integrator *it, ptrdiff_t samples, double *stat
   const ptrdiff_t size = sn_parameters_model_size(sn_model_parameters(it->model));
   sn_tangent_plan_look(&it->tangents, size, directions, parameters);
   for (ptrdiff_t s = 0; s < samples; s += most) {
-    const sn_directions along = {directions, tangents + s * it->points, parameters, NULL};
+    const sn_directions along = {directions, tangents + s * it->points, parameters, size, NULL};
     SN_TRY(tangents_of_some(it, samples - s < most ? samples - s : most, states + s * it->points, &along, stride));
   }
   for (ptrdiff_t step = 0; step < it->steps && samples; step++)

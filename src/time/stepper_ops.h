@@ -17,7 +17,8 @@ typedef struct sn_stepper sn_stepper;
 typedef struct {
   ptrdiff_t count;
   double *du;              /* (count, samples, local points) */
-  const double *dtheta;    /* (count, size of the parameters); NULL for 0 */
+  const double *dtheta;    /* (count, size); NULL for 0 */
+  ptrdiff_t size;          /* of the model's parameters */
   const sn_range *support; /* (count) outside of which a dtheta is 0; NULL: not known */
 } sn_directions;
 
@@ -61,7 +62,8 @@ struct sn_stepper {
   sn_range counted; /* the local points that these sums are over */
   double time;      /* start of the current forward step, and its number from 1: for messages */
   ptrdiff_t step;
-  bool skips_lambda; /* of the next backward step: its lambda is not wanted */
+  bool skips_lambda;    /* of the next backward step: its lambda is not wanted */
+  bool lone_directions; /* one after the other is faster, each for all samples: a change of A is dear to find */
 };
 
 /* Doubles up to the next 64 bytes: networks give their tapes to FFTW, which relies on their alignment. */

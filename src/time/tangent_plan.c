@@ -39,7 +39,7 @@ sn_status sn_tangent_plan_reserve(sn_tangent_plan *plan, sn_stepper *stepper, sn
                                   ptrdiff_t directions) {
   const sn_grid *grid = sn_model_grid(model);
   const ptrdiff_t fit = VALUES / sn_partition_most(sn_grid_points(grid), sn_grid_space_size(grid));
-  if (!stepper->ops->tangents || samples == 0 || directions == 0) return SN_OK;
+  if (!stepper->ops->tangents || stepper->lone_directions || samples == 0 || directions == 0) return SN_OK;
   sn_tangent_plan_clear(plan);
   plan->directions = directions;
   plan->keeps_places = sn_linear_get_shape(sn_model_linear(model))->scaled != 0;
@@ -53,7 +53,6 @@ sn_status sn_tangent_plan_reserve(sn_tangent_plan *plan, sn_stepper *stepper, sn
 }
 
 void sn_tangent_plan_look(sn_tangent_plan *plan, ptrdiff_t size, ptrdiff_t directions, const double *parameters) {
-  plan->size = size;
   for (ptrdiff_t d = 0; d < directions && directions == plan->directions && parameters; d++) {
     const double *own = parameters + d * size;
     ptrdiff_t first = 0, end = size;
@@ -78,11 +77,11 @@ static sn_status step_together(const sn_tangent_plan *plan, sn_stepper *stepper,
 sn_status sn_tangent_plan_step(const sn_tangent_plan *plan, sn_stepper *stepper, ptrdiff_t samples, const double *tape,
                                const sn_directions *all, ptrdiff_t stride) {
   const ptrdiff_t most = directions_together(plan, samples, all->count);
-  sn_directions some = {0};
+  sn_directions some = {.size = all->size};
   for (ptrdiff_t d = 0; d < all->count; d += some.count) {
     some.count = all->count - d < most ? all->count - d : most;
     some.du = all->du + d * stride;
-    some.dtheta = all->dtheta ? all->dtheta + d * plan->size : NULL;
+    some.dtheta = all->dtheta ? all->dtheta + d * all->size : NULL;
     some.support = all->count == plan->directions ? plan->support + d : NULL;
     if (stepper->ops->tangents)
       SN_TRY(step_together(plan, stepper, samples, tape, &some, stride));

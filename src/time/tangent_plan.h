@@ -9,8 +9,7 @@ typedef struct {
   ptrdiff_t fields;     /* directions times samples of a group */
   bool keeps_places;    /* whether all samples of a batch go together */
   ptrdiff_t points;     /* local ones */
-  ptrdiff_t size;       /* of the parameters' directions */
-  sn_range *support;    /* (directions): where each of these is not 0 */
+  sn_range *support;    /* (directions): where each of the parameters' directions is not 0 */
   double *du;           /* (fields, points): of a group, where others lie between */
 } sn_tangent_plan;
 
