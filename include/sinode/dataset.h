@@ -8,7 +8,6 @@
 #ifndef SINODE_DATASET_H
 #define SINODE_DATASET_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "sinode/error.h"
@@ -46,7 +45,6 @@ ptrdiff_t sn_dataset_next(const sn_dataset *dataset, sn_set set, ptrdiff_t numbe
  * leaves no training window.
  */
 SN_MUST_CHECK sn_status sn_dataset_observe(sn_dataset *dataset, const double *initial, const double *counts);
-bool sn_dataset_has_gaps(const sn_dataset *dataset);
 
 /* Of windows, as sn_dataset_gather has them: what is observed where they begin, NaN where nothing is. */
 void sn_dataset_gather_initial(const sn_dataset *dataset, sn_set set, ptrdiff_t samples, const ptrdiff_t *index,

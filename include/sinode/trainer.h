@@ -99,9 +99,6 @@ void sn_trainer_guess_states(sn_trainer *trainer);
 /* Intervals of a window in an epoch (0 the first). Local. */
 ptrdiff_t sn_trainer_window(const sn_trainer_options *options, int64_t epoch);
 
-/* Weight of jumps in an epoch. Local. */
-double sn_trainer_jump_weight(const sn_trainer_options *options, int64_t epoch);
-
 /* Batches of an epoch. */
 ptrdiff_t sn_trainer_batches(const sn_trainer *trainer);
 

@@ -32,10 +32,12 @@ if [ "$quick" ]; then
 fi
 
 step() { "$PYTHON" jobs/ctf/ctf.py "$@"; }
-# import NAME: $run/NAME.npz to a trajectory file
+# import NAME VISCOSITIES: $run/NAME.npz to a trajectory file
 import() {
+  local parameter=()
+  [ "$2" = none ] || parameter=(--parameter viscosity)
   "$PYTHON" io/python/sinode-tools import "$run/$1.npz" -o "$run/$1.h5" --overwrite --length 100.53096491487338 \
-    "${@:2}" >"$run/$1.import"
+    "${parameter[@]}" >"$run/$1.import"
 }
 # program COMMAND CONFIG settings...: train goes on with what it began, the others replace
 program() {
@@ -56,7 +58,7 @@ learn() {
   [ ! -f "$run/$name/model.h5" ] || return 0
   begin "Training: $name"
   step excerpt "$matrices" "$points" "$count" "$mu" "$run/$name.npz"
-  if [ "$mu" = none ]; then import "$name"; else import "$name" --parameter viscosity; fi
+  import "$name" "$mu"
   program train "$config" run.directory="$run/$name" train.data="$run/$name.h5" grid.points="$points" \
     train.resume=auto "$@"
 }
@@ -68,7 +70,7 @@ forecast() {
   [ ! -f "$run/$kind/nearest/$pair.mat" ] || return 0
   begin "Forecast of pair $pair: $kind"
   step start "$state" "$points" "$members" "$mu" "$run/start.npz"
-  if [ "$mu" = none ]; then import start; else import start --parameter viscosity; fi
+  import start "$mu"
   program predict "$config" run.directory="$run/$kind" predict.data="$run/start.h5" \
     predict.file="$run/forecast.h5" predict.span="$frames" grid.points="$points" "$@"
   step keep "$run/forecast.h5" "$pair" "$run/$kind"

@@ -139,8 +139,6 @@ void sn_dataset_gather_initial(const sn_dataset *data, sn_set set, ptrdiff_t sam
   }
 }
 
-bool sn_dataset_has_gaps(const sn_dataset *data) { return data->counts != NULL; }
-
 void sn_dataset_begin_at(sn_dataset *data, ptrdiff_t member) { data->first_member = member; }
 
 void sn_dataset_set_parameters(sn_dataset *data, const double *parameters) { data->parameters = parameters; }

@@ -224,7 +224,8 @@ static sn_status finish_epoch(sn_trainer *trainer, sn_trainer_record *record) {
   return SN_OK;
 }
 
-double sn_trainer_jump_weight(const sn_trainer_options *options, int64_t epoch) {
+/* Of jumps, in an epoch. */
+static double weight_in(const sn_trainer_options *options, int64_t epoch) {
   if (!(options->first_jump_weight > 0)) return options->jump_weight;
   const double tens = (double)(epoch / options->window_epochs);
   return fmin(options->jump_weight, options->first_jump_weight * pow(10, tens));
@@ -235,9 +236,9 @@ static void begin_epoch(sn_trainer *trainer) {
   const sn_trainer_options *o = &trainer->options;
   sn_trainer_state *state = &trainer->state;
   const ptrdiff_t window = sn_trainer_window(o, state->epoch);
-  const double weight = sn_trainer_jump_weight(o, state->epoch);
+  const double weight = weight_in(o, state->epoch);
   const bool longer = state->epoch > 0 && window > sn_trainer_window(o, state->epoch - 1),
-             heavier = state->epoch > 0 && weight > sn_trainer_jump_weight(o, state->epoch - 1);
+             heavier = state->epoch > 0 && weight > weight_in(o, state->epoch - 1);
   sn_objective_set_window(trainer->objective, window);
   sn_window_loss_set_jump_weight(trainer->loss, weight);
   trainer->last_problem = window == o->window && weight == o->jump_weight;
