@@ -1,6 +1,7 @@
 /*
  * Functions f(dt A) of the linear operator, f a sum of phi-functions, applied to many samples at once: what exponential
- * integrators are made of. A is circulant, whose symbol they are functions of, or a dense matrix.
+ * integrators are made of. A is circulant, whose symbol they are functions of, or a dense matrix. Where samples have
+ * parameters of their own (sn_linear_set_parameters), each is multiplied by the functions of its A.
  *
  * States to be multiplied are transformed once, to what the functions act on: coefficients of a circulant A, for a
  * matrix the points of all space ranks. The states, of the real numbers, are (samples, local points), row-major, on the
@@ -27,10 +28,7 @@ typedef struct {
   bool tangent;      /* along a change of them */
 } sn_exponential_options;
 
-/*
- * For the functions f of a list; linear is kept, not owned. Collective over space. Errors: each sample has
- * an A of its own; no memory.
- */
+/* For the functions f of a list; linear is kept, not owned. Collective over space. Error: no memory. */
 SN_MUST_CHECK sn_status sn_exponential_create(const sn_grid *grid, sn_linear *linear,
                                               const sn_exponential_options *options, int functions,
                                               const sn_phi_sum *function, sn_exponential **out);
@@ -46,7 +44,8 @@ SN_MUST_CHECK sn_status sn_exponential_reserve(sn_exponential *exponential, ptrd
  * Local. */
 ptrdiff_t sn_exponential_size(const sn_exponential *exponential, ptrdiff_t samples);
 
-/* Makes the functions if A has changed since they were made. Collective over space. */
+/* Makes the functions, for all parameters that samples have, if A has changed since they were made or a parameter is
+ * new; to be called before others are worked on. Collective over space. */
 SN_MUST_CHECK sn_status sn_exponential_update(sn_exponential *exponential);
 
 /* A state to be multiplied by functions, or by their transposes; 64-byte aligned. Collective over space. Error

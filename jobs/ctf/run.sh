@@ -26,7 +26,7 @@ data=${data:-$run/data}
 at_end say_where
 viscosities=(1.45 1.45 1.625 2.05) # of the short matrices X4, X5, X9, X10; ctf.yaml has those of the long ones
 long=10000 short=100 frames=1000 frames_trained=100 members=64 settings=()
-own_a=(model.linear.parameter=u_xxxx integrator.scheme=4 integrator.dt=0.1) # exponential schemes take one A for all
+own_a=(model.linear.parameter=u_xxxx integrator.scheme=4 integrator.dt=0.1)
 if [ "$quick" ]; then
   long=40 short=40 frames=30 frames_trained=12 members=3 settings=(--set train.epochs=20)
 fi

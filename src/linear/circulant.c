@@ -87,9 +87,9 @@ double complex sn_circulant_symbol(const sn_linear *linear, double m) {
 
 static sn_status multiply(const sn_linear *linear, sn_transforms *transforms, bool transpose, ptrdiff_t samples,
                           const double *x, double *y) {
+  const sn_transforms_rows rows = {linear->row, linear->rows, 1};
   SN_TRY(plan(linear, transforms, samples));
-  if (linear->row)
-    return sn_transforms_multiply_rows(transforms, 0, linear->rows, linear->row, transpose, samples, x, y);
+  if (linear->row) return sn_transforms_multiply_rows(transforms, 0, &rows, transpose, samples, x, y);
   return sn_transforms_multiply(transforms, 0, transpose, samples, x, y);
 }
 

@@ -21,15 +21,12 @@ static sn_status build(sn_exponential *exponential, const sn_phi_sum *function) 
 sn_status sn_exponential_create(const sn_grid *grid, sn_linear *linear, const sn_exponential_options *options,
                                 int functions, const sn_phi_sum *function, sn_exponential **out) {
   *out = NULL;
-  if (sn_linear_get_shape(linear)->scaled)
-    return SN_ERROR_ALL(SN_ERROR_USAGE,
-                        "exponential schemes take one A for all samples, but model.linear.parameter "
-                        "gives each its own; choose an IMEX scheme");
   const sn_exponential_ops *ops = sn_linear_is_circulant(linear) ? &sn_exponential_circulant : &sn_exponential_dense;
   sn_exponential *exponential;
   SN_TRY(sn_collective_status(sn_grid_space(grid), SN_NEW(1, &exponential)));
-  *exponential = (sn_exponential){
-      .ops = ops, .grid = grid, .linear = linear, .options = *options, .functions = functions, .version = -1};
+  *exponential =
+      (sn_exponential){.ops = ops, .grid = grid, .linear = linear, .options = *options, .functions = functions};
+  sn_exponential_forget(exponential);
   exponential->options.gradient &= sn_linear_is_trainable(linear);
   exponential->options.tangent &= sn_linear_is_trainable(linear);
   sn_status status = build(exponential, function);
@@ -53,13 +50,24 @@ ptrdiff_t sn_exponential_size(const sn_exponential *exponential, ptrdiff_t sampl
   return samples > exponential->options.samples ? exponential->ops->size(exponential, samples) : exponential->size;
 }
 
+void sn_exponential_forget(sn_exponential *exponential) {
+  for (int k = 0; k < SN_LINEAR_VALUES_MOST; k++) exponential->made[k] = -1;
+}
+
+/* For the parameters of the samples that are worked on. */
 sn_status sn_exponential_update(sn_exponential *exponential) {
-  const long version = sn_linear_version(exponential->linear);
-  if (exponential->version == version) return SN_OK;
+  const sn_linear *linear = exponential->linear;
+  const long version = sn_linear_version(linear);
   sn_timer *timer = sn_grid_timer(exponential->grid);
-  SN_TRY_TIMED(timer, SN_TIME_FACTOR, exponential->ops->make(exponential));
-  exponential->version = version;
-  exponential->evaluations++;
+  bool makes = false;
+  for (ptrdiff_t s = 0; s < (linear->row ? linear->rows : 1); s++) {
+    const int parameter = linear->row ? linear->row[s] : 0;
+    if (exponential->made[parameter] == version) continue;
+    SN_TRY_TIMED(timer, SN_TIME_FACTOR, exponential->ops->make(exponential, parameter));
+    exponential->made[parameter] = version;
+    makes = true;
+  }
+  exponential->evaluations += makes;
   return SN_OK;
 }
 

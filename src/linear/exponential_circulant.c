@@ -5,7 +5,8 @@
  * Where A is trained, the derivative of weight y^T f(dt A) x by a_m is weight dt f'(dt a_m) conj(y_m) x_m / N. It is
  * summed wave number by wave number over all functions, steps and samples; what comes of it by A's coefficients is that
  * of l^T A d for the field l with the conjugates of these sums and the unit impulse d, whose wave numbers are all 1. In
- * the same way the symbol of a change of A is the transform of its first column.
+ * the same way the symbol of a change of A is the transform of its first column. Where samples have parameters, all of
+ * it is done for the symbol of each parameter, and for a field and an impulse of each sample.
  */
 #include <stdio.h>
 #include <string.h>
@@ -16,19 +17,22 @@
 #include "transforms.h"
 
 /*
- * Symbols: the functions; where A is trained also dt f' of each; for tangents the change of each along a direction, and
- * that of A.
+ * Symbols, of each parameter: the functions; where A is trained also dt f' of each; for tangents the change of each
+ * along a direction, and that of A.
  */
 typedef struct {
   sn_transforms *transforms;
+  int symbols, parameters;
   bool varies;
   double complex *sum;   /* coefficients on the way back, */
   ptrdiff_t sum_doubles; /* and their room */
   /* Where A is trained: */
   double complex *gathered;
   ptrdiff_t gathered_samples; /* 0: nothing was gathered */
-  double *values, *kernel, *impulse;
-  /* What the functions are at the wave number asked for last. */
+  double *values;
+  double *kernel, *impulse; /* of one sample, or, where they have parameters, of all */
+  /* What the functions are at the wave number and parameter asked for last. */
+  int parameter;
   ptrdiff_t m;
   long version;
   double complex *at;
@@ -36,25 +40,27 @@ typedef struct {
 
 static int change_of_a(const sn_exponential *exponential) { return 3 * exponential->functions; }
 
-static int symbols_of(const sn_exponential *exponential) {
+static sn_transforms_rows rows_of(const sn_exponential *exponential) {
   const circulant *state = exponential->state;
-  return exponential->options.tangent ? change_of_a(exponential) + 1 : exponential->functions * (1 + state->varies);
+  return (sn_transforms_rows){exponential->linear->row, exponential->linear->rows, state->symbols};
 }
 
 static sn_status evaluate(const void *context, int index, ptrdiff_t m, double complex *value) {
   const sn_exponential *exponential = context;
   circulant *state = exponential->state;
-  const int functions = exponential->functions;
+  const int functions = exponential->functions, parameter = index / state->symbols;
   const long version = sn_linear_version(exponential->linear);
-  if (state->m != m || state->version != version) {
+  if (state->m != m || state->parameter != parameter || state->version != version) {
     const double dt = exponential->options.dt;
+    const sn_linear at = sn_linear_at(exponential->linear, parameter);
     double complex *derivative = state->varies ? state->at + functions : NULL;
-    sn_phi_sums(functions, exponential->function, dt * sn_linear_symbol(exponential->linear, m), state->at, derivative);
+    sn_phi_sums(functions, exponential->function, dt * sn_linear_symbol(&at, m), state->at, derivative);
     for (int f = 0; f < functions && derivative; f++) derivative[f] *= dt;
     state->m = m;
+    state->parameter = parameter;
     state->version = version;
   }
-  *value = state->at[index];
+  *value = state->at[index % state->symbols];
   return SN_OK;
 }
 
@@ -68,12 +74,13 @@ static sn_status allocate_sum(circulant *state, ptrdiff_t doubles) {
 static sn_status allocate(sn_exponential *exponential) {
   circulant *state = exponential->state;
   const ptrdiff_t numbers = exponential->size / 2, points = sn_grid_range(exponential->grid).count;
+  const ptrdiff_t samples = exponential->options.samples, kernels = exponential->linear->row ? samples : 1;
   SN_TRY(allocate_sum(state, exponential->size));
   if (!state->varies) return SN_OK;
-  SN_TRY(SN_NEW(exponential->options.samples * points, &state->values));
-  SN_TRY(SN_NEW(points, &state->kernel));
-  SN_TRY(SN_NEW(points, &state->impulse));
-  if (sn_grid_space_rank(exponential->grid) == 0) state->impulse[0] = 1;
+  SN_TRY(SN_NEW(samples * points, &state->values));
+  SN_TRY(SN_NEW(kernels * points, &state->kernel));
+  SN_TRY(SN_NEW(kernels * points, &state->impulse));
+  for (ptrdiff_t k = 0; k < kernels && sn_grid_space_rank(exponential->grid) == 0; k++) state->impulse[k * points] = 1;
   return exponential->options.gradient ? SN_NEW(numbers, &state->gathered) : SN_OK;
 }
 
@@ -83,7 +90,10 @@ static sn_status prepare(sn_exponential *exponential) {
   exponential->state = state;
   state->version = -1;
   state->varies = exponential->options.gradient || exponential->options.tangent;
-  return SN_NEW(symbols_of(exponential), &state->at);
+  state->symbols =
+      exponential->options.tangent ? change_of_a(exponential) + 1 : exponential->functions * (1 + state->varies);
+  state->parameters = exponential->linear->values;
+  return SN_NEW(state->symbols, &state->at);
 }
 
 static sn_status create(sn_exponential *exponential) {
@@ -91,8 +101,9 @@ static sn_status create(sn_exponential *exponential) {
   const MPI_Comm space = sn_grid_space(exponential->grid);
   SN_TRY(sn_collective_status(space, prepare(exponential)));
   circulant *state = exponential->state;
-  SN_TRY(sn_transforms_create(exponential->grid, options->rigor, symbols_of(exponential), evaluate, exponential,
-                              &state->transforms));
+  SN_TRY(sn_transforms_create(exponential->grid, options->rigor, state->symbols * state->parameters, evaluate,
+                              exponential, &state->transforms));
+  if (exponential->linear->row) sn_transforms_keep_apart(state->transforms);
   SN_TRY(sn_transforms_plan(state->transforms, options->samples));
   exponential->size = 2 * sn_transforms_size(state->transforms, options->samples);
   snprintf(exponential->reason, sizeof exponential->reason,
@@ -136,8 +147,15 @@ static sn_status reserve(sn_exponential *exponential, ptrdiff_t samples) {
   return sn_collective_status(sn_grid_space(exponential->grid), status);
 }
 
-static sn_status make(sn_exponential *exponential) {
-  return sn_transforms_evaluate(((circulant *)exponential->state)->transforms, 0, symbols_of(exponential));
+static sn_status make(sn_exponential *exponential, int parameter) {
+  circulant *state = exponential->state;
+  if (state->parameters != exponential->linear->values) {
+    state->parameters = exponential->linear->values;
+    SN_TRY(sn_transforms_resize(state->transforms, state->symbols * state->parameters));
+    exponential->bytes = sn_transforms_bytes(state->transforms);
+    sn_exponential_forget(exponential);
+  }
+  return sn_transforms_evaluate(state->transforms, parameter * state->symbols, state->symbols);
 }
 
 static sn_status transform(sn_exponential *exponential, bool transpose, ptrdiff_t samples, const double *state,
@@ -152,11 +170,12 @@ static sn_status sum(sn_exponential *exponential, bool transpose, ptrdiff_t samp
                      const sn_exponential_term *term, double *state) {
   enum { MOST = 64 };
   const circulant *own = exponential->state;
+  const sn_transforms_rows rows = rows_of(exponential);
   sn_transforms_term product[MOST];
   for (int t = 0; t < terms; t++)
     product[t] = (sn_transforms_term){term[t].function + (term[t].varied ? 2 * exponential->functions : 0),
                                       term[t].weight, (const double complex *)term[t].x};
-  return sn_transforms_sum(own->transforms, transpose, samples, terms, product, own->sum, state);
+  return sn_transforms_sum(own->transforms, &rows, transpose, samples, terms, product, own->sum, state);
 }
 
 static void clear(sn_exponential *exponential) {
@@ -168,7 +187,8 @@ static void clear(sn_exponential *exponential) {
 static void gather(sn_exponential *exponential, ptrdiff_t samples, int function, double weight, const double *left,
                    const double *right) {
   circulant *state = exponential->state;
-  sn_transforms_correlate(state->transforms, exponential->functions + function, samples, weight,
+  const sn_transforms_rows rows = rows_of(exponential);
+  sn_transforms_correlate(state->transforms, exponential->functions + function, &rows, samples, weight,
                           (const double complex *)left, (const double complex *)right, state->gathered);
   state->gathered_samples = samples;
 }
@@ -176,21 +196,37 @@ static void gather(sn_exponential *exponential, ptrdiff_t samples, int function,
 static sn_status gradient(sn_exponential *exponential, double *sums) {
   circulant *state = exponential->state;
   const ptrdiff_t samples = state->gathered_samples;
+  const bool own = exponential->linear->row != NULL;
   if (!samples) return SN_OK;
-  SN_TRY(sn_transforms_add_fields(state->transforms, samples, state->gathered, state->values, state->kernel));
+  SN_TRY(own ? sn_transforms_inverse(state->transforms, samples, state->gathered, state->kernel)
+             : sn_transforms_add_fields(state->transforms, samples, state->gathered, state->values, state->kernel));
   clear(exponential);
-  return sn_linear_gradient(exponential->linear, 1, 1, state->kernel, state->impulse, sums);
+  return sn_linear_gradient(exponential->linear, own ? samples : 1, 1, state->kernel, state->impulse, sums);
+}
+
+/* Whether no sample before has this one's parameter. */
+static bool is_first(const sn_linear *linear, ptrdiff_t sample) {
+  ptrdiff_t s = 0;
+  while (linear->row && linear->row[s] != linear->row[sample]) s++;
+  return s == sample || !linear->row;
 }
 
 static sn_status set_direction(sn_exponential *exponential, ptrdiff_t samples, const double *direction) {
   circulant *state = exponential->state;
-  memset(state->kernel, 0, (size_t)sn_grid_range(exponential->grid).count * sizeof *state->kernel);
-  SN_TRY(sn_linear_tangent(exponential->linear, 1, 1, direction, state->impulse, state->kernel));
-  SN_TRY(sn_transforms_set_kernel(state->transforms, change_of_a(exponential), samples, state->kernel, state->values,
-                                  state->sum));
+  sn_linear *linear = exponential->linear;
+  const sn_transforms_rows rows = rows_of(exponential);
+  const ptrdiff_t kernels = linear->row ? samples : 1, points = sn_grid_range(exponential->grid).count;
   const int functions = exponential->functions;
-  for (int f = 0; f < functions; f++)
-    sn_transforms_compose(state->transforms, functions + f, change_of_a(exponential), 2 * functions + f);
+  memset(state->kernel, 0, (size_t)(kernels * points) * sizeof *state->kernel);
+  SN_TRY(sn_linear_tangent(linear, kernels, 1, direction, state->impulse, state->kernel));
+  SN_TRY(sn_transforms_set_kernel(state->transforms, change_of_a(exponential), &rows, samples, state->kernel,
+                                  state->values, state->sum));
+  for (ptrdiff_t s = 0; s < kernels; s++) {
+    const int shift = linear->row ? state->symbols * linear->row[s] : 0;
+    for (int f = 0; f < functions && is_first(linear, s); f++)
+      sn_transforms_compose(state->transforms, shift + functions + f, shift + change_of_a(exponential),
+                            shift + 2 * functions + f);
+  }
   return SN_OK;
 }
 

@@ -147,7 +147,8 @@ static sn_status make_functions(sn_exponential *exponential) {
   return add_up(exponential, false, state->functions);
 }
 
-static sn_status make(sn_exponential *exponential) {
+static sn_status make(sn_exponential *exponential, int parameter) {
+  (void)parameter;
   sn_status status = make_functions(exponential);
   if (!is_trained(exponential)) close_phi(exponential);
   return status;

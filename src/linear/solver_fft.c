@@ -121,13 +121,13 @@ static void multiply(const sn_solver *solver, int which, bool transpose, ptrdiff
 static sn_status solve_from(sn_solver *solver, int which, bool transpose, ptrdiff_t samples, const double *from,
                             double *x) {
   const fft *state = solver->state;
-  const int *row = solver->linear->row;
-  if (!(row ? sn_transforms_rows_are_planned(state->transforms, samples)
-            : sn_transforms_is_planned(state->transforms, samples)))
+  const sn_transforms_rows rows = {solver->linear->row, solver->linear->rows, 1};
+  if (!(rows.row ? sn_transforms_rows_are_planned(state->transforms, samples)
+                 : sn_transforms_is_planned(state->transforms, samples)))
     return sn_solver_not_reserved(samples);
-  if (row)
-    return sn_transforms_multiply_rows(state->transforms, which * state->parameters, solver->linear->rows, row,
-                                       transpose, samples, from, x);
+  if (rows.row)
+    return sn_transforms_multiply_rows(state->transforms, which * state->parameters, &rows, transpose, samples, from,
+                                       x);
   if (!state->inverse || samples < MATRIX_SAMPLES_LEAST)
     return sn_transforms_multiply(state->transforms, which, transpose, samples, from, x);
   multiply(solver, which, transpose, samples, from, x);

@@ -121,6 +121,11 @@ sn_status sn_transforms_plan(sn_transforms *transforms, ptrdiff_t fields) {
 /* On one rank there are no messages to share, and one field stays closer to the processor than many. */
 static bool is_one_by_one(const sn_transforms *transforms) { return sn_grid_space_size(transforms->grid) == 1; }
 
+void sn_transforms_keep_apart(sn_transforms *transforms) {
+  const int ranks = sn_grid_space_size(transforms->grid);
+  if (ranks > 1 && !sn_fourier_estimate_cost(sn_grid_points(transforms->grid), ranks, 1).n1) transforms->packet = 1;
+}
+
 sn_status sn_transforms_plan_rows(sn_transforms *transforms, ptrdiff_t fields) {
   SN_TRY(add(transforms, 1));
   return is_one_by_one(transforms) ? SN_OK : sn_transforms_plan(transforms, fields);
@@ -176,32 +181,21 @@ sn_status sn_transforms_multiply(sn_transforms *transforms, int index, bool tran
   return SN_OK;
 }
 
-/* Field f by the symbol of its row. */
-typedef struct {
-  int index;
-  ptrdiff_t rows;
-  const int *row;
-  bool transpose;
-} row_symbols;
-
-static int index_of(const row_symbols *which, ptrdiff_t field) {
-  return which->index + which->row[field % which->rows];
-}
-
-static sn_status multiply_alone(sn_transforms *transforms, const row_symbols *which, ptrdiff_t first, ptrdiff_t count,
-                                const double *from, double *to) {
+static sn_status multiply_alone(sn_transforms *transforms, int index, const sn_transforms_rows *rows, bool transpose,
+                                ptrdiff_t first, ptrdiff_t count, const double *from, double *to) {
   const ptrdiff_t n = sn_grid_range(transforms->grid).count;
   for (ptrdiff_t f = first; f < first + count; f++)
-    SN_TRY(sn_transforms_multiply(transforms, index_of(which, f), which->transpose, 1, from + f * n, to + f * n));
+    SN_TRY(sn_transforms_multiply(transforms, index_of(index, rows, f), transpose, 1, from + f * n, to + f * n));
   return SN_OK;
 }
 
-static sn_status multiply_packet(const sn_transforms *transforms, const plan *packet, const row_symbols *which,
-                                 ptrdiff_t first, const double *from, double *to) {
+static sn_status multiply_packet(const sn_transforms *transforms, const plan *packet, int index,
+                                 const sn_transforms_rows *rows, bool transpose, ptrdiff_t first, const double *from,
+                                 double *to) {
   const ptrdiff_t n = sn_grid_range(transforms->grid).count, to_mode = sn_fourier_mode_stride(packet->fourier);
   SN_TRY(sn_fourier_forward(packet->fourier, from + first * n, transforms->coefficients));
   for (ptrdiff_t f = 0; f < packet->fields; f++) {
-    const double complex *symbol = symbol_of(packet->layout, index_of(which, first + f), which->transpose);
+    const double complex *symbol = symbol_of(packet->layout, index_of(index, rows, first + f), transpose);
     double complex *field = transforms->coefficients + f * sn_fourier_spectrum_stride(packet->fourier);
     for (ptrdiff_t m = 0; m < packet->layout->modes; m++)
       field[m * to_mode] = product_of(symbol[m], field[m * to_mode]);
@@ -210,15 +204,14 @@ static sn_status multiply_packet(const sn_transforms *transforms, const plan *pa
 }
 
 /* Where two fields are the parts of a complex one, they cannot have symbols of their own. */
-sn_status sn_transforms_multiply_rows(sn_transforms *transforms, int index, ptrdiff_t rows, const int *row,
+sn_status sn_transforms_multiply_rows(sn_transforms *transforms, int index, const sn_transforms_rows *rows,
                                       bool transpose, ptrdiff_t fields, const double *from, double *to) {
-  const row_symbols which = {index, rows, row, transpose};
-  if (is_one_by_one(transforms)) return multiply_alone(transforms, &which, 0, fields, from, to);
+  if (is_one_by_one(transforms)) return multiply_alone(transforms, index, rows, transpose, 0, fields, from, to);
   for (ptrdiff_t first = 0; first < fields; first += transforms->packet) {
     const plan *packet = plan_at(transforms, fields, first);
     SN_TRY(sn_fourier_spectra(packet->fourier) < packet->fields
-               ? multiply_alone(transforms, &which, first, packet->fields, from, to)
-               : multiply_packet(transforms, packet, &which, first, from, to));
+               ? multiply_alone(transforms, index, rows, transpose, first, packet->fields, from, to)
+               : multiply_packet(transforms, packet, index, rows, transpose, first, from, to));
   }
   return SN_OK;
 }

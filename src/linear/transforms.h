@@ -29,7 +29,19 @@ void sn_transforms_destroy(sn_transforms **transforms);
 SN_MUST_CHECK sn_status sn_transforms_plan(sn_transforms *transforms, ptrdiff_t fields);
 bool sn_transforms_is_planned(const sn_transforms *transforms, ptrdiff_t fields);
 
-/* The same, for fields with symbols of their own. */
+/*
+ * Which symbols fields have: number index + stride * row[f modulo count] is field f's, index itself where row is NULL.
+ * Over several ranks fields may share coefficients, and then cannot have symbols of their own: kept apart, none do in
+ * plans that are made from now on. Local.
+ */
+typedef struct {
+  const int *row; /* (count) */
+  ptrdiff_t count;
+  int stride;
+} sn_transforms_rows;
+void sn_transforms_keep_apart(sn_transforms *transforms);
+
+/* The same, for multiplication by symbols of their own, kept apart or not. */
 SN_MUST_CHECK sn_status sn_transforms_plan_rows(sn_transforms *transforms, ptrdiff_t fields);
 bool sn_transforms_rows_are_planned(const sn_transforms *transforms, ptrdiff_t fields);
 
@@ -49,18 +61,21 @@ SN_MUST_CHECK sn_status sn_transforms_evaluate(sn_transforms *transforms, int fi
 SN_MUST_CHECK sn_status sn_transforms_multiply(sn_transforms *transforms, int index, bool transpose, ptrdiff_t fields,
                                                const double *from, double *to);
 
-/* The same, of field f by symbol number index + row[f modulo rows]; planned by sn_transforms_plan_rows. */
-SN_MUST_CHECK sn_status sn_transforms_multiply_rows(sn_transforms *transforms, int index, ptrdiff_t rows,
-                                                    const int *row, bool transpose, ptrdiff_t fields,
+/* The same, of fields with symbols of their own; planned by sn_transforms_plan_rows. */
+SN_MUST_CHECK sn_status sn_transforms_multiply_rows(sn_transforms *transforms, int index,
+                                                    const sn_transforms_rows *rows, bool transpose, ptrdiff_t fields,
                                                     const double *from, double *to);
 
 /*
  * Fields that stay in Fourier space: numbers of an array (from sn_memory_alloc, or 64-byte aligned) of the coefficients
- * of `fields` fields, which must have been planned, and the way there. Collective over space.
+ * of `fields` fields, which must have been planned, and the way there and back, which uses them up. Collective over
+ * space. Fields with symbols of their own are kept apart.
  */
 ptrdiff_t sn_transforms_size(const sn_transforms *transforms, ptrdiff_t fields);
 SN_MUST_CHECK sn_status sn_transforms_forward(sn_transforms *transforms, ptrdiff_t fields, const double *values,
                                               double complex *coefficients);
+SN_MUST_CHECK sn_status sn_transforms_inverse(const sn_transforms *transforms, ptrdiff_t fields,
+                                              double complex *coefficients, double *values);
 
 /*
  * values = sum of weight symbol coefficients over the terms, or of their conjugates (the transpose). sum: coefficients
@@ -71,8 +86,9 @@ typedef struct {
   double weight;
   const double complex *coefficients;
 } sn_transforms_term;
-SN_MUST_CHECK sn_status sn_transforms_sum(sn_transforms *transforms, bool transpose, ptrdiff_t fields, int terms,
-                                          const sn_transforms_term *term, double complex *sum, double *values);
+SN_MUST_CHECK sn_status sn_transforms_sum(sn_transforms *transforms, const sn_transforms_rows *rows, bool transpose,
+                                          ptrdiff_t fields, int terms, const sn_transforms_term *term,
+                                          double complex *sum, double *values);
 
 /* Makes a symbol the product of two others. Local. */
 void sn_transforms_compose(sn_transforms *transforms, int first, int second, int product);
@@ -80,21 +96,26 @@ void sn_transforms_compose(sn_transforms *transforms, int first, int second, int
 /*
  * For derivatives by a symbol. correlate: sum += weight conj(symbol) left conj(right), coefficient by coefficient.
  * Local. add_fields: transforms the sum (used up) back and adds its fields up, to kernel (local points); values
- * (fields, local points) is for work. Then, D(s) being the operator with the symbol s, for every ds
+ * (fields, local points) is for work; of fields with symbols of their own, sn_transforms_inverse has kernels one by
+ * one. Then, D(s) being the operator with the symbol s, for every ds
  *
  *   sum over the fields of weight left^T D(symbol ds) right = kernel^T D(ds) (unit impulse at point 0)
  *
  * Collective over space.
  */
-void sn_transforms_correlate(const sn_transforms *transforms, int index, ptrdiff_t fields, double weight,
-                             const double complex *left, const double complex *right, double complex *sum);
+void sn_transforms_correlate(const sn_transforms *transforms, int index, const sn_transforms_rows *rows,
+                             ptrdiff_t fields, double weight, const double complex *left, const double complex *right,
+                             double complex *sum);
 SN_MUST_CHECK sn_status sn_transforms_add_fields(sn_transforms *transforms, ptrdiff_t fields, double complex *sum,
                                                  double *values, double *kernel);
 
-/* Makes a symbol of the operator's first column, for `fields` fields; the arrays are for work. Collective over space.
+/*
+ * Makes a symbol of the operator's first column, for `fields` fields, or of theirs the symbols of their own; the other
+ * arrays are for work. Collective over space.
  */
-SN_MUST_CHECK sn_status sn_transforms_set_kernel(sn_transforms *transforms, int index, ptrdiff_t fields,
-                                                 const double *kernel, double *values, double complex *coefficients);
+SN_MUST_CHECK sn_status sn_transforms_set_kernel(sn_transforms *transforms, int index, const sn_transforms_rows *rows,
+                                                 ptrdiff_t fields, const double *kernel, double *values,
+                                                 double complex *coefficients);
 
 /* Bytes of symbols on this rank. */
 ptrdiff_t sn_transforms_bytes(const sn_transforms *transforms);

@@ -39,6 +39,10 @@ static inline double complex *symbol_of(const layout *where, int index, bool tra
   return where->symbols + (2 * index + transpose) * where->modes;
 }
 
+static inline int index_of(int index, const sn_transforms_rows *rows, ptrdiff_t field) {
+  return rows->row ? index + rows->stride * rows->row[field % rows->count] : index;
+}
+
 static inline const plan *find(const sn_transforms *transforms, ptrdiff_t fields) {
   const plan *one = transforms->plans;
   while (one && one->fields != fields) one = one->next;

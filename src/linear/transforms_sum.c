@@ -24,8 +24,8 @@ sn_status sn_transforms_forward(sn_transforms *transforms, ptrdiff_t fields, con
   return SN_OK;
 }
 
-static sn_status inverse(const sn_transforms *transforms, ptrdiff_t fields, double complex *coefficients,
-                         double *values) {
+sn_status sn_transforms_inverse(const sn_transforms *transforms, ptrdiff_t fields, double complex *coefficients,
+                                double *values) {
   const ptrdiff_t n = sn_grid_range(transforms->grid).count;
   for (ptrdiff_t first = 0; first < fields; first += transforms->packet) {
     const plan *one = plan_at(transforms, fields, first);
@@ -35,32 +35,42 @@ static sn_status inverse(const sn_transforms *transforms, ptrdiff_t fields, doub
   return SN_OK;
 }
 
-/* Numbers that follow one another: `position` in an array of coefficients, with symbols from `mode` on `step` apart. */
+/*
+ * Numbers that follow one another: `position` in an array of coefficients, with symbols from `mode` on `step` apart,
+ * whose number is greater by `shift`; or, of step 0, the fields from `field` on.
+ */
 enum { RUN = 512 };
 typedef struct {
   const layout *layout;
-  ptrdiff_t mode, step, position, count;
+  int shift;
+  ptrdiff_t mode, step, position, count, field;
 } stretch;
 typedef void (*run_visitor)(const stretch *run, void *context);
 
-static void visit_run(const layout *where, ptrdiff_t mode, ptrdiff_t step, ptrdiff_t position, ptrdiff_t count,
-                      run_visitor visit, void *context) {
-  for (ptrdiff_t done = 0; done < count; done += RUN) {
-    const stretch piece = {where, mode + step * done, step, position + done, count - done < RUN ? count - done : RUN};
-    visit(&piece, context);
+static void visit_run(stretch run, run_visitor visit, void *context) {
+  for (ptrdiff_t rest = run.count; rest > 0; rest -= RUN) {
+    run.count = rest < RUN ? rest : RUN;
+    visit(&run, context);
+    run.mode += run.step * RUN;
+    run.position += RUN;
+    run.field += RUN;
   }
 }
 
-static void visit_runs(const sn_transforms *transforms, ptrdiff_t fields, run_visitor visit, void *context) {
+/* visit_fields: where a run is of one mode and fields have symbols of their own. */
+static void visit_runs(const sn_transforms *transforms, const sn_transforms_rows *rows, ptrdiff_t fields,
+                       run_visitor visit, run_visitor visit_fields, void *context) {
   ptrdiff_t start = 0;
   for (ptrdiff_t first = 0; first < fields; first += transforms->packet) {
     const plan *one = plan_at(transforms, fields, first);
     const ptrdiff_t spectra = sn_fourier_spectra(one->fourier), to_spectrum = sn_fourier_spectrum_stride(one->fourier);
     const ptrdiff_t modes = one->layout->modes, to_mode = sn_fourier_mode_stride(one->fourier);
     for (ptrdiff_t s = 0; s < spectra && to_mode == 1; s++)
-      visit_run(one->layout, 0, 1, start + s * to_spectrum, modes, visit, context);
+      visit_run((stretch){one->layout, index_of(0, rows, first + s), 0, 1, start + s * to_spectrum, modes, 0}, visit,
+                context);
     for (ptrdiff_t m = 0; m < modes && to_mode != 1; m++)
-      visit_run(one->layout, m, 0, start + m * to_mode, spectra, visit, context);
+      visit_run((stretch){one->layout, 0, m, 0, start + m * to_mode, spectra, first}, rows->row ? visit_fields : visit,
+                context);
     start += size_of(one);
   }
 }
@@ -78,6 +88,7 @@ static void add_product(ptrdiff_t count, double weight, const double complex *sy
 }
 
 typedef struct {
+  const sn_transforms_rows *rows;
   bool transpose;
   int terms;
   const sn_transforms_term *term;
@@ -89,16 +100,31 @@ static void sum_run(const stretch *run, void *context) {
   double complex piece[RUN];
   memset(piece, 0, (size_t)run->count * sizeof *piece);
   for (int t = 0; t < s->terms; t++)
-    add_product(run->count, s->term[t].weight, symbol_of(run->layout, s->term[t].symbol, s->transpose) + run->mode,
-                run->step, s->term[t].coefficients + run->position, piece);
+    add_product(run->count, s->term[t].weight,
+                symbol_of(run->layout, s->term[t].symbol + run->shift, s->transpose) + run->mode, run->step,
+                s->term[t].coefficients + run->position, piece);
   memcpy(s->sum + run->position, piece, (size_t)run->count * sizeof *piece);
 }
 
-sn_status sn_transforms_sum(sn_transforms *transforms, bool transpose, ptrdiff_t fields, int terms,
-                            const sn_transforms_term *term, double complex *sum, double *values) {
-  summation s = {transpose, terms, term, sum};
-  visit_runs(transforms, fields, sum_run, &s);
-  return inverse(transforms, fields, sum, values);
+static void sum_fields(const stretch *run, void *context) {
+  const summation *s = context;
+  for (ptrdiff_t i = 0; i < run->count; i++) {
+    double complex sum = 0;
+    for (int t = 0; t < s->terms; t++) {
+      const sn_transforms_term *term = &s->term[t];
+      const int index = index_of(term->symbol, s->rows, run->field + i);
+      sum += term->weight *
+             product_of(symbol_of(run->layout, index, s->transpose)[run->mode], term->coefficients[run->position + i]);
+    }
+    s->sum[run->position + i] = sum;
+  }
+}
+
+sn_status sn_transforms_sum(sn_transforms *transforms, const sn_transforms_rows *rows, bool transpose, ptrdiff_t fields,
+                            int terms, const sn_transforms_term *term, double complex *sum, double *values) {
+  summation s = {rows, transpose, terms, term, sum};
+  visit_runs(transforms, rows, fields, sum_run, sum_fields, &s);
+  return sn_transforms_inverse(transforms, fields, sum, values);
 }
 
 void sn_transforms_compose(sn_transforms *transforms, int first, int second, int product) {
@@ -113,6 +139,7 @@ void sn_transforms_compose(sn_transforms *transforms, int first, int second, int
 }
 
 typedef struct {
+  const sn_transforms_rows *rows;
   int index;
   double weight;
   const double complex *left, *right;
@@ -121,24 +148,34 @@ typedef struct {
 
 static void correlate_run(const stretch *run, void *context) {
   const correlation *c = context;
-  const double complex *symbol = symbol_of(run->layout, c->index, true) + run->mode;
+  const double complex *symbol = symbol_of(run->layout, c->index + run->shift, true) + run->mode;
   double complex product[RUN];
   for (ptrdiff_t i = 0; i < run->count; i++)
     product[i] = product_of(conj(c->right[run->position + i]), c->left[run->position + i]);
   add_product(run->count, c->weight, symbol, run->step, product, c->sum + run->position);
 }
 
-void sn_transforms_correlate(const sn_transforms *transforms, int index, ptrdiff_t fields, double weight,
-                             const double complex *left, const double complex *right, double complex *sum) {
-  correlation c = {index, weight, left, right, sum};
-  visit_runs(transforms, fields, correlate_run, &c);
+static void correlate_fields(const stretch *run, void *context) {
+  const correlation *c = context;
+  for (ptrdiff_t i = 0; i < run->count; i++) {
+    const double complex symbol = symbol_of(run->layout, index_of(c->index, c->rows, run->field + i), true)[run->mode];
+    const double complex product = product_of(conj(c->right[run->position + i]), c->left[run->position + i]);
+    c->sum[run->position + i] += c->weight * product_of(symbol, product);
+  }
+}
+
+void sn_transforms_correlate(const sn_transforms *transforms, int index, const sn_transforms_rows *rows,
+                             ptrdiff_t fields, double weight, const double complex *left, const double complex *right,
+                             double complex *sum) {
+  correlation c = {rows, index, weight, left, right, sum};
+  visit_runs(transforms, rows, fields, correlate_run, correlate_fields, &c);
 }
 
 /* Where two fields are the parts of a complex one, their products' sum is its real part, the first of the two. */
 sn_status sn_transforms_add_fields(sn_transforms *transforms, ptrdiff_t fields, double complex *sum, double *values,
                                    double *kernel) {
   const ptrdiff_t n = sn_grid_range(transforms->grid).count;
-  SN_TRY(inverse(transforms, fields, sum, values));
+  SN_TRY(sn_transforms_inverse(transforms, fields, sum, values));
   memset(kernel, 0, (size_t)n * sizeof *kernel);
   for (ptrdiff_t first = 0; first < fields; first += transforms->packet) {
     const plan *one = plan_at(transforms, fields, first);
@@ -149,19 +186,26 @@ sn_status sn_transforms_add_fields(sn_transforms *transforms, ptrdiff_t fields, 
   return SN_OK;
 }
 
-sn_status sn_transforms_set_kernel(sn_transforms *transforms, int index, ptrdiff_t fields, const double *kernel,
-                                   double *values, double complex *coefficients) {
+static void set_symbol(const plan *one, int index, const double complex *coefficients) {
+  double complex *symbol = symbol_of(one->layout, index, false), *adjoint = symbol_of(one->layout, index, true);
+  for (ptrdiff_t i = 0; i < one->layout->modes; i++) {
+    symbol[i] = coefficients[i * sn_fourier_mode_stride(one->fourier)];
+    adjoint[i] = conj(symbol[i]);
+  }
+}
+
+sn_status sn_transforms_set_kernel(sn_transforms *transforms, int index, const sn_transforms_rows *rows,
+                                   ptrdiff_t fields, const double *kernel, double *values,
+                                   double complex *coefficients) {
   const ptrdiff_t n = sn_grid_range(transforms->grid).count;
   for (ptrdiff_t first = 0; first < fields; first += transforms->packet) {
     const plan *one = plan_at(transforms, fields, first);
-    double complex *symbol = symbol_of(one->layout, index, false), *adjoint = symbol_of(one->layout, index, true);
+    const ptrdiff_t kernels = rows->row ? one->fields : 1;
     memset(values, 0, (size_t)(one->fields * n) * sizeof *values);
-    memcpy(values, kernel, (size_t)n * sizeof *values);
+    memcpy(values, rows->row ? kernel + first * n : kernel, (size_t)(kernels * n) * sizeof *values);
     SN_TRY(sn_fourier_forward(one->fourier, values, coefficients));
-    for (ptrdiff_t i = 0; i < one->layout->modes; i++) {
-      symbol[i] = coefficients[i * sn_fourier_mode_stride(one->fourier)];
-      adjoint[i] = conj(symbol[i]);
-    }
+    for (ptrdiff_t f = 0; f < kernels; f++)
+      set_symbol(one, index_of(index, rows, first + f), coefficients + f * sn_fourier_spectrum_stride(one->fourier));
   }
   return SN_OK;
 }

@@ -152,18 +152,19 @@ class Numbers(unittest.TestCase):
                    of(-1.2).rhs(u0) - of(0.0).rhs(u0) + sinode.Model(16, 11.0, {2: -1, 3: 0.1}, samples=3).rhs(u0))
         own = of(-1.0, parameter="u_xxxx", trainable=True)
         own.scale(scales)
-        integrator = sinode.Integrator(own, "3", 0.05)
-        states, tangents = integrator.jvp(u0, times, du0)
-        np.testing.assert_array_equal(integrator.forward(u0, times, adjoint=True), states)
-        bar, gradient = integrator.vjp(np.ones_like(states))
-        self.assertAlmostEqual((bar * du0).sum(), tangents.sum(), 9)
-        fourths = []
-        for sample, scale in enumerate(scales):
-            one = of(-scale, trainable=True)
-            other = sinode.Integrator(one, "3", 0.05)
-            self.close(other.forward(u0[sample], times, adjoint=True), states[:, sample], 1e-12)
-            fourths.append(scale * other.vjp(np.ones((3, 16)))[1]["linear/derivatives"][-1])
-        self.assertAlmostEqual(gradient["linear/derivatives"][-1], sum(fourths), 9)
+        for scheme in ("3", "krogstad"):
+            integrator = sinode.Integrator(own, scheme, 0.05)
+            states, tangents = integrator.jvp(u0, times, du0)
+            np.testing.assert_array_equal(integrator.forward(u0, times, adjoint=True), states)
+            bar, gradient = integrator.vjp(np.ones_like(states))
+            self.assertAlmostEqual((bar * du0).sum(), tangents.sum(), 9)
+            fourths = []
+            for sample, scale in enumerate(scales):
+                one = of(-scale, trainable=True)
+                other = sinode.Integrator(one, scheme, 0.05)
+                self.close(other.forward(u0[sample], times, adjoint=True), states[:, sample], 1e-12)
+                fourths.append(scale * other.vjp(np.ones((3, 16)))[1]["linear/derivatives"][-1])
+            self.assertAlmostEqual(gradient["linear/derivatives"][-1], sum(fourths), 9)
         for call, text in ((lambda: own.rhs(u0[:2]), "2 samples, but parameters were given for 3"),
                            (lambda: own.scale([1.0] * 4), "for 3 samples was given parameters of 4"),
                            (lambda: own.scale([np.inf]), "parameter of sample 0 is inf"),

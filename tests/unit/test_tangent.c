@@ -225,8 +225,9 @@ static void every_scheme(void **state) {
       check(&p);
     }
     const problem fixed = {tableau->name, fixed_matrix, networks[2]},
-                  trained = {tableau->name, linears[1], networks[2]};
+                  trained = {tableau->name, linears[1], networks[2]}, scaled = {tableau->name, linears[4], networks[2]};
     if (tableau->kind == SN_TABLEAU_EXPONENTIAL) check(&fixed);
+    if (tableau->kind == SN_TABLEAU_EXPONENTIAL) check(&scaled);
     if (strcmp(tableau->name, "etdrk4") == 0) check(&trained); /* whose functions take many products */
   }
 }
@@ -292,15 +293,16 @@ static void many_directions_go_together(void **state) {
       }
 }
 
-/* Of a trained stencil as well, whose functions change along some of them. */
+/* Of a trained stencil as well, whose functions change along some of them, and of derivatives, for samples with
+ * parameters of their own. */
 static void many_directions_of_exponential_schemes(void **state) {
   (void)state;
   static const sn_network_shape product = {.kind = SN_NETWORK_BILINEAR, .hidden = 1, .width = {2}, .kernel = 5};
   static const ptrdiff_t directions[] = {30, 200, 600};
   int ranks;
   MPI_Comm_size(MPI_COMM_WORLD, &ranks);
-  for (int linear = 0; linear < 3; linear++)
-    for (size_t d = 0; d < sizeof directions / sizeof directions[0] && (linear != 1 || d == 0); d++) {
+  for (int linear = 0; linear < 5; linear++)
+    for (size_t d = 0; d < sizeof directions / sizeof directions[0] && (linear % 2 == 0 || d == 0); d++) {
       const problem p = {d ? "etdrk4" : "exprk5s8", linears[linear], product};
       compare_with_one_by_one(&p, d == 1 && ranks % 2 == 0 ? 2 : 1, directions[d]);
     }
