@@ -127,6 +127,9 @@ SN_MUST_CHECK sn_status sn_linear_set_ks(sn_linear *linear);
 enum { SN_LINEAR_VALUES_MOST = 256 };
 SN_MUST_CHECK sn_status sn_linear_set_parameters(sn_linear *linear, ptrdiff_t samples, const double *values);
 
+/* Those that will come, so that there is room for what is made of them: the rest as above. */
+SN_MUST_CHECK sn_status sn_linear_expect_parameters(sn_linear *linear, ptrdiff_t count, const double *values);
+
 /* Those that the samples of another operator of this shape have. Collective over space. */
 SN_MUST_CHECK sn_status sn_linear_take_parameters(sn_linear *linear, const sn_linear *from, ptrdiff_t samples);
 

@@ -101,9 +101,9 @@ static sn_status report_integration(const sn_app *app, sn_model *model, const sn
   return status;
 }
 
-/* The run on a dataset without values. */
+/* The run on a dataset without values; parameters: of its members, or NULL. */
 static sn_status report_training(const sn_app *app, const sn_grid *grid, const sn_dataset *dataset, double interval,
-                                 double data, double libraries) {
+                                 double data, double libraries, ptrdiff_t members, const double *parameters) {
   sn_model *model;
   const ptrdiff_t share = sn_trainer_samples(grid, dataset, app->config.train.batch, sn_setup_slice(app));
   const ptrdiff_t samples = sn_setup_samples(app, grid, dataset, interval);
@@ -111,6 +111,7 @@ static sn_status report_training(const sn_app *app, const sn_grid *grid, const s
       app->log, "train: %td training and %td validation windows, %td samples of a batch a replica, %td at a time",
       sn_dataset_windows(dataset, SN_SET_TRAINING), sn_dataset_windows(dataset, SN_SET_VALIDATION), share, samples);
   SN_TRY(sn_setup_model_to_train(app, grid, samples, &model));
+  SN_TRY(sn_linear_expect_parameters(sn_model_linear(model), members, parameters));
   if (app->config.train.initial == SN_INITIAL_ESTIMATED)
     SN_TRY(sn_model_add_states(model, sn_dataset_windows(dataset, SN_SET_TRAINING)));
   sn_log_line(app->log, "model: %td parameters, %td of them trained",
@@ -152,19 +153,29 @@ static sn_status report_prediction(const sn_app *app) {
   return SN_OK;
 }
 
+/* Of the data that are there. */
+static sn_status look_at_data(const sn_app *app, double *interval, ptrdiff_t *members, ptrdiff_t *snapshots,
+                              double **parameters) {
+  const sn_config *c = &app->config;
+  const sn_linear_shape linear = sn_linear_shape_of(&c->model.linear, c->grid.length);
+  sn_trajectory_reader *reader;
+  SN_TRY(sn_setup_trajectory(app, c->data.file, &reader));
+  *members = sn_trajectory_members(reader);
+  sn_status status = sn_setup_times(c->data.file, reader, &c->data.observations, interval, snapshots);
+  if (!status) status = sn_setup_parameters(app, c->data.file, reader, &linear, parameters);
+  sn_trajectory_close(&reader);
+  return status;
+}
+
 static sn_status check_training(const sn_app *app, const sn_grid *grid) {
   const sn_config *c = &app->config;
   /* What the process holds beside our arrays before any of them is large. */
   const double libraries = sn_memory_of_libraries();
-  sn_trajectory_reader *reader;
-  double interval = c->generate.interval;
+  const sn_equation_values *values = &c->generate.equation.parameter.values;
+  double interval = c->generate.interval, *parameters = NULL;
   ptrdiff_t members = c->generate.members, snapshots = llround(c->generate.span / c->generate.interval) + 1;
   if (is_there(app, c->data.file)) {
-    SN_TRY(sn_setup_trajectory(app, c->data.file, &reader));
-    members = sn_trajectory_members(reader);
-    sn_status status = sn_setup_times(c->data.file, reader, &c->data.observations, &interval, &snapshots);
-    sn_trajectory_close(&reader);
-    SN_TRY(status);
+    SN_TRY(look_at_data(app, &interval, &members, &snapshots, &parameters));
   } else {
     sn_log_line(app->log, "data: %s is not there yet; taken as the generate section says",
                 *c->data.file ? c->data.file : "train.data");
@@ -174,7 +185,10 @@ static sn_status check_training(const sn_app *app, const sn_grid *grid) {
               mebibytes(most_over_ranks(app, data)));
   sn_dataset *dataset;
   SN_TRY(sn_setup_dataset(app, grid, members, snapshots, NULL, &dataset));
-  sn_status status = report_training(app, grid, dataset, interval, data, libraries);
+  const bool there = parameters != NULL;
+  sn_status status = report_training(app, grid, dataset, interval, data, libraries, there ? members : values->count,
+                                     there ? parameters : values->value);
+  SN_FREE(parameters);
   sn_dataset_destroy(&dataset);
   return status;
 }

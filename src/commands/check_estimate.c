@@ -82,12 +82,14 @@ void sn_estimate_report_gradient(const sn_app *app, sn_layout layout, double par
         messages, readable(8 * parameters, text), layout.replicas);
 }
 
-/* Of an exponential scheme: a pair of transforms is a solve by them, and a function takes what the factor of one does.
- */
+/* Of an exponential scheme: a pair of transforms is a solve by them, and a function takes what the factor of one does;
+ * of a trained circulant, its derivative as well, and with tangents a third and, once, A's own change. */
 static sn_status report_functions(const sn_app *app, sn_layout layout, const sn_linear *linear,
                                   const sn_cost_stages *stages, ptrdiff_t samples) {
   const double one = app->config.integrator.dt, points = (double)layout.points;
-  const bool circulant = sn_linear_is_circulant(linear);
+  const bool circulant = sn_linear_is_circulant(linear), trained = sn_linear_is_trainable(linear) && circulant;
+  const bool tangents = trained && sn_setup_training_passes(app) & SN_PASSES_TANGENT;
+  const int held = stages->functions * (1 + trained + tangents) + tangents;
   const sn_solver_options options = {.kind = SN_SOLVER_FFT};
   sn_solver_cost f = {.held = 8 * points * points / layout.space};
   char text[2][32];
@@ -101,8 +103,7 @@ static sn_status report_functions(const sn_app *app, sn_layout layout, const sn_
     sn_log_line(app->log, "functions of A: a rank takes part in %d gatherings of %s a time step, and %d sums back",
                 layout.space > 1 ? stages->transforms / 2 + 1 : 0, readable(8 * points * (double)samples, text[0]),
                 layout.space > 1 ? stages->transforms / 2 + 1 : 0);
-  sn_log_line(app->log, "functions of A: %d, %s a rank", stages->functions,
-              readable(f.held * stages->functions, text[1]));
+  sn_log_line(app->log, "functions of A: %d, %s a rank", stages->functions, readable(f.held * held, text[1]));
   return SN_OK;
 }
 

@@ -49,21 +49,27 @@ static int place_of(const sn_linear *linear, double value) {
   return place;
 }
 
-sn_status sn_linear_set_parameters(sn_linear *linear, ptrdiff_t samples, const double *values) {
+sn_status sn_linear_expect_parameters(sn_linear *linear, ptrdiff_t count, const double *values) {
   const int before = linear->values;
   if (!linear->shape.scaled || !values) return SN_OK;
-  linear->rows = samples;
-  for (ptrdiff_t s = 0; s < samples; s++) {
-    const int place = place_of(linear, values[s]);
+  for (ptrdiff_t k = 0; k < count; k++) {
+    const int place = place_of(linear, values[k]);
     if (place == SN_LINEAR_VALUES_MOST)
       return SN_ERROR(SN_ERROR_USAGE, "the data have more than %d different values of the parameter",
                       SN_LINEAR_VALUES_MOST);
-    if (place == linear->values) linear->value[linear->values++] = values[s];
-    linear->row[s] = place;
+    if (place == linear->values) linear->value[linear->values++] = values[k];
   }
   if (linear->values == before) return SN_OK;
   linear->version++;
   return linear->ops->extend(linear);
+}
+
+sn_status sn_linear_set_parameters(sn_linear *linear, ptrdiff_t samples, const double *values) {
+  if (!linear->shape.scaled || !values) return SN_OK;
+  SN_TRY(sn_linear_expect_parameters(linear, samples, values));
+  linear->rows = samples;
+  for (ptrdiff_t s = 0; s < samples; s++) linear->row[s] = place_of(linear, values[s]);
+  return SN_OK;
 }
 
 sn_status sn_linear_take_parameters(sn_linear *linear, const sn_linear *from, ptrdiff_t samples) {

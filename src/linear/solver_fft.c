@@ -138,17 +138,21 @@ static sn_status solve(sn_solver *solver, int which, bool transpose, ptrdiff_t s
   return solve_from(solver, which, transpose, samples, x, x);
 }
 
-/* Two transforms, from blocks and back to them. */
+/* Two transforms, from blocks and back to them; sample by sample where two would share one. */
 static sn_status estimate_cost(const sn_linear *linear, const sn_solver_options *options, int ranks, int gammas,
                                const double *gamma, ptrdiff_t samples, sn_solver_cost *out) {
   (void)options, (void)gamma;
-  const sn_fourier_cost f = sn_fourier_estimate_cost(sn_grid_points(linear->grid), ranks, samples);
-  const double numbers = sn_fourier_estimate_cost(sn_grid_points(linear->grid), ranks, 1).numbers;
-  const ptrdiff_t packet = sn_transforms_packet(sn_grid_points(linear->grid), ranks);
-  out->messages = ranks > 1 ? 2 * (f.messages + ranks - 1) * ceil((double)samples / (double)packet) : 0;
-  out->sent = 2 * (f.transpose + f.redistribution);
-  out->most = f.transpose_most + f.redistribution_most;
-  out->held = gammas * (2 * 8 * numbers + 8 * (double)matrix_size(linear, ranks)); /* a symbol and its conjugate */
+  const ptrdiff_t points = sn_grid_points(linear->grid);
+  const sn_fourier_cost one = sn_fourier_estimate_cost(points, ranks, 1);
+  const bool apart = linear->shape.scaled && !one.n1;
+  const double times = apart ? (double)samples : 1;
+  const sn_fourier_cost f = apart ? one : sn_fourier_estimate_cost(points, ranks, samples);
+  const double packet = apart ? 1 : (double)sn_transforms_packet(points, ranks);
+  out->messages = ranks > 1 ? 2 * (f.messages + ranks - 1) * ceil((double)samples / packet) : 0;
+  out->sent = 2 * (f.transpose + f.redistribution) * times;
+  out->most = (f.transpose_most + f.redistribution_most) * times;
+  /* A symbol, of each parameter, and its conjugate. */
+  out->held = gammas * (2 * 8 * one.numbers * linear->values + 8 * (double)matrix_size(linear, ranks));
   return SN_OK;
 }
 

@@ -10,7 +10,9 @@ sn_status sn_linear_part_build(const sn_app *app, sn_linear_part *part) {
   if (shape.kind == SN_LINEAR_DENSE) return SN_OK;
   SN_TRY(sn_parameters_allocate(part->parameters));
   SN_TRY(sn_linear_initialize(part->linear, &c->model.linear.coefficients));
-  return sn_linear_update(part->linear);
+  SN_TRY(sn_linear_update(part->linear));
+  const sn_equation_values *parameters = &c->generate.equation.parameter.values;
+  return sn_linear_expect_parameters(part->linear, parameters->count, parameters->value);
 }
 
 void sn_linear_part_free(sn_linear_part *part) {

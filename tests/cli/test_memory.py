@@ -31,6 +31,11 @@ CASES = [
 ]
 
 
+# The symbols of the functions of an exponential scheme, for as many A as there are members.
+VALUES = [f"{0.8 + 0.01 * number:g}" for number in range(64)]
+SCALED = ["model.linear={kind: derivatives, parameter: u_xxxx, trainable: true}", "model.nonlinear.kind=none",
+          "grid.points=512", "integrator.scheme=exprk5s8"]
+
 BUFFERS = 8  # MiB, of MPI, for the parts of a file that come from other ranks
 
 
@@ -56,6 +61,22 @@ class MemoryTest(Case):
                 measured, same = map(float, found.groups())
                 self.assert_estimated(estimated, measured, ranks)
                 self.assert_estimated(same, measured, ranks)
+
+    def test_functions_of_each_parameter_are_counted(self):
+        words = [word for setting in (*SCALED, "generate.members=64", "generate.transient=0", "generate.span=0.8", "train.epochs=1",
+                                      f"generate.equation.parameter={{of: u_xxxx, values: [{', '.join(VALUES)}]}}")
+                 for word in ("--set", setting)]
+        before, _ = self.sinode("check", *words)  # as generate will make them
+        self.sinode("generate", *words)
+        out, _ = self.sinode("check", *words)
+        self.assertEqual(re.search(r"functions of A: 27, .*", out)[0], re.search(r"functions of A: 27, .*", before)[0])
+        functions = float(re.search(r"functions of A: 27, ([\d.]+) MiB a rank", out)[1])
+        arrays, factors = map(float, re.search(r"arrays ([\d.]+) .*factors ([\d.]+)", out).groups())
+        self.assertAlmostEqual(functions, factors, delta=0.1)
+        self.assertGreater(factors, 0.5 * arrays)
+        estimated = float(re.search(r"memory: about (\d+) MiB a rank", out)[1])
+        out, _ = self.sinode("train", *words)
+        self.assert_estimated(estimated, float(re.search(r"memory: (\d+) MiB a rank at its peak", out)[1]), 1)
 
 
 if __name__ == "__main__":
