@@ -279,25 +279,31 @@ SINODE_MUST_CHECK sinode_error *sinode_integrator_tangent(sinode_integrator *int
 const char *sinode_integrator_solver(const sinode_integrator *integrator);
 const char *sinode_integrator_storage(const sinode_integrator *integrator);
 
-/* Trajectories of the Kuramoto-Sivashinsky equation: Fourier in space, ETDRK4 in time */
+/* Trajectories of the Kuramoto-Sivashinsky equation and others: Fourier in space, ETDRK4 in time */
 
 typedef struct {
   double length; /* of the domain */
   double dt;
   bool dealias;
-  const char *initial; /* paper, cosine or random [random] */
+  const char *initial; /* paper, cosine, random or noise [random] */
   uint64_t seed;
-  double perturbation; /* of members other than the first, but for random; relative to the state's root mean square */
+  double perturbation;  /* of members other than the first, but for random; relative to the state's root mean square */
+  const char *equation; /* a parameter file's text, whose generate.equation is solved: "generate: {equation: {linear:
+                           {2: 0.1}, u_ux: -1}}" say [Kuramoto-Sivashinsky] */
 } sinode_generator_options;
 
 typedef struct sinode_generator sinode_generator;
 
-/* `members` in all, shared out over the replicas. The grid is kept, not owned. Collective. */
+/* `members` in all, shared out over the replicas. The grid is kept, not owned. Collective. Errors: what is not
+ * positive; an unknown initial state; those of the program about the equation. */
 SINODE_MUST_CHECK sinode_error *sinode_generator_create(const sinode_grid *grid, ptrdiff_t members,
                                                         const sinode_generator_options *options,
                                                         sinode_generator **out);
 void sinode_generator_destroy(sinode_generator **generator);
 ptrdiff_t sinode_generator_members(const sinode_generator *generator); /* of this replica */
+
+/* The parameter of each of them, which multiplies the term that generate.equation.parameter names; 1 without one. */
+void sinode_generator_parameters(const sinode_generator *generator, double *values);
 
 /* Advances by so many steps, and copies the state (members of this replica, local points) unless it is NULL.
  * Collective. Error: it blew up. */

@@ -25,7 +25,7 @@ def _path(config, section, key, fallback):
 
 
 def generate(config: Mapping[str, Any], comm=None, quiet: bool = True, overwrite: bool = False) -> pathlib.Path:
-    """sinode generate: writes trajectories of the Kuramoto-Sivashinsky equation; the path of the file, for sinode.open.
+    """sinode generate: writes trajectories of the equation in generate.equation; the path of the file, for sinode.open.
     sinode.Generator has them in memory."""
     run("generate", config, comm, quiet, overwrite)
     return _path(config, "generate", "file", "data.h5")
