@@ -6,14 +6,13 @@
 ptrdiff_t sn_setup_slice(const sn_app *app) { return app->config.parallel.reproducible ? app->config.train.slice : 0; }
 
 /*
- * Messages between space ranks are fewer of all samples; samples with an A of their own factorize it for each call;
- * steps of an adaptive or implicit scheme depend on which samples go together.
+ * Messages between space ranks are fewer of all samples; steps of an adaptive or implicit scheme depend on which
+ * samples go together.
  */
 static bool takes_few(const sn_app *app, const sn_grid *grid) {
   const sn_config *c = &app->config;
   return sn_grid_space_size(grid) == 1 && !sn_setup_slice(app) && sn_setup_training_passes(app) == SN_PASSES_ADJOINT &&
-         !sn_linear_shape_of(&c->model.linear, c->grid.length).scaled && !c->integrator.tableau->adaptive &&
-         c->integrator.tableau->kind != SN_TABLEAU_IMPLICIT;
+         !c->integrator.tableau->adaptive && c->integrator.tableau->kind != SN_TABLEAU_IMPLICIT;
 }
 
 ptrdiff_t sn_setup_samples(const sn_app *app, const sn_grid *grid, const sn_dataset *dataset, double interval) {
