@@ -55,7 +55,9 @@ sn_status sn_linear_expect_parameters(sn_linear *linear, ptrdiff_t count, const 
   for (ptrdiff_t k = 0; k < count; k++) {
     const int place = place_of(linear, values[k]);
     if (place == SN_LINEAR_VALUES_MOST)
-      return SN_ERROR(SN_ERROR_USAGE, "the data have more than %d different values of the parameter",
+      return SN_ERROR(SN_ERROR_USAGE,
+                      "samples have had more than %d different values of the parameter, the most that a "
+                      "model takes",
                       SN_LINEAR_VALUES_MOST);
     if (place == linear->values) linear->value[linear->values++] = values[k];
   }

@@ -164,6 +164,20 @@ static void judge_parameters(const sn_app *app, const char *path, const sn_linea
                    path);
 }
 
+static sn_status count_parameters(const char *path, ptrdiff_t members, const double *parameters) {
+  ptrdiff_t different = 0;
+  for (ptrdiff_t m = 0; m < members; m++) {
+    ptrdiff_t before = 0;
+    while (parameters[before] != parameters[m]) before++;
+    different += before == m;
+  }
+  if (different <= SN_LINEAR_VALUES_MOST) return SN_OK;
+  return SN_ERROR_ALL(SN_ERROR_USAGE,
+                      "%s: members have %td different values of the parameter, but a model takes at most %d; use fewer "
+                      "members",
+                      path, different, SN_LINEAR_VALUES_MOST);
+}
+
 sn_status sn_setup_parameters(const sn_app *app, const char *path, const sn_trajectory_reader *reader,
                               const sn_linear_shape *linear, double **parameters) {
   const ptrdiff_t members = sn_trajectory_members(reader);
@@ -178,6 +192,7 @@ sn_status sn_setup_parameters(const sn_app *app, const char *path, const sn_traj
   SN_TRY(sn_collective_status(app->world, SN_NEW(members, parameters)));
   SN_TRY(sn_trajectory_read_parameters(reader, *parameters));
   judge_parameters(app, path, linear, members, *parameters);
-  if (!linear->scaled) SN_FREE(*parameters);
+  if (linear->scaled) return count_parameters(path, members, *parameters);
+  SN_FREE(*parameters);
   return SN_OK;
 }

@@ -84,8 +84,16 @@ class EquationTest(Case):
         self.assertGreater(datasets(self.folder / "prediction.h5")["nrmse"][:, -1].min(), 0.05)
         with h5py.File(self.folder / "others.h5", "a") as file:
             del file["parameter"]
+        _, err = self.sinode("check", *train, "--set", "train.data=others.h5", status=3)
+        self.assertIn("others.h5: has no parameter(member), which multiplies u_xxxx in the model", err[-1])
         _, err = self.sinode("predict", *grid, "--set", "predict={model: run/model.h5, data: others.h5}", status=3)
         self.assertIn("others.h5: has no parameter(member), which multiplies u_xxxx in the model", err[-1])
+        many = xarray.Dataset({"u": (("member", "time", "x"), np.ones((257, 3, 64))), "parameter": ("member", np.arange(257.0))},
+                              {"time": 0.2 * np.arange(3), "x": 0.5 * np.arange(64)},
+                              {"sinode_kind": "trajectory", "sinode_format": 1, "domain_length": 32.0})
+        many.to_netcdf(self.folder / "many.h5", engine="h5netcdf")
+        _, err = self.sinode("train", *train, "--set", "train.data=many.h5", ranks=2, status=2)
+        self.assertIn("many.h5: members have 257 different values of the parameter, but a model takes at most 256", err[-1])
 
 
 if __name__ == "__main__":

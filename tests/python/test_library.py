@@ -196,6 +196,7 @@ class Numbers(unittest.TestCase):
         for call, text in ((lambda: own.rhs(u0[:2]), "2 samples, but parameters were given for 3"),
                            (lambda: own.scale([1.0] * 4), "for 3 samples was given parameters of 4"),
                            (lambda: own.scale([np.inf]), "parameter of sample 0 is inf"),
+                           (lambda: [own.scale([value]) for value in range(256)], "more than 256 different values"),
                            (lambda: of(-1.0).scale(scales), "no term that they multiply"),
                            (lambda: sinode.Model(16, 11.0, {9: 1.0}), "orders 0 to 8")):
             with self.assertRaisesRegex(ValueError, text):

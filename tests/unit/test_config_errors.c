@@ -204,6 +204,8 @@ static void keys_must_go_together(void **state) {
       {"model: {linear: {accuracy: 3}}", "case.yaml:1", "model.linear.accuracy is 3", "2, 4, 6 or 8"},
       {"model: {linear: {kind: derivatives, parameter: u_x}}", "case.yaml:1", "model.linear.parameter is u_x",
        "one of model.linear.coefficients"},
+      {"model: {linear: {kind: dense, parameter: u_xx}}", "case.yaml:1", "model.linear.parameter is u_xx",
+       "of kind derivatives"},
       {"model: {linear: {parameter: u_xx}}", "case.yaml:1", "model.linear.parameter is u_xx", "of kind derivatives"},
       {"generate: {equation: {parameter: {of: u_xx}}}", "case.yaml:1", "has 0 numbers", "a term and its values"},
       {"generate: {equation: {parameter: {values: [1]}}}", "case.yaml:1", "parameter.of is none", "or neither"},
