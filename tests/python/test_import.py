@@ -47,6 +47,11 @@ class ImportTest(Case):
         np.testing.assert_allclose(x, X)
         np.save(self.folder / "m.npy", np.asfortranarray(MEMBERS.transpose(2, 0, 1)).astype(">f4"))
         self.taken("m.npy", "--interval", 0.5, "--length", LENGTH, "--axes", "x,member,time", expected=MEMBERS)
+        out, *_ = self.taken("m.npy", "--interval", 0.5, "--length", LENGTH, "--axes", "x,member,time", "--parameter",
+                             "0.02,0.1,5e-2", expected=MEMBERS)
+        self.assertIn("parameter: 3 numbers, from 0.02 to 0.1", out)
+        with xarray.open_dataset(self.folder / "out.h5") as data:
+            self.assertEqual(data.parameter.values.tolist(), [0.02, 0.1, 0.05])
         np.savez(self.folder / "u.npz", u=U.T, x=X + 3, t=T + 7, other=np.zeros((2, 3)))
         out, times, _, length = self.taken("u.npz")  # the order by the sizes of t and x
         self.assertIn("by the sizes of time and x", out)
@@ -147,7 +152,9 @@ class ImportTest(Case):
                 (2, "or as data in .npy", "u.csv"),
                 (2, "--scale none that is 0", "u.npz", "--scale", 0),
                 (2, "take finite numbers", "u.npz", "--offset", "nan"),
-                (3, "nu is nan for member 1", "viscosities.npz", "--parameter", "nu")):
+                (3, "nu is nan for member 1", "viscosities.npz", "--parameter", "nu"),
+                (2, "--parameter gives 2 numbers, expected 3, one a member", "viscosities.npz", "--parameter", "0.1,0.2"),
+                (3, "--parameter is inf for member 2", "viscosities.npz", "--parameter", "0.1,0.2,inf")):
             self.refused(status, words, *arguments)
 
 

@@ -249,6 +249,24 @@ def _write(file, field, parameters, length, first, interval, line):
         u[member, start:end] = field.read(member, start, end)
 
 
+def _find_parameters(path, others, given, members):
+    """Of --parameter, an array's name or the numbers themselves."""
+    try:
+        parameters, what = np.array([float(word) for word in given.split(",")]), "--parameter"
+        described = f"{len(parameters)} number{'s' if len(parameters) > 1 else ''}"
+    except ValueError:
+        array = _choose(path, others, given, (), lambda a: np.prod(a.shape) == members,
+                        f"list of {members} numbers, one a member", "--parameter")
+        parameters, what, described = _vector(array), array.name, _shape(array)
+    if len(parameters) != members:
+        raise InputError(f"--parameter gives {len(parameters)} numbers, expected {members}, one a member of u", status=2)
+    if not np.isfinite(parameters).all():
+        at = int(np.argmin(np.isfinite(parameters)))
+        raise InputError(f"{path}: {what} is {parameters[at]} for member {at}; numbers are wanted everywhere")
+    _say(f"parameter: {described}, from {parameters.min():.9g} to {parameters.max():.9g}")
+    return parameters
+
+
 DATA_ENDINGS = (".npy", ".npz", ".mat", ".nc", ".nc3", ".nc4", ".cdf", ".h5", ".hdf5", ".hdf", ".he5")
 
 
@@ -293,15 +311,7 @@ def import_data(options, line):
             raise InputError(f"{path}: {u.shape[1]} snapshots and {u.shape[2]} points are left, expected at least 2 and 4")
         _judge(u.sample(), options.drop_end)
         interval *= options.stride
-        parameters = None
-        if options.parameter:
-            array = _choose(path, others, options.parameter, (), lambda a: np.prod(a.shape) == u.shape[0],
-                            f"list of {u.shape[0]} numbers, one a member", "--parameter")
-            parameters = _vector(array)
-            if not np.isfinite(parameters).all():
-                at = int(np.argmin(np.isfinite(parameters)))
-                raise InputError(f"{path}: {array.name} is {parameters[at]} for member {at}; numbers are wanted everywhere")
-            _say(f"parameter: {_shape(array)}, from {parameters.min():.9g} to {parameters.max():.9g}")
+        parameters = _find_parameters(path, others, options.parameter, u.shape[0]) if options.parameter else None
 
         def write(temporary):
             with h5py.File(temporary, "w") as file:
@@ -321,8 +331,8 @@ def add_data_options(parser, positive):
     group.add_argument("--time", metavar="NAME", help="the array of the times (default: t, time, ...)")
     group.add_argument("--interval", type=positive(float), metavar="DT", help="between snapshots, where there are no times")
     group.add_argument("--x", metavar="NAME", help="the array of the positions (default: x, ...)")
-    group.add_argument("--parameter", metavar="NAME", help="the array of a parameter of each member, for models that take "
-                       "one (model.linear.parameter)")
+    group.add_argument("--parameter", metavar="NAME", help="a parameter of each member, for models that take one "
+                       "(model.linear.parameter): the array, or the numbers, 0.02,0.05,0.1")
     group.add_argument("--drop-end", action="store_true", help="leave out the last point, which repeats the first")
     group.add_argument("--stride", type=positive(int), default=1, metavar="N", help="take every Nth snapshot")
     group.add_argument("--stride-x", type=positive(int), default=1, metavar="N", help="take every Nth point")
