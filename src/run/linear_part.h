@@ -14,7 +14,8 @@ typedef struct {
   sn_linear *linear;
 } sn_linear_part;
 
-/* Fills *part, with the parameters that samples of generated data have, for sn_linear_part_free to empty, also after an error. Local. */
+/* Fills *part, with the parameters that samples of generated data have, for sn_linear_part_free to empty, also after an
+ * error. Local. */
 SN_MUST_CHECK sn_status sn_linear_part_build(const sn_app *app, sn_linear_part *part);
 void sn_linear_part_free(sn_linear_part *part);
 
