@@ -85,6 +85,7 @@ typedef struct {
   sn_network_widths channels; /* conv */
   ptrdiff_t products;         /* product */
   int kernel;                 /* conv, product */
+  bool conservative;          /* conv, product */
   sn_precision precision;
   sn_init init;
 } sn_network_options;
@@ -96,9 +97,10 @@ typedef struct {
   int hidden;                              /* number of hidden layers, >= 0 */
   ptrdiff_t width[SN_NETWORK_HIDDEN_MOST]; /* of each hidden layer: units (mlp) or channels (conv; product: width[0]) */
   int kernel;                              /* conv, product: odd */
-  double length;                           /* ks: of the domain */
-  sn_precision precision;                  /* other than double: mlp only */
-  const struct sn_network_shell *shell;    /* shell: kept, not owned */
+  bool conservative;      /* conv, product: the mean of F is 0, as the weights that make it are balanced */
+  double length;          /* ks: of the domain */
+  sn_precision precision; /* other than double: mlp only */
+  const struct sn_network_shell *shell; /* shell: kept, not owned */
 } sn_network_shape;
 
 typedef struct sn_network sn_network;

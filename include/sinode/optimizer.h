@@ -62,8 +62,10 @@ typedef struct {
   sn_status (*normal)(void *context, double *loss,
                       sn_normal_equations *normal); /* of the mse: J^T J, J^T r over count */
   /* J^T r'' over count, all trainable elements: r'' the second derivative of the residuals along a step, given in the
-   * layout of the parameters, by central differences of a tenth of it. Infinite where the model is not finite there. */
-  sn_status (*second_derivative)(void *context, const double *step, double *product);
+   * layout of the parameters, by central differences of a tenth of it. Infinite where the model is not finite there.
+   * Unknowns that the normal equations leave out (estimated initial states) are eliminated here, too; their part of the
+   * step is filled in. */
+  sn_status (*second_derivative)(void *context, double *step, double *product);
 } sn_problem;
 
 typedef struct sn_optimizer sn_optimizer;

@@ -28,6 +28,7 @@ typedef struct {
   bool split;                          /* false: replicated over the space ranks */
   bool partial; /* replicated, and backward passes leave in each rank only its own share of the gradient */
   bool trainable;
+  bool balanced;    /* values along the last dimension, which is not split, have a sum of 0: sn_parameters_balance */
   bool states;      /* initial states of windows: behind the model's own blocks, not counted as parameters */
   ptrdiff_t offset; /* in the local vector; set by sn_parameters_add */
 } sn_parameter_block;
@@ -53,6 +54,9 @@ ptrdiff_t sn_parameter_block_size(const sn_parameter_block *block);
 /* From now on states alone are trained. Local. */
 void sn_parameters_freeze(sn_parameters *parameters);
 
+/* Makes a vector (values, a gradient, a direction) one of balanced blocks: subtracts their means. Local. */
+void sn_parameters_balance(const sn_parameters *parameters, double *vector);
+
 /* Length of the local vector, gaps included; and without states. */
 ptrdiff_t sn_parameters_size(const sn_parameters *parameters);
 ptrdiff_t sn_parameters_model_size(const sn_parameters *parameters);
@@ -74,8 +78,8 @@ void sn_parameters_sum_replicated(const sn_parameters *parameters, double *gradi
 
 /*
  * The local part of a vector over all trainable elements, given whole: `all` has sn_parameters_total(parameters, true)
- * elements, the global arrays of the trainable blocks behind each other. What is not trainable, and states, become 0.
- * Local.
+ * elements, the global arrays of the trainable blocks behind each other. What is not trainable, and states, become 0;
+ * balanced blocks are balanced. Local.
  */
 void sn_parameters_spread(const sn_parameters *parameters, const double *all, double *local);
 

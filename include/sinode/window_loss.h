@@ -58,6 +58,12 @@ void sn_window_loss_destroy(sn_window_loss **loss);
 /* Where initial states are estimated, sets the model's to those of the data, gaps filled: a first guess. Local. */
 void sn_window_loss_guess_states(sn_window_loss *loss);
 
+/*
+ * Where initial states are estimated by least squares: moves them to their minimum for the parameters as they are, by
+ * Gauss-Newton, nearly; normal: as of sn_window_loss_normal. Collective over world.
+ */
+SN_MUST_CHECK sn_status sn_window_loss_fit_states(sn_window_loss *loss, sn_normal_equations *normal);
+
 /* Changes the weight of jumps from now on. Local. */
 void sn_window_loss_set_jump_weight(sn_window_loss *loss, double weight);
 

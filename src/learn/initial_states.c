@@ -21,7 +21,9 @@ struct sn_initial_states {
   double *kept;      /* all parameters, when the states were eliminated */
   double *step;      /* of the parameters */
   double *steps;     /* (own windows, points) */
-  double *before;    /* all states, before they were relaxed */
+  double *bend;      /* (own windows, points): J^T r'' along the last step, reduced */
+  double *left;      /* (parameters): what the states take away from theirs */
+  double *before;    /* all states, before they were moved */
   double part;       /* of the states' own step that the next trial takes */
   int *count, *from; /* (replicas): of the states */
 };
@@ -47,7 +49,9 @@ static sn_status allocate_least_squares(sn_initial_states *x) {
                   trained = sn_parameters_total(parameters, true);
   SN_TRY(SN_NEW(sn_parameters_size(parameters), &x->kept));
   SN_TRY(SN_NEW(trained, &x->step));
+  SN_TRY(SN_NEW(trained, &x->left));
   SN_TRY(SN_NEW(most * x->points, &x->steps));
+  SN_TRY(SN_NEW(most * x->points, &x->bend));
   SN_TRY(SN_NEW(x->windows * x->points, &x->before));
   SN_TRY(share_out(x));
   return sn_shooting_create(x->grid, most, x->points, trained, &x->shooting);
@@ -80,6 +84,8 @@ void sn_initial_states_destroy(sn_initial_states **states) {
   SN_FREE(x->kept);
   SN_FREE(x->step);
   SN_FREE(x->steps);
+  SN_FREE(x->bend);
+  SN_FREE(x->left);
   SN_FREE(x->before);
   SN_FREE(x->count);
   SN_FREE(x->from);
@@ -138,6 +144,8 @@ void sn_initial_states_begin(sn_initial_states *x, sn_range own) {
   sn_parameters *parameters = sn_model_parameters(x->model);
   x->own = own;
   x->part = 1;
+  memcpy(x->before, sn_model_states(x->model), (size_t)(x->windows * x->points) * sizeof *x->before);
+  memset(x->bend, 0, (size_t)(own.count * x->points) * sizeof *x->bend);
   memcpy(x->kept, sn_parameters_values(parameters), (size_t)sn_parameters_size(parameters) * sizeof *x->kept);
   sn_shooting_clear(x->shooting, own.count, own.count && jumps(x, own.start - 1));
 }
@@ -164,39 +172,57 @@ sn_status sn_initial_states_eliminate(sn_initial_states *x, sn_normal_equations 
   return sn_shooting_eliminate(x->shooting, normal);
 }
 
-/* By how much the trained parameters have moved, block after block as the normal equations have them. */
-static void find_step(sn_initial_states *x) {
-  sn_parameters *parameters = sn_model_parameters(x->model);
-  const double *values = sn_parameters_values(parameters);
+/* By how much the trained parameters differ from others (NULL: 0), block after block as the normal equations have them.
+ */
+static void take_step(sn_initial_states *x, const double *values, const double *from) {
+  const sn_parameters *parameters = sn_model_parameters(x->model);
   double *step = x->step;
   for (int i = 0; i < sn_parameters_blocks(parameters); i++) {
     const sn_parameter_block *block = sn_parameters_block(parameters, i);
     if (!block->trainable || block->states) continue;
     for (ptrdiff_t k = block->offset; k < block->offset + sn_parameter_block_size(block); k++)
-      *step++ = values[k] - x->kept[k];
+      *step++ = values[k] - (from ? from[k] : 0);
   }
 }
 
-/* The states of this replica's windows become base + steps, and all replicas have those of all. */
-static void move(sn_initial_states *x, const double *base) {
-  double *states = sn_model_states(x->model);
+/* The states of this replica's windows become base (NULL: 0) + steps, and all replicas have those of all. */
+static void move(sn_initial_states *x, const double *base, double *states) {
   const ptrdiff_t first = x->own.start * x->points;
-  for (ptrdiff_t k = 0; k < x->own.count * x->points; k++) states[first + k] = base[first + k] + x->steps[k];
+  for (ptrdiff_t k = 0; k < x->own.count * x->points; k++)
+    states[first + k] = (base ? base[first + k] : 0) + x->steps[k];
   MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DOUBLE, states, x->count, x->from, MPI_DOUBLE, sn_grid_replicas(x->grid));
 }
 
 void sn_initial_states_follow(sn_initial_states *x) {
-  find_step(x);
-  sn_shooting_step(x->shooting, x->step, x->part, x->steps);
+  sn_parameters *parameters = sn_model_parameters(x->model);
+  take_step(x, sn_parameters_values(parameters), x->kept);
+  sn_shooting_step(x->shooting, x->step, x->part, x->bend, x->steps);
   x->part *= 0.5;
-  move(x, x->kept + sn_parameters_model_size(sn_model_parameters(x->model)));
+  move(x, x->kept + sn_parameters_model_size(parameters), sn_model_states(x->model));
+}
+
+void sn_initial_states_complete(sn_initial_states *x, double *step) {
+  take_step(x, step, NULL);
+  sn_shooting_step(x->shooting, x->step, x->part, NULL, x->steps);
+  move(x, NULL, step + sn_parameters_model_size(sn_model_parameters(x->model)));
+}
+
+void sn_initial_states_bend(sn_initial_states *x, const double *gradient, double values, double *product) {
+  const sn_parameters *parameters = sn_model_parameters(x->model);
+  const ptrdiff_t trained = sn_parameters_total(parameters, true);
+  const double *states = gradient + sn_parameters_model_size(parameters) + x->own.start * x->points;
+  for (ptrdiff_t k = 0; k < x->own.count * x->points; k++) x->bend[k] = values * states[k];
+  memset(x->left, 0, (size_t)trained * sizeof *x->left);
+  sn_shooting_reduce(x->shooting, x->bend, x->left);
+  MPI_Allreduce(MPI_IN_PLACE, x->left, (int)trained, MPI_DOUBLE, MPI_SUM, sn_grid_replicas(x->grid));
+  for (ptrdiff_t k = 0; k < trained; k++) product[k] += x->left[k] / values;
 }
 
 void sn_initial_states_relax(sn_initial_states *x, double *gradient) {
   double *right = gradient + sn_parameters_model_size(sn_model_parameters(x->model)) + x->own.start * x->points;
   memcpy(x->before, sn_model_states(x->model), (size_t)(x->windows * x->points) * sizeof *x->before);
   sn_shooting_solve(x->shooting, right, x->steps);
-  move(x, x->before);
+  move(x, x->before, sn_model_states(x->model));
 }
 
 void sn_initial_states_put_back(sn_initial_states *x) {

@@ -45,6 +45,19 @@ void sn_initial_states_add(sn_initial_states *states, ptrdiff_t samples, ptrdiff
 SN_MUST_CHECK sn_status sn_initial_states_eliminate(sn_initial_states *states, sn_normal_equations *normal);
 
 /*
+ * The step of the states that sn_initial_states_follow would take with a step of the parameters, in the layout of the
+ * parameters, of which it becomes the last block. Collective over world.
+ */
+void sn_initial_states_complete(sn_initial_states *states, double *step);
+
+/*
+ * Of second derivatives along such a step: gradient, whole, is J^T r'' over `values`; what the states take away from
+ * that of the parameters is added to `product` (all that are trained). From now on states follow along that arc.
+ * Collective over world.
+ */
+void sn_initial_states_bend(sn_initial_states *states, const double *gradient, double values, double *product);
+
+/*
  * Moves the states along with the parameters, which have been moved since the states were eliminated and states put
  * back; each further time by half as much of their own step. Collective over world.
  */
@@ -52,7 +65,8 @@ void sn_initial_states_follow(sn_initial_states *states);
 
 /*
  * A step of the states towards their minimum for the parameters as they are, with the factors of that elimination:
- * gradient is that of half the sum, whole, and used up. put_back: as if it had not been. Collective over world; local.
+ * gradient is that of half the sum, whole, and used up. put_back: as they were before that or, without it, when they
+ * were eliminated. Collective over world; local.
  */
 void sn_initial_states_relax(sn_initial_states *states, double *gradient);
 void sn_initial_states_put_back(sn_initial_states *states);

@@ -1,8 +1,10 @@
 #include "sinode/observations.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "sinode/fourier.h"
 #include "sinode/memory.h"
 
 const sn_name sn_missings[] = {{"refuse", SN_MISSING_REFUSE}, {"skip", SN_MISSING_SKIP}, {NULL, 0}};
@@ -85,12 +87,68 @@ static void fill_times(ptrdiff_t snapshots, ptrdiff_t points, const double *coun
       memcpy(lines + k * points, lines + (k < first ? first : k - 1) * points, (size_t)points * sizeof *lines);
 }
 
-sn_status sn_observations_fill(const sn_grid *grid, ptrdiff_t members, ptrdiff_t snapshots, const double *counts,
-                               double *values) {
+static double or_zero(double x) { return isnan(x) ? 0 : x; }
+
+/* Of a line that is 0 beside every stride-th point: the waves that these tell apart are those of the interpolant, but
+ * for the factor; the last one is met half by its mirror image. */
+static void keep_low_modes(const sn_fourier *fourier, ptrdiff_t points, ptrdiff_t stride, double complex *spectrum) {
+  const ptrdiff_t spectra = sn_fourier_spectra(fourier), modes = sn_fourier_modes(fourier);
+  for (ptrdiff_t s = 0; s < spectra; s++)
+    for (ptrdiff_t m = 0; m < modes; m++) {
+      const ptrdiff_t k = labs(sn_fourier_wave_number(fourier, m)) * 2 * stride;
+      const double factor = k < points ? 1 : k == points ? 0.5 : 0;
+      spectrum[s * sn_fourier_spectrum_stride(fourier) + m * sn_fourier_mode_stride(fourier)] *=
+          factor * (double)stride;
+    }
+}
+
+enum { LINES_AT_ONCE = 64 };
+
+/* Fills lines first .. first + LINES_AT_ONCE - 1 of `count` where `whole` points are observed. real: work space. */
+static sn_status interpolate_lines(const sn_grid *grid, sn_fourier *fourier, ptrdiff_t stride, sn_range lines,
+                                   const double *counts, double *real, double complex *spectrum, double *values) {
+  const ptrdiff_t points = sn_grid_range(grid).count, all = sn_grid_points(grid);
+  for (ptrdiff_t k = 0; k < LINES_AT_ONCE * points; k++)
+    real[k] = k < lines.count * points ? or_zero(values[lines.start * points + k]) : 0;
+  SN_TRY(sn_fourier_forward(fourier, real, spectrum));
+  keep_low_modes(fourier, all, stride, spectrum);
+  SN_TRY(sn_fourier_inverse(fourier, spectrum, real));
+  for (ptrdiff_t k = 0; k < lines.count; k++)
+    for (ptrdiff_t j = 0; j < points && counts[lines.start + k] * (double)stride == (double)all; j++) {
+      double *value = values + (lines.start + k) * points + j;
+      if (isnan(*value)) *value = real[k * points + j];
+    }
+  return SN_OK;
+}
+
+static sn_status interpolate(const sn_grid *grid, ptrdiff_t stride, ptrdiff_t lines, const double *counts,
+                             double *values) {
+  sn_fourier *fourier;
+  double *real;
+  double complex *spectrum = NULL;
+  SN_TRY(sn_fourier_create(grid, LINES_AT_ONCE, SN_FOURIER_ESTIMATE, &fourier));
+  sn_status status = SN_NEW(LINES_AT_ONCE * sn_grid_range(grid).count, &real);
+  if (!status) status = SN_NEW(sn_fourier_size(fourier), &spectrum);
+  status = sn_collective_status(sn_grid_space(grid), status);
+  for (ptrdiff_t first = 0; first < lines && !status; first += LINES_AT_ONCE) {
+    const ptrdiff_t left = lines - first;
+    const sn_range some = {first, left < LINES_AT_ONCE ? left : LINES_AT_ONCE};
+    status = interpolate_lines(grid, fourier, stride, some, counts, real, spectrum, values);
+  }
+  SN_FREE(real);
+  SN_FREE(spectrum);
+  sn_fourier_destroy(&fourier);
+  return status;
+}
+
+sn_status sn_observations_fill(const sn_grid *grid, const sn_observations_options *o, ptrdiff_t members,
+                               ptrdiff_t snapshots, const double *counts, double *values) {
   const sn_range points = sn_grid_range(grid);
   const double length = (double)sn_grid_points(grid);
   const int ranks = sn_grid_space_size(grid), rank = sn_grid_space_rank(grid), numbers = (int)(4 * snapshots);
   ends *own, *all = NULL;
+  if (o->stride > 1 && sn_grid_points(grid) % o->stride == 0)
+    SN_TRY(interpolate(grid, o->stride, members * snapshots, counts, values));
   sn_status status = SN_NEW(snapshots, &own);
   if (!status) status = SN_NEW(snapshots * ranks, &all);
   status = sn_collective_status(sn_grid_space(grid), status);

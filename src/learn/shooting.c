@@ -154,8 +154,9 @@ sn_status sn_shooting_eliminate(sn_shooting *s, sn_normal_equations *normal) {
   return sn_collective_status(sn_grid_world(s->grid), status);
 }
 
-/* From the last window to the first: right (windows, points) is L^-1 times the right-hand side; NULL: no parameters. */
-static void substitute(sn_shooting *s, const double *right, double part, const double *parameters, double *states) {
+/* From the last window to the first: states holds L^-1 times the right-hand side, then the solution; NULL: no
+ * parameters. */
+static void substitute(sn_shooting *s, const double *parameters, double *states) {
   const int n = s->points, replica = sn_grid_replica(s->grid);
   const MPI_Comm comm = sn_grid_replicas(s->grid);
   if (s->windows && s->linked[s->windows - 1])
@@ -163,7 +164,6 @@ static void substitute(sn_shooting *s, const double *right, double part, const d
   for (ptrdiff_t k = s->windows - 1; k >= 0; k--) {
     double *step = states + k * n;
     const double *next = k == s->windows - 1 ? s->next : step + n;
-    for (ptrdiff_t j = 0; j < n; j++) step[j] = -part * right[k * n + j];
     if (parameters)
       cblas_dgemv(CblasRowMajor, CblasTrans, s->parameters, n, -1, s->border + k * border_of(s), n, parameters, 1, 1,
                   step, 1);
@@ -174,11 +174,12 @@ static void substitute(sn_shooting *s, const double *right, double part, const d
   if (s->follows) MPI_Send(states, n, MPI_DOUBLE, replica - 1, 0, comm);
 }
 
-void sn_shooting_step(sn_shooting *s, const double *parameters, double part, double *states) {
-  substitute(s, s->right, part, parameters, states);
+void sn_shooting_step(sn_shooting *s, const double *parameters, double part, const double *other, double *states) {
+  for (ptrdiff_t k = 0; k < s->windows * s->points; k++) states[k] = -part * s->right[k] - (other ? other[k] / 2 : 0);
+  substitute(s, parameters, states);
 }
 
-void sn_shooting_solve(sn_shooting *s, double *right, double *states) {
+void sn_shooting_reduce(sn_shooting *s, double *right, double *left) {
   const int n = s->points, replica = sn_grid_replica(s->grid);
   const MPI_Comm comm = sn_grid_replicas(s->grid);
   memset(s->next, 0, (size_t)n * sizeof *s->next);
@@ -187,9 +188,17 @@ void sn_shooting_solve(sn_shooting *s, double *right, double *states) {
     double *own = right + k * n;
     for (ptrdiff_t j = 0; j < n; j++) own[j] -= s->next[j];
     cblas_dtrsv(CblasRowMajor, CblasLower, CblasNoTrans, CblasNonUnit, n, s->diagonal + k * square_of(s), n, own, 1);
+    if (left)
+      cblas_dgemv(CblasRowMajor, CblasNoTrans, s->parameters, n, -1, s->border + k * border_of(s), n, own, 1, 1, left,
+                  1);
     cblas_dgemv(CblasRowMajor, CblasNoTrans, n, n, s->linked[k], s->coupling + k * square_of(s), n, own, 1, 0, s->next,
                 1);
   }
   if (s->windows && s->linked[s->windows - 1]) MPI_Send(s->next, n, MPI_DOUBLE, replica + 1, 1, comm);
-  substitute(s, right, 1, NULL, states);
+}
+
+void sn_shooting_solve(sn_shooting *s, double *right, double *states) {
+  sn_shooting_reduce(s, right, NULL);
+  for (ptrdiff_t k = 0; k < s->windows * s->points; k++) states[k] = -right[k];
+  substitute(s, NULL, states);
 }

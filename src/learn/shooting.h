@@ -50,14 +50,20 @@ SN_MUST_CHECK sn_status sn_shooting_eliminate(sn_shooting *shooting, sn_normal_e
 
 /*
  * The steps of the states of this replica's windows (windows, points) that go with a step of the parameters: part times
- * the one that is best where the parameters stand still, and what their step brings. Collective over the replicas.
+ * the one that is best where the parameters stand still, half of that for another right-hand side, reduced (NULL: 0),
+ * and what the parameters' step brings. Collective over the replicas.
  */
-void sn_shooting_step(sn_shooting *shooting, const double *parameters, double part, double *states);
+void sn_shooting_step(sn_shooting *shooting, const double *parameters, double part, const double *other,
+                      double *states);
 
 /*
- * With the factors as they are, the step of the states alone for other right-hand sides J^T r (windows, points), which
- * are used up. Collective over the replicas.
+ * With the factors as they are, other right-hand sides J^T r (windows, points): reduces them by forward substitution,
+ * and subtracts from `left` (parameters; NULL: none) this replica's part of what the states take away from those of the
+ * parameters. Collective over the replicas.
  */
+void sn_shooting_reduce(sn_shooting *shooting, double *right, double *left);
+
+/* The same, and the step of the states alone; right is used up. Collective over the replicas. */
 void sn_shooting_solve(sn_shooting *shooting, double *right, double *states);
 
 #endif

@@ -231,8 +231,15 @@ static double weight_in(const sn_trainer_options *options, int64_t epoch) {
   return fmin(options->jump_weight, options->first_jump_weight * pow(10, tens));
 }
 
+/* Least squares begin with states that suit the parameters, or these would be fitted to states that are still wrong. */
+static sn_status fit_states(sn_trainer *trainer) {
+  sn_normal_equations *normal = sn_optimizer_normal(trainer->optimizer);
+  if (!normal || trainer->options.initial != SN_INITIAL_ESTIMATED) return SN_OK;
+  return sn_window_loss_fit_states(trainer->loss, normal);
+}
+
 /* The window of the epoch under way, and the weight of jumps; where one grows, losses begin anew. */
-static void begin_epoch(sn_trainer *trainer) {
+static sn_status begin_epoch(sn_trainer *trainer) {
   const sn_trainer_options *o = &trainer->options;
   sn_trainer_state *state = &trainer->state;
   const ptrdiff_t window = sn_trainer_window(o, state->epoch);
@@ -243,10 +250,13 @@ static void begin_epoch(sn_trainer *trainer) {
   sn_window_loss_set_jump_weight(trainer->loss, weight);
   trainer->last_problem = window == o->window && weight == o->jump_weight;
   if (!sn_optimizer_is_full_batch(trainer->optimizer)) shuffle(trainer);
-  if (!(longer || heavier) || state->position > 0) return;
+  if (state->position > 0) return SN_OK;
+  if (state->epoch == 0 || heavier) SN_TRY(fit_states(trainer));
+  if (!longer && !heavier) return SN_OK;
   state->best = state->schedule.best = INFINITY;
   /* The damping of lm suits the same minimum under another weight. */
   if (longer || !sn_optimizer_wants_tangents(trainer->optimizer)) sn_optimizer_restart(trainer->optimizer);
+  return SN_OK;
 }
 
 sn_status sn_trainer_run(sn_trainer *trainer, const sn_trainer_hooks *hooks, bool *stopped) {
@@ -255,7 +265,7 @@ sn_status sn_trainer_run(sn_trainer *trainer, const sn_trainer_hooks *hooks, boo
   const bool whole = sn_optimizer_is_full_batch(trainer->optimizer);
   trainer->exhausted = false;
   while (state->epoch < trainer->options.epochs && !*stopped && !trainer->exhausted) {
-    begin_epoch(trainer);
+    SN_TRY(begin_epoch(trainer));
     while (state->position < sn_trainer_batches(trainer) && !*stopped) {
       double loss = 0;
       const double started = sn_clock();

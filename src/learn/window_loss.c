@@ -297,7 +297,7 @@ static double loss_in(const sn_window_result *result) {
  */
 static sn_status relax_states(sn_window_loss *w, const sn_windows *windows, double *loss) {
   enum { STEPS_MOST = 8 };
-  const double enough = 1e-5, half = 0.5;
+  const double enough = 1e-8, half = 0.5;
   double gain = INFINITY;
   for (int k = 0; k < STEPS_MOST && gain > enough * *loss && isfinite(*loss); k++) {
     sn_window_result result;
@@ -346,6 +346,26 @@ static sn_status problem_normal(void *context, double *loss, sn_normal_equations
   return SN_OK;
 }
 
+sn_status sn_window_loss_fit_states(sn_window_loss *w, sn_normal_equations *normal) {
+  enum { ITERATIONS_MOST = 10, TRIALS_MOST = 6 };
+  const double enough = 1e-2;
+  const sn_windows windows = all_training(w);
+  for (int k = 0; k < ITERATIONS_MOST; k++) {
+    sn_window_result result;
+    double loss, found = INFINITY;
+    SN_TRY(sn_window_loss_normal(w, &windows, normal, &result));
+    loss = loss_in(&result);
+    for (int trial = 0; trial < TRIALS_MOST && !(found < loss); trial++) {
+      sn_initial_states_follow(w->states);
+      SN_TRY(sn_window_loss_value(w, &windows, &result));
+      found = loss_in(&result);
+    }
+    if (!(found < loss)) sn_initial_states_put_back(w->states);
+    if (!(found < (1 - enough) * loss)) break;
+  }
+  return SN_OK;
+}
+
 /* Adds the states of a chunk to *context, which moves on. */
 static sn_status visit_states(sn_window_loss *w, ptrdiff_t samples, const sn_gradient *gradient, double *sum,
                               void *context) {
@@ -362,7 +382,10 @@ static sn_status visit_states(sn_window_loss *w, ptrdiff_t samples, const sn_gra
 /* Of the whole step; a difference of a smaller part has more round-off, of a larger one more of higher derivatives. */
 static const double difference = 0.1;
 
-/* J^T r'' is the gradient of half the sum of squares whose residuals are r'', as it is with other targets. */
+/*
+ * J^T r'' is the gradient of half the sum of squares whose residuals are r'', as it is with other targets. Residuals of
+ * where a window begins, estimated or not, have none.
+ */
 static sn_status visit_second_derivative(sn_window_loss *w, ptrdiff_t samples, const sn_gradient *gradient, double *sum,
                                          void *context) {
   const double **ends = context, square = difference * difference;
@@ -374,7 +397,10 @@ static sn_status visit_second_derivative(sn_window_loss *w, ptrdiff_t samples, c
   for (ptrdiff_t k = 0; k < values; k++)
     if (!isnan(targets[k])) targets[k] = states[k] - ((*ends)[k] - 2 * states[k]) / square;
   *ends += values;
-  return sn_objective_gradient(w->objective, samples, 0.5 / values_of(w, &windows), sum, gradient);
+  if (w->states)
+    memcpy(sn_objective_observed(w->objective), sn_objective_initial(w->objective), (size_t)count * sizeof *targets);
+  const double scale = 0.5 / values_of(w, &windows);
+  return visit_gradient(w, samples, gradient, sum, (void *)&scale);
 }
 
 /* The training set at the kept parameters moved along the step. */
@@ -391,11 +417,13 @@ static sn_status visit_at(sn_window_loss *w, double distance, const double *step
   return SN_OK;
 }
 
-static sn_status problem_second_derivative(void *context, const double *step, double *product) {
+static sn_status problem_second_derivative(void *context, double *step, double *product) {
   sn_window_loss *w = context;
+  const sn_windows windows = all_training(w);
   const sn_parameters *parameters = sn_model_parameters(w->model);
   const ptrdiff_t size = sn_parameters_size(parameters);
   bool finite = true;
+  if (w->states) sn_initial_states_complete(w->states, step);
   memcpy(w->kept, sn_parameters_values(sn_model_parameters(w->model)), (size_t)size * sizeof *w->kept);
   memset(w->ends, 0, (size_t)size_of_ends(w) * sizeof *w->ends);
   memset(w->gradient, 0, (size_t)size * sizeof *w->gradient);
@@ -404,7 +432,8 @@ static sn_status problem_second_derivative(void *context, const double *step, do
   SN_TRY(visit_at(w, 0, step, w->gradient, visit_second_derivative, &finite));
   sn_reduction_gather(w->reduction, w->gradient);
   sn_parameters_collect(parameters, w->gradient, product);
-  for (ptrdiff_t k = 0; k < w->directions && !finite; k++) product[k] = INFINITY;
+  if (w->states) sn_initial_states_bend(w->states, w->gradient, values_of(w, &windows), product);
+  for (ptrdiff_t k = 0; k < w->directions - w->first && !finite; k++) product[k] = INFINITY;
   return SN_OK;
 }
 

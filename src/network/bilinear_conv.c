@@ -302,12 +302,14 @@ static const sn_network_ops ops = {.destroy = destroy,
                                    .takes_together = sn_bilinear_takes_together,
                                    .tangents = sn_bilinear_tangents};
 
-static sn_status add_weight(const sn_bilinear *p, const char *name, ptrdiff_t out, ptrdiff_t in, ptrdiff_t *offset) {
+static sn_status add_weight(const sn_bilinear *p, const char *name, bool balanced, ptrdiff_t out, ptrdiff_t in,
+                            ptrdiff_t *offset) {
   sn_parameter_block block = {.dimensions = 3,
                               .shape = {out, in, p->convolution.kernel},
                               .count = {out, in, p->convolution.kernel},
                               .partial = true,
-                              .trainable = true};
+                              .trainable = true,
+                              .balanced = balanced};
   strcpy(block.name, name);
   SN_TRY(sn_parameters_add(p->base.parameters, &block));
   *offset = block.offset;
@@ -315,9 +317,12 @@ static sn_status add_weight(const sn_bilinear *p, const char *name, ptrdiff_t ou
 }
 
 static sn_status add_weights(sn_bilinear *p) {
-  SN_TRY(add_weight(p, "nonlinear/layer_0/weight", 2 * p->channels, 1, &p->factors));
-  SN_TRY(add_weight(p, "nonlinear/layer_1/weight", 1, p->channels, &p->out));
-  return add_weight(p, "nonlinear/linear/weight", 1, 1, &p->linear);
+  const bool conservative = p->base.shape.conservative; /* a mean of F is one of what r and l make of any means */
+  SN_TRY(add_weight(p, "nonlinear/layer_0/weight", false, 2 * p->channels, 1, &p->factors));
+  SN_TRY(add_weight(p, "nonlinear/layer_1/weight", conservative, 1, p->channels, &p->out));
+  SN_TRY(add_weight(p, "nonlinear/linear/weight", conservative, 1, 1, &p->linear));
+  p->base.first = p->factors;
+  return SN_OK;
 }
 
 /* A message between space ranks is of all samples: they wait for fewer of them. */

@@ -300,14 +300,21 @@ static sn_status add_layer(conv *c, int k) {
                                .shape = {l->out, l->in, c->convolution.kernel},
                                .count = {l->out, l->in, c->convolution.kernel},
                                .partial = true,
-                               .trainable = true};
-  sn_parameter_block bias = {.dimensions = 1, .shape = {l->out}, .count = {l->out}, .partial = true, .trainable = true};
+                               .trainable = true,
+                               .balanced = l->last && shape->conservative};
+  sn_parameter_block bias = {.dimensions = 1,
+                             .shape = {l->out},
+                             .count = {l->out},
+                             .partial = true,
+                             .trainable = true,
+                             .balanced = weight.balanced};
   snprintf(weight.name, sizeof weight.name, "nonlinear/layer_%d/weight", k);
   snprintf(bias.name, sizeof bias.name, "nonlinear/layer_%d/bias", k);
   SN_TRY(sn_parameters_add(c->base.parameters, &weight));
   SN_TRY(sn_parameters_add(c->base.parameters, &bias));
   l->weight = weight.offset;
   l->bias = bias.offset;
+  c->base.first = c->layer[0].weight;
   return SN_OK;
 }
 

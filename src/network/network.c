@@ -45,6 +45,7 @@ sn_network_shape sn_network_shape_of(const sn_network_options *options, double l
   sn_network_shape shape = {.kind = options->kind,
                             .activation = options->activation,
                             .kernel = options->kernel,
+                            .conservative = options->conservative,
                             .length = length,
                             .precision = options->precision};
   if (types[options->kind]->choose) types[options->kind]->choose(options, &shape);
@@ -124,6 +125,8 @@ void sn_network_destroy(sn_network **network) {
 }
 
 void sn_network_update(sn_network *network) {
+  if (network->shape.conservative)
+    sn_parameters_balance(network->parameters, sn_parameters_values(network->parameters));
   if (network->ops->update) network->ops->update(network);
 }
 
@@ -198,10 +201,22 @@ sn_status sn_network_forward(sn_network *network, ptrdiff_t samples, const doubl
   return SN_OK;
 }
 
+/* The gradient by balanced weights: final after that alone. */
+static sn_status backward_balanced(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
+                                   const double *f_bar, double *u_bar, const sn_gradient *gradient) {
+  sn_gradient own;
+  SN_TRY(network->ops->backward(network, samples, u, tape, f_bar, u_bar, sn_gradient_for_pass(gradient, false, &own)));
+  if (!gradient) return SN_OK;
+  sn_parameters_balance(network->parameters, gradient->values);
+  sn_gradient_final_from(gradient, network->first);
+  return SN_OK;
+}
+
 sn_status sn_network_backward(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
                               const double *f_bar, double *u_bar, const sn_gradient *gradient) {
   SN_TRY_TIMED(sn_grid_timer(network->grid), SN_TIME_NETWORK,
-               network->ops->backward(network, samples, u, tape, f_bar, u_bar, gradient));
+               (network->shape.conservative ? backward_balanced : network->ops->backward)(network, samples, u, tape,
+                                                                                          f_bar, u_bar, gradient));
   return SN_OK;
 }
 

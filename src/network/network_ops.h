@@ -49,6 +49,7 @@ struct sn_network {
   sn_network_shape shape;
   sn_parameters *parameters;
   ptrdiff_t samples, points; /* most samples; local points */
+  ptrdiff_t first;           /* offset of its parameters */
 };
 
 /* Takes a list of widths into the shape. Local. */

@@ -1,5 +1,7 @@
 #include "sinode/parameters.h"
 
+#include <float.h>
+#include <math.h>
 #include <string.h>
 
 #include "sinode/count.h"
@@ -74,6 +76,26 @@ const sn_parameter_block *sn_parameters_find(const sn_parameters *parameters, co
   for (int i = 0; i < parameters->count; i++)
     if (!strcmp(parameters->blocks[i].name, name)) return &parameters->blocks[i];
   return NULL;
+}
+
+/* A sum that is round-off stays, or else values would change when they are balanced again. */
+static void balance_row(ptrdiff_t width, double *row) {
+  double sum = 0, largest = 0;
+  for (ptrdiff_t k = 0; k < width; k++) {
+    sum += row[k];
+    largest = fmax(largest, fabs(row[k]));
+  }
+  if (width > 1 && fabs(sum) <= 2 * (double)width * DBL_EPSILON * largest) return;
+  for (ptrdiff_t k = 0; k < width; k++) row[k] -= sum / (double)width;
+}
+
+void sn_parameters_balance(const sn_parameters *parameters, double *vector) {
+  for (int i = 0; i < parameters->count; i++) {
+    const sn_parameter_block *block = &parameters->blocks[i];
+    const ptrdiff_t width = block->count[block->dimensions - 1], size = sn_parameter_block_size(block);
+    if (!block->balanced) continue;
+    for (ptrdiff_t k = 0; k < size; k += width) balance_row(width, vector + block->offset + k);
+  }
 }
 
 ptrdiff_t sn_parameters_size(const sn_parameters *parameters) { return parameters->size; }

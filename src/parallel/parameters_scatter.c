@@ -43,6 +43,7 @@ static void copy_blocks(const sn_parameters *parameters, bool owned, row_copier 
 void sn_parameters_spread(const sn_parameters *parameters, const double *all, double *local) {
   memset(local, 0, (size_t)sn_parameters_size(parameters) * sizeof *local);
   copy_blocks(parameters, false, to_part, (double *)all, local);
+  sn_parameters_balance(parameters, local);
 }
 
 void sn_parameters_collect(const sn_parameters *parameters, const double *local, double *all) {

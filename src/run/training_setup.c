@@ -38,15 +38,8 @@ sn_trainer_options sn_setup_trainer_options(const sn_app *app) {
   return options;
 }
 
-/* Estimated initial states follow the parameters by a rule of their own, along no arc. */
-static sn_optimizer_options optimizer_of(const sn_app *app) {
-  sn_optimizer_options options = app->config.optimizer;
-  options.acceleration = options.acceleration && app->config.train.initial != SN_INITIAL_ESTIMATED;
-  return options;
-}
-
 sn_passes sn_setup_training_passes(const sn_app *app) {
-  const sn_optimizer_options optimizer = optimizer_of(app);
+  const sn_optimizer_options optimizer = app->config.optimizer;
   if (!sn_optimizer_kind_wants_tangents(optimizer.kind)) return SN_PASSES_ADJOINT;
   const bool estimated = app->config.train.initial == SN_INITIAL_ESTIMATED;
   return optimizer.acceleration || estimated ? SN_PASSES_BOTH : SN_PASSES_TANGENT;
@@ -64,6 +57,5 @@ sn_status sn_setup_suits_optimizer(const sn_app *app, double trained) {
 
 sn_status sn_setup_optimizer(const sn_app *app, sn_parameters *parameters, sn_optimizer **optimizer) {
   SN_TRY(sn_setup_suits_optimizer(app, (double)sn_parameters_total(parameters, true)));
-  const sn_optimizer_options options = optimizer_of(app);
-  return sn_optimizer_create(parameters, &options, optimizer);
+  return sn_optimizer_create(parameters, &app->config.optimizer, optimizer);
 }

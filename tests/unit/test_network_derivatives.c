@@ -25,6 +25,7 @@ static double *new_parameter_direction(const fixture *x) {
     for (ptrdiff_t i = 0; i < sn_parameter_block_size(block); i++)
       along[block->offset + i] = case_number(STREAM_PARAMETER + b, global_index(block, i));
   }
+  sn_parameters_balance(x->parameters, along);
   return along;
 }
 
@@ -220,6 +221,46 @@ static void what_single_long_rows_leave_out_is_made_anew(void **state) {
   check_remade(&conv, 4);
 }
 
+/* F and its tangents have no mean; values that are balanced stay as they are to the bit. */
+static void check_conservative(const network_case *c) {
+  check_derivatives(c);
+  FOR_EACH_SPLIT(space, c->points) {
+    fixture x = fixture_create(MPI_COMM_WORLD, space, c, CASE_SAMPLES);
+    passes p = passes_run(c, &x);
+    const double *arrays[] = {p.f, p.tangent, p.by_parameters};
+    for (int k = 0; k < 3 * CASE_SAMPLES; k++) {
+      double sum = 0;
+      for (ptrdiff_t j = 0; j < x.range.count && k / 3 < x.share.count; j++)
+        sum += arrays[k % 3][k / 3 * x.range.count + j];
+      sn_grid_sum_over_space(x.grid, 1, &sum);
+      assert_close(sum, 0, 1e-11);
+    }
+    const size_t bytes = (size_t)sn_parameters_size(x.parameters) * sizeof(double);
+    double *values = sn_parameters_values(x.parameters), *before = new_doubles(sn_parameters_size(x.parameters));
+    memcpy(before, values, bytes);
+    sn_parameters_balance(x.parameters, values);
+    assert_that(memcmp(before, values, bytes) == 0);
+    SN_FREE(before);
+    passes_free(&p);
+    fixture_destroy(&x);
+  }
+}
+
+static void conservative_networks_have_no_mean(void **state) {
+  (void)state;
+  const network_case product = {
+      19, {.kind = SN_NETWORK_BILINEAR, .hidden = 1, .width = {2}, .kernel = 5, .conservative = true}};
+  const network_case conv = {19,
+                             {.kind = SN_NETWORK_CONV,
+                              .activation = SN_ACTIVATION_TANH,
+                              .hidden = 1,
+                              .width = {3},
+                              .kernel = 5,
+                              .conservative = true}};
+  check_conservative(&product);
+  check_conservative(&conv);
+}
+
 static void derivatives_of_the_exact_term(void **state) {
   (void)state;
   for_each_ks_term(check_derivatives);
@@ -227,8 +268,11 @@ static void derivatives_of_the_exact_term(void **state) {
 
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(derivatives_of_perceptrons),    cmocka_unit_test(derivatives_of_convolutions),
-      cmocka_unit_test(derivatives_of_products),       cmocka_unit_test(what_single_long_rows_leave_out_is_made_anew),
+      cmocka_unit_test(derivatives_of_perceptrons),
+      cmocka_unit_test(derivatives_of_convolutions),
+      cmocka_unit_test(derivatives_of_products),
+      cmocka_unit_test(what_single_long_rows_leave_out_is_made_anew),
+      cmocka_unit_test(conservative_networks_have_no_mean),
       cmocka_unit_test(derivatives_of_the_exact_term),
   };
   return unit_run(argc, argv, tests);

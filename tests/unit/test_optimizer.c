@@ -140,7 +140,7 @@ static sn_status valley_normal(void *context, double *loss, sn_normal_equations 
 }
 
 /* r'' is -2 c times the square of the change of x1. */
-static sn_status valley_second_derivative(void *context, const double *step, double *product) {
+static sn_status valley_second_derivative(void *context, double *step, double *product) {
   const valley *v = context;
   for (int k = 0; k < UNKNOWNS; k += 2) {
     const double change = step[v->offset + k], second = -2 * v->c * change * change;

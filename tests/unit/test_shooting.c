@@ -69,6 +69,16 @@ static void make_right(int window, double *right) {
   for (int d = 0; d < N; d++) right[d] -= factor * before[d];
 }
 
+/* Adds J^T r by the parameters, of some windows. */
+static void add_right(sn_range windows, double *right) {
+  for (ptrdiff_t w = windows.start; w < windows.start + windows.count; w++) {
+    double jacobian[(N + PARAMETERS) * ROWS], residual[ROWS];
+    make_rows((int)w, jacobian, residual);
+    for (int d = 0; d < PARAMETERS; d++)
+      for (int r = 0; r < ROWS; r++) right[d] += jacobian[(N + d) * ROWS + r] * residual[r];
+  }
+}
+
 static void elimination_solves_the_whole(void **state) {
   (void)state;
   double whole[ALL], step[PARAMETERS], damp[PARAMETERS] = {damping, damping, damping}, states[WINDOWS * N];
@@ -100,13 +110,21 @@ static void elimination_solves_the_whole(void **state) {
     assert_ok(sn_normal_equations_solve(normal, damp, step, &definite));
     assert_that(definite);
     for (int k = 0; k < PARAMETERS; k++) assert_close(step[k], whole[WINDOWS * N + k], 1e-12);
-    sn_shooting_step(shooting, step, 1, states);
+    sn_shooting_step(shooting, step, 1, NULL, states);
     for (int k = 0; k < own.count * N; k++) assert_close(states[k], whole[own.start * N + k], 1e-12);
-    /* With the factors kept, the states alone. */
-    const double still[PARAMETERS] = {0};
-    double right[WINDOWS * N], alone[WINDOWS * N];
+    /* With the factors kept, the same right-hand sides as others, which count half. */
+    double right[WINDOWS * N], alone[WINDOWS * N], left[PARAMETERS] = {0};
     for (int k = 0; k < own.count; k++) make_right((int)own.start + k, right + k * N);
-    sn_shooting_step(shooting, still, 1, states);
+    sn_shooting_reduce(shooting, right, left);
+    add_right(own, left);
+    MPI_Allreduce(MPI_IN_PLACE, left, PARAMETERS, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
+    for (int k = 0; k < PARAMETERS; k++) assert_close(left[k], sn_normal_equations_right(normal)[k], 1e-12);
+    sn_shooting_step(shooting, step, 0.5, right, states);
+    for (int k = 0; k < own.count * N; k++) assert_close(states[k], whole[own.start * N + k], 1e-12);
+    /* The states alone. */
+    const double still[PARAMETERS] = {0};
+    for (int k = 0; k < own.count; k++) make_right((int)own.start + k, right + k * N);
+    sn_shooting_step(shooting, still, 1, NULL, states);
     sn_shooting_solve(shooting, right, alone);
     for (int k = 0; k < own.count * N; k++) assert_close(alone[k], states[k], 1e-12);
   }

@@ -52,7 +52,7 @@ static sn_window_loss *make_loss(variant v, const setting *s, bool ordered, bool
   const sn_window_loss_options options = {.ordered = ordered,
                                           .windows_most = WINDOWS,
                                           .jacobian = jacobian,
-                                          .second_derivatives = jacobian && v != ESTIMATED,
+                                          .second_derivatives = jacobian,
                                           .estimated = v == ESTIMATED,
                                           .jump_weight = jump_weight};
   sn_window_loss *loss;
@@ -179,41 +179,46 @@ static void gradients_are_those_of_central_differences(void **state) {
   }
 }
 
-/* The states of this replica's windows with the parameters moved along the step. */
-static void states_at(const setting *s, ptrdiff_t samples, double distance, const double *kept, const double *step,
-                      double *states) {
+/* Residuals of this replica's windows with all unknowns moved along the step: (WINDOW, own windows, local points). */
+static void residuals_at(const setting *s, double distance, const double *kept, const double *step, double *residuals) {
+  const sn_range own = sn_grid_share(s->grid, sn_dataset_windows(s->dataset, SN_SET_TRAINING));
+  const ptrdiff_t points = sn_grid_range(s->grid).count, count = own.count * points;
+  const double *states = sn_objective_observed(s->objective) ? sn_model_states(s->model) : NULL; /* estimated */
   double sum, *values = sn_parameters_values(sn_model_parameters(s->model));
-  const ptrdiff_t count = samples * sn_grid_range(s->grid).count;
+  double *initial = sn_objective_initial(s->objective), *targets = sn_objective_targets(s->objective);
   for (ptrdiff_t k = 0; k < sn_parameters_size(sn_model_parameters(s->model)); k++)
     values[k] = kept[k] + distance * step[k];
   assert_ok(sn_model_loaded(s->model));
-  assert_ok(sn_objective_value(s->objective, samples, &sum));
-  memcpy(states, sn_objective_states(s->objective) + count, (size_t)(WINDOW * count) * sizeof *states);
+  sn_dataset_gather(s->dataset, SN_SET_TRAINING, own.count, NULL, own.start, initial, targets);
+  if (states) memcpy(initial, states + own.start * points, (size_t)count * sizeof *initial);
+  assert_ok(sn_objective_value(s->objective, own.count, &sum));
+  for (ptrdiff_t k = 0; k < WINDOW * count; k++) {
+    const ptrdiff_t next = sn_dataset_next(s->dataset, SN_SET_TRAINING, own.start + k % count / points);
+    const bool jump = states && next >= 0 && k >= (WINDOW - 1) * count;
+    const double goal = jump ? states[next * points + k % points] : targets[k];
+    const double factor = isnan(goal) ? 0 : jump ? sqrt(jump_weight) : 1;
+    residuals[k] = factor == 0 ? 0 : factor * (sn_objective_states(s->objective)[count + k] - goal);
+  }
 }
 
-/* <J e, r''> over the number of values, r'' along the step by differences. */
-static double second_derivative_along(const setting *s, const double *step, const double *e) {
-  const sn_range own = sn_grid_share(s->grid, WINDOWS);
-  const ptrdiff_t count = own.count * sn_grid_range(s->grid).count, values = WINDOW * count,
+/* <J e, r''> over the number of values, both by differences. */
+static double second_derivative_along(variant v, const setting *s, const double *step, const double *e) {
+  const ptrdiff_t values = WINDOW * sn_grid_share(s->grid, sn_dataset_windows(s->dataset, SN_SET_TRAINING)).count *
+                           sn_grid_range(s->grid).count,
                   size = sn_parameters_size(sn_model_parameters(s->model));
-  static const double distance[] = {0.3, -0.3, 0};
-  double *states[3], *tangents, *residuals, *kept, sum, dot = 0;
+  const double small = 1e-5, *way[] = {step, step, step, e, e}, distance[] = {0, 0.3, -0.3, small, -small};
+  double *r[5], *kept, dot = 0;
   assert_ok(SN_NEW(size, &kept));
-  assert_ok(SN_NEW(values + count, &tangents));
-  assert_ok(SN_NEW(values, &residuals));
   memcpy(kept, sn_parameters_values(sn_model_parameters(s->model)), (size_t)size * sizeof *kept);
-  sn_dataset_gather(s->dataset, SN_SET_TRAINING, own.count, NULL, own.start, sn_objective_initial(s->objective),
-                    sn_objective_targets(s->objective));
-  for (int k = 0; k < 3; k++) {
-    assert_ok(SN_NEW(values, &states[k]));
-    states_at(s, own.count, distance[k], kept, step, states[k]);
+  for (int k = 0; k < 5; k++) {
+    assert_ok(SN_NEW(values, &r[k]));
+    residuals_at(s, distance[k], kept, way[k], r[k]);
   }
-  assert_ok(sn_objective_tangent(s->objective, own.count, 1, e, tangents, residuals, &sum));
   for (ptrdiff_t k = 0; k < values; k++)
-    dot += tangents[count + k] * (states[0][k] + states[1][k] - 2 * states[2][k]) / (0.09 * WINDOWS * WINDOW * POINTS);
+    dot += (r[3][k] - r[4][k]) / (2 * small) * (r[1][k] + r[2][k] - 2 * r[0][k]) / (0.09 * values_of(v));
   MPI_Allreduce(MPI_IN_PLACE, &dot, 1, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
-  double **arrays[] = {&states[0], &states[1], &states[2], &tangents, &residuals, &kept};
-  for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) SN_FREE(*arrays[k]);
+  for (int k = 0; k < 5; k++) SN_FREE(r[k]);
+  SN_FREE(kept);
   return dot;
 }
 
@@ -226,32 +231,50 @@ static void fill_direction(const setting *s, uint64_t stream, double scale, doub
   sn_parameters_spread(parameters, whole, local);
 }
 
+/* Estimated states are at their minimum, and follow. */
+static void check_second_derivatives(variant v, int space) {
+  setting s = make_variant(v, space, WINDOWS, 0, SN_OPTIMIZER_LM, "l2"),
+          t = make_variant(v, space, 5, 0, SN_OPTIMIZER_LM, "l2");
+  const ptrdiff_t order = sn_parameters_total(sn_model_parameters(s.model), true);
+  double *step = new_gradient(&s), *e = new_gradient(&s), *whole, *product, *other, dot = 0;
+  sn_normal_equations *normal;
+  assert_ok(SN_NEW(order, &whole));
+  assert_ok(SN_NEW(order, &product));
+  assert_ok(SN_NEW(order, &other));
+  assert_ok(sn_normal_equations_create(MPI_COMM_WORLD, order, &normal));
+  sn_window_loss *loss = make_loss(v, &t, false, true);
+  const sn_problem problem = sn_window_loss_problem(loss);
+  double value;
+  assert_ok(problem.normal(problem.context, &value, normal));
+  for (int k = 0; k < 7 && v == ESTIMATED; k++) {
+    assert_ok(problem.loss(problem.context, &value));
+    assert_ok(problem.normal(problem.context, &value, normal));
+  }
+  memcpy(sn_parameters_values(sn_model_parameters(s.model)), sn_parameters_values(sn_model_parameters(t.model)),
+         (size_t)sn_parameters_size(sn_model_parameters(s.model)) * sizeof *e);
+  fill_direction(&s, 2, 1e-2, whole, e);
+  assert_ok(problem.second_derivative(problem.context, e, other)); /* states follow */
+  fill_direction(&s, 1, 1e-2, other, step);
+  const ptrdiff_t calls = sn_memory_calls();
+  assert_ok(problem.second_derivative(problem.context, step, product));
+  assert_int_equal(sn_memory_calls(), calls);
+  for (ptrdiff_t k = 0; k < order; k++) dot += whole[k] * product[k];
+  assert_close(dot, second_derivative_along(v, &s, step, e), 1e-3 * fabs(dot));
+  sn_window_loss_destroy(&loss);
+  sn_normal_equations_destroy(&normal);
+  double **arrays[] = {&step, &e, &whole, &product, &other};
+  for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) SN_FREE(*arrays[k]);
+  end_setting(&s);
+  end_setting(&t);
+}
+
 static void second_derivatives_are_those_of_differences(void **state) {
   (void)state;
   int ranks;
   MPI_Comm_size(MPI_COMM_WORLD, &ranks);
-  for (int space = 1; space <= ranks; space++) {
-    if (ranks % space) continue;
-    setting s = make(space, WINDOWS, 0, SN_OPTIMIZER_LM, "l2"), t = make(space, 5, 0, SN_OPTIMIZER_LM, "l2");
-    const ptrdiff_t order = sn_parameters_total(sn_model_parameters(s.model), true);
-    double *step = new_gradient(&s), *e = new_gradient(&s), *whole, *product, dot = 0;
-    assert_ok(SN_NEW(order, &whole));
-    assert_ok(SN_NEW(order, &product));
-    sn_window_loss *loss = make_loss(WHOLE, &t, false, true);
-    const sn_problem problem = sn_window_loss_problem(loss);
-    fill_direction(&s, 1, 1e-2, whole, step);
-    const ptrdiff_t calls = sn_memory_calls();
-    assert_ok(problem.second_derivative(problem.context, step, product));
-    assert_int_equal(sn_memory_calls(), calls);
-    fill_direction(&s, 2, 1, whole, e);
-    for (ptrdiff_t k = 0; k < order; k++) dot += whole[k] * product[k];
-    assert_close(dot, second_derivative_along(&s, step, e), 1e-3 * fabs(dot));
-    sn_window_loss_destroy(&loss);
-    double **arrays[] = {&step, &e, &whole, &product};
-    for (size_t k = 0; k < sizeof arrays / sizeof *arrays; k++) SN_FREE(*arrays[k]);
-    end_setting(&s);
-    end_setting(&t);
-  }
+  for (int space = 1; space <= ranks; space++)
+    if (ranks % space == 0) check_second_derivatives(WHOLE, space);
+  check_second_derivatives(ESTIMATED, 1);
 }
 
 /* The gradient of the mse is 2 J^T r over the number of values. */
