@@ -8,7 +8,7 @@
  * (at most TAPS) taps: as many sums as there are vector registers for, 16 or 32. Points of a row are taken BLOCK at a
  * time, all channels, which stay in the second-level cache while they are worked on.
  */
-enum { OUTPUTS = 6, BARS = 4, TAPS = 5, BLOCK = 512, GRADIENT_BLOCK = 8192 / sizeof(real) };
+enum { OUTPUTS = 6, BARS = 4, TAPS = 5, BLOCK = 512, TAPS_BLOCK = 256, GRADIENT_BLOCK = 8192 / sizeof(real) };
 
 /* Of long kernels: LONG_TAPS taps share their loads; up to LONG_OUTPUTS outputs, of gradients LONG_BARS, take so many
  * vectors of points at a time. */
@@ -27,11 +27,17 @@ typedef struct {
 #if defined __GNUC__ && !defined SINODE_ISO_C
 #define INLINE static inline __attribute__((always_inline))
 #if defined __AVX512F__
-enum { REGISTER = 64, TILE_VECTORS = 4, TILE_TAPS = 5, LONG_OUTPUTS = 2 };
+enum { REGISTER = 64, TILE_VECTORS = 4, TILE_TAPS = 5, LONG_OUTPUTS = 2, TAPS_MOST = 9 };
+#define WIDE_TILES \
+  TILES(7);        \
+  TILES(8);        \
+  TILES(9);
 #elif defined __AVX__
-enum { REGISTER = 32, TILE_VECTORS = 2, TILE_TAPS = 2, LONG_OUTPUTS = 1 };
+enum { REGISTER = 32, TILE_VECTORS = 2, TILE_TAPS = 2, LONG_OUTPUTS = 1, TAPS_MOST = OUTPUTS };
+#define WIDE_TILES
 #else
-enum { REGISTER = 16, TILE_VECTORS = 2, TILE_TAPS = 2, LONG_OUTPUTS = 1 };
+enum { REGISTER = 16, TILE_VECTORS = 2, TILE_TAPS = 2, LONG_OUTPUTS = 1, TAPS_MOST = OUTPUTS };
+#define WIDE_TILES
 #endif
 #pragma GCC diagnostic ignored "-Wpsabi" /* nobody outside calls these functions */
 typedef real vector __attribute__((vector_size(REGISTER), aligned(sizeof(real)), may_alias));
@@ -46,7 +52,8 @@ enum { LANES_MOST = REGISTER / sizeof(real) };
 #define HAS_VECTORS
 #else
 #define INLINE static inline
-enum { LANES_MOST = 1, TILE_VECTORS = 4, TILE_TAPS = 4, LONG_OUTPUTS = 1 };
+enum { LANES_MOST = 1, TILE_VECTORS = 4, TILE_TAPS = 4, LONG_OUTPUTS = 1, TAPS_MOST = OUTPUTS };
+#define WIDE_TILES
 #endif
 
 #define LANES 1
@@ -138,6 +145,16 @@ static ptrdiff_t end_of_block(ptrdiff_t first, ptrdiff_t end, ptrdiff_t block) {
   return end - first < block + LANES_MOST ? end : first + block;
 }
 
+static void apply_panel(const sn_convolution *c, ptrdiff_t outputs, int terms, const sn_convolution_term *term,
+                        const double *bias, ptrdiff_t first, ptrdiff_t end, real *z, ptrdiff_t stride) {
+#ifdef HAS_VECTORS
+  if (end - first >= LANES_MOST)
+    vector_panel(outputs, c, terms, term, bias, first, end, z, stride);
+  else
+#endif
+    scalar_panel(outputs, c, terms, term, bias, first, end, z, stride);
+}
+
 /* Panel after panel. */
 static void apply_panels(const sn_convolution *c, ptrdiff_t out, int terms, const sn_convolution_term *from,
                          const double *bias, ptrdiff_t first, ptrdiff_t end, real *z, ptrdiff_t stride) {
@@ -145,13 +162,7 @@ static void apply_panels(const sn_convolution *c, ptrdiff_t out, int terms, cons
   for (int t = 0; t < terms; t++) term[t] = from[t];
   for (ptrdiff_t o = 0, outputs; o < out; o += outputs, z += outputs * stride) {
     outputs = panel_of(out - o);
-    const double *own = bias ? bias + o : NULL;
-#ifdef HAS_VECTORS
-    if (end - first >= LANES_MOST)
-      vector_panel(outputs, c, terms, term, own, first, end, z, stride);
-    else
-#endif
-      scalar_panel(outputs, c, terms, term, own, first, end, z, stride);
+    apply_panel(c, outputs, terms, term, bias ? bias + o : NULL, first, end, z, stride);
     for (int t = 0; t < terms; t++) term[t].weight += outputs * term[t].in * c->kernel;
   }
 }
@@ -162,25 +173,31 @@ static void apply_panels(const sn_convolution *c, ptrdiff_t out, int terms, cons
  */
 static void apply_taps(const sn_convolution *c, int terms, const sn_convolution_term *term, const double *bias,
                        ptrdiff_t first, ptrdiff_t end, real *z) {
-  enum { STRIDE = BLOCK + LANES_MOST + OUTPUTS };
+  enum { STRIDE = TAPS_BLOCK + LANES_MOST + TAPS_MOST };
   const sn_convolution of_tap = {.points = c->points, .kernel = 1, .span = c->span};
-  real sum[OUTPUTS][STRIDE], *restrict out = z + first;
+  real sum[TAPS_MOST][STRIDE];
   sn_convolution_term shifted[SN_CONVOLUTION_TERMS];
-  for (int t = 0; t < terms; t++) {
-    shifted[t] = term[t];
-    shifted[t].padded += first;
+  for (ptrdiff_t j = first, next; j < end; j = next) {
+    next = end_of_block(j, end, TAPS_BLOCK);
+    for (int t = 0; t < terms; t++) {
+      shifted[t] = term[t];
+      shifted[t].padded += j;
+    }
+    apply_panel(&of_tap, c->kernel, terms, shifted, NULL, 0, next - j + c->kernel - 1, sum[0], STRIDE);
+#ifdef HAS_VECTORS
+    if (next - j >= LANES_MOST)
+      vector_add_shifted(c->kernel, sum[0], STRIDE, bias ? (real)*bias : 0, next - j, z + j);
+    else
+#endif
+      scalar_add_shifted(c->kernel, sum[0], STRIDE, bias ? (real)*bias : 0, next - j, z + j);
   }
-  apply_panels(&of_tap, c->kernel, terms, shifted, NULL, 0, end - first + c->kernel - 1, sum[0], STRIDE);
-  for (ptrdiff_t j = 0; j < end - first; j++) out[j] = (bias ? (real)*bias : 0) + sum[0][j];
-  for (ptrdiff_t k = 1; k < c->kernel; k++)
-    for (ptrdiff_t j = 0; j < end - first; j++) out[j] += sum[k][j + k];
 }
 
 static bool is_by_taps(const sn_convolution *c, ptrdiff_t out, int terms, const sn_convolution_term *term) {
-  enum { INPUTS_LEAST = 8 };
+  enum { INPUTS_LEAST = 5 };
   ptrdiff_t inputs = 0;
   for (int t = 0; t < terms; t++) inputs += term[t].in;
-  return out == 1 && c->kernel > 1 && c->kernel <= OUTPUTS && inputs >= INPUTS_LEAST;
+  return out == 1 && c->kernel > 1 && c->kernel <= TAPS_MOST && inputs >= INPUTS_LEAST;
 }
 
 /* All outputs of a sample at the points first .. end - 1. */

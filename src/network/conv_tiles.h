@@ -25,7 +25,7 @@ static inline double OF(sum_lanes)(VECTOR value) {
 /* A panel of outputs at vectors * LANES points, those at which the terms' inputs begin: z = bias + sum of the terms. */
 INLINE void OF(tile)(const int outputs, const int vectors, const sn_convolution *c, int terms,
                      const sn_convolution_term *term, const double *bias, real *z, ptrdiff_t stride) {
-  VECTOR sum[OUTPUTS][TILE_VECTORS];
+  VECTOR sum[TAPS_MOST][TILE_VECTORS];
   for (int o = 0; o < outputs; o++)
     for (int v = 0; v < vectors; v++) sum[o][v] = (VECTOR){0} + (bias ? (real)bias[o] : 0);
   for (int t = 0; t < terms; t++) {
@@ -88,10 +88,11 @@ INLINE void OF(long_tile)(const int outputs, const sn_convolution *c, int terms,
 /* A panel at the points first .. end - 1, at least LANES of them: the last ones may be done twice. */
 INLINE void OF(tiles)(const int outputs, const sn_convolution *c, int terms, const sn_convolution_term *from,
                       const double *bias, ptrdiff_t first, ptrdiff_t end, real *z, ptrdiff_t stride) {
+  const int vectors = outputs > OUTPUTS ? TILE_VECTORS - 1 : TILE_VECTORS;
   for (ptrdiff_t j = first, done; j < end; j += done) {
     sn_convolution_term term[SN_CONVOLUTION_TERMS];
     const bool is_long = outputs <= LONG_OUTPUTS && c->kernel > 2 * LANES && end - j >= LONG_VECTORS * LANES;
-    done = is_long ? LONG_VECTORS * LANES : end - j >= TILE_VECTORS * LANES ? TILE_VECTORS * LANES : LANES;
+    done = is_long ? LONG_VECTORS * LANES : end - j >= vectors * LANES ? vectors * LANES : LANES;
     if (j > end - done) j = end - done;
     for (int t = 0; t < terms; t++) {
       term[t] = from[t];
@@ -100,7 +101,7 @@ INLINE void OF(tiles)(const int outputs, const sn_convolution *c, int terms, con
     if (is_long)
       OF(long_tile)(outputs, c, terms, term, bias, z + j, stride);
     else if (done > LANES)
-      OF(tile)(outputs, TILE_VECTORS, c, terms, term, bias, z + j, stride);
+      OF(tile)(outputs, vectors, c, terms, term, bias, z + j, stride);
     else
       OF(tile)(outputs, 1, c, terms, term, bias, z + j, stride);
   }
@@ -120,10 +121,32 @@ static void OF(panel)(ptrdiff_t outputs, const sn_convolution *c, int terms, con
     TILES(4);
     TILES(5);
     TILES(6);
+    WIDE_TILES
   }
 }
 
 #undef TILES
+
+INLINE void OF(add_shifted_vectors)(const int vectors, ptrdiff_t taps, const real *rows, ptrdiff_t stride, real bias,
+                                    real *out) {
+  VECTOR sum[TILE_VECTORS];
+  for (int v = 0; v < vectors; v++) sum[v] = (VECTOR){0} + bias;
+  for (ptrdiff_t k = 0; k < taps; k++)
+    for (int v = 0; v < vectors; v++) sum[v] += *(const VECTOR *)(rows + k * stride + k + v * LANES);
+  for (int v = 0; v < vectors; v++) *(VECTOR *)(out + v * LANES) = sum[v];
+}
+
+/* out = bias + the sum of rows, one a tap, each shifted by its place; at least LANES points, as above. */
+static void OF(add_shifted)(ptrdiff_t taps, const real *rows, ptrdiff_t stride, real bias, ptrdiff_t count, real *out) {
+  for (ptrdiff_t j = 0, done; j < count; j += done) {
+    done = count - j >= TILE_VECTORS * LANES ? TILE_VECTORS * LANES : LANES;
+    if (j > count - done) j = count - done;
+    if (done > LANES)
+      OF(add_shifted_vectors)(TILE_VECTORS, taps, rows + j, stride, bias, out + j);
+    else
+      OF(add_shifted_vectors)(1, taps, rows + j, stride, bias, out + j);
+  }
+}
 
 /* sum (outputs, taps) += delta, of which numbers are left out where keep is 0, times the input from each tap on. */
 INLINE void OF(correlate)(const int outputs, const int taps, const real *delta, ptrdiff_t delta_row, const real *x,
