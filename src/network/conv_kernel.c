@@ -4,11 +4,13 @@
 #include <string.h>
 
 /*
- * Tiles take up to OUTPUTS outputs and TILE_VECTORS vectors of points; in gradients up to BARS outputs and TILE_TAPS
- * (at most TAPS) taps: as many sums as there are vector registers for, 16 or 32. Points of a row are taken BLOCK at a
- * time, all channels, which stay in the second-level cache while they are worked on.
+ * Tiles take up to OUTPUTS outputs and TILE_VECTORS vectors of points, or up to WIDEST and one vector less; in
+ * gradients up to BARS outputs and TILE_TAPS (at most TAPS) taps: as many sums as there are vector registers for, 16
+ * or 32. Points of a row are taken BLOCK at a time, all channels, which stay in the second-level cache while they are
+ * worked on.
  */
-enum { OUTPUTS = 6, BARS = 4, TAPS = 5, BLOCK = 512, TAPS_BLOCK = 256, GRADIENT_BLOCK = 8192 / sizeof(real) };
+enum { OUTPUTS = 6, WIDEST = 9, BARS = 4, TAPS = 5 };
+enum { BLOCK = 512, TAPS_BLOCK = 256, GRADIENT_BLOCK = 8192 / sizeof(real) };
 
 /* Of long kernels: LONG_TAPS taps share their loads; up to LONG_OUTPUTS outputs, of gradients LONG_BARS, take so many
  * vectors of points at a time. */
@@ -27,17 +29,11 @@ typedef struct {
 #if defined __GNUC__ && !defined SINODE_ISO_C
 #define INLINE static inline __attribute__((always_inline))
 #if defined __AVX512F__
-enum { REGISTER = 64, TILE_VECTORS = 4, TILE_TAPS = 5, LONG_OUTPUTS = 2, TAPS_MOST = 9 };
-#define WIDE_TILES \
-  TILES(7);        \
-  TILES(8);        \
-  TILES(9);
+enum { REGISTER = 64, TILE_VECTORS = 4, TILE_TAPS = 5, LONG_OUTPUTS = 2, TAPS_MOST = WIDEST };
 #elif defined __AVX__
 enum { REGISTER = 32, TILE_VECTORS = 2, TILE_TAPS = 2, LONG_OUTPUTS = 1, TAPS_MOST = OUTPUTS };
-#define WIDE_TILES
 #else
 enum { REGISTER = 16, TILE_VECTORS = 2, TILE_TAPS = 2, LONG_OUTPUTS = 1, TAPS_MOST = OUTPUTS };
-#define WIDE_TILES
 #endif
 #pragma GCC diagnostic ignored "-Wpsabi" /* nobody outside calls these functions */
 typedef real vector __attribute__((vector_size(REGISTER), aligned(sizeof(real)), may_alias));
@@ -53,7 +49,6 @@ enum { LANES_MOST = REGISTER / sizeof(real) };
 #else
 #define INLINE static inline
 enum { LANES_MOST = 1, TILE_VECTORS = 4, TILE_TAPS = 4, LONG_OUTPUTS = 1, TAPS_MOST = OUTPUTS };
-#define WIDE_TILES
 #endif
 
 #define LANES 1
@@ -173,9 +168,9 @@ static void apply_panels(const sn_convolution *c, ptrdiff_t out, int terms, cons
  */
 static void apply_taps(const sn_convolution *c, int terms, const sn_convolution_term *term, const double *bias,
                        ptrdiff_t first, ptrdiff_t end, real *z) {
-  enum { STRIDE = TAPS_BLOCK + LANES_MOST + TAPS_MOST };
+  enum { STRIDE = TAPS_BLOCK + LANES_MOST + WIDEST };
   const sn_convolution of_tap = {.points = c->points, .kernel = 1, .span = c->span};
-  real sum[TAPS_MOST][STRIDE];
+  real sum[WIDEST][STRIDE];
   sn_convolution_term shifted[SN_CONVOLUTION_TERMS];
   for (ptrdiff_t j = first, next; j < end; j = next) {
     next = end_of_block(j, end, TAPS_BLOCK);

@@ -25,7 +25,7 @@ static inline double OF(sum_lanes)(VECTOR value) {
 /* A panel of outputs at vectors * LANES points, those at which the terms' inputs begin: z = bias + sum of the terms. */
 INLINE void OF(tile)(const int outputs, const int vectors, const sn_convolution *c, int terms,
                      const sn_convolution_term *term, const double *bias, real *z, ptrdiff_t stride) {
-  VECTOR sum[TAPS_MOST][TILE_VECTORS];
+  VECTOR sum[WIDEST][TILE_VECTORS];
   for (int o = 0; o < outputs; o++)
     for (int v = 0; v < vectors; v++) sum[o][v] = (VECTOR){0} + (bias ? (real)bias[o] : 0);
   for (int t = 0; t < terms; t++) {
@@ -121,7 +121,9 @@ static void OF(panel)(ptrdiff_t outputs, const sn_convolution *c, int terms, con
     TILES(4);
     TILES(5);
     TILES(6);
-    WIDE_TILES
+    TILES(7);
+    TILES(8);
+    TILES(9);
   }
 }
 
