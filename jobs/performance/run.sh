@@ -105,12 +105,18 @@ convolutions() {
   done
 }
 
-# in_precisions NAME settings...: a training in each precision, and forecasts of the double one's model in each
+# in_precisions NAME settings...: an iteration in each precision by the processor's clock, a training, and forecasts of
+# the double one's model
 in_precisions() {
   local name=$1
   shift
   local settings=()
   for setting in "$@"; do settings+=(--set "$setting"); done
+  for round in 1 2 3; do
+    for precision in double mixed; do
+      measure "${name}_$precision" 1 train_iteration benchmark.clock=processor model.precision=$precision "$@"
+    done
+  done
   for precision in double mixed single; do
     "$sinode" train "$config" --quiet --overwrite --set train.data="$run/data.h5" \
       --set run.directory="$run/${name}_$precision" --set model.precision=$precision --set train.epochs=200 \
