@@ -53,8 +53,8 @@ typedef enum { SN_NETWORKS(SN_NAME_CONSTANT) SN_NETWORK_SHELL } sn_network_kind;
 typedef enum { SN_ACTIVATION_RELU, SN_ACTIVATION_TANH, SN_ACTIVATION_SIGMOID, SN_ACTIVATION_GELU } sn_activation;
 
 /*
- * What a network computes in: double; mixed: its products, values and slopes are single, states, parameters and the sums
- * of gradients double; single: its parameters are rounded to single besides.
+ * What a network computes in: double; mixed: its products, values and slopes are single, states, parameters and the
+ * sums of gradients double; single: its parameters are rounded to single besides.
  */
 typedef enum { SN_PRECISION_DOUBLE, SN_PRECISION_MIXED, SN_PRECISION_SINGLE } sn_precision;
 

@@ -215,10 +215,8 @@ static sn_status run(pass *p, int stages, void (*work)(void *context, int stage,
 /* A tape is one of groups, one after the other. */
 static pass pass_of(sn_bilinear *b, ptrdiff_t samples, ptrdiff_t first, const double *tape) {
   const ptrdiff_t left = samples - first, count = left < b->group ? left : b->group;
-  return (pass){
-      .network = b,
-      .samples = count,
-      .tape = sn_bilinear_parts_of(b, count, tape ? (const real *)tape + first * kept_width(b) : b->own_tape)};
+  const real *from = tape ? (const real *)tape + first * kept_width(b) : b->own_tape;
+  return (pass){.network = b, .samples = count, .tape = sn_bilinear_parts_of(b, count, from)};
 }
 
 /* What a pass that comes back to the tape of another needs and does not find there. */
