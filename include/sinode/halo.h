@@ -22,14 +22,18 @@ void sn_halo_destroy(sn_halo **halo);
  * before this returns and may change afterwards. One exchange at a time. Collective over space.
  */
 SN_MUST_CHECK sn_status sn_halo_begin(sn_halo *halo, ptrdiff_t rows, const double *values, ptrdiff_t stride);
+SN_MUST_CHECK sn_status sn_halo_begin_single(sn_halo *halo, ptrdiff_t rows, const float *values, ptrdiff_t stride);
 
 /*
  * Waits. Then row i has its left neighbours u[-width] .. u[-1] at sn_halo_left(halo) + i * width, and its right ones
- * u[n] .. u[n + width - 1] at sn_halo_right(halo) + i * width, valid until the next begin. Collective over space.
+ * u[n] .. u[n + width - 1] at sn_halo_right(halo) + i * width, valid until the next begin; those of
+ * sn_halo_begin_single at the functions of that ending. Collective over space.
  */
 SN_MUST_CHECK sn_status sn_halo_end(sn_halo *halo);
 const double *sn_halo_left(const sn_halo *halo);
 const double *sn_halo_right(const sn_halo *halo);
+const float *sn_halo_left_single(const sn_halo *halo);
+const float *sn_halo_right_single(const sn_halo *halo);
 
 /*
  * The transpose of an exchange: what stands in the halos, left and right (rows, width), is added to the points that it

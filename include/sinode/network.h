@@ -53,8 +53,8 @@ typedef enum { SN_NETWORKS(SN_NAME_CONSTANT) SN_NETWORK_SHELL } sn_network_kind;
 typedef enum { SN_ACTIVATION_RELU, SN_ACTIVATION_TANH, SN_ACTIVATION_SIGMOID, SN_ACTIVATION_GELU } sn_activation;
 
 /*
- * What an mlp computes in: double; mixed: its products, values and slopes are single, states, parameters and the sums
- * of gradients double; single: its parameters are rounded to single besides.
+ * What a network computes in: double; mixed: its products, values and slopes are single, states, parameters and the
+ * sums of gradients double; single: its parameters are rounded to single besides.
  */
 typedef enum { SN_PRECISION_DOUBLE, SN_PRECISION_MIXED, SN_PRECISION_SINGLE } sn_precision;
 
@@ -97,10 +97,10 @@ typedef struct {
   int hidden;                              /* number of hidden layers, >= 0 */
   ptrdiff_t width[SN_NETWORK_HIDDEN_MOST]; /* of each hidden layer: units (mlp) or channels (conv; product: width[0]) */
   int kernel;                              /* conv, product: odd */
-  bool conservative;      /* conv, product: the mean of F is 0, as the weights that make it are balanced */
-  double length;          /* ks: of the domain */
-  sn_precision precision; /* other than double: mlp only */
-  const struct sn_network_shell *shell; /* shell: kept, not owned */
+  bool conservative;                       /* conv, product: the mean of F is 0: what makes it in the end is balanced */
+  double length;                           /* ks: of the domain */
+  sn_precision precision;                  /* other than double: mlp, conv, product */
+  const struct sn_network_shell *shell;    /* shell: kept, not owned */
 } sn_network_shape;
 
 typedef struct sn_network sn_network;
@@ -115,7 +115,7 @@ enum { SN_NETWORK_WHOLE_GRID = -1 };
 ptrdiff_t sn_network_reach(const sn_network_shape *shape);
 
 /*
- * Numbers for each point and sample that a convolution's tape holds, by which samples may better go through a pass
+ * Doubles for each point and sample that a convolution's tape holds, by which samples may better go through a pass
  * forward and backward few at a time; 0: of others, which do not mind, or whose products want many. Local.
  */
 ptrdiff_t sn_network_tape_values(const sn_network_shape *shape);
@@ -133,7 +133,7 @@ const char *sn_network_set_layers(sn_network_shape *shape, int layers, const ptr
 
 /*
  * Adds the blocks to `parameters` (kept, not owned) and allocates for up to `samples` samples. Collective over space.
- * Errors: a kernel that is even or wider than the grid; other than double precision of anything but an mlp; a shell
+ * Errors: a kernel that is even or wider than the grid; other than double precision of a kind that has none; a shell
  * without its functions. A hidden layer may be narrower than there are space ranks.
  */
 SN_MUST_CHECK sn_status sn_network_create(const sn_grid *grid, const sn_network_shape *shape, ptrdiff_t samples,

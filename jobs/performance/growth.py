@@ -1,11 +1,12 @@
 #!/usr/bin/python3
 """How the cost of a training iteration grows: seconds and memory against grid points, batch, window and stages.
 
-    growth.py measure PROGRAM DIRECTORY     trains a few iterations of each case; writes DIRECTORY/growth.csv
+    growth.py measure PROGRAM DIRECTORY     times an iteration of each case and trains a few; DIRECTORY/growth.csv
     growth.py draw DIRECTORY                draws DIRECTORY/figures/growth.png and .pdf, prints the slopes
 
 Cases of a study change one thing of jobs/configs/ks64.yaml on one rank. Columns of growth.csv: study, x (what changes),
-seconds an iteration, MiB resident at the peak, MiB that the program foresaw. Exit status: 0 done, 2 bad usage, 3 a file.
+seconds an iteration by the processor's clock (median of three), MiB resident at the peak, MiB that the program foresaw.
+Exit status: 0 done, 2 bad usage, 3 a file.
 """
 import csv
 import pathlib
@@ -71,8 +72,9 @@ def measure_case(program, settings):
                                   "generate.transient": 1, "generate.span": (ITERATIONS * batch + window - 1) * 0.2},
             folder)
         out = run(program, "train", {**common, "train.data": "data.h5", "train.validation": 0, "train.epochs": 4}, folder)
-        history = np.genfromtxt(pathlib.Path(folder) / "run" / "history.csv", delimiter=",", names=True)
-    seconds = np.diff(history["seconds"]).min() / ITERATIONS  # the least disturbed epoch
+        timed = run(program, "benchmark", {"run.directory": "timed", **settings, "benchmark.only": "[train_iteration]",
+                                           "benchmark.clock": "processor", "benchmark.repeats": 3}, folder)
+    seconds = float(re.search(r"^train_iteration +(\S+)", timed, re.M)[1])
     peak, estimated = re.search(r"memory: (\d+) MiB a rank at its peak, (\d+) estimated", out).groups()
     return seconds, int(peak), int(estimated)
 

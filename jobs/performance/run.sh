@@ -1,6 +1,6 @@
 #!/bin/bash
 # The tables of docs/performance.md: whole steps beside their baselines and beside PyTorch, on 1 and 2 ranks, in turn,
-# three times; the same training in three precisions; and how the cost of an iteration grows.
+# three times; the same trainings in three precisions; and how the cost of an iteration grows.
 #   jobs/performance/run.sh [tables|convolutions|precision|growth]      all by default
 # Installs what is missing but PyTorch (python3-torch), builds, measures and draws: half an hour. Leave the
 # machine alone meanwhile. Results: runs/performance.
@@ -70,7 +70,8 @@ tables() {
 }
 
 # convolve NAME KIND SIZE KERNEL POINTS BATCH: a network of convolutions (two hidden layers of SIZE channels) or of SIZE
-# products, its passes alone and a training iteration, on 1 rank by the processor's clock, on 2, and the same in PyTorch
+# products, its passes alone, a training iteration and that in mixed precision, on 1 rank by the processor's clock, on 2,
+# and the same in PyTorch
 convolve() {
   local name=$1 kind=$2 size=$3 kernel=$4 points=$5 batch=$6 sizes only settings
   case $kind in
@@ -82,6 +83,8 @@ convolve() {
   for only in network_forward network_backward network_tangent network_memory predict_step train_iteration; do
     measure "$name" 1 $only "${settings[@]}" benchmark.clock=processor
   done
+  measure "${name}_mixed" 1 train_iteration "${settings[@]}" benchmark.clock=processor model.precision=mixed
+  measure "${name}_mixed" 1 predict_step "${settings[@]}" benchmark.clock=processor model.precision=mixed
   rival --kind "$kind" "$@" --kernel "$kernel" --points "$points" --batch "$batch" --threads 1 --processor
   measure "$name" 2 train_iteration "${settings[@]}"
   measure "${name}_space" 2 train_iteration "${settings[@]}" parallel.space=2
@@ -102,16 +105,36 @@ convolutions() {
   done
 }
 
-precision() {
-  say "The same training in double, mixed and single precision"
-  local runs=()
-  "$sinode" generate "$config" --quiet --overwrite --set generate.file="$run/data.h5" --set run.directory="$run/data"
-  for precision in double mixed single; do
-    "$sinode" train "$config" --overwrite --set train.data="$run/data.h5" --set run.directory="$run/$precision" \
-      --set model.precision=$precision --set train.epochs=200
-    runs+=("$run/$precision")
+# in_precisions NAME settings...: an iteration in each precision by the processor's clock, a training, and forecasts of
+# the double one's model
+in_precisions() {
+  local name=$1
+  shift
+  local settings=()
+  for setting in "$@"; do settings+=(--set "$setting"); done
+  for round in 1 2 3; do
+    for precision in double mixed; do
+      measure "${name}_$precision" 1 train_iteration benchmark.clock=processor model.precision=$precision "$@"
+    done
   done
-  PYTHONPATH=io/python "$PYTHON" -m sinode compare "${runs[@]}" -o "$run/figures/precision"
+  for precision in double mixed single; do
+    "$sinode" train "$config" --quiet --overwrite --set train.data="$run/data.h5" \
+      --set run.directory="$run/${name}_$precision" --set model.precision=$precision --set train.epochs=200 \
+      "${settings[@]}"
+    "$sinode" predict "$config" --quiet --overwrite --set run.directory="$run/${name}_forecast" \
+      --set predict.model="$run/${name}_double/model.h5" --set predict.data="$run/data.h5" --set predict.span=20 \
+      --set predict.file="$run/${name}_$precision.h5" --set model.precision=$precision
+  done
+  "$PYTHON" jobs/performance/precision.py "$run" "$name"
+}
+
+precision() {
+  say "The same trainings in double, mixed and single precision"
+  "$sinode" generate "$config" --quiet --overwrite --set generate.file="$run/data.h5" --set run.directory="$run/data"
+  in_precisions mlp
+  in_precisions conv model.nonlinear.kind=conv "model.nonlinear.channels=[16, 16]" model.nonlinear.kernel=5
+  in_precisions product model.nonlinear.kind=product model.nonlinear.products=4 model.nonlinear.kernel=9
+  PYTHONPATH=io/python "$PYTHON" -m sinode compare "$run"/mlp_{double,mixed,single} -o "$run/figures/precision"
 }
 
 growth() {

@@ -175,6 +175,17 @@ static sn_status check_model(const sn_reading *r) {
   if (c->model.network.kernel % 2 == 0)
     return clash(r, "model.nonlinear.kernel", "model.nonlinear.kind", "model.nonlinear.kernel is %d, but must be odd",
                  c->model.network.kernel);
+  const bool convolves = c->model.network.kind == SN_NETWORK_CONV || c->model.network.kind == SN_NETWORK_BILINEAR;
+  if (c->model.network.conservative && !convolves)
+    return clash(
+        r, "model.nonlinear.conservative", "model.nonlinear.kind",
+        "model.nonlinear.conservative is for convolutions, but model.nonlinear.kind is %s; use conv or product",
+        sn_network_kind_name(c->model.network.kind));
+  if (c->model.network.conservative && c->model.network.precision == SN_PRECISION_SINGLE)
+    return clash(
+        r, "model.nonlinear.conservative", "model.precision",
+        "model.nonlinear.conservative takes weights whose sum is 0, which those of model.precision single have "
+        "but to their rounding; use mixed or double");
   if (c->model.linear.kind == SN_LINEAR_SPECTRAL && c->model.linear.trainable)
     return clash(r, "model.linear.trainable", "model.linear.kind",
                  "model.linear.kind spectral has nothing to train; use stencil, derivatives or dense");

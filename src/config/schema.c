@@ -164,8 +164,8 @@ static const sn_config_key keys[] = {
     {"model.nonlinear.init.std", REAL(model.network.init.std), .fallback = "0.01", FROM(0), .commands = BUILDS,
      .help = "standard deviation, for normal"},
     {"model.precision", CHOICE(model.network.precision, sn_precisions), .fallback = "double", .commands = BUILDS,
-     .help = "of a perceptron: double; mixed: its products in single, states, solves, sums and weights in double; "
-             "single: its weights in single as well"},
+     .help = "of kinds mlp, conv and product: double; mixed: products in single, states, solves, sums and weights in "
+             "double; single: weights in single as well"},
 
     {"integrator.scheme", SCHEME(integrator.tableau), .fallback = "l2", .commands = ROLLS,
      .help = "time integrator: IMEX (l2, 3, 4, 5 are the paper's IMEX-RK2 to 5), exponential, explicit, adaptive or "

@@ -22,9 +22,9 @@ enum { CACHED = 1 << 19 };
 /* Points of a row from which on factors and products are made anew. */
 enum { REMADE_LEAST = 1024 };
 
-sn_bilinear_parts sn_bilinear_parts_of(const sn_bilinear *p, ptrdiff_t samples, const double *tape) {
+sn_bilinear_parts sn_bilinear_parts_of(const sn_bilinear *p, ptrdiff_t samples, const real *tape) {
   const ptrdiff_t span = p->convolution.span;
-  double *input = (double *)tape, *made = p->remakes && tape != p->own_tape ? p->own_tape : input;
+  real *input = (real *)tape, *made = p->remakes && input != p->own_tape ? p->own_tape : input;
   return (sn_bilinear_parts){
       .input = input, .products = made + samples * span, .factors = made + samples * (1 + p->channels) * span};
 }
@@ -33,21 +33,21 @@ sn_bilinear_parts sn_bilinear_parts_of(const sn_bilinear *p, ptrdiff_t samples, 
 static ptrdiff_t kept_width(const sn_bilinear *p) { return p->remakes ? p->convolution.span : p->tape_width; }
 
 static ptrdiff_t tape_size(const sn_network *network, ptrdiff_t samples) {
-  return samples * kept_width((const sn_bilinear *)network);
+  return sn_convolution_doubles(samples * kept_width((const sn_bilinear *)network));
 }
 
-const double *sn_bilinear_packed(const sn_bilinear *p, ptrdiff_t weight) { return p->packed + weight - p->factors; }
+const real *sn_bilinear_packed(const sn_bilinear *p, ptrdiff_t weight) { return p->packed + weight - p->factors; }
 
-const double *sn_bilinear_transposed(const sn_bilinear *p, ptrdiff_t weight) {
+const real *sn_bilinear_transposed(const sn_bilinear *p, ptrdiff_t weight) {
   return p->transposed + weight - p->factors;
 }
 
 /* What is done to the channels of a sample when a block of points is there. */
 typedef struct {
   const sn_bilinear *network;
-  const double *factors; /* (samples, 2 C, points): p * u and q * u */
-  const double *given;   /* what comes from a convolution: their tangents, or (samples, C, points) the product's bar */
-  sn_rows made;          /* (samples, C rows), or 2 C of them from a bar */
+  const real *factors; /* (samples, 2 C, points): p * u and q * u */
+  const real *given;   /* what comes from a convolution: their tangents, or (samples, C, points) the product's bar */
+  sn_rows made;        /* (samples, C rows), or 2 C of them from a bar */
 } products;
 
 /* made = p q */
@@ -55,8 +55,8 @@ static void multiply_factors(void *context, ptrdiff_t sample, ptrdiff_t first, p
   const products *x = context;
   const ptrdiff_t channels = x->network->channels, n = x->network->base.points;
   for (ptrdiff_t k = 0; k < channels; k++) {
-    const double *p = x->factors + (2 * sample * channels + k) * n + first, *q = p + channels * n;
-    double *restrict made = x->made.values + (sample * channels + k) * x->made.stride + first;
+    const real *p = x->factors + (2 * sample * channels + k) * n + first, *q = p + channels * n;
+    real *restrict made = x->made.values + (sample * channels + k) * x->made.stride + first;
     for (ptrdiff_t j = 0; j < count; j++) made[j] = p[j] * q[j];
   }
 }
@@ -67,8 +67,8 @@ static void multiply_across(void *context, ptrdiff_t sample, ptrdiff_t first, pt
   const ptrdiff_t channels = x->network->channels, n = x->network->base.points;
   for (ptrdiff_t k = 0; k < channels; k++) {
     const ptrdiff_t at = (2 * sample * channels + k) * n + first;
-    const double *p = x->factors + at, *q = p + channels * n, *dp = x->given + at, *dq = dp + channels * n;
-    double *restrict made = x->made.values + (sample * channels + k) * x->made.stride + first;
+    const real *p = x->factors + at, *q = p + channels * n, *dp = x->given + at, *dq = dp + channels * n;
+    real *restrict made = x->made.values + (sample * channels + k) * x->made.stride + first;
     for (ptrdiff_t j = 0; j < count; j++) made[j] = p[j] * dq[j] + dp[j] * q[j];
   }
 }
@@ -78,10 +78,10 @@ static void factors_backward(void *context, ptrdiff_t sample, ptrdiff_t first, p
   const products *x = context;
   const ptrdiff_t channels = x->network->channels, n = x->network->base.points;
   for (ptrdiff_t k = 0; k < channels; k++) {
-    const double *p = x->factors + (2 * sample * channels + k) * n + first, *q = p + channels * n;
-    const double *bar = x->given + (sample * channels + k) * n + first;
-    double *restrict p_bar = x->made.values + (2 * sample * channels + k) * x->made.stride + first;
-    double *restrict q_bar = p_bar + channels * x->made.stride;
+    const real *p = x->factors + (2 * sample * channels + k) * n + first, *q = p + channels * n;
+    const real *bar = x->given + (sample * channels + k) * n + first;
+    real *restrict p_bar = x->made.values + (2 * sample * channels + k) * x->made.stride + first;
+    real *restrict q_bar = p_bar + channels * x->made.stride;
     for (ptrdiff_t j = 0; j < count; j++) {
       p_bar[j] = bar[j] * q[j];
       q_bar[j] = bar[j] * p[j];
@@ -94,13 +94,17 @@ typedef struct {
   sn_bilinear *network;
   ptrdiff_t samples;
   sn_bilinear_parts tape;
-  const double *f_bar;         /* backward */
   double *out;                 /* what is computed in the end; backward NULL: not wanted */
   const double *du, *dtheta;   /* along a direction: NULL for 0 */
   const sn_gradient *gradient; /* NULL: not wanted */
 } pass;
 
-static products products_of(const pass *p, double *padded) {
+static sn_convolution_result result_of(const pass *p) {
+  const sn_bilinear *b = p->network;
+  return sn_convolution_result_of(&b->convolution, p->out, b->base.points, b->result);
+}
+
+static products products_of(const pass *p, real *padded) {
   return (products){.network = p->network,
                     .factors = p->tape.factors,
                     .given = p->network->value,
@@ -116,14 +120,15 @@ static void forward_work(void *context, int stage, sn_convolution_part part) {
   const sn_convolution_term sums[] = {{sn_bilinear_packed(b, b->out), b->channels, p->tape.products},
                                       {sn_bilinear_packed(b, b->linear), 1, p->tape.input}};
   products x = products_of(p, p->tape.products);
+  sn_convolution_result f = result_of(p);
   if (stage == 0)
     sn_convolution_apply(c, part, 2 * b->channels, 1, &input, NULL, sn_convolution_plain(c, p->tape.factors),
                          multiply_factors, &x);
   else
-    sn_convolution_apply(c, part, 1, 2, sums, NULL, sn_convolution_plain(c, p->out), NULL, NULL);
+    sn_convolution_apply(c, part, 1, 2, sums, NULL, f.rows, sn_convolution_give, &f);
 }
 
-static double *forward_output(void *context, int stage, ptrdiff_t *rows) {
+static real *forward_output(void *context, int stage, ptrdiff_t *rows) {
   const pass *p = context;
   (void)stage;
   *rows = p->network->channels;
@@ -133,7 +138,7 @@ static double *forward_output(void *context, int stage, ptrdiff_t *rows) {
 static void add_gradient(const pass *p, sn_convolution_part part) {
   const sn_bilinear *b = p->network;
   const sn_convolution *c = &b->convolution;
-  const sn_rows bar = sn_convolution_plain(c, p->f_bar), factors = sn_convolution_interior(c, b->padded);
+  const sn_rows bar = sn_convolution_interior(c, b->padded_input), factors = sn_convolution_interior(c, b->padded);
   double *gradient = p->gradient->values;
   sn_convolution_add_gradient(c, part, 1, b->channels, bar, p->tape.products, gradient + b->out);
   sn_convolution_add_gradient(c, part, 1, 1, bar, p->tape.input, gradient + b->linear);
@@ -149,15 +154,16 @@ static void backward_work(void *context, int stage, sn_convolution_part part) {
   const sn_convolution_term sums[] = {{sn_bilinear_transposed(b, b->factors), 2 * b->channels, b->padded},
                                       {sn_bilinear_transposed(b, b->linear), 1, b->padded_input}};
   products x = products_of(p, b->padded);
+  sn_convolution_result u_bar = result_of(p);
   if (stage == 0) {
     sn_convolution_apply(c, part, b->channels, 1, &bar, NULL, sn_convolution_plain(c, b->value), factors_backward, &x);
     if (p->gradient) add_gradient(p, part);
   } else {
-    sn_convolution_apply(c, part, 1, 2, sums, NULL, sn_convolution_plain(c, p->out), NULL, NULL);
+    sn_convolution_apply(c, part, 1, 2, sums, NULL, u_bar.rows, sn_convolution_give, &u_bar);
   }
 }
 
-static double *backward_output(void *context, int stage, ptrdiff_t *rows) {
+static real *backward_output(void *context, int stage, ptrdiff_t *rows) {
   const pass *p = context;
   (void)stage;
   *rows = 2 * p->network->channels;
@@ -170,15 +176,19 @@ static void tangent_work(void *context, int stage, sn_convolution_part part) {
   const sn_bilinear *b = p->network;
   const sn_convolution *c = &b->convolution;
   const double *dtheta = p->dtheta;
-  const sn_rows factors = sn_convolution_plain(c, b->value), out = sn_convolution_plain(c, p->out);
+  const sn_rows factors = sn_convolution_plain(c, b->value);
   const sn_convolution_term input = {sn_bilinear_packed(b, b->factors), 1, b->padded_input};
   const sn_convolution_term sums[] = {{sn_bilinear_packed(b, b->out), b->channels, b->padded},
                                       {sn_bilinear_packed(b, b->linear), 1, b->padded_input}};
   products x = products_of(p, b->padded);
+  sn_convolution_result df = result_of(p);
   if (stage) {
-    sn_convolution_apply(c, part, 1, p->du ? 2 : 1, sums, NULL, out, NULL, NULL);
-    if (dtheta) sn_convolution_add_sparse(c, part, 1, 1, dtheta + b->linear, p->tape.input, out);
-    if (dtheta) sn_convolution_add_sparse(c, part, 1, b->channels, dtheta + b->out, p->tape.products, out);
+    sn_convolution_apply(c, part, 1, p->du ? 2 : 1, sums, NULL, df.rows, dtheta ? NULL : sn_convolution_give, &df);
+    if (!dtheta) return;
+    sn_convolution_add_sparse(c, part, 1, 1, dtheta + b->linear, p->tape.input, df.rows);
+    sn_convolution_add_sparse(c, part, 1, b->channels, dtheta + b->out, p->tape.products, df.rows);
+    for (ptrdiff_t s = part.sample; s < part.sample + part.samples; s++)
+      sn_convolution_give(&df, s, part.first, part.end - part.first);
     return;
   }
   sn_convolution_apply(c, part, 2 * b->channels, p->du ? 1 : 0, &input, NULL, factors, dtheta ? NULL : multiply_across,
@@ -189,7 +199,7 @@ static void tangent_work(void *context, int stage, sn_convolution_part part) {
     multiply_across(&x, s, part.first, part.end - part.first);
 }
 
-static double *tangent_output(void *context, int stage, ptrdiff_t *rows) {
+static real *tangent_output(void *context, int stage, ptrdiff_t *rows) {
   const pass *p = context;
   (void)stage;
   *rows = p->network->channels;
@@ -197,7 +207,7 @@ static double *tangent_output(void *context, int stage, ptrdiff_t *rows) {
 }
 
 static sn_status run(pass *p, int stages, void (*work)(void *context, int stage, sn_convolution_part part),
-                     double *(*output)(void *context, int stage, ptrdiff_t *rows)) {
+                     real *(*output)(void *context, int stage, ptrdiff_t *rows)) {
   const sn_convolution_pass all = {stages, work, output, p};
   return sn_convolution_run(&p->network->convolution, p->samples, p->network->block, &all);
 }
@@ -205,9 +215,8 @@ static sn_status run(pass *p, int stages, void (*work)(void *context, int stage,
 /* A tape is one of groups, one after the other. */
 static pass pass_of(sn_bilinear *b, ptrdiff_t samples, ptrdiff_t first, const double *tape) {
   const ptrdiff_t left = samples - first, count = left < b->group ? left : b->group;
-  return (pass){.network = b,
-                .samples = count,
-                .tape = sn_bilinear_parts_of(b, count, tape ? tape + first * kept_width(b) : b->own_tape)};
+  const real *from = tape ? (const real *)tape + first * kept_width(b) : b->own_tape;
+  return (pass){.network = b, .samples = count, .tape = sn_bilinear_parts_of(b, count, from)};
 }
 
 /* What a pass that comes back to the tape of another needs and does not find there. */
@@ -237,11 +246,10 @@ static sn_status backward(sn_network *network, ptrdiff_t samples, const double *
   (void)u; /* on the tape, padded */
   for (ptrdiff_t s = 0; s < samples; s += b->group) {
     pass p = pass_of(b, samples, s, tape);
-    p.f_bar = f_bar + s * n;
     p.out = u_bar ? u_bar + s * n : NULL;
     p.gradient = gradient;
     SN_TRY(remake(&p));
-    SN_TRY(sn_convolution_pad(&b->convolution, p.samples, p.f_bar, b->padded_input));
+    SN_TRY(sn_convolution_pad(&b->convolution, p.samples, f_bar + s * n, b->padded_input));
     SN_TRY(run(&p, u_bar ? 2 : 1, backward_work, backward_output));
   }
   sn_gradient_final_from(gradient, b->factors);
@@ -288,8 +296,10 @@ static void destroy(sn_network *network) {
   SN_FREE(p->padded_input);
   SN_FREE(p->padded);
   SN_FREE(p->value);
+  SN_FREE(p->result);
   SN_FREE(p->jacobian);
   SN_FREE(p->rows);
+  SN_FREE(p->made);
 }
 
 static const sn_network_ops ops = {.destroy = destroy,
@@ -327,7 +337,7 @@ static sn_status add_weights(sn_bilinear *p) {
 
 /* A message between space ranks is of all samples: they wait for fewer of them. */
 static void choose_pieces(sn_bilinear *p) {
-  const ptrdiff_t point = (1 + 7 * p->channels) * (ptrdiff_t)sizeof(double);
+  const ptrdiff_t point = (1 + 7 * p->channels) * (ptrdiff_t)sizeof(real);
   const ptrdiff_t fit = CACHED / (point * p->convolution.span);
   p->group = sn_grid_space_size(p->base.grid) > 1 || fit >= p->base.samples ? p->base.samples : fit > 1 ? fit : 1;
   p->block = CACHED / point;
@@ -346,10 +356,11 @@ static sn_status build(sn_bilinear *p) {
   SN_TRY(SN_NEW(p->group * p->tape_width, &p->own_tape));
   SN_TRY(SN_NEW(p->group * span, &p->padded_input));
   SN_TRY(SN_NEW(p->group * 2 * channels * span, &p->padded));
+  if (sizeof(real) < sizeof(double)) SN_TRY(SN_NEW(p->group * p->base.points, &p->result));
   return SN_NEW(p->group * 2 * channels * p->base.points, &p->value);
 }
 
-static sn_status create(const sn_network *base, sn_network **out) {
+sn_status SN_REAL(sn_bilinear_create)(const sn_network *base, sn_network **out) {
   *out = NULL;
   SN_TRY(sn_convolution_check(base->grid, base->shape.kernel));
   sn_bilinear *p;
@@ -363,6 +374,7 @@ static sn_status create(const sn_network *base, sn_network **out) {
   return status;
 }
 
+#ifndef SINODE_SINGLE
 static void choose(const sn_network_options *options, sn_network_shape *shape) {
   shape->hidden = 1;
   shape->width[0] = options->products;
@@ -381,9 +393,11 @@ static ptrdiff_t reach(const sn_network_shape *shape) { return 2 * (ptrdiff_t)(s
 
 static ptrdiff_t tape_values(const sn_network_shape *shape) { return 1 + 3 * shape->width[0]; }
 
-const sn_network_type sn_network_bilinear = {.create = create,
+const sn_network_type sn_network_bilinear = {.create = sn_bilinear_create,
+                                             .create_single = sn_bilinear_create_single,
                                              .weight_dimensions = 3,
                                              .reach = reach,
                                              .tape_values = tape_values,
                                              .choose = choose,
                                              .set_layers = set_layers};
+#endif

@@ -31,7 +31,9 @@ sn_status sn_bilinear_reserve_tangents(sn_network *network, ptrdiff_t directions
   sn_bilinear *b = (sn_bilinear *)network;
   if (b->jacobian || !is_less_work(b, directions)) return SN_OK;
   SN_FREE(b->rows);
+  SN_FREE(b->made);
   SN_TRY(SN_NEW(TOGETHER * b->channels * b->convolution.span, &b->rows));
+  if (sizeof(real) < sizeof(double)) SN_TRY(SN_NEW(TOGETHER * network->points, &b->made));
   return SN_NEW(network->points * network->points, &b->jacobian);
 }
 
@@ -42,10 +44,10 @@ bool sn_bilinear_takes_together(const sn_network *network, ptrdiff_t directions)
 
 /* A sample on the tape. */
 typedef struct {
-  const double *input, *products, *factors;
+  const real *input, *products, *factors;
 } place;
 
-static double *row_of(const sn_bilinear *b, ptrdiff_t row, ptrdiff_t channel) {
+static real *row_of(const sn_bilinear *b, ptrdiff_t row, ptrdiff_t channel) {
   return b->rows + (row * b->channels + channel) * b->convolution.span + b->convolution.reach;
 }
 
@@ -62,12 +64,12 @@ static bool next_piece(const sn_convolution *c, ptrdiff_t point, piece *p) {
   return left > 0;
 }
 
-static void add_scaled(ptrdiff_t count, double factor, const double *restrict x, double *restrict z) {
+static void add_scaled(ptrdiff_t count, double factor, const real *restrict x, double *restrict z) {
   for (ptrdiff_t j = 0; j < count; j++) z[j] += factor * x[j];
 }
 
-static void add_product(ptrdiff_t count, double factor, const double *restrict x, const double *restrict y,
-                        double *restrict z) {
+static void add_product(ptrdiff_t count, real factor, const real *restrict x, const real *restrict y,
+                        real *restrict z) {
   for (ptrdiff_t j = 0; j < count; j++) z[j] += factor * x[j] * y[j];
 }
 
@@ -75,13 +77,13 @@ static void add_product(ptrdiff_t count, double factor, const double *restrict x
 static void change_of_point(const sn_bilinear *b, const place *at, ptrdiff_t point, ptrdiff_t row) {
   const ptrdiff_t n = b->base.points, kernel = b->convolution.kernel, all = b->channels;
   for (ptrdiff_t channel = 0; channel < all; channel++) {
-    double *made = row_of(b, row, channel);
+    real *made = row_of(b, row, channel);
     memset(made, 0, (size_t)n * sizeof *made);
     for (piece x = {0}; next_piece(&b->convolution, point, &x);) {
-      const double *p = at->factors + channel * n + x.point, *q = p + all * n;
-      const double *p_taps = sn_bilinear_transposed(b, b->factors) + channel * kernel + x.tap;
-      const double *q_taps = p_taps + all * kernel;
-      double *restrict to = made + x.point;
+      const real *p = at->factors + channel * n + x.point, *q = p + all * n;
+      const real *p_taps = sn_bilinear_transposed(b, b->factors) + channel * kernel + x.tap;
+      const real *q_taps = p_taps + all * kernel;
+      real *restrict to = made + x.point;
       for (ptrdiff_t k = 0; k < x.count; k++) to[k] = p[k] * q_taps[k] + p_taps[k] * q[k];
     }
   }
@@ -114,17 +116,17 @@ static bool change_of_factors(const sn_bilinear *b, const place *at, const sn_ne
   memset(row_of(b, row, 0) - b->convolution.reach, 0, (size_t)(all * b->convolution.span) * sizeof *b->rows);
   for (; k < x.end; k++) {
     const ptrdiff_t factor = k / kernel;
-    const double *input = at->input + k % kernel, *other = at->factors + (factor + all) % (2 * all) * n;
-    if (x.dtheta[k] != 0) add_product(n, x.dtheta[k], input, other, row_of(b, row, factor % all));
+    const real *input = at->input + k % kernel, *other = at->factors + (factor + all) % (2 * all) * n;
+    if (x.dtheta[k] != 0) add_product(n, (real)x.dtheta[k], input, other, row_of(b, row, factor % all));
   }
   return true;
 }
 
 /* df += W * padded with the change of a weight (1, channels, kernel): shifted rows. */
-static void add_shifted(const sn_bilinear *b, const change *x, const double *padded, double *df) {
+static void add_shifted(const sn_bilinear *b, const change *x, const real *padded, double *df) {
   const ptrdiff_t kernel = b->convolution.kernel;
   for (ptrdiff_t k = x->first; k < x->end; k++) {
-    const double *row = padded + k / kernel * b->convolution.span + k % kernel;
+    const real *row = padded + k / kernel * b->convolution.span + k % kernel;
     if (x->dtheta[k] != 0) add_scaled(b->base.points, x->dtheta[k], row, df);
   }
 }
@@ -135,7 +137,8 @@ static sn_status convolve(sn_bilinear *b, ptrdiff_t count, double *z, ptrdiff_t 
   const sn_convolution_part part = {0, count, 0, c->points};
   const sn_convolution_term term = {sn_bilinear_packed(b, b->out), b->channels, b->rows};
   SN_TRY(sn_convolution_fill_halos(c, count * b->channels, b->rows));
-  sn_convolution_apply(c, part, 1, 1, &term, NULL, (sn_rows){z, stride}, NULL, NULL);
+  sn_convolution_result result = sn_convolution_result_of(c, z, stride, b->made);
+  sn_convolution_apply(c, part, 1, 1, &term, NULL, result.rows, sn_convolution_give, &result);
   return SN_OK;
 }
 
@@ -148,7 +151,7 @@ static sn_status find_jacobian(sn_bilinear *b, const place *at) {
   }
   for (ptrdiff_t point = 0; point < n; point++)
     for (piece x = {0}; next_piece(&b->convolution, point, &x);) {
-      const double *taps = sn_bilinear_transposed(b, b->linear) + x.tap;
+      const real *taps = sn_bilinear_transposed(b, b->linear) + x.tap;
       double *restrict to = b->jacobian + point * n + x.point;
       for (ptrdiff_t k = 0; k < x.count; k++) to[k] += taps[k];
     }
@@ -181,7 +184,7 @@ sn_status sn_bilinear_tangents(sn_network *network, ptrdiff_t samples, const dou
   for (ptrdiff_t s = 0; s < samples; s++) {
     const ptrdiff_t first = s / b->group * b->group, left = samples - first, own = s - first;
     const sn_bilinear_parts parts =
-        sn_bilinear_parts_of(b, left < b->group ? left : b->group, tape + first * b->tape_width);
+        sn_bilinear_parts_of(b, left < b->group ? left : b->group, (const real *)tape + first * b->tape_width);
     const place at = {parts.input + own * span, parts.products + own * b->channels * span,
                       parts.factors + own * 2 * b->channels * n};
     if (along->dtheta) SN_TRY(along_parameters(b, &at, along, df + s * n, stride));

@@ -24,11 +24,11 @@ enum { REMADE_LEAST = 1024 };
 
 typedef struct {
   bool last;
-  ptrdiff_t in, out;           /* channels */
-  ptrdiff_t weight, bias;      /* offsets in the parameters */
-  ptrdiff_t padded, slope;     /* offsets in a tape of one sample: padded input; slopes of the output (gelu) */
-  double *packed, *transposed; /* the weight, as it is read forward and backward */
-  double *derivative;          /* (group, out, span): by the output, or of it along a direction */
+  ptrdiff_t in, out;         /* channels */
+  ptrdiff_t weight, bias;    /* offsets in the parameters */
+  ptrdiff_t padded, slope;   /* offsets in a tape of one sample: padded input; slopes of the output (gelu) */
+  real *packed, *transposed; /* the weight, as it is read forward and backward */
+  real *derivative;          /* (group, out, span): by the output, or of it along a direction */
 } layer;
 
 typedef struct {
@@ -38,29 +38,30 @@ typedef struct {
   sn_convolution convolution;
   ptrdiff_t group;      /* the most samples that pass through the layers together */
   ptrdiff_t block;      /* points of a long row that do */
-  ptrdiff_t tape_width; /* doubles a sample */
-  double *own_tape;     /* of a group */
-  double *remade;       /* (1, channels, span): the second layer's padded input; NULL: it is on the tape */
+  ptrdiff_t tape_width; /* numbers a sample */
+  real *own_tape;       /* of a group */
+  real *remade;         /* (1, channels, span): the second layer's padded input; NULL: it is on the tape */
+  real *result;         /* (group, points), in single precision */
 } conv;
 
 /* A pass of a group of samples, whose tape this is. */
 typedef struct {
   conv *network;
   ptrdiff_t samples;
-  double *tape;
+  real *tape;
   double *f, *u_bar; /* what is computed in the end: forward and along a direction; backward (NULL: not wanted) */
   const double *du, *dtheta;   /* the direction; NULL for 0 */
   const sn_gradient *gradient; /* NULL: not wanted */
 } pass;
 
-static double *padded_on(const pass *p, const layer *l) {
+static real *padded_on(const pass *p, const layer *l) {
   const conv *c = p->network;
   return c->remade && l == c->layer + 1 ? c->remade : p->tape + p->samples * l->padded;
 }
 
 /* Along a direction, that of a layer's input: the output of the layer before, or du where the last layer's, which is
  * not padded, would be. */
-static double *tangent_of_input(const pass *p, const layer *l) {
+static real *tangent_of_input(const pass *p, const layer *l) {
   const conv *c = p->network;
   return l > c->layer ? (l - 1)->derivative : c->layer[c->layers - 1].derivative;
 }
@@ -70,9 +71,14 @@ typedef struct {
   sn_activation activation;
   ptrdiff_t out;
   sn_rows z, values; /* values: of the output, where z is its derivative */
-  double *slopes;    /* (gelu; else NULL) */
+  real *slopes;      /* (gelu; else NULL) */
   ptrdiff_t points;
 } layer_output;
+
+static sn_convolution_result result_of(const pass *p, double *states) {
+  const conv *c = p->network;
+  return sn_convolution_result_of(&c->convolution, states, c->base.points, c->result);
+}
 
 static layer_output output_of(const pass *p, const layer *l, sn_rows z) {
   const conv *c = p->network;
@@ -84,38 +90,44 @@ static layer_output output_of(const pass *p, const layer *l, sn_rows z) {
   return o;
 }
 
-static double *at(sn_rows rows, ptrdiff_t row, ptrdiff_t first) { return rows.values + row * rows.stride + first; }
+static real *at(sn_rows rows, ptrdiff_t row, ptrdiff_t first) { return rows.values + row * rows.stride + first; }
 
-static double *slopes_at(const layer_output *o, ptrdiff_t row, ptrdiff_t first) {
+static real *slopes_at(const layer_output *o, ptrdiff_t row, ptrdiff_t first) {
   return o->slopes ? o->slopes + row * o->points + first : NULL;
 }
 
 static void activate(void *context, ptrdiff_t sample, ptrdiff_t first, ptrdiff_t count) {
   const layer_output *o = context;
   for (ptrdiff_t row = sample * o->out; row < (sample + 1) * o->out; row++)
-    sn_activation_apply(o->activation, count, at(o->z, row, first), slopes_at(o, row, first));
+    SN_REAL(sn_activation_apply)(o->activation, count, at(o->z, row, first), slopes_at(o, row, first));
 }
 
 /* From the derivative by the activation's value, or along it, to that by its argument, or along that. */
 static void activate_derivative(void *context, ptrdiff_t sample, ptrdiff_t first, ptrdiff_t count) {
   const layer_output *o = context;
-  for (ptrdiff_t row = sample * o->out; row < (sample + 1) * o->out; row++)
-    sn_activation_backward(o->activation, count, at(o->values, row, first), slopes_at(o, row, first),
-                           at(o->z, row, first));
+  for (ptrdiff_t row = sample * o->out; row < (sample + 1) * o->out; row++) {
+    const real *values = at(o->values, row, first), *slopes = slopes_at(o, row, first);
+    SN_REAL(sn_activation_backward)(o->activation, count, values, slopes, at(o->z, row, first));
+  }
 }
 
 static void forward_work(void *context, int stage, sn_convolution_part part) {
   const pass *p = context;
   const sn_convolution *c = &p->network->convolution;
   const layer *l = &p->network->layer[stage];
-  const sn_rows z = l->last ? sn_convolution_plain(c, p->f) : sn_convolution_interior(c, padded_on(p, l + 1));
+  const double *bias = sn_parameters_values(p->network->base.parameters) + l->bias;
   const sn_convolution_term term = {l->packed, l->in, padded_on(p, l)};
-  layer_output o = output_of(p, l, z);
-  sn_convolution_apply(c, part, l->out, 1, &term, sn_parameters_values(p->network->base.parameters) + l->bias, z,
-                       l->last ? NULL : activate, &o);
+  if (l->last) {
+    sn_convolution_result f = result_of(p, p->f);
+    sn_convolution_apply(c, part, 1, 1, &term, bias, f.rows, sn_convolution_give, &f);
+  } else {
+    const sn_rows z = sn_convolution_interior(c, padded_on(p, l + 1));
+    layer_output o = output_of(p, l, z);
+    sn_convolution_apply(c, part, l->out, 1, &term, bias, z, activate, &o);
+  }
 }
 
-static double *forward_output(void *context, int stage, ptrdiff_t *rows) {
+static real *forward_output(void *context, int stage, ptrdiff_t *rows) {
   const pass *p = context;
   *rows = p->network->layer[stage].out;
   return padded_on(p, &p->network->layer[stage + 1]);
@@ -142,11 +154,12 @@ static void backward_work(void *context, int stage, sn_convolution_part part) {
     layer_output o = output_of(p, l - 1, in_bar);
     sn_convolution_apply(c, part, l->in, 1, &term, NULL, in_bar, activate_derivative, &o);
   } else if (p->u_bar) {
-    sn_convolution_apply(c, part, l->in, 1, &term, NULL, sn_convolution_plain(c, p->u_bar), NULL, NULL);
+    sn_convolution_result u_bar = result_of(p, p->u_bar);
+    sn_convolution_apply(c, part, l->in, 1, &term, NULL, u_bar.rows, sn_convolution_give, &u_bar);
   }
 }
 
-static double *backward_output(void *context, int stage, ptrdiff_t *rows) {
+static real *backward_output(void *context, int stage, ptrdiff_t *rows) {
   const pass *p = context;
   const layer *l = &p->network->layer[p->network->layers - 2 - stage];
   *rows = l->out;
@@ -157,29 +170,31 @@ static void tangent_work(void *context, int stage, sn_convolution_part part) {
   const pass *p = context;
   const sn_convolution *c = &p->network->convolution;
   const layer *l = &p->network->layer[stage];
-  const sn_rows dz = l->last ? sn_convolution_plain(c, p->f) : sn_convolution_interior(c, l->derivative);
+  sn_convolution_result df = result_of(p, p->f);
+  const sn_rows dz = l->last ? df.rows : sn_convolution_interior(c, l->derivative);
   const sn_convolution_term term = {l->packed, l->in, tangent_of_input(p, l)};
   layer_output o = output_of(p, l, dz);
-  const sn_convolution_finish finish = l->last ? NULL : activate_derivative;
+  const sn_convolution_finish finish = l->last ? sn_convolution_give : activate_derivative;
+  void *of_finish = l->last ? (void *)&df : &o;
   const bool has_input = stage || p->du;
   if (!p->dtheta) {
-    sn_convolution_apply(c, part, l->out, has_input, &term, NULL, dz, finish, &o);
+    sn_convolution_apply(c, part, l->out, has_input, &term, NULL, dz, finish, of_finish);
     return;
   }
   sn_convolution_apply(c, part, l->out, has_input, &term, p->dtheta + l->bias, dz, NULL, NULL);
   sn_convolution_add_sparse(c, part, l->out, l->in, p->dtheta + l->weight, padded_on(p, l), dz);
-  for (ptrdiff_t s = part.sample; s < part.sample + part.samples && finish; s++)
-    finish(&o, s, part.first, part.end - part.first);
+  for (ptrdiff_t s = part.sample; s < part.sample + part.samples; s++)
+    finish(of_finish, s, part.first, part.end - part.first);
 }
 
-static double *tangent_output(void *context, int stage, ptrdiff_t *rows) {
+static real *tangent_output(void *context, int stage, ptrdiff_t *rows) {
   const pass *p = context;
   *rows = p->network->layer[stage].out;
   return p->network->layer[stage].derivative;
 }
 
 static sn_status run(pass *p, void (*work)(void *context, int stage, sn_convolution_part part),
-                     double *(*output)(void *context, int stage, ptrdiff_t *rows)) {
+                     real *(*output)(void *context, int stage, ptrdiff_t *rows)) {
   const sn_convolution_pass stages = {p->network->layers, work, output, p};
   return sn_convolution_run(&p->network->convolution, p->samples, p->network->block, &stages);
 }
@@ -189,7 +204,7 @@ static pass pass_of(conv *c, ptrdiff_t samples, ptrdiff_t first, const double *t
   const ptrdiff_t left = samples - first;
   return (pass){.network = c,
                 .samples = left < c->group ? left : c->group,
-                .tape = tape ? (double *)tape + first * c->tape_width : c->own_tape};
+                .tape = tape ? (real *)tape + first * c->tape_width : c->own_tape};
 }
 
 /* What a pass that comes back to the tape of another does not find there. */
@@ -258,7 +273,7 @@ static void conv_update(sn_network *network) {
 }
 
 static ptrdiff_t conv_tape_size(const sn_network *network, ptrdiff_t samples) {
-  return samples * ((const conv *)network)->tape_width;
+  return sn_convolution_doubles(samples * ((const conv *)network)->tape_width);
 }
 
 static void conv_destroy(sn_network *network) {
@@ -266,6 +281,7 @@ static void conv_destroy(sn_network *network) {
   sn_convolution_destroy(&c->convolution);
   SN_FREE(c->own_tape);
   SN_FREE(c->remade);
+  SN_FREE(c->result);
   for (int k = 0; k < c->layers; k++) {
     SN_FREE(c->layer[k].packed);
     SN_FREE(c->layer[k].transposed);
@@ -325,7 +341,7 @@ static sn_status add_layers(conv *c) {
 
 /* A message between space ranks is of all samples: they wait for fewer of them. */
 static void choose_pieces(conv *c, ptrdiff_t most) {
-  const ptrdiff_t point = 2 * most * (ptrdiff_t)sizeof(double), fit = CACHED / (point * c->convolution.span);
+  const ptrdiff_t point = 2 * most * (ptrdiff_t)sizeof(real), fit = CACHED / (point * c->convolution.span);
   c->group = sn_grid_space_size(c->base.grid) > 1 || fit >= c->base.samples ? c->base.samples : fit > 1 ? fit : 1;
   c->block = CACHED / point;
 }
@@ -340,6 +356,7 @@ static sn_status build(conv *c) {
   choose_pieces(c, most);
   SN_TRY(SN_NEW(c->group * c->tape_width, &c->own_tape));
   if (remakes(c)) SN_TRY(SN_NEW(c->layer[0].out * c->convolution.span, &c->remade));
+  if (sizeof(real) < sizeof(double)) SN_TRY(SN_NEW(c->group * c->base.points, &c->result));
   for (layer *l = c->layer; l < c->layer + c->layers; l++) {
     SN_TRY(SN_NEW(l->out * l->in * c->convolution.kernel, &l->packed));
     SN_TRY(SN_NEW(l->out * l->in * c->convolution.kernel, &l->transposed));
@@ -348,7 +365,7 @@ static sn_status build(conv *c) {
   return SN_OK;
 }
 
-static sn_status create(const sn_network *base, sn_network **out) {
+sn_status SN_REAL(sn_conv_create)(const sn_network *base, sn_network **out) {
   *out = NULL;
   SN_TRY(sn_convolution_check(base->grid, base->shape.kernel));
   conv *c;
@@ -362,6 +379,7 @@ static sn_status create(const sn_network *base, sn_network **out) {
   return status;
 }
 
+#ifndef SINODE_SINGLE
 static void choose(const sn_network_options *options, sn_network_shape *shape) {
   sn_network_set_widths(&options->channels, shape);
 }
@@ -375,5 +393,10 @@ static ptrdiff_t tape_values(const sn_network_shape *shape) {
   return sum;
 }
 
-const sn_network_type sn_network_conv = {
-    .create = create, .weight_dimensions = 3, .reach = reach, .tape_values = tape_values, .choose = choose};
+const sn_network_type sn_network_conv = {.create = sn_conv_create,
+                                         .create_single = sn_conv_create_single,
+                                         .weight_dimensions = 3,
+                                         .reach = reach,
+                                         .tape_values = tape_values,
+                                         .choose = choose};
+#endif

@@ -4,11 +4,13 @@
 #include <string.h>
 
 /*
- * Tiles take up to OUTPUTS outputs and TILE_VECTORS vectors of points; in gradients up to BARS outputs and TILE_TAPS
- * (at most TAPS) taps: as many sums as there are vector registers for, 16 or 32. Points of a row are taken BLOCK at a
- * time, all channels, which stay in the second-level cache while they are worked on.
+ * Tiles take up to OUTPUTS outputs and TILE_VECTORS vectors of points, or up to WIDEST and one vector less; in
+ * gradients up to BARS outputs and TILE_TAPS (at most TAPS) taps: as many sums as there are vector registers for, 16
+ * or 32. Points of a row are taken BLOCK at a time, all channels, which stay in the second-level cache while they are
+ * worked on.
  */
-enum { OUTPUTS = 6, BARS = 4, TAPS = 5, BLOCK = 512, GRADIENT_BLOCK = 1024 };
+enum { OUTPUTS = 6, WIDEST = 9, BARS = 4, TAPS = 5 };
+enum { BLOCK = 512, TAPS_BLOCK = 256, GRADIENT_BLOCK = 8192 / sizeof(real) };
 
 /* Of long kernels: LONG_TAPS taps share their loads; up to LONG_OUTPUTS outputs, of gradients LONG_BARS, take so many
  * vectors of points at a time. */
@@ -27,14 +29,15 @@ typedef struct {
 #if defined __GNUC__ && !defined SINODE_ISO_C
 #define INLINE static inline __attribute__((always_inline))
 #if defined __AVX512F__
-enum { LANES_MOST = 8, TILE_VECTORS = 4, TILE_TAPS = 5, LONG_OUTPUTS = 2 };
+enum { REGISTER = 64, TILE_VECTORS = 4, TILE_TAPS = 5, LONG_OUTPUTS = 2, TAPS_MOST = WIDEST };
 #elif defined __AVX__
-enum { LANES_MOST = 4, TILE_VECTORS = 2, TILE_TAPS = 2, LONG_OUTPUTS = 1 };
+enum { REGISTER = 32, TILE_VECTORS = 2, TILE_TAPS = 2, LONG_OUTPUTS = 1, TAPS_MOST = OUTPUTS };
 #else
-enum { LANES_MOST = 2, TILE_VECTORS = 2, TILE_TAPS = 2, LONG_OUTPUTS = 1 };
+enum { REGISTER = 16, TILE_VECTORS = 2, TILE_TAPS = 2, LONG_OUTPUTS = 1, TAPS_MOST = OUTPUTS };
 #endif
 #pragma GCC diagnostic ignored "-Wpsabi" /* nobody outside calls these functions */
-typedef double vector __attribute__((vector_size(LANES_MOST * sizeof(double)), aligned(sizeof(double)), may_alias));
+typedef real vector __attribute__((vector_size(REGISTER), aligned(sizeof(real)), may_alias));
+enum { LANES_MOST = REGISTER / sizeof(real) };
 #define LANES LANES_MOST
 #define VECTOR vector
 #define OF(name) vector_##name
@@ -45,12 +48,12 @@ typedef double vector __attribute__((vector_size(LANES_MOST * sizeof(double)), a
 #define HAS_VECTORS
 #else
 #define INLINE static inline
-enum { LANES_MOST = 1, TILE_VECTORS = 4, TILE_TAPS = 4, LONG_OUTPUTS = 1 };
+enum { LANES_MOST = 1, TILE_VECTORS = 4, TILE_TAPS = 4, LONG_OUTPUTS = 1, TAPS_MOST = OUTPUTS };
 #endif
 
 #define LANES 1
-#define VECTOR double
-#define OF(name) single_##name
+#define VECTOR real
+#define OF(name) scalar_##name
 #include "conv_tiles.h"
 #undef LANES
 #undef VECTOR
@@ -71,43 +74,35 @@ sn_status sn_convolution_create(const sn_grid *grid, int kernel, ptrdiff_t rows,
 
 void sn_convolution_destroy(sn_convolution *c) { sn_halo_destroy(&c->halo); }
 
-sn_rows sn_convolution_plain(const sn_convolution *c, const double *values) {
-  return (sn_rows){(double *)values, c->points};
+sn_rows sn_convolution_plain(const sn_convolution *c, const real *values) {
+  return (sn_rows){(real *)values, c->points};
 }
 
-sn_rows sn_convolution_interior(const sn_convolution *c, double *padded) {
-  return (sn_rows){padded + c->reach, c->span};
+sn_rows sn_convolution_interior(const sn_convolution *c, real *padded) { return (sn_rows){padded + c->reach, c->span}; }
+
+void sn_convolution_copy(const sn_convolution *c, ptrdiff_t rows, const double *values, real *padded) {
+  for (ptrdiff_t i = 0; i < rows; i++, values += c->points, padded += c->span)
+    for (ptrdiff_t j = 0; j < c->points; j++) padded[c->reach + j] = (real)values[j];
 }
 
-void sn_convolution_copy(const sn_convolution *c, ptrdiff_t rows, const double *values, double *padded) {
-  for (ptrdiff_t i = 0; i < rows; i++)
-    memcpy(padded + i * c->span + c->reach, values + i * c->points, (size_t)c->points * sizeof *values);
-}
-
-sn_status sn_convolution_begin_halos(sn_convolution *c, ptrdiff_t rows, double *padded) {
-  return c->halo ? sn_halo_begin(c->halo, rows, padded + c->reach, c->span) : SN_OK;
-}
-
-sn_status sn_convolution_end_halos(sn_convolution *c, ptrdiff_t rows, double *padded) {
+sn_status sn_convolution_fill_halos(sn_convolution *c, ptrdiff_t rows, real *padded) {
   const ptrdiff_t reach = c->reach;
-  if (c->halo) SN_TRY(sn_halo_end(c->halo));
-  const double *left = c->halo ? sn_halo_left(c->halo) : padded + c->points;
-  const double *right = c->halo ? sn_halo_right(c->halo) : padded + reach;
+  if (c->halo) {
+    SN_TRY(SN_REAL(sn_halo_begin)(c->halo, rows, padded + reach, c->span));
+    SN_TRY(sn_halo_end(c->halo));
+  }
+  const real *left = c->halo ? SN_REAL(sn_halo_left)(c->halo) : padded + c->points;
+  const real *right = c->halo ? SN_REAL(sn_halo_right)(c->halo) : padded + reach;
   const ptrdiff_t stride = c->halo ? reach : c->span;
   for (ptrdiff_t i = 0; i < rows; i++, left += stride, right += stride) {
-    double *row = padded + i * c->span;
+    real *row = padded + i * c->span;
     for (ptrdiff_t j = 0; j < reach; j++) row[j] = left[j];
     for (ptrdiff_t j = 0; j < reach; j++) row[reach + c->points + j] = right[j];
   }
   return SN_OK;
 }
 
-sn_status sn_convolution_fill_halos(sn_convolution *c, ptrdiff_t rows, double *padded) {
-  SN_TRY(sn_convolution_begin_halos(c, rows, padded));
-  return sn_convolution_end_halos(c, rows, padded);
-}
-
-sn_status sn_convolution_pad(sn_convolution *c, ptrdiff_t rows, const double *values, double *padded) {
+sn_status sn_convolution_pad(sn_convolution *c, ptrdiff_t rows, const double *values, real *padded) {
   sn_convolution_copy(c, rows, values, padded);
   return sn_convolution_fill_halos(c, rows, padded);
 }
@@ -120,23 +115,23 @@ static ptrdiff_t part_of(ptrdiff_t count, ptrdiff_t most) {
 
 static ptrdiff_t panel_of(ptrdiff_t left) { return part_of(left, OUTPUTS); }
 
-void sn_convolution_pack(const sn_convolution *c, ptrdiff_t out, ptrdiff_t in, const double *weight, double *packed) {
+void sn_convolution_pack(const sn_convolution *c, ptrdiff_t out, ptrdiff_t in, const double *weight, real *packed) {
   const ptrdiff_t width = in * c->kernel;
   for (ptrdiff_t first = 0, outputs; first < out; first += outputs, packed += outputs * width) {
     outputs = panel_of(out - first);
     for (ptrdiff_t o = 0; o < outputs; o++)
-      for (ptrdiff_t k = 0; k < width; k++) packed[k * outputs + o] = weight[(first + o) * width + k];
+      for (ptrdiff_t k = 0; k < width; k++) packed[k * outputs + o] = (real)weight[(first + o) * width + k];
   }
 }
 
 void sn_convolution_pack_transposed(const sn_convolution *c, ptrdiff_t out, ptrdiff_t in, const double *weight,
-                                    double *packed) {
+                                    real *packed) {
   const ptrdiff_t taps = c->kernel;
   for (ptrdiff_t first = 0, inputs; first < in; first += inputs) {
     inputs = panel_of(in - first);
     for (ptrdiff_t o = 0; o < out; o++)
       for (ptrdiff_t k = 0; k < taps; k++)
-        for (ptrdiff_t i = 0; i < inputs; i++) *packed++ = weight[(o * in + first + i + 1) * taps - 1 - k];
+        for (ptrdiff_t i = 0; i < inputs; i++) *packed++ = (real)weight[(o * in + first + i + 1) * taps - 1 - k];
   }
 }
 
@@ -145,20 +140,24 @@ static ptrdiff_t end_of_block(ptrdiff_t first, ptrdiff_t end, ptrdiff_t block) {
   return end - first < block + LANES_MOST ? end : first + block;
 }
 
+static void apply_panel(const sn_convolution *c, ptrdiff_t outputs, int terms, const sn_convolution_term *term,
+                        const double *bias, ptrdiff_t first, ptrdiff_t end, real *z, ptrdiff_t stride) {
+#ifdef HAS_VECTORS
+  if (end - first >= LANES_MOST)
+    vector_panel(outputs, c, terms, term, bias, first, end, z, stride);
+  else
+#endif
+    scalar_panel(outputs, c, terms, term, bias, first, end, z, stride);
+}
+
 /* Panel after panel. */
 static void apply_panels(const sn_convolution *c, ptrdiff_t out, int terms, const sn_convolution_term *from,
-                         const double *bias, ptrdiff_t first, ptrdiff_t end, double *z, ptrdiff_t stride) {
+                         const double *bias, ptrdiff_t first, ptrdiff_t end, real *z, ptrdiff_t stride) {
   sn_convolution_term term[SN_CONVOLUTION_TERMS];
   for (int t = 0; t < terms; t++) term[t] = from[t];
   for (ptrdiff_t o = 0, outputs; o < out; o += outputs, z += outputs * stride) {
     outputs = panel_of(out - o);
-    const double *own = bias ? bias + o : NULL;
-#ifdef HAS_VECTORS
-    if (end - first >= LANES_MOST)
-      vector_panel(outputs, c, terms, term, own, first, end, z, stride);
-    else
-#endif
-      single_panel(outputs, c, terms, term, own, first, end, z, stride);
+    apply_panel(c, outputs, terms, term, bias ? bias + o : NULL, first, end, z, stride);
     for (int t = 0; t < terms; t++) term[t].weight += outputs * term[t].in * c->kernel;
   }
 }
@@ -168,31 +167,37 @@ static void apply_panels(const sn_convolution *c, ptrdiff_t out, int terms, cons
  * what is loaded serves all taps, whose sums are shifted and added up in the end.
  */
 static void apply_taps(const sn_convolution *c, int terms, const sn_convolution_term *term, const double *bias,
-                       ptrdiff_t first, ptrdiff_t end, double *z) {
-  enum { STRIDE = BLOCK + LANES_MOST + OUTPUTS };
+                       ptrdiff_t first, ptrdiff_t end, real *z) {
+  enum { STRIDE = TAPS_BLOCK + LANES_MOST + WIDEST };
   const sn_convolution of_tap = {.points = c->points, .kernel = 1, .span = c->span};
-  double sum[OUTPUTS][STRIDE], *restrict out = z + first;
+  real sum[WIDEST][STRIDE];
   sn_convolution_term shifted[SN_CONVOLUTION_TERMS];
-  for (int t = 0; t < terms; t++) {
-    shifted[t] = term[t];
-    shifted[t].padded += first;
+  for (ptrdiff_t j = first, next; j < end; j = next) {
+    next = end_of_block(j, end, TAPS_BLOCK);
+    for (int t = 0; t < terms; t++) {
+      shifted[t] = term[t];
+      shifted[t].padded += j;
+    }
+    apply_panel(&of_tap, c->kernel, terms, shifted, NULL, 0, next - j + c->kernel - 1, sum[0], STRIDE);
+#ifdef HAS_VECTORS
+    if (next - j >= LANES_MOST)
+      vector_add_shifted(c->kernel, sum[0], STRIDE, bias ? (real)*bias : 0, next - j, z + j);
+    else
+#endif
+      scalar_add_shifted(c->kernel, sum[0], STRIDE, bias ? (real)*bias : 0, next - j, z + j);
   }
-  apply_panels(&of_tap, c->kernel, terms, shifted, NULL, 0, end - first + c->kernel - 1, sum[0], STRIDE);
-  for (ptrdiff_t j = 0; j < end - first; j++) out[j] = (bias ? *bias : 0) + sum[0][j];
-  for (ptrdiff_t k = 1; k < c->kernel; k++)
-    for (ptrdiff_t j = 0; j < end - first; j++) out[j] += sum[k][j + k];
 }
 
 static bool is_by_taps(const sn_convolution *c, ptrdiff_t out, int terms, const sn_convolution_term *term) {
-  enum { INPUTS_LEAST = 8 };
+  enum { INPUTS_LEAST = 5 };
   ptrdiff_t inputs = 0;
   for (int t = 0; t < terms; t++) inputs += term[t].in;
-  return out == 1 && c->kernel > 1 && c->kernel <= OUTPUTS && inputs >= INPUTS_LEAST;
+  return out == 1 && c->kernel > 1 && c->kernel <= TAPS_MOST && inputs >= INPUTS_LEAST;
 }
 
 /* All outputs of a sample at the points first .. end - 1. */
 static void apply_block(const sn_convolution *c, ptrdiff_t out, int terms, const sn_convolution_term *term,
-                        const double *bias, ptrdiff_t first, ptrdiff_t end, double *z, ptrdiff_t stride) {
+                        const double *bias, ptrdiff_t first, ptrdiff_t end, real *z, ptrdiff_t stride) {
   if (is_by_taps(c, out, terms, term))
     apply_taps(c, terms, term, bias, first, end, z);
   else
@@ -216,13 +221,26 @@ void sn_convolution_apply(const sn_convolution *c, sn_convolution_part part, ptr
   }
 }
 
+sn_convolution_result sn_convolution_result_of(const sn_convolution *c, double *states, ptrdiff_t stride, real *own) {
+  if (sizeof(real) == sizeof(double)) return (sn_convolution_result){{(real *)(void *)states, stride}, NULL, stride};
+  return (sn_convolution_result){{own, c->points}, states, stride};
+}
+
+void sn_convolution_give(void *result, ptrdiff_t sample, ptrdiff_t first, ptrdiff_t count) {
+  const sn_convolution_result *r = result;
+  if (!r->states) return;
+  const real *from = r->rows.values + sample * r->rows.stride + first;
+  double *restrict to = r->states + sample * r->stride + first;
+  for (ptrdiff_t j = 0; j < count; j++) to[j] = from[j];
+}
+
 /* z[0 .. count) += factor x[0 .. count) */
-static void add_scaled(ptrdiff_t count, double factor, const double *restrict x, double *restrict z) {
-  for (ptrdiff_t j = 0; j < count; j++) z[j] += factor * x[j];
+static void add_scaled(ptrdiff_t count, double factor, const real *restrict x, real *restrict z) {
+  for (ptrdiff_t j = 0; j < count; j++) z[j] += (real)factor * x[j];
 }
 
 void sn_convolution_add_sparse(const sn_convolution *c, sn_convolution_part part, ptrdiff_t out, ptrdiff_t in,
-                               const double *weight, const double *padded, sn_rows z) {
+                               const double *weight, const real *padded, sn_rows z) {
   const ptrdiff_t count = part.end - part.first;
   for (ptrdiff_t o = 0; o < out; o++)
     for (ptrdiff_t i = 0; i < in; i++)
@@ -234,7 +252,7 @@ void sn_convolution_add_sparse(const sn_convolution *c, sn_convolution_part part
 
 /* All weights' derivatives of a piece; taps of a row in equal parts. */
 static void add_piece(const sn_convolution *c, ptrdiff_t out, ptrdiff_t in, const sn_convolution_piece *piece,
-                      const double *delta, const double *padded, double *gradient) {
+                      const real *delta, const real *padded, double *gradient) {
   const ptrdiff_t row = in * c->kernel;
   sn_convolution_piece rest = *piece, *p = &rest;
 #ifdef HAS_VECTORS
@@ -254,20 +272,20 @@ static void add_piece(const sn_convolution *c, ptrdiff_t out, ptrdiff_t in, cons
     for (ptrdiff_t i = 0; i < in; i++)
       for (ptrdiff_t k = 0, taps; k < c->kernel; k += taps) {
         taps = part_of(c->kernel - k, TILE_TAPS);
-        const double *from = delta + o * p->delta_row, *x = padded + i * c->span + k;
+        const real *from = delta + o * p->delta_row, *x = padded + i * c->span + k;
         double *to = gradient + o * row + i * c->kernel + k;
 #ifdef HAS_VECTORS
         if (p->points >= LANES_MOST)
           vector_correlate_panel(outputs, taps, p, from, x, to, row);
         else
 #endif
-          single_correlate_panel(outputs, taps, p, from, x, to, row);
+          scalar_correlate_panel(outputs, taps, p, from, x, to, row);
       }
   }
 }
 
 void sn_convolution_add_gradient(const sn_convolution *c, sn_convolution_part part, ptrdiff_t out, ptrdiff_t in,
-                                 sn_rows delta, const double *padded, double *gradient) {
+                                 sn_rows delta, const real *padded, double *gradient) {
   const ptrdiff_t count = part.end - part.first, together = count < GRADIENT_BLOCK ? GRADIENT_BLOCK / count : 1;
   const ptrdiff_t beyond = part.sample + part.samples;
   sn_convolution_piece p = {
@@ -292,14 +310,14 @@ static void reverse_taps(const sn_convolution *c, ptrdiff_t rows, double *weight
 }
 
 void sn_convolution_add_single_gradient(const sn_convolution *c, sn_convolution_part part, ptrdiff_t in,
-                                        const double *delta, sn_rows input, double *gradient) {
+                                        const real *delta, sn_rows input, double *gradient) {
   reverse_taps(c, in, gradient);
   sn_convolution_add_gradient(c, part, in, 1, input, delta, gradient);
   reverse_taps(c, in, gradient);
 }
 
 /* Parts of the sum do not wait for one another. */
-static double sum(ptrdiff_t count, const double *x) {
+static double sum(ptrdiff_t count, const real *x) {
   enum { PARTS = 32 };
   double part[PARTS] = {0};
   ptrdiff_t j = 0;
@@ -312,7 +330,7 @@ static double sum(ptrdiff_t count, const double *x) {
 }
 
 void sn_convolution_add_sums(sn_convolution_part part, ptrdiff_t out, sn_rows delta, double *gradient) {
-  const double *row = delta.values + part.sample * out * delta.stride + part.first;
+  const real *row = delta.values + part.sample * out * delta.stride + part.first;
   for (ptrdiff_t i = 0; i < part.samples * out; i++, row += delta.stride)
     gradient[i % out] += sum(part.end - part.first, row);
 }
@@ -338,7 +356,7 @@ sn_status sn_convolution_run(sn_convolution *c, ptrdiff_t samples, ptrdiff_t blo
   for (int k = 0; k < pass->stages; k++) {
     const ptrdiff_t left = sweeps ? k * c->reach : c->points;
     ptrdiff_t rows;
-    double *input = k ? pass->output(pass->context, k - 1, &rows) : NULL;
+    real *input = k ? pass->output(pass->context, k - 1, &rows) : NULL;
     if (input) SN_TRY(sn_convolution_fill_halos(c, samples * rows, input));
     work(pass, k, (sn_convolution_part){0, samples, 0, left});
     if (sweeps) work(pass, k, (sn_convolution_part){0, samples, c->points - left, c->points});

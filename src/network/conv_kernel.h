@@ -6,6 +6,10 @@
  * Arrays are (samples, channels, local points) or "padded", (samples, channels, span): with their halos on both sides,
  * in which values are computed in place. W is (out, in, kernel), the same on all ranks, and is read packed. Everything
  * is local but halos.
+ *
+ * What is made of this is compiled for double precision and, by files *_single.c, which define SINODE_SINGLE and
+ * include it, for single: values, slopes and packed weights are `real`, while states, parameters and the sums of
+ * gradients are double in both.
  */
 #ifndef SINODE_NETWORK_CONVOLUTION_H
 #define SINODE_NETWORK_CONVOLUTION_H
@@ -15,6 +19,32 @@
 #include "sinode/error.h"
 #include "sinode/grid.h"
 #include "sinode/halo.h"
+
+#ifdef SINODE_SINGLE
+typedef float real;
+#define SN_REAL(name) name##_single
+#define sn_convolution_check SN_REAL(sn_convolution_check)
+#define sn_convolution_create SN_REAL(sn_convolution_create)
+#define sn_convolution_destroy SN_REAL(sn_convolution_destroy)
+#define sn_convolution_plain SN_REAL(sn_convolution_plain)
+#define sn_convolution_interior SN_REAL(sn_convolution_interior)
+#define sn_convolution_copy SN_REAL(sn_convolution_copy)
+#define sn_convolution_fill_halos SN_REAL(sn_convolution_fill_halos)
+#define sn_convolution_pad SN_REAL(sn_convolution_pad)
+#define sn_convolution_pack SN_REAL(sn_convolution_pack)
+#define sn_convolution_pack_transposed SN_REAL(sn_convolution_pack_transposed)
+#define sn_convolution_apply SN_REAL(sn_convolution_apply)
+#define sn_convolution_add_sparse SN_REAL(sn_convolution_add_sparse)
+#define sn_convolution_add_gradient SN_REAL(sn_convolution_add_gradient)
+#define sn_convolution_add_single_gradient SN_REAL(sn_convolution_add_single_gradient)
+#define sn_convolution_add_sums SN_REAL(sn_convolution_add_sums)
+#define sn_convolution_run SN_REAL(sn_convolution_run)
+#define sn_convolution_result_of SN_REAL(sn_convolution_result_of)
+#define sn_convolution_give SN_REAL(sn_convolution_give)
+#else
+typedef double real;
+#define SN_REAL(name) name
+#endif
 
 typedef struct {
   ptrdiff_t points;              /* local */
@@ -28,38 +58,37 @@ SN_MUST_CHECK sn_status sn_convolution_create(const sn_grid *grid, int kernel, p
                                               sn_convolution *convolution);
 void sn_convolution_destroy(sn_convolution *convolution);
 
+/* The doubles of memory for so many numbers. */
+static inline ptrdiff_t sn_convolution_doubles(ptrdiff_t numbers) {
+  const ptrdiff_t size = (ptrdiff_t)sizeof(double);
+  return (numbers * (ptrdiff_t)sizeof(real) + size - 1) / size;
+}
+
 /* Rows of local points, so far apart: (samples, channels) of them. */
 typedef struct {
-  double *values;
+  real *values;
   ptrdiff_t stride;
 } sn_rows;
 
-sn_rows sn_convolution_plain(const sn_convolution *convolution, const double *values);
-sn_rows sn_convolution_interior(const sn_convolution *convolution, double *padded);
+sn_rows sn_convolution_plain(const sn_convolution *convolution, const real *values);
+sn_rows sn_convolution_interior(const sn_convolution *convolution, real *padded);
 
-/* Copies rows into padded ones, halos left out. */
-void sn_convolution_copy(const sn_convolution *convolution, ptrdiff_t rows, const double *values, double *padded);
+/* Copies rows of states into padded ones, halos left out. */
+void sn_convolution_copy(const sn_convolution *convolution, ptrdiff_t rows, const double *values, real *padded);
 
-/*
- * The halos of rows whose interior is there. Between the two calls, which belong together, the interior may be read.
- * Collective over space.
- */
-SN_MUST_CHECK sn_status sn_convolution_begin_halos(sn_convolution *convolution, ptrdiff_t rows, double *padded);
-SN_MUST_CHECK sn_status sn_convolution_end_halos(sn_convolution *convolution, ptrdiff_t rows, double *padded);
-
-/* Both, one after the other; of rows that are copied first (pad). */
-SN_MUST_CHECK sn_status sn_convolution_fill_halos(sn_convolution *convolution, ptrdiff_t rows, double *padded);
+/* The halos of rows whose interior is there, or of rows that are copied first (pad). Collective over space. */
+SN_MUST_CHECK sn_status sn_convolution_fill_halos(sn_convolution *convolution, ptrdiff_t rows, real *padded);
 SN_MUST_CHECK sn_status sn_convolution_pad(sn_convolution *convolution, ptrdiff_t rows, const double *values,
-                                           double *padded);
+                                           real *padded);
 
 /*
  * A weight in the order in which it is read, of as many numbers: outputs in panels of a few, in each for every input
  * and tap the panel's numbers side by side. The weight of the transposed convolution has `in` outputs.
  */
 void sn_convolution_pack(const sn_convolution *convolution, ptrdiff_t out, ptrdiff_t in, const double *weight,
-                         double *packed);
+                         real *packed);
 void sn_convolution_pack_transposed(const sn_convolution *convolution, ptrdiff_t out, ptrdiff_t in,
-                                    const double *weight, double *packed);
+                                    const double *weight, real *packed);
 
 /* What is worked on at once: points first .. end - 1 of some samples. */
 typedef struct {
@@ -69,9 +98,9 @@ typedef struct {
 
 /* W * a, W packed, a padded (samples, in, span). */
 typedef struct {
-  const double *weight;
+  const real *weight;
   ptrdiff_t in;
-  const double *padded;
+  const real *padded;
 } sn_convolution_term;
 
 enum { SN_CONVOLUTION_TERMS = 2 };
@@ -84,20 +113,34 @@ void sn_convolution_apply(const sn_convolution *convolution, sn_convolution_part
                           const sn_convolution_term *term, const double *bias, sn_rows z, sn_convolution_finish finish,
                           void *context);
 
+/*
+ * Rows in which a pass leaves what it computes in the end, one a sample; where they are not the states themselves
+ * (NULL) but rows of its own in single precision, `give`, a function of the kind above, copies them into these.
+ */
+typedef struct {
+  sn_rows rows;
+  double *states;
+  ptrdiff_t stride; /* of the states */
+} sn_convolution_result;
+
+sn_convolution_result sn_convolution_result_of(const sn_convolution *convolution, double *states, ptrdiff_t stride,
+                                               real *own);
+void sn_convolution_give(void *result, ptrdiff_t sample, ptrdiff_t first, ptrdiff_t count);
+
 /* z += W * padded with a weight that is not packed and mostly 0, which costs nothing: a tangent's direction. */
 void sn_convolution_add_sparse(const sn_convolution *convolution, sn_convolution_part part, ptrdiff_t out, ptrdiff_t in,
-                               const double *weight, const double *padded, sn_rows z);
+                               const double *weight, const real *padded, sn_rows z);
 
 /* This rank's share of the derivative by W: gradient (out, in, kernel) += sum over samples and points of delta a. */
 void sn_convolution_add_gradient(const sn_convolution *convolution, sn_convolution_part part, ptrdiff_t out,
-                                 ptrdiff_t in, sn_rows delta, const double *padded, double *gradient);
+                                 ptrdiff_t in, sn_rows delta, const real *padded, double *gradient);
 
 /*
  * The same of a single output whose delta is padded (samples, span), inputs being rows: summed over the points of the
  * input, what is loaded of delta serves several inputs.
  */
 void sn_convolution_add_single_gradient(const sn_convolution *convolution, sn_convolution_part part, ptrdiff_t in,
-                                        const double *delta, sn_rows input, double *gradient);
+                                        const real *delta, sn_rows input, double *gradient);
 
 /* And by b (out): gradient += sum over samples and points of delta. */
 void sn_convolution_add_sums(sn_convolution_part part, ptrdiff_t out, sn_rows delta, double *gradient);
@@ -110,7 +153,7 @@ void sn_convolution_add_sums(sn_convolution_part part, ptrdiff_t out, sn_rows de
 typedef struct {
   int stages;
   void (*work)(void *context, int stage, sn_convolution_part part);
-  double *(*output)(void *context, int stage, ptrdiff_t *rows);
+  real *(*output)(void *context, int stage, ptrdiff_t *rows);
   void *context;
 } sn_convolution_pass;
 

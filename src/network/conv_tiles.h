@@ -11,23 +11,27 @@
  */
 
 static inline double OF(sum_lanes)(VECTOR value) {
+  real own[LANES];
   double lane[LANES];
-  *(VECTOR *)lane = value;
+  *(VECTOR *)own = value;
+  for (int k = 0; k < LANES; k++) lane[k] = own[k];
+#pragma GCC unroll 4
   for (int half = LANES / 2; half; half /= 2)
+#pragma GCC unroll 8
     for (int k = 0; k < half; k++) lane[k] += lane[k + half];
   return lane[0];
 }
 
 /* A panel of outputs at vectors * LANES points, those at which the terms' inputs begin: z = bias + sum of the terms. */
 INLINE void OF(tile)(const int outputs, const int vectors, const sn_convolution *c, int terms,
-                     const sn_convolution_term *term, const double *bias, double *z, ptrdiff_t stride) {
-  VECTOR sum[OUTPUTS][TILE_VECTORS];
+                     const sn_convolution_term *term, const double *bias, real *z, ptrdiff_t stride) {
+  VECTOR sum[WIDEST][TILE_VECTORS];
   for (int o = 0; o < outputs; o++)
-    for (int v = 0; v < vectors; v++) sum[o][v] = (VECTOR){0} + (bias ? bias[o] : 0);
+    for (int v = 0; v < vectors; v++) sum[o][v] = (VECTOR){0} + (bias ? (real)bias[o] : 0);
   for (int t = 0; t < terms; t++) {
-    const double *restrict weight = term[t].weight, *restrict row = term[t].padded;
+    const real *restrict weight = term[t].weight, *restrict row = term[t].padded;
     for (ptrdiff_t i = 0; i < term[t].in; i++, row += c->span)
-      for (const double *x = row; x < row + c->kernel; x++, weight += outputs) {
+      for (const real *x = row; x < row + c->kernel; x++, weight += outputs) {
         VECTOR value[TILE_VECTORS];
         for (int v = 0; v < vectors; v++) value[v] = *(const VECTOR *)(x + v * LANES);
         for (int o = 0; o < outputs; o++)
@@ -39,7 +43,7 @@ INLINE void OF(tile)(const int outputs, const int vectors, const sn_convolution 
 }
 
 /* sum += some taps of a row, LANES from one to the next: what is loaded for one of them serves the others, too. */
-INLINE void OF(add_taps)(const int outputs, const int taps, const double *weight, const double *x,
+INLINE void OF(add_taps)(const int outputs, const int taps, const real *weight, const real *x,
                          VECTOR sum[LONG_OUTPUTS][LONG_VECTORS]) {
   VECTOR value[LONG_VECTORS + LONG_TAPS - 1];
   for (int v = 0; v < LONG_VECTORS + taps - 1; v++) value[v] = *(const VECTOR *)(x + v * LANES);
@@ -55,16 +59,16 @@ INLINE void OF(add_taps)(const int outputs, const int taps, const double *weight
 
 /* A panel of few outputs of a kernel that is longer than two vectors, at LONG_VECTORS * LANES points. */
 INLINE void OF(long_tile)(const int outputs, const sn_convolution *c, int terms, const sn_convolution_term *term,
-                          const double *bias, double *z, ptrdiff_t stride) {
+                          const double *bias, real *z, ptrdiff_t stride) {
   const int step = LONG_TAPS * LANES;
   VECTOR sum[LONG_OUTPUTS][LONG_VECTORS];
   for (int o = 0; o < outputs; o++)
-    for (int v = 0; v < LONG_VECTORS; v++) sum[o][v] = (VECTOR){0} + (bias ? bias[o] : 0);
+    for (int v = 0; v < LONG_VECTORS; v++) sum[o][v] = (VECTOR){0} + (bias ? (real)bias[o] : 0);
   for (int t = 0; t < terms; t++)
     for (ptrdiff_t i = 0; i < term[t].in; i++)
       for (ptrdiff_t first = 0; first < LANES; first++) {
-        const double *weight = term[t].weight + (i * c->kernel + first) * outputs;
-        const double *x = term[t].padded + i * c->span + first;
+        const real *weight = term[t].weight + (i * c->kernel + first) * outputs;
+        const real *x = term[t].padded + i * c->span + first;
         ptrdiff_t taps = (c->kernel - first + LANES - 1) / LANES;
         for (; taps > LONG_TAPS; taps -= LONG_TAPS, weight += step * outputs, x += step)
           OF(add_taps)(outputs, LONG_TAPS, weight, x, sum);
@@ -83,11 +87,12 @@ INLINE void OF(long_tile)(const int outputs, const sn_convolution *c, int terms,
 
 /* A panel at the points first .. end - 1, at least LANES of them: the last ones may be done twice. */
 INLINE void OF(tiles)(const int outputs, const sn_convolution *c, int terms, const sn_convolution_term *from,
-                      const double *bias, ptrdiff_t first, ptrdiff_t end, double *z, ptrdiff_t stride) {
+                      const double *bias, ptrdiff_t first, ptrdiff_t end, real *z, ptrdiff_t stride) {
+  const int vectors = outputs > OUTPUTS ? TILE_VECTORS - 1 : TILE_VECTORS;
   for (ptrdiff_t j = first, done; j < end; j += done) {
     sn_convolution_term term[SN_CONVOLUTION_TERMS];
     const bool is_long = outputs <= LONG_OUTPUTS && c->kernel > 2 * LANES && end - j >= LONG_VECTORS * LANES;
-    done = is_long ? LONG_VECTORS * LANES : end - j >= TILE_VECTORS * LANES ? TILE_VECTORS * LANES : LANES;
+    done = is_long ? LONG_VECTORS * LANES : end - j >= vectors * LANES ? vectors * LANES : LANES;
     if (j > end - done) j = end - done;
     for (int t = 0; t < terms; t++) {
       term[t] = from[t];
@@ -96,7 +101,7 @@ INLINE void OF(tiles)(const int outputs, const sn_convolution *c, int terms, con
     if (is_long)
       OF(long_tile)(outputs, c, terms, term, bias, z + j, stride);
     else if (done > LANES)
-      OF(tile)(outputs, TILE_VECTORS, c, terms, term, bias, z + j, stride);
+      OF(tile)(outputs, vectors, c, terms, term, bias, z + j, stride);
     else
       OF(tile)(outputs, 1, c, terms, term, bias, z + j, stride);
   }
@@ -108,7 +113,7 @@ INLINE void OF(tiles)(const int outputs, const sn_convolution *c, int terms, con
     break
 
 static void OF(panel)(ptrdiff_t outputs, const sn_convolution *c, int terms, const sn_convolution_term *term,
-                      const double *bias, ptrdiff_t first, ptrdiff_t end, double *z, ptrdiff_t stride) {
+                      const double *bias, ptrdiff_t first, ptrdiff_t end, real *z, ptrdiff_t stride) {
   switch (outputs) {
     TILES(1);
     TILES(2);
@@ -116,13 +121,37 @@ static void OF(panel)(ptrdiff_t outputs, const sn_convolution *c, int terms, con
     TILES(4);
     TILES(5);
     TILES(6);
+    TILES(7);
+    TILES(8);
+    TILES(9);
   }
 }
 
 #undef TILES
 
+INLINE void OF(add_shifted_vectors)(const int vectors, ptrdiff_t taps, const real *rows, ptrdiff_t stride, real bias,
+                                    real *out) {
+  VECTOR sum[TILE_VECTORS];
+  for (int v = 0; v < vectors; v++) sum[v] = (VECTOR){0} + bias;
+  for (ptrdiff_t k = 0; k < taps; k++)
+    for (int v = 0; v < vectors; v++) sum[v] += *(const VECTOR *)(rows + k * stride + k + v * LANES);
+  for (int v = 0; v < vectors; v++) *(VECTOR *)(out + v * LANES) = sum[v];
+}
+
+/* out = bias + the sum of rows, one a tap, each shifted by its place; at least LANES points, as above. */
+static void OF(add_shifted)(ptrdiff_t taps, const real *rows, ptrdiff_t stride, real bias, ptrdiff_t count, real *out) {
+  for (ptrdiff_t j = 0, done; j < count; j += done) {
+    done = count - j >= TILE_VECTORS * LANES ? TILE_VECTORS * LANES : LANES;
+    if (j > count - done) j = count - done;
+    if (done > LANES)
+      OF(add_shifted_vectors)(TILE_VECTORS, taps, rows + j, stride, bias, out + j);
+    else
+      OF(add_shifted_vectors)(1, taps, rows + j, stride, bias, out + j);
+  }
+}
+
 /* sum (outputs, taps) += delta, of which numbers are left out where keep is 0, times the input from each tap on. */
-INLINE void OF(correlate)(const int outputs, const int taps, const double *delta, ptrdiff_t delta_row, const double *x,
+INLINE void OF(correlate)(const int outputs, const int taps, const real *delta, ptrdiff_t delta_row, const real *x,
                           const VECTOR *keep, VECTOR sum[BARS][TAPS]) {
   VECTOR own[BARS];
   for (int o = 0; o < outputs; o++) {
@@ -136,11 +165,11 @@ INLINE void OF(correlate)(const int outputs, const int taps, const double *delta
 }
 
 /* A panel of delta and some taps of one input, of the piece: gradient (outputs, `stride` apart; taps) += their sums. */
-INLINE void OF(correlation)(const int outputs, const int taps, const sn_convolution_piece *p, const double *delta,
-                            const double *x, double *gradient, ptrdiff_t stride) {
+INLINE void OF(correlation)(const int outputs, const int taps, const sn_convolution_piece *p, const real *delta,
+                            const real *x, double *gradient, ptrdiff_t stride) {
   const ptrdiff_t whole = p->points / LANES * LANES, again = p->points - LANES;
   VECTOR sum[BARS][TAPS], keep;
-  for (int lane = 0; lane < LANES; lane++) ((double *)&keep)[lane] = again + lane >= whole;
+  for (int lane = 0; lane < LANES; lane++) ((real *)&keep)[lane] = again + lane >= whole;
   for (int o = 0; o < outputs; o++)
     for (int k = 0; k < taps; k++) sum[o][k] = (VECTOR){0};
   for (ptrdiff_t s = 0; s < p->samples; s++, delta += p->delta_sample, x += p->input_sample) {
@@ -162,8 +191,8 @@ INLINE void OF(correlation)(const int outputs, const int taps, const sn_convolut
   CORRELATION(3, taps);    \
   CORRELATION(4, taps)
 
-static void OF(correlate_panel)(ptrdiff_t outputs, ptrdiff_t taps, const sn_convolution_piece *p, const double *delta,
-                                const double *x, double *gradient, ptrdiff_t stride) {
+static void OF(correlate_panel)(ptrdiff_t outputs, ptrdiff_t taps, const sn_convolution_piece *p, const real *delta,
+                                const real *x, double *gradient, ptrdiff_t stride) {
   switch (8 * outputs + taps) {
     CORRELATIONS(1);
     CORRELATIONS(2);
@@ -178,7 +207,7 @@ static void OF(correlate_panel)(ptrdiff_t outputs, ptrdiff_t taps, const sn_conv
 
 /* A panel of delta and taps of a long kernel, LANES from one to the next, at the first points of the piece. */
 INLINE void OF(long_correlation)(const int outputs, const int taps, const sn_convolution_piece *p, ptrdiff_t points,
-                                 const double *delta, const double *x, double *gradient, ptrdiff_t stride) {
+                                 const real *delta, const real *x, double *gradient, ptrdiff_t stride) {
   VECTOR sum[LONG_BARS][LONG_TAPS][2]; /* two, which do not wait for one another */
   for (int o = 0; o < outputs; o++)
     for (int k = 0; k < taps; k++) sum[o][k][0] = sum[o][k][1] = (VECTOR){0};
@@ -203,11 +232,11 @@ INLINE void OF(long_correlation)(const int outputs, const int taps, const sn_con
 
 /* All taps of one input. */
 static inline void OF(long_correlate_panel)(ptrdiff_t outputs, ptrdiff_t kernel, const sn_convolution_piece *p,
-                                            ptrdiff_t points, const double *delta, const double *input, double *row,
+                                            ptrdiff_t points, const real *delta, const real *input, double *row,
                                             ptrdiff_t stride) {
   for (ptrdiff_t first = 0; first < LANES; first++)
     for (ptrdiff_t tap = first, taps; tap < kernel; tap += taps * LANES) {
-      const double *x = input + tap;
+      const real *x = input + tap;
       double *gradient = row + tap;
       taps = (kernel - tap + LANES - 1) / LANES;
       if (taps > LONG_TAPS) taps = LONG_TAPS;

@@ -113,4 +113,4 @@ static void choose(const sn_network_options *options, sn_network_shape *shape) {
 }
 
 const sn_network_type sn_network_mlp = {
-    .create = create, .weight_dimensions = 2, .one_grid = true, .single_precision = true, .choose = choose};
+    .create = create, .weight_dimensions = 2, .one_grid = true, .create_single = create, .choose = choose};

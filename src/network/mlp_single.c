@@ -1,6 +1,6 @@
 /*
  * The multilayer perceptron in single precision: its products, values and slopes. Input and output, the parameters
- * and the sums of their gradient stay double; with SN_PRECISION_SINGLE the parameters are rounded to single as well.
+ * and the sums of their gradient stay double.
  */
 #include <cblas.h>
 #include <string.h>
@@ -45,11 +45,7 @@ static ptrdiff_t tape_size(const sn_network *network, ptrdiff_t samples) {
 
 static void update(sn_network *network) {
   const sn_mlp *m = (const sn_mlp *)network;
-  const ptrdiff_t count = sn_parameters_model_size(network->parameters);
-  double *values = sn_parameters_values(network->parameters);
-  to_single(count, values, m->weights);
-  const ptrdiff_t first = m->layer[0].weight; /* what comes before belongs to the linear part */
-  if (network->shape.precision == SN_PRECISION_SINGLE) to_double(count - first, m->weights + first, values + first);
+  to_single(sn_parameters_model_size(network->parameters), sn_parameters_values(network->parameters), m->weights);
 }
 
 static sn_status forward(sn_network *network, ptrdiff_t samples, const double *u, double *f, double *tape) {

@@ -31,7 +31,8 @@ ptrdiff_t sn_network_reach(const sn_network_shape *shape) {
 
 ptrdiff_t sn_network_tape_values(const sn_network_shape *shape) {
   const bool known = shape->kind != SN_NETWORK_SHELL && types[shape->kind]->tape_values;
-  return known ? types[shape->kind]->tape_values(shape) : 0;
+  const ptrdiff_t values = known ? types[shape->kind]->tape_values(shape) : 0;
+  return shape->precision == SN_PRECISION_DOUBLE ? values : (values + 1) / 2;
 }
 
 int sn_network_weight_dimensions(sn_network_kind kind) { return types[kind]->weight_dimensions; }
@@ -110,12 +111,13 @@ sn_status sn_network_create(const sn_grid *grid, const sn_network_shape *shape, 
                             sn_parameters *parameters, sn_network **out) {
   const sn_network base = {
       .grid = grid, .shape = *shape, .parameters = parameters, .samples = samples, .points = sn_grid_range(grid).count};
-  if (shape->precision != SN_PRECISION_DOUBLE && !types[shape->kind]->single_precision)
-    return SN_ERROR_ALL(SN_ERROR_USAGE,
-                        "model.precision is not double, but a network of kind %s comes in double precision only; a "
-                        "perceptron (mlp) in single, too",
-                        sn_network_kind_name(shape->kind));
-  return types[shape->kind]->create(&base, out);
+  const sn_network_type *type = types[shape->kind];
+  if (shape->precision == SN_PRECISION_DOUBLE) return type->create(&base, out);
+  if (type->create_single) return type->create_single(&base, out);
+  return SN_ERROR_ALL(SN_ERROR_USAGE,
+                      "model.precision is %s, but a network of kind %s comes in double precision only; those of kinds "
+                      "mlp, conv and product in single, too",
+                      sn_name_of(sn_precisions, (int)shape->precision), sn_network_kind_name(shape->kind));
 }
 
 void sn_network_destroy(sn_network **network) {
@@ -124,9 +126,21 @@ void sn_network_destroy(sn_network **network) {
   SN_FREE(*network);
 }
 
+/* The network's own, not those of the linear part. */
+static void round_to_single(sn_parameters *parameters) {
+  double *values = sn_parameters_values(parameters);
+  for (int i = 0; i < sn_parameters_blocks(parameters); i++) {
+    const sn_parameter_block *block = sn_parameters_block(parameters, i);
+    if (strncmp(block->name, "nonlinear/", 10) != 0) continue;
+    double *own = values + block->offset;
+    for (ptrdiff_t k = 0; k < sn_parameter_block_size(block); k++) own[k] = (float)own[k];
+  }
+}
+
 void sn_network_update(sn_network *network) {
   if (network->shape.conservative)
     sn_parameters_balance(network->parameters, sn_parameters_values(network->parameters));
+  if (network->shape.precision == SN_PRECISION_SINGLE) round_to_single(network->parameters);
   if (network->ops->update) network->ops->update(network);
 }
 

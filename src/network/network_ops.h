@@ -8,7 +8,7 @@ typedef struct {
   void (*destroy)(
       sn_network *network); /* frees what the kind's create allocated; the struct itself is freed by network.c */
   ptrdiff_t (*tape_size)(const sn_network *network, ptrdiff_t samples);
-  /* The parameters' values have changed; NULL: nothing to do. */
+  /* The parameters' values have changed, and been rounded where that is asked for; NULL: nothing to do. */
   void (*update)(sn_network *network);
   sn_status (*forward)(sn_network *network, ptrdiff_t samples, const double *u, double *f, double *tape);
   sn_status (*backward)(sn_network *network, ptrdiff_t samples, const double *u, const double *tape,
@@ -26,11 +26,13 @@ typedef struct {
 typedef struct {
   /* Takes the memory of its kind, adds its blocks and sets ops; base holds everything else. */
   sn_status (*create)(const sn_network *base, sn_network **out);
+  /* The same in mixed and single precision. NULL: it comes in double only. */
+  sn_status (*create_single)(const sn_network *base, sn_network **out);
   int weight_dimensions; /* as of sn_network_weight_dimensions */
-  bool one_grid, single_precision;
+  bool one_grid;
   /* As of sn_network_reach. NULL: the whole grid. */
   ptrdiff_t (*reach)(const sn_network_shape *shape);
-  /* As of sn_network_tape_values. NULL: 0. */
+  /* As of sn_network_tape_values, in numbers of the network. NULL: 0. */
   ptrdiff_t (*tape_values)(const sn_network_shape *shape);
   /* Takes its own options into the shape. NULL: there are none. */
   void (*choose)(const sn_network_options *options, sn_network_shape *shape);
@@ -41,6 +43,11 @@ typedef struct {
 #define SN_NETWORK_DECLARE(constant, name, functions) extern const sn_network_type functions;
 SN_NETWORKS(SN_NETWORK_DECLARE)
 extern const sn_network_type sn_network_of_shell;
+
+SN_MUST_CHECK sn_status sn_conv_create(const sn_network *base, sn_network **out);
+SN_MUST_CHECK sn_status sn_conv_create_single(const sn_network *base, sn_network **out);
+SN_MUST_CHECK sn_status sn_bilinear_create(const sn_network *base, sn_network **out);
+SN_MUST_CHECK sn_status sn_bilinear_create_single(const sn_network *base, sn_network **out);
 
 /* First member of every network. */
 struct sn_network {

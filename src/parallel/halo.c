@@ -28,6 +28,7 @@ struct sn_halo {
   ptrdiff_t width, rows, active_rows;
   int sends, receives;
   message *send, *receive, self;
+  bool single; /* the values of the exchange, in memory for as many doubles */
   double *send_buffer, *receive_buffer;
   double *side[SIDES];
   MPI_Request *requests;
@@ -119,49 +120,80 @@ void sn_halo_destroy(sn_halo **halo) {
   SN_FREE(*halo);
 }
 
-static void copy_rows(ptrdiff_t rows, ptrdiff_t points, const double *from, ptrdiff_t from_stride, double *to,
-                      ptrdiff_t to_stride) {
+static void *at(const sn_halo *halo, const void *values, ptrdiff_t first) {
+  return halo->single ? (void *)((float *)values + first) : (void *)((double *)values + first);
+}
+
+static void copy_doubles(ptrdiff_t rows, ptrdiff_t points, const double *from, ptrdiff_t from_stride, double *to,
+                         ptrdiff_t to_stride) {
   for (ptrdiff_t i = 0; i < rows; i++)
     for (ptrdiff_t j = 0; j < points; j++) to[i * to_stride + j] = from[i * from_stride + j];
 }
 
-static void pack(const message *out, ptrdiff_t rows, const double *values, ptrdiff_t stride, double *buffer) {
+static void copy_singles(ptrdiff_t rows, ptrdiff_t points, const float *from, ptrdiff_t from_stride, float *to,
+                         ptrdiff_t to_stride) {
+  for (ptrdiff_t i = 0; i < rows; i++)
+    for (ptrdiff_t j = 0; j < points; j++) to[i * to_stride + j] = from[i * from_stride + j];
+}
+
+static void copy_rows(const sn_halo *halo, ptrdiff_t points, const void *from, ptrdiff_t from_stride, void *to,
+                      ptrdiff_t to_stride) {
+  if (halo->single)
+    copy_singles(halo->active_rows, points, from, from_stride, to, to_stride);
+  else
+    copy_doubles(halo->active_rows, points, from, from_stride, to, to_stride);
+}
+
+static void pack(const sn_halo *halo, const message *out, const void *values, ptrdiff_t stride, void *buffer) {
   for (int s = 0; s < out->count; s++) {
     const segment *part = &out->segments[s];
-    copy_rows(rows, part->points, values + part->block, stride, buffer, part->points);
-    buffer += rows * part->points;
+    copy_rows(halo, part->points, at(halo, values, part->block), stride, buffer, part->points);
+    buffer = at(halo, buffer, halo->active_rows * part->points);
   }
 }
 
-static void unpack(const message *in, ptrdiff_t rows, const double *buffer, sn_halo *halo) {
+static void unpack(const sn_halo *halo, const message *in, const void *buffer) {
   for (int s = 0; s < in->count; s++) {
     const segment *part = &in->segments[s];
-    copy_rows(rows, part->points, buffer, part->points, halo->side[part->side] + part->halo, halo->width);
-    buffer += rows * part->points;
+    copy_rows(halo, part->points, buffer, part->points, at(halo, halo->side[part->side], part->halo), halo->width);
+    buffer = at(halo, buffer, halo->active_rows * part->points);
   }
 }
 
-sn_status sn_halo_begin(sn_halo *halo, ptrdiff_t rows, const double *values, ptrdiff_t stride) {
+static void begin(sn_halo *halo, ptrdiff_t rows, const void *values, ptrdiff_t stride) {
   sn_timer_start(sn_grid_timer(halo->grid), SN_TIME_HALO);
   MPI_Comm comm = sn_grid_space(halo->grid);
+  const MPI_Datatype type = halo->single ? MPI_FLOAT : MPI_DOUBLE;
   MPI_Request *request = halo->requests;
   halo->active_rows = rows;
   for (int i = 0; i < halo->receives; i++) {
     const message *in = &halo->receive[i];
-    MPI_Irecv(halo->receive_buffer + rows * in->before, (int)(rows * in->points), MPI_DOUBLE, in->rank, TAG, comm,
+    MPI_Irecv(at(halo, halo->receive_buffer, rows * in->before), (int)(rows * in->points), type, in->rank, TAG, comm,
               request++);
   }
   for (int i = 0; i < halo->sends; i++) {
     const message *out = &halo->send[i];
-    double *buffer = halo->send_buffer + rows * out->before;
-    pack(out, rows, values, stride, buffer);
-    MPI_Isend(buffer, (int)(rows * out->points), MPI_DOUBLE, out->rank, TAG, comm, request++);
+    void *buffer = at(halo, halo->send_buffer, rows * out->before);
+    pack(halo, out, values, stride, buffer);
+    MPI_Isend(buffer, (int)(rows * out->points), type, out->rank, TAG, comm, request++);
   }
   for (int s = 0; s < halo->self.count; s++) {
     const segment *part = &halo->self.segments[s];
-    copy_rows(rows, part->points, values + part->block, stride, halo->side[part->side] + part->halo, halo->width);
+    copy_rows(halo, part->points, at(halo, values, part->block), stride, at(halo, halo->side[part->side], part->halo),
+              halo->width);
   }
   sn_timer_stop(sn_grid_timer(halo->grid), SN_TIME_HALO);
+}
+
+sn_status sn_halo_begin(sn_halo *halo, ptrdiff_t rows, const double *values, ptrdiff_t stride) {
+  halo->single = false;
+  begin(halo, rows, values, stride);
+  return SN_OK;
+}
+
+sn_status sn_halo_begin_single(sn_halo *halo, ptrdiff_t rows, const float *values, ptrdiff_t stride) {
+  halo->single = true;
+  begin(halo, rows, values, stride);
   return SN_OK;
 }
 
@@ -170,7 +202,7 @@ sn_status sn_halo_end(sn_halo *halo) {
   MPI_Waitall(halo->receives + halo->sends, halo->requests, MPI_STATUSES_IGNORE);
   for (int i = 0; i < halo->receives; i++) {
     const message *in = &halo->receive[i];
-    unpack(in, halo->active_rows, halo->receive_buffer + halo->active_rows * in->before, halo);
+    unpack(halo, in, at(halo, halo->receive_buffer, halo->active_rows * in->before));
   }
   sn_timer_stop(sn_grid_timer(halo->grid), SN_TIME_HALO);
   return SN_OK;
@@ -196,7 +228,7 @@ static void begin_back(sn_halo *halo, ptrdiff_t rows, const double *const side[S
     double *const buffer = halo->receive_buffer + rows * in->before, *end = buffer;
     for (int s = 0; s < in->count; s++) {
       const segment *part = &in->segments[s];
-      copy_rows(rows, part->points, side[part->side] + part->halo, halo->width, end, part->points);
+      copy_doubles(rows, part->points, side[part->side] + part->halo, halo->width, end, part->points);
       end += rows * part->points;
     }
     MPI_Isend(buffer, (int)(rows * in->points), MPI_DOUBLE, in->rank, TAG, comm, request++);
@@ -227,3 +259,5 @@ sn_status sn_halo_add(sn_halo *halo, ptrdiff_t rows, const double *left, const d
 
 const double *sn_halo_left(const sn_halo *halo) { return halo->side[0]; }
 const double *sn_halo_right(const sn_halo *halo) { return halo->side[1]; }
+const float *sn_halo_left_single(const sn_halo *halo) { return (const float *)halo->side[0]; }
+const float *sn_halo_right_single(const sn_halo *halo) { return (const float *)halo->side[1]; }

@@ -1,4 +1,4 @@
-/* Halo exchange: every width up to the period, several rows and strides, every split of the ranks. */
+/* Halo exchange: every width up to the period, several rows and strides, both types, every split of the ranks. */
 #include "unit.h"
 
 #include "sinode/halo.h"
@@ -32,6 +32,25 @@ static void exchange(sn_halo *halo, const sn_grid *grid, ptrdiff_t width, ptrdif
   SN_FREE(values);
 }
 
+/* The same in single precision, on the same halo. */
+static void exchange_single(sn_halo *halo, const sn_grid *grid, ptrdiff_t width, ptrdiff_t rows) {
+  ptrdiff_t points = sn_grid_points(grid);
+  sn_range range = sn_grid_range(grid);
+  float *values;
+  assert_ok(SN_NEW(rows * range.count, &values));
+  for (ptrdiff_t i = 0; i < rows; i++)
+    for (ptrdiff_t j = 0; j < range.count; j++)
+      values[i * range.count + j] = (float)field(i, range.start + j, points, 4);
+  assert_ok(sn_halo_begin_single(halo, rows, values, range.count));
+  assert_ok(sn_halo_end(halo));
+  for (ptrdiff_t i = 0; i < rows; i++)
+    for (ptrdiff_t j = 0; j < width; j++) {
+      assert_close(sn_halo_left_single(halo)[i * width + j], field(i, range.start - width + j, points, 4), 0);
+      assert_close(sn_halo_right_single(halo)[i * width + j], field(i, range.start + range.count + j, points, 4), 0);
+    }
+  SN_FREE(values);
+}
+
 static void halos_hold_the_periodic_neighbours(void **state) {
   (void)state;
   int size;
@@ -46,6 +65,7 @@ static void halos_hold_the_periodic_neighbours(void **state) {
         assert_ok(sn_halo_create(grid, width, ROWS, &halo));
         exchange(halo, grid, width, ROWS, 1);
         exchange(halo, grid, width, 1, 2);
+        exchange_single(halo, grid, width, ROWS);
         exchange(halo, grid, width, ROWS - 1, 3);
         sn_halo_destroy(&halo);
       }

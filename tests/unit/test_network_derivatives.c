@@ -195,7 +195,7 @@ static void assert_alike(ptrdiff_t count, const double *a, const double *b) {
   for (ptrdiff_t k = 0; k < count; k++) assert_close(a[k], b[k], 1e-12);
 }
 
-/* Beside a network with room for two, whose tape of a sample holds so many rows more. */
+/* Beside a network with room for two, whose tape of a sample holds so many rows of doubles more. */
 static void check_remade(const network_case *c, ptrdiff_t rows) {
   fixture one = fixture_create(MPI_COMM_SELF, 1, c, 0), two = fixture_create(MPI_COMM_SELF, 1, c, 1);
   one.share.count = 1;
@@ -219,6 +219,12 @@ static void what_single_long_rows_leave_out_is_made_anew(void **state) {
       1100, {.kind = SN_NETWORK_CONV, .activation = SN_ACTIVATION_TANH, .hidden = 2, .width = {4, 3}, .kernel = 5}};
   check_remade(&product, 6);
   check_remade(&conv, 4);
+  network_case single = product;
+  single.shape.precision = SN_PRECISION_MIXED;
+  check_remade(&single, 3);
+  single = conv;
+  single.shape.precision = SN_PRECISION_MIXED;
+  check_remade(&single, 2);
 }
 
 /* F and its tangents have no mean; values that are balanced stay as they are to the bit. */

@@ -35,14 +35,19 @@ typedef struct {
   const char *scheme;
   sn_network_kind network;
   ptrdiff_t intervals, substeps;
+  sn_precision precision;
 } family;
 
 enum { SAMPLES = 2, INTERVALS_MOST = 7 };
 
 static outcome differentiate(const sn_grid *grid, const family *one, sn_storage_kind storage, ptrdiff_t snapshots) {
   const sn_linear_shape linear = {.kind = SN_LINEAR_STENCIL, .taps = 5, .length = 22, .trainable = true};
-  const sn_network_shape network = {
-      .kind = one->network, .activation = SN_ACTIVATION_TANH, .hidden = 1, .width = {5}, .kernel = 3};
+  const sn_network_shape network = {.kind = one->network,
+                                    .activation = SN_ACTIVATION_TANH,
+                                    .hidden = 1,
+                                    .width = {5},
+                                    .kernel = 3,
+                                    .precision = one->precision};
   const sn_init init = {.kind = SN_INIT_NORMAL, .std = 0.3};
   const sn_tableau *tableau = sn_tableau_find(one->scheme);
   const sn_integrator_options options = {.tableau = tableau,
@@ -102,18 +107,19 @@ static void compare_storages(const sn_grid *grid, const family *one) {
 static void storages_give_the_same_bits(void **state) {
   (void)state;
   static const family families[] = {
-      {"ars343", SN_NETWORK_MLP, 4, 5},
-      {"5", SN_NETWORK_CONV, 7, 1},
-      {"l2", SN_NETWORK_NONE, 3, 3},
-      {"rk4", SN_NETWORK_MLP, 5, 1},
-      {"dopri5", SN_NETWORK_CONV, 1, 7},
-      {"dopri5-adaptive", SN_NETWORK_MLP, 5, 1},
-      {"bosh3-adaptive", SN_NETWORK_CONV, 3, 1},
-      {"cn", SN_NETWORK_MLP, 3, 3},
-      {"beuler", SN_NETWORK_CONV, 7, 2},
-      {"etdrk4", SN_NETWORK_MLP, 4, 5},
-      {"lawson5", SN_NETWORK_NONE, 3, 3},
-      {"exprk5s8", SN_NETWORK_CONV, 7, 1},
+      {"ars343", SN_NETWORK_MLP, 4, 5, SN_PRECISION_DOUBLE},
+      {"5", SN_NETWORK_CONV, 7, 1, SN_PRECISION_DOUBLE},
+      {"l2", SN_NETWORK_CONV, 4, 3, SN_PRECISION_MIXED},
+      {"l2", SN_NETWORK_NONE, 3, 3, SN_PRECISION_DOUBLE},
+      {"rk4", SN_NETWORK_MLP, 5, 1, SN_PRECISION_DOUBLE},
+      {"dopri5", SN_NETWORK_CONV, 1, 7, SN_PRECISION_DOUBLE},
+      {"dopri5-adaptive", SN_NETWORK_MLP, 5, 1, SN_PRECISION_DOUBLE},
+      {"bosh3-adaptive", SN_NETWORK_CONV, 3, 1, SN_PRECISION_DOUBLE},
+      {"cn", SN_NETWORK_MLP, 3, 3, SN_PRECISION_DOUBLE},
+      {"beuler", SN_NETWORK_CONV, 7, 2, SN_PRECISION_DOUBLE},
+      {"etdrk4", SN_NETWORK_MLP, 4, 5, SN_PRECISION_DOUBLE},
+      {"lawson5", SN_NETWORK_NONE, 3, 3, SN_PRECISION_DOUBLE},
+      {"exprk5s8", SN_NETWORK_CONV, 7, 1, SN_PRECISION_DOUBLE},
   };
   int size;
   MPI_Comm_size(MPI_COMM_WORLD, &size);

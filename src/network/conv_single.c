@@ -1,0 +1,3 @@
+/* The convolutional network in single precision: its products, values and slopes. */
+#define SINODE_SINGLE
+#include "conv.c"
