@@ -20,7 +20,7 @@ from sinode.script import run  # noqa: E402
 from sinode.style import STYLE, save  # noqa: E402
 
 ROWS = ((1, 1), (10, 1), (50, 1), (1, 4))  # per cent of noise, stride
-HEAD = ("noise", "points seen", "initial states", "Lyapunov times valid (quartiles)", "from noisy starts",
+HEAD = ("noise", "points seen", "learnt", "initial states", "Lyapunov times valid (quartiles)", "from noisy starts",
         "trajectory's error over the noise")
 
 
@@ -48,12 +48,13 @@ def trajectory_error(directory, name, percent):
 
 def table(directory):
     lines = ["| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD)]
-    for percent, stride in ROWS:
-        for initial in ("estimated", "data"):
-            name = f"{initial}_{percent}_{stride}"
-            cells = (f"{percent} %", f"{64 // stride} of 64", initial, valid_times(directory / name / "clean.log"),
-                     valid_times(directory / name / "noisy.log"), trajectory_error(directory, name, percent))
-            lines.append("| " + " | ".join(cells) + " |")
+    rows = [(percent, stride, "nonlinear term", initial, initial) for percent, stride in ROWS
+            for initial in ("estimated", "data")] + [(1, 1, "four coefficients of derivatives", "estimated", "known")]
+    for percent, stride, learnt, initial, prefix in rows:
+        name = f"{prefix}_{percent}_{stride}"
+        cells = (f"{percent} %", f"{64 // stride} of 64", learnt, initial, valid_times(directory / name / "clean.log"),
+                 valid_times(directory / name / "noisy.log"), trajectory_error(directory, name, percent))
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
