@@ -122,7 +122,8 @@ SN_MUST_CHECK sn_status sn_linear_set_ks(sn_linear *linear);
 /*
  * The parameters of the samples that are worked on from now on, row by row; 1 before, and where nothing is scaled
  * nothing is done. Values that were not there before raise the version, by which solvers see them. Collective over
- * space, the same on all of its ranks. Error SN_ERROR_USAGE: more than SN_LINEAR_VALUES_MOST different ones.
+ * space, the same on all of its ranks. Error SN_ERROR_USAGE: more than SN_LINEAR_VALUES_MOST different ones, 1
+ * counted.
  */
 enum { SN_LINEAR_VALUES_MOST = 256 };
 SN_MUST_CHECK sn_status sn_linear_set_parameters(sn_linear *linear, ptrdiff_t samples, const double *values);

@@ -140,8 +140,9 @@ SN_MUST_CHECK sn_status sn_network_create(const sn_grid *grid, const sn_network_
                                           sn_parameters *parameters, sn_network **out);
 void sn_network_destroy(sn_network **network);
 /*
- * Takes note that the parameters' values have changed, of which convolutions and networks in single precision keep
- * copies: due before the next pass. Local.
+ * Due after the parameters' values have changed and before the next pass: makes them what they must be (balanced where
+ * conservative, rounded in single precision), and renews what convolutions and networks in single precision keep of
+ * them. Local.
  */
 void sn_network_update(sn_network *network);
 

@@ -60,7 +60,7 @@ void sn_window_loss_guess_states(sn_window_loss *loss);
 
 /*
  * Where initial states are estimated by least squares: moves them to their minimum for the parameters as they are, by
- * Gauss-Newton, nearly; normal: as of sn_window_loss_normal. Collective over world.
+ * Gauss-Newton, nearly; normal: as of sn_window_loss_normal. Collective over world. Errors: its.
  */
 SN_MUST_CHECK sn_status sn_window_loss_fit_states(sn_window_loss *loss, sn_normal_equations *normal);
 

@@ -111,7 +111,7 @@ static sn_status report_training(const sn_app *app, const sn_grid *grid, const s
       app->log, "train: %td training and %td validation windows, %td samples of a batch a replica, %td at a time",
       sn_dataset_windows(dataset, SN_SET_TRAINING), sn_dataset_windows(dataset, SN_SET_VALIDATION), share, samples);
   SN_TRY(sn_setup_model_to_train(app, grid, samples, &model));
-  SN_TRY(sn_linear_expect_parameters(sn_model_linear(model), members, parameters));
+  SN_TRY(sn_collective_status(app->world, sn_linear_expect_parameters(sn_model_linear(model), members, parameters)));
   if (app->config.train.initial == SN_INITIAL_ESTIMATED)
     SN_TRY(sn_model_add_states(model, sn_dataset_windows(dataset, SN_SET_TRAINING)));
   sn_log_line(app->log, "model: %td parameters, %td of them trained",

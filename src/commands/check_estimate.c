@@ -158,12 +158,12 @@ sn_status sn_estimate_report_steps(const sn_app *app, sn_layout layout, const sn
   return SN_OK;
 }
 
-/* Numbers a sample keeps of an evaluation of the network, and those it works on besides. */
+/* Doubles a sample keeps of an evaluation of the network, and those it works on besides. */
 typedef struct {
   double tape, work;
 } evaluation_size;
 
-static evaluation_size size_evaluation(sn_layout layout, const sn_network_shape *shape) {
+static evaluation_size size_in_double(sn_layout layout, const sn_network_shape *shape) {
   const double points = (double)layout.points, own = ceil(points / layout.space);
   const bool is_mlp = shape->kind == SN_NETWORK_MLP;
   evaluation_size size = {0};
@@ -182,6 +182,12 @@ static evaluation_size size_evaluation(sn_layout layout, const sn_network_shape 
   }
   size.work = is_mlp ? 2 * widest + (layout.space > 1 ? points : 0) : 3 * own;
   return size;
+}
+
+static evaluation_size size_evaluation(sn_layout layout, const sn_network_shape *shape) {
+  const evaluation_size size = size_in_double(layout, shape);
+  const double part = shape->precision == SN_PRECISION_DOUBLE ? 1 : 0.5;
+  return (evaluation_size){.tape = part * size.tape, .work = part * size.work};
 }
 
 /* Numbers that a time step works on: its stages, of all samples together or of one subdomain, and states between. */

@@ -163,7 +163,8 @@ static sn_status prepare(sn_training *t) {
   if (c->train.initial == SN_INITIAL_ESTIMATED)
     SN_TRY(sn_model_add_states(t->model, sn_dataset_windows(t->dataset, SN_SET_TRAINING)));
   if (t->parameters) sn_linear_note_trained(sn_model_linear(t->model), t->data.members, t->parameters);
-  SN_TRY(sn_linear_expect_parameters(sn_model_linear(t->model), t->data.members, t->parameters));
+  SN_TRY(sn_collective_status(app->world,
+                              sn_linear_expect_parameters(sn_model_linear(t->model), t->data.members, t->parameters)));
   SN_TRY(sn_setup_integrator(app, t->model, interval, c->train.window, sn_setup_training_passes(app), &t->integrator));
   SN_TRY(sn_stability_check(app, t->model, t->max_abs_u, sn_integrator_steps(t->integrator, c->train.window)));
   SN_TRY(sn_objective_create(t->model, t->integrator, c->loss, c->train.window, &t->objective));

@@ -181,11 +181,14 @@ static sn_status check_model(const sn_reading *r) {
         r, "model.nonlinear.conservative", "model.nonlinear.kind",
         "model.nonlinear.conservative is for convolutions, but model.nonlinear.kind is %s; use conv or product",
         sn_network_kind_name(c->model.network.kind));
+  if (c->model.network.conservative && c->model.network.kernel == 1)
+    return clash(r, "model.nonlinear.conservative", "model.nonlinear.kernel",
+                 "model.nonlinear.conservative takes kernels whose sum is 0, but model.nonlinear.kernel is 1, of which "
+                 "only 0 is; use 3 or more");
   if (c->model.network.conservative && c->model.network.precision == SN_PRECISION_SINGLE)
-    return clash(
-        r, "model.nonlinear.conservative", "model.precision",
-        "model.nonlinear.conservative takes weights whose sum is 0, which those of model.precision single have "
-        "but to their rounding; use mixed or double");
+    return clash(r, "model.nonlinear.conservative", "model.precision",
+                 "model.nonlinear.conservative keeps the sum of weights at 0, which model.precision single would round "
+                 "away after every update; use mixed or double");
   if (c->model.linear.kind == SN_LINEAR_SPECTRAL && c->model.linear.trainable)
     return clash(r, "model.linear.trainable", "model.linear.kind",
                  "model.linear.kind spectral has nothing to train; use stencil, derivatives or dense");

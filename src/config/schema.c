@@ -154,8 +154,9 @@ static const sn_config_key keys[] = {
     {"model.nonlinear.kernel", INTEGER(model.network.kernel), .fallback = "5", WITHIN(1, 9999), .unit = "points",
      .commands = BUILDS, .help = "width of the convolutions; odd"},
     {"model.nonlinear.conservative", SWITCH(model.network.conservative), .fallback = "false", .commands = BUILDS,
-     .help = "conv, product: F, whatever it is, has a mean of 0 and leaves the mean of u to A, as the nonlinear terms of "
-             "conservation laws do: the convolutions that it is made of in the end have a sum of 0"},
+     .help =
+         "conv, product: F has a mean of 0, and so leaves the mean of u to A, as nonlinear terms of conservation laws "
+         "do: its last kernels have a sum of 0"},
     {"model.nonlinear.activation", CHOICE(model.network.activation, sn_activations), .fallback = "relu",
      .commands = BUILDS, .help = "after every hidden layer"},
     {"model.nonlinear.init.kind", CHOICE(model.network.init.kind, sn_init_kinds), .fallback = "normal",

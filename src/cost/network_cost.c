@@ -116,5 +116,6 @@ sn_cost sn_cost_evaluation(sn_layout layout, const sn_network_shape *shape, ptrd
   if (shape->kind == SN_NETWORK_CONV) add_conv(layout, shape, (double)samples, backward, &cost);
   if (shape->kind == SN_NETWORK_BILINEAR) add_bilinear(layout, shape, (double)samples, &cost);
   if (shape->kind == SN_NETWORK_KS) add_ks(layout, (double)samples, &cost);
+  if (shape->precision != SN_PRECISION_DOUBLE) cost.of[SN_COST_BYTES] /= 2; /* single values */
   return cost;
 }

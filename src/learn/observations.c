@@ -104,11 +104,12 @@ static void keep_low_modes(const sn_fourier *fourier, ptrdiff_t points, ptrdiff_
 
 enum { LINES_AT_ONCE = 64 };
 
-/* Fills lines first .. first + LINES_AT_ONCE - 1 of `count` where `whole` points are observed. real: work space. */
+/* Fills those lines of which every point of the stride is observed. real (room, local points), spectrum: work space. */
 static sn_status interpolate_lines(const sn_grid *grid, sn_fourier *fourier, ptrdiff_t stride, sn_range lines,
-                                   const double *counts, double *real, double complex *spectrum, double *values) {
+                                   const double *counts, ptrdiff_t room, double *real, double complex *spectrum,
+                                   double *values) {
   const ptrdiff_t points = sn_grid_range(grid).count, all = sn_grid_points(grid);
-  for (ptrdiff_t k = 0; k < LINES_AT_ONCE * points; k++)
+  for (ptrdiff_t k = 0; k < room * points; k++)
     real[k] = k < lines.count * points ? or_zero(values[lines.start * points + k]) : 0;
   SN_TRY(sn_fourier_forward(fourier, real, spectrum));
   keep_low_modes(fourier, all, stride, spectrum);
@@ -126,14 +127,15 @@ static sn_status interpolate(const sn_grid *grid, ptrdiff_t stride, ptrdiff_t li
   sn_fourier *fourier;
   double *real;
   double complex *spectrum = NULL;
-  SN_TRY(sn_fourier_create(grid, LINES_AT_ONCE, SN_FOURIER_ESTIMATE, &fourier));
-  sn_status status = SN_NEW(LINES_AT_ONCE * sn_grid_range(grid).count, &real);
+  const ptrdiff_t room = lines < LINES_AT_ONCE ? lines : LINES_AT_ONCE;
+  if (!lines) return SN_OK;
+  SN_TRY(sn_fourier_create(grid, room, SN_FOURIER_ESTIMATE, &fourier));
+  sn_status status = SN_NEW(room * sn_grid_range(grid).count, &real);
   if (!status) status = SN_NEW(sn_fourier_size(fourier), &spectrum);
   status = sn_collective_status(sn_grid_space(grid), status);
-  for (ptrdiff_t first = 0; first < lines && !status; first += LINES_AT_ONCE) {
-    const ptrdiff_t left = lines - first;
-    const sn_range some = {first, left < LINES_AT_ONCE ? left : LINES_AT_ONCE};
-    status = interpolate_lines(grid, fourier, stride, some, counts, real, spectrum, values);
+  for (ptrdiff_t first = 0; first < lines && !status; first += room) {
+    const sn_range some = {first, lines - first < room ? lines - first : room};
+    status = interpolate_lines(grid, fourier, stride, some, counts, room, real, spectrum, values);
   }
   SN_FREE(real);
   SN_FREE(spectrum);

@@ -265,7 +265,9 @@ sn_status sn_trainer_run(sn_trainer *trainer, const sn_trainer_hooks *hooks, boo
   const bool whole = sn_optimizer_is_full_batch(trainer->optimizer);
   trainer->exhausted = false;
   while (state->epoch < trainer->options.epochs && !*stopped && !trainer->exhausted) {
+    const double begun = sn_clock();
     SN_TRY(begin_epoch(trainer));
+    state->seconds += sn_clock() - begun;
     while (state->position < sn_trainer_batches(trainer) && !*stopped) {
       double loss = 0;
       const double started = sn_clock();

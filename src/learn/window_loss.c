@@ -347,7 +347,7 @@ static sn_status problem_normal(void *context, double *loss, sn_normal_equations
 }
 
 sn_status sn_window_loss_fit_states(sn_window_loss *w, sn_normal_equations *normal) {
-  enum { ITERATIONS_MOST = 10, TRIALS_MOST = 6 };
+  enum { ITERATIONS_MOST = 3, TRIALS_MOST = 6 };
   const double enough = 1e-2;
   const sn_windows windows = all_training(w);
   for (int k = 0; k < ITERATIONS_MOST; k++) {

@@ -327,7 +327,8 @@ static sn_status add_weight(const sn_bilinear *p, const char *name, bool balance
 }
 
 static sn_status add_weights(sn_bilinear *p) {
-  const bool conservative = p->base.shape.conservative; /* a mean of F is one of what r and l make of any means */
+  const bool conservative =
+      p->base.shape.conservative; /* the sum of r * v over the points is that of r times that of v */
   SN_TRY(add_weight(p, "nonlinear/layer_0/weight", false, 2 * p->channels, 1, &p->factors));
   SN_TRY(add_weight(p, "nonlinear/layer_1/weight", conservative, 1, p->channels, &p->out));
   SN_TRY(add_weight(p, "nonlinear/linear/weight", conservative, 1, 1, &p->linear));

@@ -78,15 +78,22 @@ const sn_parameter_block *sn_parameters_find(const sn_parameters *parameters, co
   return NULL;
 }
 
-/* A sum that is round-off stays, or else values would change when they are balanced again. */
-static void balance_row(ptrdiff_t width, double *row) {
+/* The sum of a row; 0 where it is round-off, which stays, or else values would change when they are balanced again. */
+static double excess(ptrdiff_t width, const double *row) {
   double sum = 0, largest = 0;
   for (ptrdiff_t k = 0; k < width; k++) {
     sum += row[k];
     largest = fmax(largest, fabs(row[k]));
   }
-  if (width > 1 && fabs(sum) <= 2 * (double)width * DBL_EPSILON * largest) return;
-  for (ptrdiff_t k = 0; k < width; k++) row[k] -= sum / (double)width;
+  return width > 1 && fabs(sum) <= 2 * (double)width * DBL_EPSILON * largest ? 0 : sum;
+}
+
+/* A mean that is large beside the rest leaves round-off of its own, which the next time takes. */
+static void balance_row(ptrdiff_t width, double *row) {
+  enum { TIMES_MOST = 4 };
+  double sum = excess(width, row);
+  for (int times = 0; times < TIMES_MOST && sum != 0; times++, sum = excess(width, row))
+    for (ptrdiff_t k = 0; k < width; k++) row[k] -= sum / (double)width;
 }
 
 void sn_parameters_balance(const sn_parameters *parameters, double *vector) {

@@ -120,7 +120,8 @@ static sn_status fill_gaps(const sn_app *app, const sn_grid *grid, const char *p
   sn_log_line(app->log, "%s: %.4g %% of u on %td snapshots every %g is observed", path, 100 * observed / all,
               d->snapshots, d->interval);
   memcpy(d->initial, d->values, (size_t)values * sizeof *d->values);
-  return sn_observations_fill(grid, o, d->members, d->snapshots, d->counts, d->initial);
+  return sn_collective_status(app->world,
+                              sn_observations_fill(grid, o, d->members, d->snapshots, d->counts, d->initial));
 }
 
 sn_status sn_setup_observed(const sn_app *app, const sn_grid *grid, const char *path, sn_trajectory_reader *reader,
@@ -166,17 +167,18 @@ static void judge_parameters(const sn_app *app, const char *path, const sn_linea
 }
 
 static sn_status count_parameters(const char *path, ptrdiff_t members, const double *parameters) {
-  ptrdiff_t different = 0;
+  ptrdiff_t different = 1; /* 1 is one of them, which samples have at first */
   for (ptrdiff_t m = 0; m < members; m++) {
     ptrdiff_t before = 0;
     while (parameters[before] != parameters[m]) before++;
-    different += before == m;
+    different += before == m && parameters[m] != 1;
   }
   if (different <= SN_LINEAR_VALUES_MOST) return SN_OK;
-  return SN_ERROR_ALL(SN_ERROR_USAGE,
-                      "%s: members have %td different values of the parameter, but a model takes at most %d; use fewer "
-                      "members",
-                      path, different, SN_LINEAR_VALUES_MOST);
+  return SN_ERROR_ALL(
+      SN_ERROR_USAGE,
+      "%s: members have %td different values of the parameter, 1 counted, but a model takes at most %d; "
+      "use fewer members",
+      path, different, SN_LINEAR_VALUES_MOST);
 }
 
 sn_status sn_setup_parameters(const sn_app *app, const char *path, const sn_trajectory_reader *reader,
@@ -191,9 +193,9 @@ sn_status sn_setup_parameters(const sn_app *app, const char *path, const sn_traj
                         path, sn_name_of(sn_linear_terms, (int)linear->scaled));
   }
   SN_TRY(sn_collective_status(app->world, SN_NEW(members, parameters)));
-  SN_TRY(sn_trajectory_read_parameters(reader, *parameters));
-  judge_parameters(app, path, linear, members, *parameters);
-  if (linear->scaled) return count_parameters(path, members, *parameters);
-  SN_FREE(*parameters);
-  return SN_OK;
+  sn_status status = sn_trajectory_read_parameters(reader, *parameters);
+  if (!status) judge_parameters(app, path, linear, members, *parameters);
+  if (!status && linear->scaled) status = count_parameters(path, members, *parameters);
+  if (status || !linear->scaled) SN_FREE(*parameters);
+  return status;
 }

@@ -201,6 +201,7 @@ static void keys_must_go_together(void **state) {
       {"model:\n  nonlinear: {kind: mlp, conservative: true}\n", "case.yaml:2", "for convolutions", "conv or product"},
       {"model:\n  precision: single\n  nonlinear: {kind: conv, conservative: true}\n", "case.yaml:3",
        "model.nonlinear.conservative", "mixed or double"},
+      {"model: {nonlinear: {kind: product, kernel: 1, conservative: true}}", "case.yaml:1", "kernel is 1", "3 or more"},
       {"model:\n  linear:\n    kind: spectral\n    trainable: true\n", "case.yaml:4", "nothing to train", "stencil"},
       {"model:\n  linear:\n    kind: spectral\n    coefficients: {2: -1}\n", "case.yaml:4", "spectral is k^2 - k^4",
        "derivatives"},

@@ -1,5 +1,5 @@
 /*
- * learn/observations: gaps of an even stride are filled by the waves that the points tell apart, other gaps linearly,
+ * learn/observations: gaps of a stride that divides the grid are filled by the waves that the points tell apart, other gaps linearly,
  * snapshots without any from their neighbours; whatever the ranks.
  */
 #include "unit.h"
