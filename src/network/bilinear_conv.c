@@ -187,16 +187,14 @@ static void tangent_work(void *context, int stage, sn_convolution_part part) {
     if (!dtheta) return;
     sn_convolution_add_sparse(c, part, 1, 1, dtheta + b->linear, p->tape.input, df.rows);
     sn_convolution_add_sparse(c, part, 1, b->channels, dtheta + b->out, p->tape.products, df.rows);
-    for (ptrdiff_t s = part.sample; s < part.sample + part.samples; s++)
-      sn_convolution_give(&df, s, part.first, part.end - part.first);
+    sn_convolution_finish_part(part, sn_convolution_give, &df);
     return;
   }
   sn_convolution_apply(c, part, 2 * b->channels, p->du ? 1 : 0, &input, NULL, factors, dtheta ? NULL : multiply_across,
                        &x);
   if (!dtheta) return;
   sn_convolution_add_sparse(c, part, 2 * b->channels, 1, dtheta + b->factors, p->tape.input, factors);
-  for (ptrdiff_t s = part.sample; s < part.sample + part.samples; s++)
-    multiply_across(&x, s, part.first, part.end - part.first);
+  sn_convolution_finish_part(part, multiply_across, &x);
 }
 
 static real *tangent_output(void *context, int stage, ptrdiff_t *rows) {
@@ -331,9 +329,7 @@ static sn_status add_weights(sn_bilinear *p) {
       p->base.shape.conservative; /* the sum of r * v over the points is that of r times that of v */
   SN_TRY(add_weight(p, "nonlinear/layer_0/weight", false, 2 * p->channels, 1, &p->factors));
   SN_TRY(add_weight(p, "nonlinear/layer_1/weight", conservative, 1, p->channels, &p->out));
-  SN_TRY(add_weight(p, "nonlinear/linear/weight", conservative, 1, 1, &p->linear));
-  p->base.first = p->factors;
-  return SN_OK;
+  return add_weight(p, "nonlinear/linear/weight", conservative, 1, 1, &p->linear);
 }
 
 /* A message between space ranks is of all samples: they wait for fewer of them. */

@@ -183,8 +183,7 @@ static void tangent_work(void *context, int stage, sn_convolution_part part) {
   }
   sn_convolution_apply(c, part, l->out, has_input, &term, p->dtheta + l->bias, dz, NULL, NULL);
   sn_convolution_add_sparse(c, part, l->out, l->in, p->dtheta + l->weight, padded_on(p, l), dz);
-  for (ptrdiff_t s = part.sample; s < part.sample + part.samples; s++)
-    finish(of_finish, s, part.first, part.end - part.first);
+  sn_convolution_finish_part(part, finish, of_finish);
 }
 
 static real *tangent_output(void *context, int stage, ptrdiff_t *rows) {
@@ -330,7 +329,6 @@ static sn_status add_layer(conv *c, int k) {
   SN_TRY(sn_parameters_add(c->base.parameters, &bias));
   l->weight = weight.offset;
   l->bias = bias.offset;
-  c->base.first = c->layer[0].weight;
   return SN_OK;
 }
 

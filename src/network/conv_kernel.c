@@ -234,6 +234,11 @@ void sn_convolution_give(void *result, ptrdiff_t sample, ptrdiff_t first, ptrdif
   for (ptrdiff_t j = 0; j < count; j++) to[j] = from[j];
 }
 
+void sn_convolution_finish_part(sn_convolution_part part, sn_convolution_finish finish, void *context) {
+  for (ptrdiff_t s = part.sample; s < part.sample + part.samples; s++)
+    finish(context, s, part.first, part.end - part.first);
+}
+
 /* z[0 .. count) += factor x[0 .. count) */
 static void add_scaled(ptrdiff_t count, double factor, const real *restrict x, real *restrict z) {
   for (ptrdiff_t j = 0; j < count; j++) z[j] += (real)factor * x[j];

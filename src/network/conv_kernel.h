@@ -34,6 +34,7 @@ typedef float real;
 #define sn_convolution_pack SN_REAL(sn_convolution_pack)
 #define sn_convolution_pack_transposed SN_REAL(sn_convolution_pack_transposed)
 #define sn_convolution_apply SN_REAL(sn_convolution_apply)
+#define sn_convolution_finish_part SN_REAL(sn_convolution_finish_part)
 #define sn_convolution_add_sparse SN_REAL(sn_convolution_add_sparse)
 #define sn_convolution_add_gradient SN_REAL(sn_convolution_add_gradient)
 #define sn_convolution_add_single_gradient SN_REAL(sn_convolution_add_single_gradient)
@@ -126,6 +127,9 @@ typedef struct {
 sn_convolution_result sn_convolution_result_of(const sn_convolution *convolution, double *states, ptrdiff_t stride,
                                                real *own);
 void sn_convolution_give(void *result, ptrdiff_t sample, ptrdiff_t first, ptrdiff_t count);
+
+/* Calls `finish` for every sample of a part whose rows are whole. Local. */
+void sn_convolution_finish_part(sn_convolution_part part, sn_convolution_finish finish, void *context);
 
 /* z += W * padded with a weight that is not packed and mostly 0, which costs nothing: a tangent's direction. */
 void sn_convolution_add_sparse(const sn_convolution *convolution, sn_convolution_part part, ptrdiff_t out, ptrdiff_t in,

@@ -109,8 +109,12 @@ const sn_network_type sn_network_none = {.create = none_create, .reach = none_re
 
 sn_status sn_network_create(const sn_grid *grid, const sn_network_shape *shape, ptrdiff_t samples,
                             sn_parameters *parameters, sn_network **out) {
-  const sn_network base = {
-      .grid = grid, .shape = *shape, .parameters = parameters, .samples = samples, .points = sn_grid_range(grid).count};
+  const sn_network base = {.grid = grid,
+                           .shape = *shape,
+                           .parameters = parameters,
+                           .samples = samples,
+                           .points = sn_grid_range(grid).count,
+                           .first = sn_parameters_size(parameters)};
   const sn_network_type *type = types[shape->kind];
   if (shape->precision == SN_PRECISION_DOUBLE) return type->create(&base, out);
   if (type->create_single) return type->create_single(&base, out);
