@@ -35,7 +35,7 @@ def valid_times(path):
 
 
 def trajectory_error(directory, name, percent):
-    """Rms difference of the estimated trajectory from the true one, over the noise that was added to it."""
+    """Rms difference of the estimated trajectory from the true one, its median over time, over the noise added to it."""
     path = directory / name / "estimated.h5"
     if not path.exists():
         return ""
@@ -43,7 +43,7 @@ def trajectory_error(directory, name, percent):
             sinode.open(directory / f"data_{percent}.h5") as noisy:
         exact = true.u.isel(time=slice(estimated.sizes["time"]))
         noise = float(np.std(noisy.u - true.u))
-        return f"{float(np.sqrt(np.mean((estimated.u.values - exact.values) ** 2))) / noise:.2f}"
+        return f"{float(np.median(np.sqrt(np.mean((estimated.u.values - exact.values) ** 2, axis=-1)))) / noise:.3f}"
 
 
 def table(directory):
