@@ -38,13 +38,12 @@ void sn_observations_select(const sn_grid *grid, const sn_observations_options *
 void sn_observations_count(const sn_grid *grid, ptrdiff_t lines, const double *values, double *counts);
 
 /*
- * Fills the gaps of lines: by trigonometric interpolation where every point of the stride is observed and the stride
- * divides the grid; else between the nearest observed points on either side, around the domain, linearly. Lines of
- * which nothing is observed take those of the line before, or of the first behind it in the same member, of `snapshots`
- * lines. counts: as above. Collective over space.
+ * Fills the gaps of lines: by trigonometric interpolation where every point of a stride that divides the grid is
+ * observed, and no other; else between the nearest observed points on either side, around the domain, linearly. Lines
+ * of which nothing is observed take those of the line before, or of the first behind it in the same member, of
+ * `snapshots` lines. counts: as above. Collective over space.
  */
-SN_MUST_CHECK sn_status sn_observations_fill(const sn_grid *grid, const sn_observations_options *options,
-                                             ptrdiff_t members, ptrdiff_t snapshots, const double *counts,
-                                             double *values);
+SN_MUST_CHECK sn_status sn_observations_fill(const sn_grid *grid, ptrdiff_t members, ptrdiff_t snapshots,
+                                             const double *counts, double *values);
 
 #endif

@@ -26,9 +26,8 @@ if [ "$(id -u)" = 0 ]; then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_RO
 # in the folder that all of a user share, jobs that start at the same moment may take it from each other. No job of
 # another cluster may have the name either.
 sessions=${TMPDIR:-/tmp}
-[ ${#sessions} -le 24 ] || sessions=/tmp # sockets are below it, and their paths are short
+[ ${#sessions} -le 20 ] || sessions=/tmp # sockets are below it, and their paths are short
 sessions=$(mktemp -d "$sessions/sinode-$SLURM_JOB_ID-XXXXXX") || die 3 "no folder for MPI's session can be made"
-export OMPI_MCA_orte_tmpdir_base=$sessions PRTE_MCA_prte_tmpdir_base=$sessions
 trap 'rm -rf "$sessions"' EXIT
 
 # One rank for every --cpus-per-task of the node's processors, unless ranks were asked for. SLURM keeps a number of
@@ -53,8 +52,13 @@ find_program() {
   fi
 }
 
-# launch [options] ARGUMENTS...: the program on the ranks of the job.
-launch() { $SINODE_LAUNCH "$@"; }
+# launch [options] ARGUMENTS...: the program on the ranks of the job. Each start has a folder of its own: one that is
+# about to end, whose answer has been read already, takes away what it has in common with the next one.
+launch() {
+  local session
+  session=$(mktemp -d "$sessions/XXX") || die 3 "no folder for MPI's session can be made"
+  OMPI_MCA_orte_tmpdir_base=$session PRTE_MCA_prte_tmpdir_base=$session $SINODE_LAUNCH "$@"
+}
 
 # Where the run stands: a word and a number.
 read_status() {

@@ -104,38 +104,37 @@ static void keep_low_modes(const sn_fourier *fourier, ptrdiff_t points, ptrdiff_
 
 enum { LINES_AT_ONCE = 64 };
 
-/* Fills those lines of which every point of the stride is observed. real (room, local points), spectrum: work space. */
+/* Fills the lines of this stride. real (room, local points), spectrum: work space. */
 static sn_status interpolate_lines(const sn_grid *grid, sn_fourier *fourier, ptrdiff_t stride, sn_range lines,
-                                   const double *counts, ptrdiff_t room, double *real, double complex *spectrum,
+                                   const ptrdiff_t *strides, ptrdiff_t room, double *real, double complex *spectrum,
                                    double *values) {
-  const ptrdiff_t points = sn_grid_range(grid).count, all = sn_grid_points(grid);
+  const ptrdiff_t points = sn_grid_range(grid).count;
   for (ptrdiff_t k = 0; k < room * points; k++)
     real[k] = k < lines.count * points ? or_zero(values[lines.start * points + k]) : 0;
   SN_TRY(sn_fourier_forward(fourier, real, spectrum));
-  keep_low_modes(fourier, all, stride, spectrum);
+  keep_low_modes(fourier, sn_grid_points(grid), stride, spectrum);
   SN_TRY(sn_fourier_inverse(fourier, spectrum, real));
   for (ptrdiff_t k = 0; k < lines.count; k++)
-    for (ptrdiff_t j = 0; j < points && counts[lines.start + k] * (double)stride == (double)all; j++) {
+    for (ptrdiff_t j = 0; j < points && strides[lines.start + k] == stride; j++) {
       double *value = values + (lines.start + k) * points + j;
       if (isnan(*value)) *value = real[k * points + j];
     }
   return SN_OK;
 }
 
-static sn_status interpolate(const sn_grid *grid, ptrdiff_t stride, ptrdiff_t lines, const double *counts,
+static sn_status interpolate(const sn_grid *grid, ptrdiff_t stride, ptrdiff_t lines, const ptrdiff_t *strides,
                              double *values) {
   sn_fourier *fourier;
   double *real;
   double complex *spectrum = NULL;
   const ptrdiff_t room = lines < LINES_AT_ONCE ? lines : LINES_AT_ONCE;
-  if (!lines) return SN_OK;
   SN_TRY(sn_fourier_create(grid, room, SN_FOURIER_ESTIMATE, &fourier));
   sn_status status = SN_NEW(room * sn_grid_range(grid).count, &real);
   if (!status) status = SN_NEW(sn_fourier_size(fourier), &spectrum);
   status = sn_collective_status(sn_grid_space(grid), status);
   for (ptrdiff_t first = 0; first < lines && !status; first += room) {
     const sn_range some = {first, lines - first < room ? lines - first : room};
-    status = interpolate_lines(grid, fourier, stride, some, counts, room, real, spectrum, values);
+    status = interpolate_lines(grid, fourier, stride, some, strides, room, real, spectrum, values);
   }
   SN_FREE(real);
   SN_FREE(spectrum);
@@ -143,14 +142,55 @@ static sn_status interpolate(const sn_grid *grid, ptrdiff_t stride, ptrdiff_t li
   return status;
 }
 
-sn_status sn_observations_fill(const sn_grid *grid, const sn_observations_options *o, ptrdiff_t members,
-                               ptrdiff_t snapshots, const double *counts, double *values) {
+/* Of each line the stride, if every point of one that divides the grid is observed and no other; else 1. rests (2
+ * lines): the first and the last remainder of an observed point by it, the last as a negative number. */
+static void find_strides(const sn_grid *grid, ptrdiff_t lines, const double *counts, const double *values, int *rests,
+                         ptrdiff_t *strides) {
+  const sn_range points = sn_grid_range(grid);
+  const ptrdiff_t all = sn_grid_points(grid);
+  for (ptrdiff_t k = 0; k < lines; k++) {
+    const ptrdiff_t count = (ptrdiff_t)counts[k];
+    strides[k] = count > 1 && all % count == 0 ? all / count : 1;
+    rests[2 * k] = (int)strides[k];
+    rests[2 * k + 1] = 0;
+    for (ptrdiff_t j = 0; j < points.count; j++) {
+      const int rest = (int)((points.start + j) % strides[k]);
+      if (isnan(values[k * points.count + j])) continue;
+      if (rest < rests[2 * k]) rests[2 * k] = rest;
+      if (-rest < rests[2 * k + 1]) rests[2 * k + 1] = -rest;
+    }
+  }
+  MPI_Allreduce(MPI_IN_PLACE, rests, (int)(2 * lines), MPI_INT, MPI_MIN, sn_grid_space(grid));
+  for (ptrdiff_t k = 0; k < lines; k++)
+    if (rests[2 * k] != -rests[2 * k + 1]) strides[k] = 1;
+}
+
+/* Lines of one stride after those of another. */
+static sn_status interpolate_strides(const sn_grid *grid, ptrdiff_t lines, const double *counts, double *values) {
+  ptrdiff_t *strides;
+  int *rests = NULL;
+  sn_status status = SN_NEW(lines, &strides);
+  if (!status) status = SN_NEW(2 * lines, &rests);
+  status = sn_collective_status(sn_grid_space(grid), status);
+  if (!status) find_strides(grid, lines, counts, values, rests, strides);
+  for (ptrdiff_t done = 1, next = 1; !status; done = next) {
+    for (ptrdiff_t k = 0; k < lines; k++)
+      if (strides[k] > done && (next == done || strides[k] < next)) next = strides[k];
+    if (next == done) break;
+    status = interpolate(grid, next, lines, strides, values);
+  }
+  SN_FREE(strides);
+  SN_FREE(rests);
+  return status;
+}
+
+sn_status sn_observations_fill(const sn_grid *grid, ptrdiff_t members, ptrdiff_t snapshots, const double *counts,
+                               double *values) {
   const sn_range points = sn_grid_range(grid);
   const double length = (double)sn_grid_points(grid);
   const int ranks = sn_grid_space_size(grid), rank = sn_grid_space_rank(grid), numbers = (int)(4 * snapshots);
   ends *own, *all = NULL;
-  if (o->stride > 1 && sn_grid_points(grid) % o->stride == 0)
-    SN_TRY(interpolate(grid, o->stride, members * snapshots, counts, values));
+  SN_TRY(interpolate_strides(grid, members * snapshots, counts, values));
   sn_status status = SN_NEW(snapshots, &own);
   if (!status) status = SN_NEW(snapshots * ranks, &all);
   status = sn_collective_status(sn_grid_space(grid), status);

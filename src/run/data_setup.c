@@ -105,8 +105,7 @@ static sn_status select(const sn_app *app, const sn_grid *grid, sn_trajectory_re
   return status;
 }
 
-static sn_status fill_gaps(const sn_app *app, const sn_grid *grid, const char *path, const sn_observations_options *o,
-                           sn_observed *d) {
+static sn_status fill_gaps(const sn_app *app, const sn_grid *grid, const char *path, sn_observed *d) {
   const ptrdiff_t lines = d->members * d->snapshots, values = lines * sn_grid_range(grid).count;
   double observed = 0;
   sn_status status = SN_NEW(lines, &d->counts);
@@ -120,8 +119,7 @@ static sn_status fill_gaps(const sn_app *app, const sn_grid *grid, const char *p
   sn_log_line(app->log, "%s: %.4g %% of u on %td snapshots every %g is observed", path, 100 * observed / all,
               d->snapshots, d->interval);
   memcpy(d->initial, d->values, (size_t)values * sizeof *d->values);
-  return sn_collective_status(app->world,
-                              sn_observations_fill(grid, o, d->members, d->snapshots, d->counts, d->initial));
+  return sn_collective_status(app->world, sn_observations_fill(grid, d->members, d->snapshots, d->counts, d->initial));
 }
 
 sn_status sn_setup_observed(const sn_app *app, const sn_grid *grid, const char *path, sn_trajectory_reader *reader,
@@ -137,7 +135,7 @@ sn_status sn_setup_observed(const sn_app *app, const sn_grid *grid, const char *
   if (d->snapshots > recorded)
     SN_TRY(sn_collective_status(app->world, spread_in_time(reader, d->interval, d->members, recorded, d->snapshots,
                                                            sn_grid_range(grid).count, &d->values)));
-  return fill_gaps(app, grid, path, o, d);
+  return fill_gaps(app, grid, path, d);
 }
 
 void sn_setup_free_observed(sn_observed *d) {

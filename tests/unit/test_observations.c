@@ -1,6 +1,6 @@
 /*
- * learn/observations: gaps of a stride that divides the grid are filled by the waves that the points tell apart, other gaps linearly,
- * snapshots without any from their neighbours; whatever the ranks.
+ * learn/observations: gaps of a stride that divides the grid are filled by the waves that the points tell apart, other
+ * gaps linearly, snapshots without any from their neighbours; whatever the ranks.
  */
 #include "unit.h"
 
@@ -43,7 +43,7 @@ static double *fill(const sn_grid *grid, ptrdiff_t stride, ptrdiff_t offset) {
     }
   sn_observations_select(grid, &options, LINES, NULL, values);
   sn_observations_count(grid, LINES, values, counts);
-  assert_ok(sn_observations_fill(grid, &options, 2, LINES / 2, counts, values));
+  assert_ok(sn_observations_fill(grid, 2, LINES / 2, counts, values));
   SN_FREE(counts);
   return values;
 }

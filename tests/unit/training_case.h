@@ -53,8 +53,7 @@ static void make_gaps(setting *s, ptrdiff_t snapshots) {
   assert_ok(SN_NEW(lines, &s->counts));
   memcpy(s->filled, s->values, (size_t)values * sizeof *s->values);
   sn_observations_count(s->grid, lines, s->values, s->counts);
-  assert_ok(
-      sn_observations_fill(s->grid, &(sn_observations_options){.stride = 1}, MEMBERS, snapshots, s->counts, s->filled));
+  assert_ok(sn_observations_fill(s->grid, MEMBERS, snapshots, s->counts, s->filled));
   assert_ok(sn_dataset_observe(s->dataset, s->filled, s->counts));
 }
 
