@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""How well data tell the weights of a model, and how well it learnt them (Cramer-Rao).
+"""How well data tell the weights of a model, by linearization (as of Cramer and Rao), and how well it learnt them.
 
     bound.py NOISE FITTED CLEAN
 

@@ -73,7 +73,7 @@ begin "1 % of noise, u u_x given, coefficients of derivatives and initial states
 learn known_1_1 1 1 model.nonlinear.kind=ks model.linear.kind=derivatives \
   "model.linear.coefficients={1: 0.0, 2: -0.9, 3: 0.0, 4: -0.9}" model.linear.trainable=true \
   train.curriculum.epochs=2 train.jump_weight=1e5 train.epochs=14
-begin "What data with 1 % of noise can tell at most"
+begin "What data with 1 % of noise tell"
 generate clean 0 run.seed=77 generate.members=60 generate.span=20
 program train run.directory="$run/bound" train.data="$run/clean.h5" train.model="$run/estimated_1_1/model.h5" \
   train.initial=data train.window=100 train.curriculum.jump_weight=0 train.epochs=1 train.optimizer.damping=1e12 \
