@@ -227,9 +227,11 @@ static void what_single_long_rows_leave_out_is_made_anew(void **state) {
   check_remade(&single, 2);
 }
 
-/* F and its tangents have no mean; values that are balanced stay as they are to the bit. */
+/* F and its tangents have no mean, to round-off of the precision; values that are balanced stay as they are to the bit.
+ */
 static void check_conservative(const network_case *c) {
-  check_derivatives(c);
+  const bool is_mixed = c->shape.precision == SN_PRECISION_MIXED;
+  if (!is_mixed) check_derivatives(c);
   FOR_EACH_SPLIT(space, c->points) {
     fixture x = fixture_create(MPI_COMM_WORLD, space, c, CASE_SAMPLES);
     passes p = passes_run(c, &x);
@@ -239,7 +241,7 @@ static void check_conservative(const network_case *c) {
       for (ptrdiff_t j = 0; j < x.range.count && k / 3 < x.share.count; j++)
         sum += arrays[k % 3][k / 3 * x.range.count + j];
       sn_grid_sum_over_space(x.grid, 1, &sum);
-      assert_close(sum, 0, 1e-11);
+      assert_close(sum, 0, is_mixed ? 1e-5 : 1e-11);
     }
     const size_t bytes = (size_t)sn_parameters_size(x.parameters) * sizeof(double);
     double *values = sn_parameters_values(x.parameters), *before = new_doubles(sn_parameters_size(x.parameters));
@@ -258,15 +260,18 @@ static void check_conservative(const network_case *c) {
 
 static void conservative_networks_have_no_mean(void **state) {
   (void)state;
-  const network_case product = {
-      19, {.kind = SN_NETWORK_BILINEAR, .hidden = 1, .width = {2}, .kernel = 5, .conservative = true}};
-  const network_case conv = {19,
-                             {.kind = SN_NETWORK_CONV,
-                              .activation = SN_ACTIVATION_TANH,
-                              .hidden = 1,
-                              .width = {3},
-                              .kernel = 5,
-                              .conservative = true}};
+  network_case product = {19,
+                          {.kind = SN_NETWORK_BILINEAR, .hidden = 1, .width = {2}, .kernel = 5, .conservative = true}};
+  network_case conv = {19,
+                       {.kind = SN_NETWORK_CONV,
+                        .activation = SN_ACTIVATION_TANH,
+                        .hidden = 1,
+                        .width = {3},
+                        .kernel = 5,
+                        .conservative = true}};
+  check_conservative(&product);
+  check_conservative(&conv);
+  product.shape.precision = conv.shape.precision = SN_PRECISION_MIXED;
   check_conservative(&product);
   check_conservative(&conv);
 }
