@@ -3,6 +3,8 @@
 
     plot.py DIRECTORY     prints the table; writes DIRECTORY/table.md, noise.png and noise.pdf
 
+Of the same of other seeds, DIRECTORY_2 and so on, the table has the median valid times from clean starts, too.
+
 Exit status: 0 done, 2 bad usage, 3 a file is missing or is none of the job's.
 """
 import pathlib
@@ -21,17 +23,27 @@ from sinode.style import STYLE, save  # noqa: E402
 
 ROWS = ((1, 1), (10, 1), (50, 1), (1, 4))  # per cent of noise, stride
 HEAD = ("noise", "points seen", "learnt", "initial states", "Lyapunov times valid (quartiles)", "from noisy starts",
-        "trajectory's error over the noise")
+        "trajectory's error over the noise", "valid from clean starts, other seeds")
 
 
 def valid_times(path):
-    """'median (quartiles)' that sinode predict has printed."""
+    """(median, lower and upper quartile) that sinode predict has printed; none where it reached the span."""
     try:
         text = path.read_text()
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
     found = re.search(r"that is ([\d.]+) Lyapunov times .*quartiles ([\d.]+) and ([\d.]+)", text)
-    return f"{found[1]} ({found[2]}, {found[3]})" if found else "beyond the span"
+    return found.groups() if found else ()
+
+
+def with_quartiles(path):
+    found = valid_times(path)
+    return "{} ({}, {})".format(*found) if found else "beyond the span"
+
+
+def medians(directories, name):
+    found = (valid_times(directory / name / "clean.log") for directory in directories)
+    return ", ".join(times[0] if times else "beyond the span" for times in found)
 
 
 def trajectory_error(directory, name, percent):
@@ -46,15 +58,17 @@ def trajectory_error(directory, name, percent):
         return f"{float(np.median(np.sqrt(np.mean((estimated.u.values - exact.values) ** 2, axis=-1)))) / noise:.3f}"
 
 
-def table(directory):
-    lines = ["| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD)]
+def table(directory, others):
+    head = HEAD if others else HEAD[:-1]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     rows = [(percent, stride, "nonlinear term", initial, initial) for percent, stride in ROWS
             for initial in ("estimated", "data")] + [(1, 1, "four coefficients of derivatives", "estimated", "known")]
     for percent, stride, learnt, initial, prefix in rows:
         name = f"{prefix}_{percent}_{stride}"
-        cells = (f"{percent} %", f"{64 // stride} of 64", learnt, initial, valid_times(directory / name / "clean.log"),
-                 valid_times(directory / name / "noisy.log"), trajectory_error(directory, name, percent))
-        lines.append("| " + " | ".join(cells) + " |")
+        cells = (f"{percent} %", f"{64 // stride} of 64", learnt, initial, with_quartiles(directory / name / "clean.log"),
+                 with_quartiles(directory / name / "noisy.log"), trajectory_error(directory, name, percent),
+                 medians(others, name))
+        lines.append("| " + " | ".join(cells[:len(head)]) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -76,7 +90,8 @@ def figure(directory):
 
 def main(directory):
     directory = pathlib.Path(directory)
-    text = table(directory)
+    others = sorted(path.parent for path in directory.parent.glob(f"{directory.name}_[0-9]*/table.md"))
+    text = table(directory, others)
     (directory / "table.md").write_text(text)
     print(text, end="")
     save(figure(directory), directory / "noise")

@@ -3,17 +3,20 @@
 # from noisy starts.
 #   jobs/noise/run.sh [--quick] [RANKS]
 # Half an hour of one core; stopped, it goes on where it was. Results: runs/noise/table.md, noise.png. --quick takes a
-# minute and shows that everything works: its forecasts are worth nothing.
+# minute and shows that everything works: its forecasts are worth nothing. SEED=2 takes another trajectory, other noise and
+# other initial weights, and runs/noise_2, whose valid times the table of seed 1 then has, too.
 set -euo pipefail
 # shellcheck source=jobs/common.sh
 source "$(dirname "$0")/../common.sh"
 at_end say_where
 
 quick=()
+seed=${SEED:-1}
 run=runs/noise
+[ "$seed" = 1 ] || run+=_$seed
 if [ "${1:-}" = --quick ]; then
   quick=(generate.span=20 train.epochs=4 predict.starts=2 predict.span=2)
-  run=runs/noise_quick
+  run+=_quick
   shift
 fi
 ranks=${1:-1}
@@ -25,7 +28,7 @@ use_ranks "$ranks"
 program() {
   local command=$1 settings=()
   shift
-  for setting in "$@" "${quick[@]}"; do settings+=(--set "$setting"); done
+  for setting in run.seed="$seed" "$@" "${quick[@]}"; do settings+=(--set "$setting"); done
   mpirun -n "$ranks" "$sinode" "$command" jobs/noise/noise.yaml "${settings[@]}"
 }
 
@@ -54,7 +57,7 @@ learn() {
 for percent in 0 1 10 50; do
   begin "Data with $percent % of noise"
   generate "data_$percent" "$percent"
-  generate "unseen_$percent" "$percent" run.seed=999 generate.span=6000
+  generate "unseen_$percent" "$percent" run.seed="$((998 + seed))" generate.span=6000
 done
 # The noisier the data, the sooner a model of them as they are is fitted to noise, and the less windows join at first.
 # That the mean of u is kept must be known where little is observed, or that model blows up.
@@ -74,7 +77,7 @@ learn known_1_1 1 1 model.nonlinear.kind=ks model.linear.kind=derivatives \
   "model.linear.coefficients={1: 0.0, 2: -0.9, 3: 0.0, 4: -0.9}" model.linear.trainable=true \
   train.curriculum.epochs=2 train.jump_weight=1e5 train.epochs=14
 begin "What data with 1 % of noise tell"
-generate clean 0 run.seed=77 generate.members=60 generate.span=20
+generate clean 0 run.seed="$((76 + seed))" generate.members=60 generate.span=20
 program train run.directory="$run/bound" train.data="$run/clean.h5" train.model="$run/estimated_1_1/model.h5" \
   train.initial=data train.window=100 train.curriculum.jump_weight=0 train.epochs=1 train.optimizer.damping=1e12 \
   train.optimizer.acceleration=false

@@ -251,7 +251,7 @@ static sn_status begin_epoch(sn_trainer *trainer) {
   trainer->last_problem = window == o->window && weight == o->jump_weight;
   if (!sn_optimizer_is_full_batch(trainer->optimizer)) shuffle(trainer);
   if (state->position > 0) return SN_OK;
-  if (state->epoch == 0 || heavier) SN_TRY(fit_states(trainer));
+  if (state->epoch == 0) SN_TRY(fit_states(trainer));
   if (!longer && !heavier) return SN_OK;
   state->best = state->schedule.best = INFINITY;
   /* The damping of lm suits the same minimum under another weight. */
