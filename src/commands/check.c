@@ -111,13 +111,16 @@ static sn_status report_training(const sn_app *app, const sn_grid *grid, const s
       app->log, "train: %td training and %td validation windows, %td samples of a batch a replica, %td at a time",
       sn_dataset_windows(dataset, SN_SET_TRAINING), sn_dataset_windows(dataset, SN_SET_VALIDATION), share, samples);
   SN_TRY(sn_setup_model_to_train(app, grid, samples, &model));
-  SN_TRY(sn_collective_status(app->world, sn_linear_expect_parameters(sn_model_linear(model), members, parameters)));
-  if (app->config.train.initial == SN_INITIAL_ESTIMATED)
-    SN_TRY(sn_model_add_states(model, sn_dataset_windows(dataset, SN_SET_TRAINING)));
-  sn_log_line(app->log, "model: %td parameters, %td of them trained",
-              sn_parameters_total(sn_model_parameters(model), false),
-              sn_parameters_total(sn_model_parameters(model), true));
-  sn_status status = report_integration(app, model, dataset, interval, data, libraries);
+  sn_status status =
+      sn_collective_status(app->world, sn_linear_expect_parameters(sn_model_linear(model), members, parameters));
+  if (!status && app->config.train.initial == SN_INITIAL_ESTIMATED)
+    status = sn_model_add_states(model, sn_dataset_windows(dataset, SN_SET_TRAINING));
+  if (!status) {
+    sn_log_line(app->log, "model: %td parameters, %td of them trained",
+                sn_parameters_total(sn_model_parameters(model), false),
+                sn_parameters_total(sn_model_parameters(model), true));
+    status = report_integration(app, model, dataset, interval, data, libraries);
+  }
   sn_model_destroy(&model);
   return status;
 }
@@ -183,11 +186,12 @@ static sn_status check_training(const sn_app *app, const sn_grid *grid) {
   const double data = 8 * (double)members * (double)snapshots * (double)sn_grid_range(grid).count;
   sn_log_line(app->log, "data: %td member(s), %td snapshots every %g: %.1f MiB a rank", members, snapshots, interval,
               mebibytes(most_over_ranks(app, data)));
-  sn_dataset *dataset;
-  SN_TRY(sn_setup_dataset(app, grid, members, snapshots, NULL, &dataset));
+  sn_dataset *dataset = NULL;
   const bool there = parameters != NULL;
-  sn_status status = report_training(app, grid, dataset, interval, data, libraries, there ? members : values->count,
-                                     there ? parameters : values->value);
+  sn_status status = sn_setup_dataset(app, grid, members, snapshots, NULL, &dataset);
+  if (!status)
+    status = report_training(app, grid, dataset, interval, data, libraries, there ? members : values->count,
+                             there ? parameters : values->value);
   SN_FREE(parameters);
   sn_dataset_destroy(&dataset);
   return status;
