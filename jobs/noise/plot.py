@@ -61,8 +61,9 @@ def trajectory_error(directory, name, percent):
 def table(directory, others):
     head = HEAD if others else HEAD[:-1]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    rows = [(percent, stride, "nonlinear term", initial, initial) for percent, stride in ROWS
-            for initial in ("estimated", "data")] + [(1, 1, "four coefficients of derivatives", "estimated", "known")]
+    kinds = (("nonlinear term", "estimated", "estimated"), ("nonlinear term", "data", "data"),
+             ("four coefficients of derivatives", "estimated", "known"))
+    rows = [(percent, stride, *kind) for percent, stride in ROWS for kind in kinds]
     for percent, stride, learnt, initial, prefix in rows:
         name = f"{prefix}_{percent}_{stride}"
         cells = (f"{percent} %", f"{64 // stride} of 64", learnt, initial, with_quartiles(directory / name / "clean.log"),

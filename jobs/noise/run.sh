@@ -3,8 +3,8 @@
 # from noisy starts.
 #   jobs/noise/run.sh [--quick] [RANKS]
 # Half an hour of one core; stopped, it goes on where it was. Results: runs/noise/table.md, noise.png. --quick takes a
-# minute and shows that everything works: its forecasts are worth nothing. SEED=2 takes another trajectory, other noise and
-# other initial weights, and runs/noise_2, whose valid times the table of seed 1 then has, too.
+# minute and shows that everything works: its forecasts are worth nothing. SEED=2 takes another trajectory, other noise
+# and other initial weights, and runs/noise_2, whose valid times the table of seed 1 then has, too.
 set -euo pipefail
 # shellcheck source=jobs/common.sh
 source "$(dirname "$0")/../common.sh"
@@ -72,10 +72,13 @@ for row in "1 1 40 100 false" "10 1 12 10 false" "50 1 12 1 true" "1 4 20 10 tru
   learn "estimated_$rest" "$percent" "$stride" train.model="$run/data_$rest/model.h5" \
     train.curriculum.jump_weight="$jump_weight" "${of_row[@]}"
 done
-begin "1 % of noise, u u_x given, coefficients of derivatives and initial states estimated"
-learn known_1_1 1 1 model.nonlinear.kind=ks model.linear.kind=derivatives \
-  "model.linear.coefficients={1: 0.0, 2: -0.9, 3: 0.0, 4: -0.9}" model.linear.trainable=true \
-  train.curriculum.epochs=2 train.jump_weight=1e5 train.epochs=14
+for row in "1 1" "10 1" "50 1" "1 4"; do
+  read -r percent stride <<< "$row"
+  begin "$percent % of noise, every point of $stride, u u_x given, coefficients and initial states estimated"
+  learn "known_${percent}_$stride" "$percent" "$stride" model.nonlinear.kind=ks model.linear.kind=derivatives \
+    "model.linear.coefficients={1: 0.0, 2: -0.9, 3: 0.0, 4: -0.9}" model.linear.trainable=true \
+    train.curriculum.epochs=2 train.jump_weight=1e5 train.epochs=14
+done
 begin "What data with 1 % of noise tell"
 generate clean 0 run.seed="$((76 + seed))" generate.members=60 generate.span=20
 program train run.directory="$run/bound" train.data="$run/clean.h5" train.model="$run/estimated_1_1/model.h5" \
