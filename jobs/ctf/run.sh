@@ -4,9 +4,9 @@
 # FOLDER has the framework's matrices, train/X1train.mat ... train/X10train.mat and, as far as they are known,
 # test/X1test.mat ...: what forecasts there are tests for is scored. Without it a twin of them is made, to which a
 # comparison with the equation itself is added. Results: the table, and in runs/ctf table.md, table.csv and the forecasts
-# as matrices, model/first and model/nearest. A quarter of an hour on one core; stopped, it goes on where it was. --quick
-# takes a minute and shows that everything works: its scores are worth nothing. RUN=DIRECTORY puts the results elsewhere, SEED=2
-# makes another twin.
+# as matrices, model/first and model/nearest. Up to half an hour on one core; stopped, it goes on where it was. --quick
+# takes a minute and shows that everything works: its scores are worth nothing. RUN=DIRECTORY puts the results
+# elsewhere, SEED=2 makes another twin.
 set -euo pipefail
 here=$PWD
 # shellcheck source=jobs/common.sh
