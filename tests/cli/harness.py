@@ -9,15 +9,15 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import unittest
 
 import h5py
 import numpy as np
 
+from form import LONG, long, main, more  # noqa: F401  for the tests
+
 PROGRAM, MPIEXEC = os.path.abspath(os.environ["SINODE_PROGRAM"]), os.environ.get("SINODE_MPIEXEC", "mpiexec")
-LONG = "--long" in sys.argv  # the long form of a test, with all of its cases: ctest label "long"
 TIMEOUT = 240  # seconds; what takes longer hangs, also on a machine that has other things to do
 HISTORY_HEADER = "epoch,iteration,seconds,train_loss,validation_loss,learning_rate,peak_memory_mib"
 
@@ -31,20 +31,6 @@ train: {data: data.h5, batch: 8, epochs: 3, checkpoint: {every: 1}}
 predict: {model: run/model.h5, data: data.h5, span: 2.0, file: prediction.h5}
 gradient: {model: run/model.h5, data: data.h5, file: gradient.h5}
 """
-
-
-def more(*cases):
-    """Cases that the long form alone has, beside those of both."""
-    return cases if LONG else ()
-
-
-def long(test):
-    """Decorates a test, or a class of them, of the long form alone."""
-    return unittest.skipUnless(LONG, "in the long form")(test)
-
-
-def main():
-    unittest.main(argv=[word for word in sys.argv if word != "--long"])
 
 
 # Where MPI keeps the files of a start: its session, and the memory that its ranks share.
@@ -146,6 +132,14 @@ def runs_program(pid):
         return os.path.dirname(os.readlink(f"/proc/{pid}/exe")) == os.path.dirname(os.path.realpath(PROGRAM))
     except OSError:
         return False
+
+
+def words_of(pid):
+    """The command line of a process, each word ended by a zero byte."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
+    except OSError:
+        return ""
 
 
 def send(pid, number):
