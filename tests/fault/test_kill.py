@@ -7,7 +7,7 @@ import time
 import faults
 import harness
 
-KILLS = 50 if faults.LONG else 2
+KILLS = 50 if harness.LONG else 2
 
 
 class Kill(faults.Case):
@@ -60,7 +60,7 @@ class Kill(faults.Case):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def training(self, ranks, space, one):
-        settings = ("train.epochs=40", "train.checkpoint.every=1", "run.checkpoint_interval=0.05s", "train.validation=0.3")
+        settings = (f"train.epochs={40 if harness.LONG else 15}", "train.checkpoint.every=1", "run.checkpoint_interval=0.05s", "train.validation=0.3")
         arguments = [word for value in settings for word in ("--set", value)]
         seconds = self.unbroken("train", [*arguments, "--set", "run.directory=whole"], ranks, space)
         self.killed_again_and_again("train", [*arguments, "--set", "run.directory=broken"], ranks, space, seconds, one,
