@@ -15,8 +15,9 @@ import numpy as np
 
 import harness
 
-# (ranks, space ranks): alone, and two replicas of two ranks.
-SPLITS = [(1, 1), (4, 2)]
+# (ranks, space ranks): two that share the grid; alone, and two replicas of two ranks.
+SPLITS = [(2, 2), *harness.more((1, 1), (4, 2))]
+ALONE, SPLIT = [(1, 1)], [(4, 2)]
 
 
 class BadInput(unittest.TestCase):
@@ -279,22 +280,22 @@ class Check(BadInput):
             with h5py.File(folder / "data.h5", "a") as file:
                 file["mask"] = np.zeros(16, dtype="i4")
         self.refused(2, "observations.offset is 2, but must be below train.observations.stride (2)",
-                     *train("observations.stride=2", "observations.offset=2"), splits=SPLITS[:1])
+                     *train("observations.stride=2", "observations.offset=2"), splits=ALONE)
         self.refused(2, "train.validation is 0.2, but with train.initial estimated", *train("initial=estimated"),
-                     splits=SPLITS[:1])
+                     splits=ALONE)
         self.refused(2, "parallel.space is 2, but train.optimizer.kind lm with train.initial estimated",
-                     *train("initial=estimated", "validation=0", "optimizer.kind=lm"), splits=SPLITS[1:])
+                     *train("initial=estimated", "validation=0", "optimizer.kind=lm"), splits=SPLIT)
         self.refused(3, "data.h5: has no variable seen, the mask of what is observed", *train("observations.mask=seen"),
-                     splits=SPLITS[1:])
+                     splits=SPLIT)
         self.refused(2, "data.h5: nothing is observed: its mask, or what is missing, hides all of u",
                      *train("observations.mask=mask"), prepare=hide)
         self.refused(3, "data.h5: the time 0.2 of snapshot 1 is no multiple behind the first one (0)",
-                     *train("observations.interval=0.3"), splits=SPLITS[:1])
+                     *train("observations.interval=0.3"), splits=ALONE)
         self.refused(2, "generate.noise is '-1', but must be a number >= 0", "generate", "c.yaml", "--set",
-                     "generate.noise=-1", splits=SPLITS[:1])
+                     "generate.noise=-1", splits=ALONE)
         self.refused(2, "predict.start is 3, but predict.initial estimated wants the 20 intervals of predict.window",
                      "predict", "c.yaml", "--set", "predict.start=3", "--set", "predict.initial=estimated", "--set",
-                     "predict.model=model.h5", splits=SPLITS[:1])
+                     "predict.model=model.h5", splits=ALONE)
 
     def test_too_many_parameters_for_a_matrix(self):
         for more in ((), ("--ranks", "64")):
@@ -465,4 +466,4 @@ class BlowUp(BadInput):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    harness.main()

@@ -52,7 +52,7 @@ class MemoryTest(Case):
         for number, ((ranks, space), settings) in enumerate(CASES):
             points = next((word.partition("=")[2] for word in settings if word.startswith("grid.points")), 16)
             words = [word for setting in (*settings, f"train.data=data{points}.h5", f"run.directory=run{number}",
-                                          "train.epochs=3") for word in ("--set", setting)]
+                                          "train.epochs=2") for word in ("--set", setting)]
             with self.subTest(settings=settings, ranks=ranks):
                 out, _ = self.sinode("check", *words, ranks=ranks, space=space)
                 estimated = float(re.search(r"memory: about (\d+) MiB a rank", out)[1])
