@@ -6,7 +6,6 @@ import re
 import resource
 import subprocess
 import sys
-import unittest
 
 import h5py
 import numpy as np

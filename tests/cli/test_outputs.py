@@ -3,7 +3,6 @@ import json
 import pathlib
 import subprocess
 import time
-import unittest
 import xml.etree.ElementTree
 
 import h5py

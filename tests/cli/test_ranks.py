@@ -2,7 +2,6 @@
 import pathlib
 import shutil
 import tempfile
-import unittest
 
 import harness
 

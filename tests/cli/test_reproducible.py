@@ -1,5 +1,4 @@
 """parallel.reproducible: the same bits on any number of replicas, over fifty iterations, stopped and resumed or not."""
-import unittest
 
 import numpy as np
 

@@ -2,7 +2,6 @@
 import pathlib
 import subprocess
 import sys
-import unittest
 
 import h5py
 import numpy as np
@@ -171,11 +170,13 @@ class Error(PlotTest):
 
 
 class History(PlotTest):
+    @long  # All.test_of_a_history has the directory, the test below the file
     def test_directory_and_file(self):
         path = write_history(self.folder / "history.csv")
-        for source, options, stem in ((self.folder, (), "history"), *more((path, ("-o", self.folder / "other"), "other"))):
-            self.assertEqual(self.run_main("history", source, *options)[0], 0)
-            self.assert_figure(self.folder / stem)
+        self.assertEqual(self.run_main("history", self.folder)[0], 0)
+        self.assert_figure(self.folder / "history")
+        self.assertEqual(self.run_main("history", path, "-o", self.folder / "other")[0], 0)
+        self.assert_figure(self.folder / "other")
 
     def test_one_epoch_without_validation(self):
         path = write_history(self.folder / "history.csv", epochs=1, validation=False)
