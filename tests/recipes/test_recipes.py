@@ -18,9 +18,9 @@ import unittest
 import h5py
 import numpy as np
 
-CMAKE, MPIEXEC, BUILD = (os.environ[f"SINODE_{name}"] for name in ("CMAKE", "MPIEXEC", "BUILD"))
-HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
+CMAKE, MPIEXEC, SOURCE, BUILD = (os.environ[f"SINODE_{name}"] for name in ("CMAKE", "MPIEXEC", "SOURCE", "BUILD"))
+ROOT = pathlib.Path(SOURCE)  # as the commands of the build spell it
+HERE = ROOT / "tests/recipes"
 sys.path.insert(0, str(ROOT / "tests/cli"))
 from form import long, main  # noqa: E402
 
