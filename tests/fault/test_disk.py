@@ -216,7 +216,8 @@ class Mounted(faults.Case):
         """a file system that fills up while training (tmpfs) -> status 3, "disk full"; once there is room the run goes
         on from its last checkpoint to the same bits"""
         self.mount("size=200k")
-        settings = ["--set", "train.epochs=20", "--set", "train.checkpoint.every=1", "--set", "train.checkpoint.keep=99"]
+        keys = ("train.epochs=20", "train.checkpoint.every=1", "train.checkpoint.keep=99")
+        settings = [word for key in keys for word in ("--set", key)]
         _, err = self.sinode("train", *settings, "--set", "run.directory=small/run", ranks=2, status=3)
         self.assertTrue(any("small/run" in line for line in err), err)
         self.assert_nothing_unfinished(self.small)

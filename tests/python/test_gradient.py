@@ -6,8 +6,8 @@ the implicit function theorem, exponential schemes (exponential.py) by PyTorch's
 SINODE_PROGRAM and SINODE_MPIEXEC in the environment name the program; without them, and without PyTorch, everything is
 skipped.
 
-usage: test_gradient.py [--long | --random COUNT SEED]     COUNT combinations drawn at random instead of the list; of the
-list each in one split, with --long in all of its own
+usage: test_gradient.py [--long | --random COUNT SEED]     each combination of the list in one split, or in all of its
+own; COUNT combinations drawn at random
 """
 import json
 import os

@@ -1,5 +1,5 @@
-"""The recipes of docs/developer.md: an example of each is added to a copy of the sources; what it touches compiles, and in
-the long form all is built and run.
+"""The recipes of docs/developer.md: an example of each is added to a copy of the sources; what it touches compiles, and
+in the long form all is built and run.
 
 An example is a file of its own, kept beside this one, and lines that go into files that are there. How many files it
 touches is part of what is promised, and that the recipe names them.
@@ -126,7 +126,7 @@ class Followed(Tree):
                     self.assertIn(re.sub("(src/ks/)?ks_initial", "MODULE", path), section)
 
     def test_what_is_touched_compiles(self):
-        """As the build compiles it, or, of a new file, another one of its folder; of a header, the source of its name."""
+        """As the build compiles it, or another file of its folder if it is new; of a header, the source of its name."""
         commands = {}
         for entry in json.loads((pathlib.Path(BUILD) / "compile_commands.json").read_text()):
             path = pathlib.Path(entry["file"])

@@ -105,8 +105,8 @@ class Jobs(unittest.TestCase):
 
     @classmethod
     def sleep_until_signalled(cls, directory):
-        """Stops the ranks of a run that has made an epoch until SLURM signals them: they would only take the processor from
-        the others, and a run that repeats theirs would take as long."""
+        """Stops the ranks of a run that has made an epoch until SLURM signals them: they would only take the processor
+        from the others, and a run that repeats theirs would take as long."""
         history = cls.folder / "runs" / directory / "history.csv"
         cls.slurm.wait_until(lambda: history.exists() and history.read_text().count("\n") > 1, 300, "no epoch")
         ranks = cls.ranks_of(directory)
