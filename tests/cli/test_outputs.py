@@ -1,6 +1,5 @@
 """What is beside the numbers: baselines of a prediction, several starts, XDMF pages, compression, watching a run, the JSON Schema."""
 import json
-import pathlib
 import subprocess
 import time
 import xml.etree.ElementTree
