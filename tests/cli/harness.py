@@ -134,14 +134,6 @@ def runs_program(pid):
         return False
 
 
-def words_of(pid):
-    """The command line of a process, each word ended by a zero byte."""
-    try:
-        return pathlib.Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
-    except OSError:
-        return ""
-
-
 def send(pid, number):
     try:
         os.kill(pid, number)

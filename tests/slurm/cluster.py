@@ -166,7 +166,7 @@ NodeName=n1 NodeHostname=localhost NodeAddr=127.0.0.1 CPUs=8
                 raise PortTaken(self.logs())
             if time.monotonic() > deadline:
                 raise AssertionError(f"{complaint} within {seconds} s\n{self.logs()}")
-            time.sleep(0.5)
+            time.sleep(0.2)
 
     def ask(self, *command, host=None, folder=None, seconds=240, **variables):
         """Output of a command, of SLURM's as a rule; what it says on stderr is added when it fails."""

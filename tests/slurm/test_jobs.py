@@ -5,10 +5,8 @@ other; each test looks at its own.
 """
 import pathlib
 import re
-import signal
 import sys
 import tempfile
-import threading
 import unittest
 
 import numpy as np
@@ -68,7 +66,6 @@ class Jobs(unittest.TestCase):
             sys.executable, JOBS.parent / "scaling/study.py", "run", "c.yaml", "runs/study", "--ranks", "1,2", "--of",
             "solve", "--rounds", "1", "--set", "benchmark.repeats=1", "--slurm", "--time=5").partition("submitted: ")[2])
         cls.stuck = cls.train("--ntasks-per-node=1", directory="stuck", SINODE=str(cls.folder / "stuck"))
-        threading.Thread(target=cls.sleep_until_signalled, args=("limited",), daemon=True).start()
 
     @classmethod
     def ask(cls, *command, **variables):
@@ -95,27 +92,6 @@ class Jobs(unittest.TestCase):
     def set_epochs(cls, epochs):
         (cls.folder / "limited.yaml").write_text(CONFIG.replace("epochs: 4", f"epochs: {epochs}").replace(
             "every: 2", "every: 500"))
-
-    @classmethod
-    def ranks_of(cls, directory):
-        """The processes of a run."""
-        found = [int(entry.name) for entry in pathlib.Path("/proc").iterdir()
-                 if entry.name.isdigit() and harness.runs_program(int(entry.name))]
-        return [pid for pid in found if f"=runs/{directory}\0" in harness.words_of(pid)]
-
-    @classmethod
-    def sleep_until_signalled(cls, directory):
-        """Stops the ranks of a run that has made an epoch until SLURM signals them: they would only take the processor
-        from the others, and a run that repeats theirs would take as long."""
-        history = cls.folder / "runs" / directory / "history.csv"
-        cls.slurm.wait_until(lambda: history.exists() and history.read_text().count("\n") > 1, 300, "no epoch")
-        ranks = cls.ranks_of(directory)
-        for pid in ranks:
-            harness.send(pid, signal.SIGSTOP)
-        cls.slurm.wait_until(lambda: all(harness.state(pid)[0] in "TX" for pid in ranks), 300, "the ranks do not stop")
-        cls.slurm.wait_until(lambda: any(map(harness.has_signal_waiting, ranks)), 300, "no signal")
-        for pid in ranks:
-            harness.send(pid, signal.SIGCONT)
 
     def log(self, job):
         return "".join(path.read_text() for path in sorted(self.folder.glob(f"sinode-*-{job}.log")))
