@@ -15,6 +15,8 @@ import unittest
 import h5py
 import numpy as np
 
+from form import LONG, long, main, more  # noqa: F401  for the tests
+
 PROGRAM, MPIEXEC = os.path.abspath(os.environ["SINODE_PROGRAM"]), os.environ.get("SINODE_MPIEXEC", "mpiexec")
 TIMEOUT = 240  # seconds; what takes longer hangs, also on a machine that has other things to do
 HISTORY_HEADER = "epoch,iteration,seconds,train_loss,validation_loss,learning_rate,peak_memory_mib"

@@ -15,11 +15,14 @@ import numpy as np
 
 import harness
 
-# (ranks, space ranks): alone, and two replicas of two ranks.
-SPLITS = [(1, 1), (4, 2)]
+# (ranks, space ranks): two that share the grid; alone, and two replicas of two ranks.
+SPLITS = [(2, 2), *harness.more((1, 1), (4, 2))]
+ALONE, SPLIT = [(1, 1)], [(4, 2)]
 
 
 class BadInput(unittest.TestCase):
+    splits = SPLITS
+
     @classmethod
     def setUpClass(cls):
         folder = tempfile.TemporaryDirectory()
@@ -43,8 +46,9 @@ class BadInput(unittest.TestCase):
             result = harness.run(folder, *arguments, ranks=split[0], space=split[1])
             return (*result, before, harness.tree(folder))
 
-    def refused(self, status, words, *arguments, prepare=None, made=(), splits=SPLITS, warnings=0):
+    def refused(self, status, words, *arguments, prepare=None, made=(), splits=None, warnings=0):
         """On every split: that status, one line with those words on stderr, and nothing but `made` is new."""
+        splits = splits or self.splits
         with concurrent.futures.ThreadPoolExecutor(len(splits)) as pool:
             attempts = list(pool.map(lambda split: self.attempt(split, arguments, prepare), splits))
         for split, (found, out, err, before, after) in zip(splits, attempts):
@@ -71,9 +75,11 @@ class BadInput(unittest.TestCase):
 
 
 class ParameterFile(BadInput):
+    splits = SPLITS if harness.LONG else ALONE  # every rank reads the text; of one case both ranks see what comes of it
+
     def test_misspelt_key(self):
         self.refused(2, ["c.yaml:6: ", "unknown key 'train.bacth'", "did you mean train.batch?"], "train", "c.yaml",
-                     prepare=self.with_text("batch: 8", "bacth: 8"))
+                     prepare=self.with_text("batch: 8", "bacth: 8"), splits=SPLITS)
         self.refused(2, ["c.yaml:4: ", "'modle'", "did you mean model?"], "train", "c.yaml",
                      prepare=self.with_text("model: {non", "modle: {non"))
 
@@ -119,9 +125,11 @@ class ParameterFile(BadInput):
 
 
 class CommandLine(BadInput):
+    splits = ParameterFile.splits
+
     def test_settings(self):
         self.refused(2, ["--set train.bacth=8", "did you mean train.batch?"], "train", "c.yaml", "--set",
-                     "train.bacth=8")
+                     "train.bacth=8", splits=SPLITS)
         self.refused(2, ["--set train.batch=0", "an integer >= 1"], "train", "c.yaml", "--set", "train.batch=0")
         self.refused(2, ["--set train.batch", "should be section.key=value"], "train", "c.yaml", "--set", "train.batch")
         self.refused(2, "--set needs section.key=value", "train", "c.yaml", "--set")
@@ -165,7 +173,7 @@ class Data(BadInput):
 
     def test_truncated(self):
         whole = (self.pristine / "data.h5").read_bytes()
-        for length in (20, 96, 700, len(whole) // 2, len(whole) - 1):
+        for length in (700, len(whole) - 1, *harness.more(20, 96, len(whole) // 2)):
             def cut(folder, length=length):
                 (folder / "data.h5").write_bytes(whole[:length])
             self.refused(3, ["data.h5", "truncated or damaged"], "train", "c.yaml", prepare=cut)
@@ -269,7 +277,7 @@ class Check(BadInput):
                       "model.nonlinear.kernel=17 model.nonlinear.kind=conv",
                       "integrator.solver.kind=banded model.linear.kind=dense"):
             settings = [word for setting in words.split() for word in ("--set", setting)]
-            self.refused(2, [f"--set {settings[1]}: "], "check", "c.yaml", *settings)
+            self.refused(2, [f"--set {settings[1]}: "], "check", "c.yaml", *settings, splits=ParameterFile.splits)
 
     def test_observations(self):
         def train(*settings):
@@ -279,22 +287,22 @@ class Check(BadInput):
             with h5py.File(folder / "data.h5", "a") as file:
                 file["mask"] = np.zeros(16, dtype="i4")
         self.refused(2, "observations.offset is 2, but must be below train.observations.stride (2)",
-                     *train("observations.stride=2", "observations.offset=2"), splits=SPLITS[:1])
+                     *train("observations.stride=2", "observations.offset=2"), splits=ALONE)
         self.refused(2, "train.validation is 0.2, but with train.initial estimated", *train("initial=estimated"),
-                     splits=SPLITS[:1])
+                     splits=ALONE)
         self.refused(2, "parallel.space is 2, but train.optimizer.kind lm with train.initial estimated",
-                     *train("initial=estimated", "validation=0", "optimizer.kind=lm"), splits=SPLITS[1:])
+                     *train("initial=estimated", "validation=0", "optimizer.kind=lm"), splits=SPLIT)
         self.refused(3, "data.h5: has no variable seen, the mask of what is observed", *train("observations.mask=seen"),
-                     splits=SPLITS[1:])
+                     splits=SPLIT)
         self.refused(2, "data.h5: nothing is observed: its mask, or what is missing, hides all of u",
                      *train("observations.mask=mask"), prepare=hide)
         self.refused(3, "data.h5: the time 0.2 of snapshot 1 is no multiple behind the first one (0)",
-                     *train("observations.interval=0.3"), splits=SPLITS[:1])
+                     *train("observations.interval=0.3"), splits=ALONE)
         self.refused(2, "generate.noise is '-1', but must be a number >= 0", "generate", "c.yaml", "--set",
-                     "generate.noise=-1", splits=SPLITS[:1])
+                     "generate.noise=-1", splits=ALONE)
         self.refused(2, "predict.start is 3, but predict.initial estimated wants the 20 intervals of predict.window",
                      "predict", "c.yaml", "--set", "predict.start=3", "--set", "predict.initial=estimated", "--set",
-                     "predict.model=model.h5", splits=SPLITS[:1])
+                     "predict.model=model.h5", splits=ALONE)
 
     def test_too_many_parameters_for_a_matrix(self):
         for more in ((), ("--ranks", "64")):
@@ -327,7 +335,8 @@ class Output(BadInput):
 
     def test_place_that_cannot_be_written(self):
         for command, key in (*self.WRITERS, ("train", "run.directory")):
-            for place, words in (("c.yaml/new", "ot a directory"), ("/proc/nope/new", "No such file or directory")):
+            places = (("c.yaml/new", "ot a directory"), ("/proc/nope/new", "No such file or directory"))
+            for place, words in places if harness.LONG or command == "train" else places[:1]:
                 self.refused(3, [place.partition("/new")[0], words], command, "c.yaml", *self.MODEL, "--set",
                              f"{key}={place}")
 
@@ -465,4 +474,4 @@ class BlowUp(BadInput):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    harness.main()

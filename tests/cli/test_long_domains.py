@@ -1,8 +1,6 @@
 """The generator on overlapping subdomains: the same trajectories and statistics as by transforms of the whole grid,
 going on to the bit, on all numbers of ranks; what is refused.
 """
-import sys
-import unittest
 
 import h5py
 import numpy as np
@@ -116,10 +114,8 @@ class Statistics(harness.Case):
 def load_tests(loader, standard, _):
     """With --long the statistics, without it all else."""
     del standard
-    return loader.loadTestsFromTestCase(Statistics if LONG else LongDomains)
+    return loader.loadTestsFromTestCase(Statistics if harness.LONG else LongDomains)
 
-
-LONG = "--long" in sys.argv
 
 if __name__ == "__main__":
-    unittest.main(argv=[word for word in sys.argv if word != "--long"])
+    harness.main()

@@ -22,7 +22,7 @@ CASES = [
               "grid.points=64", "train.batch=32", "train.window=2", "train.optimizer.kind=lm"]),
     ((2, 1), ["model.nonlinear.kind=product", "model.nonlinear.products=16", "model.nonlinear.kernel=15",
               "grid.points=64", "train.batch=16", "train.optimizer.kind=lm"]),
-    ((1, 1), ["model.nonlinear.hidden=[1200, 1200]", "train.batch=32", "train.optimizer.kind=lbfgs"]),
+    ((1, 1), ["model.nonlinear.hidden=[700, 700]", "train.batch=32", "train.optimizer.kind=lbfgs"]),
     ((1, 1), ["model.linear.kind=dense", "model.linear.trainable=true", "grid.points=256", "integrator.scheme=cn",
               "train.batch=64"]),
     ((2, 2), ["model.linear.kind=dense", "model.linear.trainable=true", "grid.points=256", "train.batch=64"]),
@@ -52,7 +52,7 @@ class MemoryTest(Case):
         for number, ((ranks, space), settings) in enumerate(CASES):
             points = next((word.partition("=")[2] for word in settings if word.startswith("grid.points")), 16)
             words = [word for setting in (*settings, f"train.data=data{points}.h5", f"run.directory=run{number}",
-                                          "train.epochs=3") for word in ("--set", setting)]
+                                          "train.epochs=2") for word in ("--set", setting)]
             with self.subTest(settings=settings, ranks=ranks):
                 out, _ = self.sinode("check", *words, ranks=ranks, space=space)
                 estimated = float(re.search(r"memory: about (\d+) MiB a rank", out)[1])

@@ -13,7 +13,8 @@ import numpy as np
 
 import harness
 
-EPOCHS = 40
+EPOCHS = 40 if harness.LONG else 15
+BROKEN = EPOCHS // 3  # epochs of a run that then goes on
 
 
 class StepByStep(harness.Case):
@@ -50,11 +51,11 @@ class Resume(StepByStep):
         np.testing.assert_array_equal(a[:, same], b[:, same])
 
     def test_more_epochs(self):
-        for ranks, space in ((1, 1), (2, 2), (4, 2)):
+        for ranks, space in ((1, 1), (4, 2), *harness.more((2, 2))):
             with self.subTest(ranks=ranks, space=space):
                 whole, broken = f"whole{ranks}", f"broken{ranks}"
                 self.train(whole, ranks, space)
-                self.train(broken, ranks, space, epochs=13)
+                self.train(broken, ranks, space, epochs=BROKEN)
                 out, _ = self.train(broken, ranks, space)
                 self.assertIn("checkpoint", out)
                 self.assert_same_run(whole, broken)
@@ -62,7 +63,7 @@ class Resume(StepByStep):
     def test_sgd_and_mae(self):
         more = ("train.optimizer.kind=sgd", "train.optimizer.momentum=0.9", "train.loss=mae", "train.window=3")
         self.train("whole", 2, 1, more=more)
-        self.train("broken", 2, 1, epochs=7, more=more)
+        self.train("broken", 2, 1, epochs=BROKEN, more=more)
         self.train("broken", 2, 1, more=more)
         self.assert_same_run("whole", "broken")
 
@@ -92,7 +93,7 @@ class Resume(StepByStep):
 
     def test_signals_leave_a_checkpoint(self):
         for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2, signal.SIGINT, signal.SIGXCPU):
-            for ranks in (1, 2):
+            for ranks in (1, 2) if harness.LONG or number == signal.SIGUSR2 else (1,):
                 with self.subTest(signal=number.name, ranks=ranks):
                     directory = f"{number.name}-{ranks}"
                     self.assertEqual(self.interrupt(number, ranks, directory), 75)
@@ -131,7 +132,7 @@ class Resume(StepByStep):
 
     def test_damaged_checkpoint_is_passed_over(self):
         self.train("whole", 2, 1)
-        self.train("broken", 2, 1, epochs=13)
+        self.train("broken", 2, 1, epochs=BROKEN)
         newest = max((self.folder / "broken/checkpoints").glob("checkpoint-*.h5"))
         content = bytearray(newest.read_bytes())
         content[len(content) // 2] ^= 1
@@ -191,15 +192,15 @@ class Resume(StepByStep):
 
     def test_other_ranks_go_on(self):
         self.train("whole", 1, 1)
-        for first, second in (((1, 1), (4, 2)), ((4, 2), (3, 1)), ((2, 2), (2, 1))):
+        for first, second in (((1, 1), (4, 2)), ((2, 2), (3, 1)), *harness.more(((4, 2), (3, 1)), ((2, 2), (2, 1)))):
             with self.subTest(first=first, second=second):
-                self.train("broken", *first, epochs=13)
+                self.train("broken", *first, epochs=BROKEN)
                 self.train("broken", *second)
                 self.assert_same_data(self.folder / "whole/model.h5", self.folder / "broken/model.h5", tolerance=1e-6)
                 shutil.rmtree(self.folder / "broken")
 
     def test_the_best_checkpoint_stays(self):
-        self.train("run", 1, 1, more=("train.checkpoint.keep=1",))
+        self.train("run", 1, 1, epochs=40, more=("train.checkpoint.keep=1",))
         history, batches = harness.history(self.folder / "run"), 4
         saved = history[history[:, 0] % 2 == 0]
         best = int(saved[np.argmin(saved[:, 4]), 1])
@@ -246,7 +247,7 @@ class Generate(StepByStep):
                  "generate.file=new.h5", "--set", "run.directory=run")
 
     def test_stopped_after_every_step(self):
-        for ranks, space in ((1, 1), (2, 2), (3, 1)):
+        for ranks, space in ((1, 1), (2, 2), *harness.more((3, 1))):
             with self.subTest(ranks=ranks, space=space):
                 self.sinode("generate", *self.ARGUMENTS, "--quiet", "--set", "generate.file=whole.h5", "--overwrite",
                             ranks=ranks, space=space)
@@ -358,11 +359,12 @@ class Lock(harness.Case):
             time.sleep(0.05)
 
     def test_directory(self):
+        """A second run of two ranks is test_process.py's, of the faults."""
         self.sinode("generate", "--quiet", "--set", "run.directory=other")
         process = self.under_way("train")
         self.wait_for("run/config.yaml")
         for command in ("train", "generate"):
-            for ranks in (1, 2):
+            for ranks in (1, *harness.more(2)):
                 _, err = self.sinode(command, "--set", "generate.file=new.h5", ranks=ranks, status=3)
                 self.assertRegex(err[-1], r"run: another run is writing it \(process \d+ on .+, since .+\)")
                 self.assertIn("use another run.directory", err[-1])
@@ -414,10 +416,11 @@ class NotFinite(harness.Case):
                 shutil.rmtree(self.folder / "run")
 
     def test_resumed_like_unbroken(self):
-        self.train("halve", "--set", "run.directory=whole")
+        epochs = ("--set", f"train.epochs={2 if harness.LONG else 1}")
+        self.train("halve", *epochs, "--set", "run.directory=whole")
         for _ in range(20):
-            status, out, err = harness.run(self.folder, "train", "c.yaml", "--set", "train.on_nonfinite=halve", "--set",
-                                           "train.epochs=2", "--set", "run.time_limit=0.001s", ranks=2)
+            status, out, err = harness.run(self.folder, "train", "c.yaml", "--set", "train.on_nonfinite=halve", *epochs,
+                                           "--set", "run.time_limit=0.001s", ranks=2)
             if status == 0:
                 break
             self.assertEqual(status, 75, out + err)
@@ -434,4 +437,4 @@ class NotFinite(harness.Case):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    harness.main()

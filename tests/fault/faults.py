@@ -5,14 +5,12 @@ import random
 import shutil
 import sys
 import tempfile
-import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "cli"))
 import harness  # noqa: E402
 
-LONG = bool(os.environ.get("SINODE_FAULT_LONG"))
 LIBRARY = os.environ["SINODE_FAULT_LIBRARY"]
-SPLITS = ((1, 1), (2, 2))  # (ranks, space ranks)
+SPLITS = ((2, 2), *harness.more((1, 1)))  # (ranks, space ranks)
 RANDOM = random.Random(int(os.environ.get("SINODE_FAULT_SEED", "1")))
 
 
@@ -96,4 +94,4 @@ class Case(harness.Case):
         self.assertEqual(a[:, [0, 1, 3, 4, 5]].tobytes(), b[:, [0, 1, 3, 4, 5]].tobytes())
 
 
-main = unittest.main
+main = harness.main

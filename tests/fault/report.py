@@ -31,8 +31,6 @@ def place(entry):
 
 
 def main():
-    if "--long" in sys.argv:
-        os.environ["SINODE_FAULT_LONG"] = "1"
     tests = unittest.defaultTestLoader.discover(HERE, "test_*.py")
     result = unittest.TextTestRunner(stream=sys.stderr, resultclass=Table, verbosity=1).run(tests)
     print("| fault | what must follow | result |\n|---|---|---|")

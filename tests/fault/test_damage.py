@@ -6,7 +6,7 @@ import h5py
 import faults
 import harness
 
-REGIONS = 256 if faults.LONG else 24
+REGIONS = 256 if harness.LONG else 12
 
 
 class Damage(faults.Case):

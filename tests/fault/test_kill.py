@@ -7,7 +7,7 @@ import time
 import faults
 import harness
 
-KILLS = 50 if faults.LONG else 2
+KILLS = 50 if harness.LONG else 2
 
 
 class Kill(faults.Case):

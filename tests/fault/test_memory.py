@@ -1,7 +1,8 @@
 """One rank that gets no memory, at every place where the program asks for some: all ranks end."""
 import faults
+import harness
 
-SAMPLE = None if faults.LONG else 1  # places a command and split
+SAMPLE = None if harness.LONG else 1  # places a command and split
 CONV = ("model.nonlinear.kind=conv", "model.nonlinear.channels=[2]", "model.nonlinear.kernel=5")
 DENSE = ("model.linear.kind=dense", "model.linear.trainable=true")
 
@@ -13,7 +14,7 @@ class Memory(faults.Case):
         calls = range(1, 1 + int(self.mark.read_text()))
         return calls if SAMPLE is None or len(calls) <= SAMPLE else sorted(faults.RANDOM.sample(calls, SAMPLE))
 
-    def ends_everywhere(self, command, *settings, spaces=(1, 2)):
+    def ends_everywhere(self, command, *settings, spaces=(2, *harness.more(1))):
         for space in spaces:
             split = (*settings, f"parallel.space={space}")
             places = self.places(command, *split)
@@ -46,14 +47,14 @@ class Memory(faults.Case):
 
     def test_exponential_schemes(self):
         """... of a training by an exponential scheme, of a stencil or a matrix -> the same"""
-        for linear in (DENSE, ("model.linear.trainable=true",)) if faults.LONG else (DENSE,):
+        for linear in (DENSE, ("model.linear.trainable=true",)) if harness.LONG else (DENSE,):
             self.ends_everywhere("train", "train.epochs=1", "integrator.scheme=etdrk4", *linear, spaces=(2,))
 
     def test_optimizers(self):
         """... with L-BFGS, Levenberg-Marquardt, slices -> the same"""
         self.ends_everywhere("train", "train.epochs=1", "train.optimizer.kind=lbfgs")
         self.ends_everywhere("train", "train.epochs=1", "train.optimizer.kind=lm")
-        self.ends_everywhere("train", "train.epochs=1", "parallel.reproducible=true")
+        self.ends_everywhere("train", "train.epochs=1", "parallel.reproducible=true", spaces=(1, *harness.more(2)))
 
     def test_commands(self):
         """... of any other command -> the same"""

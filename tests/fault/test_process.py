@@ -8,7 +8,7 @@ import time
 import faults
 import harness
 
-STALL = 8  # seconds without a step after which a run ends: more than a starved machine needs for one
+STALL = 4  # seconds without a step after which a run ends: more than a starved machine needs for one
 
 
 class Process(faults.Case):
@@ -84,7 +84,7 @@ class Process(faults.Case):
     def test_a_rank_stuck(self):
         """a rank that is alive but stuck (stopped, or in a hung mount) -> after run.stall_limit the others end, status
         1, and so the run; it goes on to the same bits"""
-        for rank in (0, 1):
+        for rank in (0, *harness.more(1)):
             with self.subTest(rank=rank):
                 process = self.under_way(f"run.stall_limit={STALL}s")
                 harness.send(harness.ranks_of(process)[rank], signal.SIGSTOP)
@@ -142,8 +142,9 @@ class Process(faults.Case):
     def test_two_runs(self):
         """two runs in one directory; two that write one file -> the second: status 3, says who has it; the first goes on"""
         process = self.under_way()
-        for command, setting in (("train", "run.directory=other"), ("generate", "run.directory=other")):
-            _, err = self.sinode(command, "--set", setting, "--set", "generate.file=new.h5", ranks=2, status=3)
+        for command, ranks in (("train", 2), ("generate", 1)):
+            _, err = self.sinode(command, "--set", "run.directory=other", "--set", "generate.file=new.h5", ranks=ranks,
+                                 status=3)
             self.assertIn("other: another run is writing it (process", err[-1])
         self.assertIsNone(process.poll())
         for pid in harness.ranks_of(process):
@@ -154,7 +155,7 @@ class Process(faults.Case):
         """a loss that is no number in the second iteration -> status 1, names the step; the last checkpoint is good"""
         settings = ("train.optimizer.learning_rate=1e200", "run.directory=other", "run.checkpoint_interval=0.000001s")
         words = [word for setting in settings for word in ("--set", setting)]
-        for ranks in (1, 2):
+        for ranks in (2, *harness.more(1)):
             _, err = self.sinode("train", *words, "--overwrite", ranks=ranks, status=1)
             self.assertRegex(err[-1], "blew up|not finite")
             self.assertEqual(json.loads((self.folder / "other/status.json").read_text())["state"], "failed")
@@ -179,7 +180,7 @@ class Fit(faults.Case):
 
     def test_odd_and_prime_grids(self):
         """N = 4, 5, 7, 9, 13, 45, on one rank and split -> the whole job runs, with the same results to round-off"""
-        for points in (4, 5, 7, 9, 13, 45):
+        for points in (4, 13, 45, *harness.more(5, 7, 9)):
             with self.subTest(points=points):
                 linear = "dense" if points < 5 else "stencil"  # the stencil has 5 points
                 settings = [word for value in (f"grid.points={points}", "train.epochs=2", "grid.length=6.0",

@@ -5,10 +5,14 @@ Debian lets several MPI libraries, and what was built for each, stand beside eac
 import os
 import pathlib
 import subprocess
+import sys
 import tempfile
 import unittest
 
 CMAKE, ROOT = os.environ["SINODE_CMAKE"], pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/cli"))
+from form import long, main  # noqa: E402
+
 MPICH_FFTW = ROOT / "build/fftw-mpich"  # where packaging/mpich/run.sh puts it
 
 
@@ -43,6 +47,7 @@ class Configure(unittest.TestCase):
         for word in words:
             self.assertIn(word, said)
 
+    @long  # as in the build of the tests
     @OPENMPI
     def test_what_belongs_together(self):
         status, said = self.configure("openmpi")
@@ -54,6 +59,7 @@ class Configure(unittest.TestCase):
         status, said = self.configure("mpich", f"-DCMAKE_PREFIX_PATH={MPICH_FFTW}")
         self.assertEqual(status, 0, said)
 
+    @long
     @OPENMPI
     @needs("libhdf5-dev")
     def test_serial_hdf5(self):
@@ -66,6 +72,7 @@ class Configure(unittest.TestCase):
         self.refused("openmpi", ["-DSINODE_HDF5_MODULE=hdf5-mpich"], "HDF5", "hdf5-mpich", "was built for another MPI",
                      "libmpich.so", "compiled for Open MPI", "'libhdf5-openmpi-dev'")
 
+    @long
     @OPENMPI
     @needs("libscalapack-mpich-dev")
     def test_scalapack_of_another_mpi(self):
@@ -94,6 +101,7 @@ class Configure(unittest.TestCase):
                 self.refused("mpich", [f"-DCMAKE_PREFIX_PATH={MPICH_FFTW}", f"-D{setting}"], setting,
                              "built for", "compiled for MPICH", package)
 
+    @long
     @OPENMPI
     def test_no_mpi_part_of_fftw(self):
         """Hidden from where it is found."""
@@ -101,10 +109,11 @@ class Configure(unittest.TestCase):
         self.refused("openmpi", [f"-DCMAKE_IGNORE_PATH={places}"], "The library 'fftw3_mpi' was not found",
                      "'libfftw3-mpi-dev'")
 
+    @long
     @OPENMPI
     def test_unknown_processor(self):
         self.refused("openmpi", ["-DSINODE_ARCH=x86-64-v9"], "SINODE_ARCH=x86-64-v9", "knows no -march=x86-64-v9")
 
 
 if __name__ == "__main__":
-    unittest.main()
+    main()

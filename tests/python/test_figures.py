@@ -2,7 +2,6 @@
 import pathlib
 import subprocess
 import sys
-import unittest
 
 import h5py
 import numpy as np
@@ -12,11 +11,11 @@ from matplotlib.image import imread
 
 import tools  # finds the package
 from tools import SCRIPT
+from form import long, main, more
 import sinode  # noqa: E402
 from sinode import attractor, figures  # noqa: E402
 from sinode.style import MOST_CELLS  # noqa: E402
 
-LONG = "--long" in sys.argv
 LENGTH, POINTS, SNAPSHOTS = 22.0, 32, 60
 HISTORY_HEADER = "epoch,iteration,seconds,train_loss,validation_loss,learning_rate,peak_memory_mib"
 
@@ -73,11 +72,16 @@ class PlotTest(tools.Case):
 
 class Map(PlotTest):
     def test_prediction(self):
+        """Under its own name and another: the same bytes."""
         path = write_trajectory(self.folder / "prediction.h5", members=2, reference=True)
         status, out, err = self.run_main("map", path, "--member", 1)
         self.assertEqual((status, err), (0, ""))
-        self.assertEqual(out.split(), [str(self.folder / f"prediction_map.{end}") for end in ("png", "pdf")])
+        written = [self.folder / f"prediction_map.{end}" for end in ("png", "pdf")]
+        self.assertEqual(out.split(), list(map(str, written)))
         self.assert_figure(self.folder / "prediction_map")
+        self.assertEqual(self.run_main("map", path, "--member", 1, "-o", self.folder / "two")[0], 0)
+        for one in written:
+            self.assertEqual(one.read_bytes(), (self.folder / f"two{one.suffix}").read_bytes())
 
     def test_panels_share_scale_and_mark_valid_time(self):
         path = write_trajectory(self.folder / "p.h5", reference=True)
@@ -115,14 +119,6 @@ class Map(PlotTest):
         self.assertEqual(self.run_main("map", self.folder / "data.h5", "--span", 20)[0], 0)
         self.assert_figure(self.folder / "data_map")
 
-    def test_same_file_same_bytes(self):
-        path = write_trajectory(self.folder / "p.h5", reference=True)
-        for stem in ("one", "two"):
-            self.assertEqual(self.run_main("map", path, "-o", self.folder / stem)[0], 0)
-        for ending in (".png", ".pdf"):
-            one, two = ((self.folder / (stem + ending)).read_bytes() for stem in ("one", "two"))
-            self.assertEqual(one, two)
-
     def test_large_and_not_finite(self):
         path = write_trajectory(self.folder / "p.h5", reference=True, points=2500, snapshots=30)
         with h5py.File(path, "a") as file:
@@ -147,7 +143,7 @@ class Map(PlotTest):
 
 class Error(PlotTest):
     def test_members(self):
-        for members in (1, 3, 12) if LONG else (3,):
+        for members in (3, *more(1, 12)):
             with self.subTest(members=members):
                 path = write_trajectory(self.folder / f"p{members}.h5", members=members, reference=True)
                 self.assertEqual(self.run_main("error", path)[0], 0)
@@ -174,6 +170,7 @@ class Error(PlotTest):
 
 
 class History(PlotTest):
+    @long  # All.test_of_a_history has the directory, the test below the file
     def test_directory_and_file(self):
         path = write_history(self.folder / "history.csv")
         self.assertEqual(self.run_main("history", self.folder)[0], 0)
@@ -197,7 +194,16 @@ class History(PlotTest):
 
 
 class All(PlotTest):
-    @unittest.skipUnless(LONG, "long")
+    def test_of_a_history(self):
+        """The rest of a run directory is in the long form."""
+        write_history(self.folder / "history.csv")
+        (self.folder / "torn.h5").write_bytes(b"\x89HDF")
+        status, out, err = self.run_main("all", self.folder)
+        self.assertEqual((status, err), (0, ""))
+        self.assertEqual(out.split(), [str(self.folder / f"figures/history.{end}") for end in ("png", "pdf")])
+        self.assert_figure(self.folder / "figures/history")
+
+    @long
     def test_run_directory(self):
         write_history(self.folder / "history.csv")
         write_trajectory(self.folder / "data.h5")
@@ -257,11 +263,11 @@ class Statistics(PlotTest):
     def test_prediction_beside_truth(self):
         path = write_trajectory(self.folder / "p.h5", members=2, reference=True)
         other = write_trajectory(self.folder / "other.h5", points=48)
-        for name in ("spectrum", "density", "joint", "autocorrelation"):
+        for name in ("spectrum", "joint", *more("density", "autocorrelation")):
             self.assertEqual(self.run_main(name, path, other, "-o", self.folder / name)[0], 0)
             self.assert_figure(self.folder / name, least_colours=20)
-        with sinode.open(path) as data, sinode.open(other) as more:
-            self.assertEqual([one.label for one in attractor.series_of([("a", data), ("b", more)])], ["truth", "a", "b"])
+        with sinode.open(path) as a, sinode.open(other) as b:
+            self.assertEqual([one.label for one in attractor.series_of([("a", a), ("b", b)])], ["truth", "a", "b"])
 
     def test_reference_that_ends(self):
         path = write_trajectory(self.folder / "p.h5", reference=True)
@@ -341,5 +347,4 @@ class Comparison(PlotTest):
 
 
 if __name__ == "__main__":
-    sys.argv = [word for word in sys.argv if word != "--long"]
-    unittest.main()
+    main()

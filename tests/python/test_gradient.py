@@ -6,7 +6,8 @@ the implicit function theorem, exponential schemes (exponential.py) by PyTorch's
 SINODE_PROGRAM and SINODE_MPIEXEC in the environment name the program; without them, and without PyTorch, everything is
 skipped.
 
-usage: test_gradient.py [--random COUNT SEED]     COUNT combinations drawn at random instead of the list
+usage: test_gradient.py [--long | --random COUNT SEED]     each combination of the list in one split, or in all of its
+own; COUNT combinations drawn at random
 """
 import json
 import os
@@ -265,7 +266,7 @@ class GradientTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             folder = pathlib.Path(folder)
             expected = write_case(folder, number, scheme, network, linear, other)
-            for ranks, space in splits:
+            for ranks, space in splits if harness.LONG else [splits[number % len(splits)]]:
                 status, out, err = harness.run(folder, "gradient", "case.yaml", "--quiet", "--overwrite", ranks=ranks,
                                                space=space)
                 self.assertEqual(status, 0, out + err)
@@ -293,4 +294,4 @@ if __name__ == "__main__":
         source = np.random.default_rng(int(sys.argv[3]))
         cases = [draw_case(source) for _ in range(int(sys.argv[2]))]
         del sys.argv[1:4]
-    unittest.main()
+    harness.main() if PROGRAM else unittest.main()

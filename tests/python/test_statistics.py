@@ -155,7 +155,7 @@ class LargerThanMemory(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory()
-        cls.path = write_large(pathlib.Path(cls.folder.name) / "large.h5", 320)
+        cls.path = write_large(pathlib.Path(cls.folder.name) / "large.h5", 224)
 
     @classmethod
     def tearDownClass(cls):

@@ -6,8 +6,9 @@ import sys
 import tempfile
 import unittest
 
-SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "io" / "python" / "sinode-tools"
-sys.path.insert(0, str(SCRIPT.parent))
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SCRIPT = ROOT / "io" / "python" / "sinode-tools"
+sys.path[:0] = [str(SCRIPT.parent), str(ROOT / "tests" / "cli")]
 from sinode import cli  # noqa: E402
 
 

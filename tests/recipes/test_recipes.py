@@ -1,22 +1,29 @@
-"""The recipes of docs/developer.md: an example of each is added to a copy of the sources, which is built and run.
+"""The recipes of docs/developer.md: an example of each is added to a copy of the sources; what it touches compiles, and
+in the long form all is built and run.
 
 An example is a file of its own, kept beside this one, and lines that go into files that are there. How many files it
 touches is part of what is promised, and that the recipe names them.
 """
+import json
 import os
 import pathlib
 import re
+import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 
 import h5py
 import numpy as np
 
-CMAKE, MPIEXEC = (os.environ[f"SINODE_{name}"] for name in ("CMAKE", "MPIEXEC"))
-HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
+CMAKE, MPIEXEC, SOURCE, BUILD = (os.environ[f"SINODE_{name}"] for name in ("CMAKE", "MPIEXEC", "SOURCE", "BUILD"))
+ROOT = pathlib.Path(SOURCE)  # as the commands of the build spell it
+HERE = ROOT / "tests/recipes"
+sys.path.insert(0, str(ROOT / "tests/cli"))
+from form import long, main  # noqa: E402
+
 SOURCES = ("CMakeLists.txt", "cmake", "docs", "include", "io", "jobs", "src", "LICENSE", "CITATION.cff")
 
 CONFIG = """\
@@ -83,22 +90,20 @@ RECIPES = {
 }
 
 
-class Recipes(unittest.TestCase):
+class Tree(unittest.TestCase):
+    """A copy of the sources in which all recipes have been followed."""
+
     @classmethod
     def setUpClass(cls):
         folder = tempfile.TemporaryDirectory()
         cls.addClassCleanup(folder.cleanup)
         cls.folder = pathlib.Path(folder.name)
-        tree, build = cls.folder / "tree", cls.folder / "build"
-        tree.mkdir()
+        cls.tree = cls.folder / "tree"
+        cls.tree.mkdir()
         for name in SOURCES:
-            (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, tree / name)
+            (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, cls.tree / name)
         for name, recipe in RECIPES.items():
-            recipe.follow(name, tree)
-        cls.call(CMAKE, "-G", "Ninja", "-S", tree, "-B", build, "-DCMAKE_BUILD_TYPE=Debug", "-DBUILD_TESTING=OFF",
-                 "-DSINODE_WARNINGS_AS_ERRORS=ON")
-        cls.call(CMAKE, "--build", build, "--target", "sinode_program", timeout=800)
-        cls.program = build / "sinode"
+            recipe.follow(name, cls.tree)
 
     @classmethod
     def call(cls, *command, status=0, timeout=600, folder=None):
@@ -107,6 +112,50 @@ class Recipes(unittest.TestCase):
                                timeout=timeout, stdin=subprocess.DEVNULL, check=False)
         assert found.returncode == status, f"{command}: {found.returncode}\n{found.stdout}{found.stderr}"
         return found.stdout + found.stderr
+
+
+class Followed(Tree):
+    def test_files_to_touch(self):
+        text = (ROOT / "docs/developer.md").read_text().replace("To add an ", "To add a ")
+        for name, recipe in RECIPES.items():
+            with self.subTest(name):
+                self.assertLessEqual(len(recipe.files), recipe.most)
+                section = re.search(rf"^### To add a {name}\n(.*?)^##", text, re.M | re.S).group(1)
+                for path in recipe.files:
+                    path = re.sub("polynomial|gauss|lion|spacing", "NAME", path)
+                    self.assertIn(re.sub("(src/ks/)?ks_initial", "MODULE", path), section)
+
+    def test_what_is_touched_compiles(self):
+        """As the build compiles it, or another file of its folder if it is new; of a header, the source of its name."""
+        commands = {}
+        for entry in json.loads((pathlib.Path(BUILD) / "compile_commands.json").read_text()):
+            path = pathlib.Path(entry["file"])
+            commands[path] = commands[path.parent] = (path, entry["command"])
+        for name in sorted({path for recipe in RECIPES.values() for path in recipe.files}):
+            files = [self.tree / name] if name.endswith(".c") else self.tree.glob(f"src/*/{pathlib.Path(name).stem}.c")
+            for file in files:
+                with self.subTest(file.name):
+                    there = ROOT / file.relative_to(self.tree)
+                    path, command = commands.get(there) or commands[there.parent]
+                    for source in SOURCES:
+                        command = command.replace(f"{ROOT}/{source}/", f"{self.tree}/{source}/")
+                        command = re.sub(rf"{ROOT}/{source}(?= |$)", f"{self.tree}/{source}", command)
+                    words = [str(file) if word == str(self.tree / path.relative_to(ROOT)) else word
+                             for word in shlex.split(command)]
+                    self.assertIn(str(file), words)
+                    self.call(*words, "-fsyntax-only")
+
+
+@long
+class Recipes(Tree):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        build = cls.folder / "build"
+        cls.call(CMAKE, "-G", "Ninja", "-S", cls.tree, "-B", build, "-DCMAKE_BUILD_TYPE=Debug", "-DBUILD_TESTING=OFF",
+                 "-DSINODE_WARNINGS_AS_ERRORS=ON")
+        cls.call(CMAKE, "--build", build, "--target", "sinode_program", timeout=800)
+        cls.program = build / "sinode"
 
     def setUp(self):
         folder = tempfile.TemporaryDirectory(dir=self.folder)
@@ -125,16 +174,6 @@ class Recipes(unittest.TestCase):
         shutil.rmtree(self.case / "run", ignore_errors=True)
         self.sinode("train", *settings)
         return np.loadtxt(self.case / "run/history.csv", delimiter=",", skiprows=1)[:, 3]
-
-    def test_files_to_touch(self):
-        text = (ROOT / "docs/developer.md").read_text().replace("To add an ", "To add a ")
-        for name, recipe in RECIPES.items():
-            with self.subTest(name):
-                self.assertLessEqual(len(recipe.files), recipe.most)
-                section = re.search(rf"^### To add a {name}\n(.*?)^##", text, re.M | re.S).group(1)
-                for path in recipe.files:
-                    path = re.sub("polynomial|gauss|lion|spacing", "NAME", path)
-                    self.assertIn(re.sub("(src/ks/)?ks_initial", "MODULE", path), section)
 
     def test_key(self):
         self.assertIn("a number >= -10 and <= 10", self.call(self.program, "explain", "generate.offset"))
@@ -194,4 +233,4 @@ class Recipes(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    main()

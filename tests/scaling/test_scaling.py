@@ -18,7 +18,6 @@ import harness
 import model
 
 STUDY = ROOT / "jobs/scaling/study.py"
-LONG = "--long" in sys.argv
 harness.TIMEOUT = 250  # sixteen ranks that share two cores take their time
 CONFIG = """\
 grid: {points: 256, length: 88.0}
@@ -72,27 +71,27 @@ class Traffic(Folder):
         self.compare(1, 1, "mlp")
 
     def test_perceptrons(self):
-        for ranks, space in ((2, 2), (2, 1), (4, 4), (4, 2)):
+        for ranks, space in ((2, 2), (4, 2), *harness.more((2, 1), (4, 4))):
             with self.subTest(ranks=ranks, space=space):
                 self.compare(ranks, space, "mlp")
 
     def test_convolutions(self):
-        for ranks, space in ((2, 2), (2, 1), (4, 4), (4, 2)):
+        for ranks, space in ((2, 1), (4, 4), *harness.more((2, 2), (4, 2))):
             with self.subTest(ranks=ranks, space=space):
                 self.compare(ranks, space, "conv")
 
     def test_steps_on_subdomains(self):
         subdomains = {"grid.points": 2050, "grid.length": 22.0 * 2050 / 64, "integrator.subdomains.domain": "subdomains",
                       "model.linear.kind": "stencil", "train.batch": 4, "generate.interval": 0.4}
-        for ranks, space, network, scheme in ((1, 1, "conv", "l2"), (2, 2, "product", "3"), (4, 4, "conv", "4"),
-                                              (4, 2, "conv", "l2"), (3, 3, "product", "ars222"),
-                                              *(((8, 8, "conv", "l2"),) if LONG else ())):
+        for ranks, space, network, scheme in ((2, 2, "product", "3"), (4, 2, "conv", "l2"),
+                                              *harness.more((1, 1, "conv", "l2"), (4, 4, "conv", "4"),
+                                                            (3, 3, "product", "ars222"), (8, 8, "conv", "l2"))):
             with self.subTest(ranks=ranks, network=network, scheme=scheme):
                 self.compare(ranks, space, network, names=("predict_step", "train_iteration"),
                              **{**subdomains, "integrator.scheme": scheme})
 
     def test_generator_on_subdomains(self):
-        for ranks, space in ((1, 1), (2, 2), (3, 3), (4, 2), *(((8, 8), (16, 16)) if LONG else ())):
+        for ranks, space in ((3, 3), (4, 2), *harness.more((1, 1), (2, 2), (8, 8), (16, 16))):
             with self.subTest(ranks=ranks, space=space):
                 self.compare(ranks, space, "mlp", names=("generate_step",),
                              **{"grid.points": 4097, "grid.length": 22.0 * 4097 / 64, "generate.transform": "local"})
@@ -102,7 +101,7 @@ class Traffic(Folder):
 
     def test_solves_on_subdomains(self):
         # The same on any number of ranks from three on: no term grows with it.
-        for ranks in (1, 2, 3, 4, *((8, 16) if LONG else ())):
+        for ranks in (2, 3, *harness.more(1, 4, 8, 16)):
             with self.subTest(ranks=ranks):
                 self.compare(ranks, ranks, "conv", names=("solve_local", "predict_step", "train_iteration"),
                              **{"grid.points": 2048, "grid.length": 704.0, "integrator.solver.kind": "local",
@@ -119,7 +118,7 @@ class Traffic(Folder):
         self.compare(3, 1, "mlp")
 
     def test_schemes(self):
-        for scheme in ("ars111", "ars222", "ars443", "etdrk4", "lawson5"):
+        for scheme in ("ars443", "etdrk4", *harness.more("ars111", "ars222", "lawson5")):
             with self.subTest(scheme=scheme):
                 self.compare(2, 2, "conv", names=("predict_step", "train_iteration"),
                              **{"integrator.scheme": scheme, "train.window": 2, "generate.interval": 0.4})
@@ -139,7 +138,7 @@ class Traffic(Folder):
                 self.assertEqual((status, out), (2, ""))
                 self.assertIn(words, err)
 
-    @unittest.skipUnless(LONG, "long")
+    @harness.long
     def test_eight_and_sixteen_ranks(self):
         # Points that have two factors for so many ranks.
         for ranks, network, points in ((8, "mlp", 256), (16, "conv", 1024)):
@@ -151,12 +150,14 @@ class Traffic(Folder):
 
 class Study(Folder):
     def test_strong(self):
-        self.study("run", "c.yaml", "strong", "--ranks", "1,2", "--rounds", 2)
+        """In the long form with the default split and steps; test_weak has trainings and replicas."""
+        which = () if harness.LONG else ("--of", "generate,solve", "--space", "all")
+        self.study("run", "c.yaml", "strong", "--ranks", "1,2", "--rounds", 2, *which)
         table = self.table("strong")
         self.assertEqual({(row["name"], row["ranks"], row["space"]) for row in table},
-                         {(name, ranks, space) for ranks, space in (("1", "1"), ("2", "1"), ("2", "2"))
-                          for name in ("generate_step", "solve_fft", "solve_local", "solve_banded", "train_iteration",
-                                       "reduction", "halo")})
+                         {(name, ranks, space) for ranks, space in (("1", "1"), ("2", "2"), *harness.more(("2", "1")))
+                          for name in ("generate_step", "solve_fft", "solve_local", "solve_banded",
+                                       *harness.more("train_iteration", "reduction", "halo"))})
         for row in table:
             base = next(other for other in table if other["name"] == row["name"] and other["ranks"] == "1")
             speedup = float(base["seconds"]) / float(row["seconds"])
@@ -206,7 +207,7 @@ class Study(Folder):
         self.assertIn("run the study first", self.study("report", "empty", status=2))
 
 
-@unittest.skipUnless(LONG, "long")
+@harness.long
 class Prediction(Folder):
     def test_seconds(self):
         """Within 15 % on one and two ranks, all steps of one study."""
@@ -219,5 +220,4 @@ class Prediction(Folder):
 
 
 if __name__ == "__main__":
-    sys.argv = [word for word in sys.argv if word != "--long"]
-    unittest.main()
+    harness.main()
