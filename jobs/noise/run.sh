@@ -2,7 +2,7 @@
 # Training on noisy and gappy data, with estimated initial states and with those of the data; forecasts from clean and
 # from noisy starts.
 #   jobs/noise/run.sh [--quick] [RANKS]
-# Half an hour of one core; stopped, it goes on where it was. Results: runs/noise/table.md, noise.png. --quick takes a
+# Forty minutes of one core; stopped, it goes on where it was. Results: runs/noise/table.md, noise.png. --quick takes a
 # minute and shows that everything works: its forecasts are worth nothing. SEED=2 takes another trajectory, other noise
 # and other initial weights, and runs/noise_2, whose valid times the table of seed 1 then has, too.
 set -euo pipefail
