@@ -325,8 +325,8 @@ static sn_status add_weight(const sn_bilinear *p, const char *name, bool balance
 }
 
 static sn_status add_weights(sn_bilinear *p) {
-  const bool conservative =
-      p->base.shape.conservative; /* the sum of r * v over the points is that of r times that of v */
+  /* The sum of r * v over the points is that of r times that of v. */
+  const bool conservative = p->base.shape.conservative;
   SN_TRY(add_weight(p, "nonlinear/layer_0/weight", false, 2 * p->channels, 1, &p->factors));
   SN_TRY(add_weight(p, "nonlinear/layer_1/weight", conservative, 1, p->channels, &p->out));
   return add_weight(p, "nonlinear/linear/weight", conservative, 1, 1, &p->linear);

@@ -15,9 +15,9 @@ import numpy as np
 
 import harness
 
-# (ranks, space ranks): two that share the grid; alone, and two replicas of two ranks.
-SPLITS = [(2, 2), *harness.more((1, 1), (4, 2))]
+# (ranks, space ranks): two replicas of two ranks; alone.
 ALONE, SPLIT = [(1, 1)], [(4, 2)]
+SPLITS = [*SPLIT, *harness.more(*ALONE)]
 
 
 class BadInput(unittest.TestCase):
@@ -75,7 +75,7 @@ class BadInput(unittest.TestCase):
 
 
 class ParameterFile(BadInput):
-    splits = SPLITS if harness.LONG else ALONE  # every rank reads the text; of one case both ranks see what comes of it
+    splits = SPLITS if harness.LONG else ALONE  # every rank reads the text; of one case all ranks see what comes of it
 
     def test_misspelt_key(self):
         self.refused(2, ["c.yaml:6: ", "unknown key 'train.bacth'", "did you mean train.batch?"], "train", "c.yaml",

@@ -22,7 +22,7 @@ CASES = [
               "grid.points=64", "train.batch=32", "train.window=2", "train.optimizer.kind=lm"]),
     ((2, 1), ["model.nonlinear.kind=product", "model.nonlinear.products=16", "model.nonlinear.kernel=15",
               "grid.points=64", "train.batch=16", "train.optimizer.kind=lm"]),
-    ((1, 1), ["model.nonlinear.hidden=[700, 700]", "train.batch=32", "train.optimizer.kind=lbfgs"]),
+    ((1, 1), ["model.nonlinear.hidden=[1200, 1200]", "train.batch=32", "train.optimizer.kind=lbfgs"]),
     ((1, 1), ["model.linear.kind=dense", "model.linear.trainable=true", "grid.points=256", "integrator.scheme=cn",
               "train.batch=64"]),
     ((2, 2), ["model.linear.kind=dense", "model.linear.trainable=true", "grid.points=256", "train.batch=64"]),

@@ -29,7 +29,7 @@ import harness  # noqa: E402
 # (ranks, space ranks of a replica)
 GRADIENT_SPLITS = [(1, 1), (2, 1), (2, 2), (3, 1), (3, 3), (4, 1), (4, 2), (4, 4)]
 GENERATE_SPLITS = [(1, 1), (2, 2), (3, 3), (4, 4)]
-USUAL_SPLITS = [(1, 1), (4, 2)]  # and one of the rest
+USUAL_SPLITS = [(1, 1), (3, 3), (4, 2)]  # and one of the rest
 
 
 def splits_of(command, case, long):
