@@ -16,11 +16,9 @@
 
 #include "sinode/memory.h"
 
-/* Bytes of the arrays that a group of samples works on: they stay in the second-level cache. */
-enum { CACHED = 1 << 19 };
-
-/* Points of a row from which on factors and products are made anew. */
-enum { REMADE_LEAST = 1024 };
+/* Bytes of the arrays that a group of samples works on, which stay in the second-level cache; points of a row from
+ * which on factors and products are made anew. */
+enum { CACHED = 1 << 19, REMADE_LEAST = 1024 };
 
 sn_bilinear_parts sn_bilinear_parts_of(const sn_bilinear *p, ptrdiff_t samples, const real *tape) {
   const ptrdiff_t span = p->convolution.span;
@@ -33,7 +31,8 @@ sn_bilinear_parts sn_bilinear_parts_of(const sn_bilinear *p, ptrdiff_t samples, 
 static ptrdiff_t kept_width(const sn_bilinear *p) { return p->remakes ? p->convolution.span : p->tape_width; }
 
 static ptrdiff_t tape_size(const sn_network *network, ptrdiff_t samples) {
-  return sn_convolution_doubles(samples * kept_width((const sn_bilinear *)network));
+  const sn_bilinear *p = (const sn_bilinear *)network;
+  return sn_convolution_doubles(p->convolution.lead + samples * kept_width(p));
 }
 
 const real *sn_bilinear_packed(const sn_bilinear *p, ptrdiff_t weight) { return p->packed + weight - p->factors; }
@@ -213,7 +212,7 @@ static sn_status run(pass *p, int stages, void (*work)(void *context, int stage,
 /* A tape is one of groups, one after the other. */
 static pass pass_of(sn_bilinear *b, ptrdiff_t samples, ptrdiff_t first, const double *tape) {
   const ptrdiff_t left = samples - first, count = left < b->group ? left : b->group;
-  const real *from = tape ? (const real *)tape + first * kept_width(b) : b->own_tape;
+  const real *from = tape ? (const real *)tape + b->convolution.lead + first * kept_width(b) : b->own_tape;
   return (pass){.network = b, .samples = count, .tape = sn_bilinear_parts_of(b, count, from)};
 }
 
@@ -290,13 +289,13 @@ static void destroy(sn_network *network) {
   sn_convolution_destroy(&p->convolution);
   SN_FREE(p->packed);
   SN_FREE(p->transposed);
-  SN_FREE(p->own_tape);
-  SN_FREE(p->padded_input);
-  SN_FREE(p->padded);
+  sn_convolution_free(&p->convolution, &p->own_tape);
+  sn_convolution_free(&p->convolution, &p->padded_input);
+  sn_convolution_free(&p->convolution, &p->padded);
   SN_FREE(p->value);
   SN_FREE(p->result);
   SN_FREE(p->jacobian);
-  SN_FREE(p->rows);
+  sn_convolution_free(&p->convolution, &p->rows);
   SN_FREE(p->made);
 }
 
@@ -345,14 +344,14 @@ static sn_status build(sn_bilinear *p) {
   SN_TRY(sn_convolution_create(p->base.grid, p->base.shape.kernel, samples * 2 * channels, &p->convolution));
   SN_TRY(sn_collective_status(sn_grid_space(p->base.grid), add_weights(p)));
   const ptrdiff_t span = p->convolution.span, weights = p->linear - p->factors + p->convolution.kernel;
-  p->tape_width = (1 + channels) * span + 2 * channels * p->base.points;
+  p->tape_width = (1 + channels) * span + sn_convolution_lines(2 * channels * p->base.points);
   p->remakes = samples == 1 && p->base.points >= REMADE_LEAST;
   choose_pieces(p);
   SN_TRY(SN_NEW(weights, &p->packed));
   SN_TRY(SN_NEW(weights, &p->transposed));
-  SN_TRY(SN_NEW(p->group * p->tape_width, &p->own_tape));
-  SN_TRY(SN_NEW(p->group * span, &p->padded_input));
-  SN_TRY(SN_NEW(p->group * 2 * channels * span, &p->padded));
+  SN_TRY(sn_convolution_new(&p->convolution, p->group * p->tape_width, &p->own_tape));
+  SN_TRY(sn_convolution_new(&p->convolution, p->group * span, &p->padded_input));
+  SN_TRY(sn_convolution_new(&p->convolution, p->group * 2 * channels * span, &p->padded));
   if (sizeof(real) < sizeof(double)) SN_TRY(SN_NEW(p->group * p->base.points, &p->result));
   return SN_NEW(p->group * 2 * channels * p->base.points, &p->value);
 }

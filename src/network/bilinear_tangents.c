@@ -30,9 +30,9 @@ static bool is_less_work(const sn_bilinear *b, ptrdiff_t directions) {
 sn_status sn_bilinear_reserve_tangents(sn_network *network, ptrdiff_t directions) {
   sn_bilinear *b = (sn_bilinear *)network;
   if (b->jacobian || !is_less_work(b, directions)) return SN_OK;
-  SN_FREE(b->rows);
+  sn_convolution_free(&b->convolution, &b->rows);
   SN_FREE(b->made);
-  SN_TRY(SN_NEW(TOGETHER * b->channels * b->convolution.span, &b->rows));
+  SN_TRY(sn_convolution_new(&b->convolution, TOGETHER * b->channels * b->convolution.span, &b->rows));
   if (sizeof(real) < sizeof(double)) SN_TRY(SN_NEW(TOGETHER * network->points, &b->made));
   return SN_NEW(network->points * network->points, &b->jacobian);
 }
@@ -183,8 +183,8 @@ sn_status sn_bilinear_tangents(sn_network *network, ptrdiff_t samples, const dou
   const ptrdiff_t n = network->points, span = b->convolution.span, stride = samples * n;
   for (ptrdiff_t s = 0; s < samples; s++) {
     const ptrdiff_t first = s / b->group * b->group, left = samples - first, own = s - first;
-    const sn_bilinear_parts parts =
-        sn_bilinear_parts_of(b, left < b->group ? left : b->group, (const real *)tape + first * b->tape_width);
+    const real *from = (const real *)tape + b->convolution.lead + first * b->tape_width;
+    const sn_bilinear_parts parts = sn_bilinear_parts_of(b, left < b->group ? left : b->group, from);
     const place at = {parts.input + own * span, parts.products + own * b->channels * span,
                       parts.factors + own * 2 * b->channels * n};
     if (along->dtheta) SN_TRY(along_parameters(b, &at, along, df + s * n, stride));

@@ -3,10 +3,10 @@
  *
  *   z[o, j] = b[o] + sum_{i, k} W[o, i, k] a[i, j + k - kernel/2]
  *
- * Everything is local but a halo of kernel/2 points a layer and direction. Arrays are (samples, channels, local
- * points); a layer's input is on the tape with its halo ("padded"), for the weights' gradient; of a single long row
- * that of the second layer is made anew from that of the first, which has one channel, rather than brought back from
- * memory. Weights are replicated, and a rank's backward pass computes its own share of their gradient only.
+ * Everything is local but a halo of kernel/2 points a layer and direction. A layer's input is on the tape with its halo
+ * ("padded"), for the weights' gradient; of a single long row that of the second layer is made anew from that of the
+ * first, which has one channel, rather than brought back from memory. Weights are replicated; a rank's backward pass
+ * computes its own share of their gradient only.
  */
 #include <stdio.h>
 #include <string.h>
@@ -16,11 +16,9 @@
 #include "network_ops.h"
 #include "sinode/memory.h"
 
-/* Bytes of the arrays that a layer reads and writes in a group of samples: they stay in the second-level cache. */
-enum { CACHED = 1 << 19 };
-
-/* Points of a row from which on the second layer's input is made anew. */
-enum { REMADE_LEAST = 1024 };
+/* Bytes of the arrays that a layer reads and writes in a group of samples, which stay in the second-level cache; points
+ * of a row from which on the second layer's input is made anew. */
+enum { CACHED = 1 << 19, REMADE_LEAST = 1024 };
 
 typedef struct {
   bool last;
@@ -203,7 +201,7 @@ static pass pass_of(conv *c, ptrdiff_t samples, ptrdiff_t first, const double *t
   const ptrdiff_t left = samples - first;
   return (pass){.network = c,
                 .samples = left < c->group ? left : c->group,
-                .tape = tape ? (real *)tape + first * c->tape_width : c->own_tape};
+                .tape = tape ? (real *)tape + c->convolution.lead + first * c->tape_width : c->own_tape};
 }
 
 /* What a pass that comes back to the tape of another does not find there. */
@@ -272,19 +270,20 @@ static void conv_update(sn_network *network) {
 }
 
 static ptrdiff_t conv_tape_size(const sn_network *network, ptrdiff_t samples) {
-  return sn_convolution_doubles(samples * ((const conv *)network)->tape_width);
+  const conv *c = (const conv *)network;
+  return sn_convolution_doubles(c->convolution.lead + samples * c->tape_width);
 }
 
 static void conv_destroy(sn_network *network) {
   conv *c = (conv *)network;
   sn_convolution_destroy(&c->convolution);
-  SN_FREE(c->own_tape);
-  SN_FREE(c->remade);
+  sn_convolution_free(&c->convolution, &c->own_tape);
+  sn_convolution_free(&c->convolution, &c->remade);
   SN_FREE(c->result);
   for (int k = 0; k < c->layers; k++) {
     SN_FREE(c->layer[k].packed);
     SN_FREE(c->layer[k].transposed);
-    SN_FREE(c->layer[k].derivative);
+    sn_convolution_free(&c->convolution, &c->layer[k].derivative);
   }
 }
 
@@ -309,7 +308,8 @@ static sn_status add_layer(conv *c, int k) {
   l->padded = c->tape_width;
   if (k != 1 || !remakes(c)) c->tape_width += l->in * c->convolution.span;
   l->slope = c->tape_width;
-  if (!l->last && sn_activation_keeps_slope(shape->activation)) c->tape_width += l->out * c->base.points;
+  if (!l->last && sn_activation_keeps_slope(shape->activation))
+    c->tape_width += l->out * sn_convolution_lines(c->base.points);
 
   sn_parameter_block weight = {.dimensions = 3,
                                .shape = {l->out, l->in, c->convolution.kernel},
@@ -352,13 +352,13 @@ static sn_status build(conv *c) {
   SN_TRY(sn_convolution_create(c->base.grid, shape->kernel, c->base.samples * most, &c->convolution));
   SN_TRY(sn_collective_status(sn_grid_space(c->base.grid), add_layers(c)));
   choose_pieces(c, most);
-  SN_TRY(SN_NEW(c->group * c->tape_width, &c->own_tape));
-  if (remakes(c)) SN_TRY(SN_NEW(c->layer[0].out * c->convolution.span, &c->remade));
+  SN_TRY(sn_convolution_new(&c->convolution, c->group * c->tape_width, &c->own_tape));
+  if (remakes(c)) SN_TRY(sn_convolution_new(&c->convolution, c->layer[0].out * c->convolution.span, &c->remade));
   if (sizeof(real) < sizeof(double)) SN_TRY(SN_NEW(c->group * c->base.points, &c->result));
   for (layer *l = c->layer; l < c->layer + c->layers; l++) {
     SN_TRY(SN_NEW(l->out * l->in * c->convolution.kernel, &l->packed));
     SN_TRY(SN_NEW(l->out * l->in * c->convolution.kernel, &l->transposed));
-    SN_TRY(SN_NEW(c->group * l->out * c->convolution.span, &l->derivative));
+    SN_TRY(sn_convolution_new(&c->convolution, c->group * l->out * c->convolution.span, &l->derivative));
   }
   return SN_OK;
 }

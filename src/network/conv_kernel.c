@@ -3,41 +3,10 @@
 #include <stdbool.h>
 #include <string.h>
 
-/*
- * Tiles take up to OUTPUTS outputs and TILE_VECTORS vectors of points, or up to WIDEST and one vector less; in
- * gradients up to BARS outputs and TILE_TAPS (at most TAPS) taps: as many sums as there are vector registers for, 16
- * or 32. Points of a row are taken BLOCK at a time, all channels, which stay in the second-level cache while they are
- * worked on.
- */
-enum { OUTPUTS = 6, WIDEST = 9, BARS = 4, TAPS = 5 };
-enum { BLOCK = 512, TAPS_BLOCK = 256, GRADIENT_BLOCK = 8192 / sizeof(real) };
+#include "conv_shapes.h"
+#include "sinode/memory.h"
 
-/* Of long kernels: LONG_TAPS taps share their loads; up to LONG_OUTPUTS outputs, of gradients LONG_BARS, take so many
- * vectors of points at a time. */
-enum { LONG_VECTORS = 8, LONG_TAPS = 4, LONG_BARS = 2, BAR_VECTORS = 4 };
-
-/* What a gradient is summed over in registers, of some samples. */
-typedef struct {
-  ptrdiff_t samples, points;
-  ptrdiff_t delta_sample, delta_row, input_sample; /* from one to the next */
-} sn_convolution_piece;
-
-/*
- * The tiles for one number at a time in ISO C, and where the compiler has GNU's vector types for as many as fit a
- * register; both give the same to round-off (CMakeLists.txt).
- */
-#if defined __GNUC__ && !defined SINODE_ISO_C
-#define INLINE static inline __attribute__((always_inline))
-#if defined __AVX512F__
-enum { REGISTER = 64, TILE_VECTORS = 4, TILE_TAPS = 5, LONG_OUTPUTS = 2, TAPS_MOST = WIDEST };
-#elif defined __AVX__
-enum { REGISTER = 32, TILE_VECTORS = 2, TILE_TAPS = 2, LONG_OUTPUTS = 1, TAPS_MOST = OUTPUTS };
-#else
-enum { REGISTER = 16, TILE_VECTORS = 2, TILE_TAPS = 2, LONG_OUTPUTS = 1, TAPS_MOST = OUTPUTS };
-#endif
-#pragma GCC diagnostic ignored "-Wpsabi" /* nobody outside calls these functions */
-typedef real vector __attribute__((vector_size(REGISTER), aligned(sizeof(real)), may_alias));
-enum { LANES_MOST = REGISTER / sizeof(real) };
+#ifdef HAS_VECTORS
 #define LANES LANES_MOST
 #define VECTOR vector
 #define OF(name) vector_##name
@@ -45,10 +14,7 @@ enum { LANES_MOST = REGISTER / sizeof(real) };
 #undef LANES
 #undef VECTOR
 #undef OF
-#define HAS_VECTORS
-#else
-#define INLINE static inline
-enum { LANES_MOST = 1, TILE_VECTORS = 4, TILE_TAPS = 4, LONG_OUTPUTS = 1, TAPS_MOST = OUTPUTS };
+#undef EVERY_SECOND
 #endif
 
 #define LANES 1
@@ -68,11 +34,29 @@ sn_status sn_convolution_check(const sn_grid *grid, int kernel) {
 
 sn_status sn_convolution_create(const sn_grid *grid, int kernel, ptrdiff_t rows, sn_convolution *c) {
   const ptrdiff_t points = sn_grid_range(grid).count, reach = kernel / 2;
-  *c = (sn_convolution){.points = points, .kernel = kernel, .reach = reach, .span = points + 2 * reach};
+  *c = (sn_convolution){.points = points,
+                        .kernel = kernel,
+                        .reach = reach,
+                        .span = sn_convolution_lines(points + 2 * reach),
+                        .lead = sn_convolution_lines(reach) - reach};
   return reach && sn_grid_space_size(grid) > 1 ? sn_halo_create(grid, reach, rows, &c->halo) : SN_OK;
 }
 
 void sn_convolution_destroy(sn_convolution *c) { sn_halo_destroy(&c->halo); }
+
+sn_status sn_convolution_new(const sn_convolution *c, ptrdiff_t numbers, real **padded) {
+  real *memory;
+  *padded = NULL;
+  SN_TRY(SN_NEW(c->lead + numbers, &memory));
+  *padded = memory + c->lead;
+  return SN_OK;
+}
+
+void sn_convolution_free(const sn_convolution *c, real **padded) {
+  real *memory = *padded ? *padded - c->lead : NULL;
+  SN_FREE(memory);
+  *padded = NULL;
+}
 
 sn_rows sn_convolution_plain(const sn_convolution *c, const real *values) {
   return (sn_rows){(real *)values, c->points};
@@ -273,11 +257,12 @@ static void add_piece(const sn_convolution *c, ptrdiff_t out, ptrdiff_t in, cons
   }
 #endif
   for (ptrdiff_t o = 0, outputs; o < out; o += outputs) {
+    const real *from = delta + o * p->delta_row;
     outputs = part_of(out - o, BARS);
-    for (ptrdiff_t i = 0; i < in; i++)
-      for (ptrdiff_t k = 0, taps; k < c->kernel; k += taps) {
-        taps = part_of(c->kernel - k, TILE_TAPS);
-        const real *from = delta + o * p->delta_row, *x = padded + i * c->span + k;
+    for (ptrdiff_t k = 0, taps; k < c->kernel; k += taps) {
+      taps = part_of(c->kernel - k, TILE_TAPS);
+      for (ptrdiff_t i = 0; i < in; i++) {
+        const real *x = padded + i * c->span + k;
         double *to = gradient + o * row + i * c->kernel + k;
 #ifdef HAS_VECTORS
         if (p->points >= LANES_MOST)
@@ -286,6 +271,7 @@ static void add_piece(const sn_convolution *c, ptrdiff_t out, ptrdiff_t in, cons
 #endif
           scalar_correlate_panel(outputs, taps, p, from, x, to, row);
       }
+    }
   }
 }
 

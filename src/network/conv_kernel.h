@@ -4,8 +4,9 @@
  *   z[o, j] = b[o] + sum_{i, k} W[o, i, k] a[i, j + k - kernel/2]
  *
  * Arrays are (samples, channels, local points) or "padded", (samples, channels, span): with their halos on both sides,
- * in which values are computed in place. W is (out, in, kernel), the same on all ranks, and is read packed. Everything
- * is local but halos.
+ * in which values are computed in place. Padded ones begin `lead` numbers behind the boundary of a cache line and rows
+ * are whole lines apart, so that their points lie at boundaries: vectors of them are loaded and stored from one line
+ * instead of two. W is (out, in, kernel), the same on all ranks, and is read packed. Everything is local but halos.
  *
  * What is made of this is compiled for double precision and, by files *_single.c, which define SINODE_SINGLE and
  * include it, for single: values, slopes and packed weights are `real`, while states, parameters and the sums of
@@ -26,6 +27,8 @@ typedef float real;
 #define sn_convolution_check SN_REAL(sn_convolution_check)
 #define sn_convolution_create SN_REAL(sn_convolution_create)
 #define sn_convolution_destroy SN_REAL(sn_convolution_destroy)
+#define sn_convolution_new SN_REAL(sn_convolution_new)
+#define sn_convolution_free SN_REAL(sn_convolution_free)
 #define sn_convolution_plain SN_REAL(sn_convolution_plain)
 #define sn_convolution_interior SN_REAL(sn_convolution_interior)
 #define sn_convolution_copy SN_REAL(sn_convolution_copy)
@@ -47,10 +50,18 @@ typedef double real;
 #define SN_REAL(name) name
 #endif
 
+enum { SN_CONVOLUTION_LINE = 64 / sizeof(real) };
+
+/* Whole cache lines of so many numbers. */
+static inline ptrdiff_t sn_convolution_lines(ptrdiff_t numbers) {
+  return (numbers + SN_CONVOLUTION_LINE - 1) / SN_CONVOLUTION_LINE * SN_CONVOLUTION_LINE;
+}
+
 typedef struct {
-  ptrdiff_t points;              /* local */
-  ptrdiff_t kernel, reach, span; /* reach: points of halo on a side; span: points of a padded row */
-  sn_halo *halo;                 /* NULL for kernel 1, and on one space rank */
+  ptrdiff_t points;        /* local */
+  ptrdiff_t kernel, reach; /* reach: points of halo on a side */
+  ptrdiff_t span, lead;    /* span: from one padded row to the next; lead: in front of the first, less than a line */
+  sn_halo *halo;           /* NULL for kernel 1, and on one space rank */
 } sn_convolution;
 
 /* Error: the kernel is even or wider than the grid. `rows`: the most that are padded at once. Collective over space. */
@@ -58,6 +69,10 @@ SN_MUST_CHECK sn_status sn_convolution_check(const sn_grid *grid, int kernel);
 SN_MUST_CHECK sn_status sn_convolution_create(const sn_grid *grid, int kernel, ptrdiff_t rows,
                                               sn_convolution *convolution);
 void sn_convolution_destroy(sn_convolution *convolution);
+
+/* Memory of so many numbers from the first of a padded row on, 0 at first; the caller frees it. Local. */
+SN_MUST_CHECK sn_status sn_convolution_new(const sn_convolution *convolution, ptrdiff_t numbers, real **padded);
+void sn_convolution_free(const sn_convolution *convolution, real **padded);
 
 /* The doubles of memory for so many numbers. */
 static inline ptrdiff_t sn_convolution_doubles(ptrdiff_t numbers) {

@@ -10,16 +10,44 @@
  * hidden. The shapes of tiles are constants where these functions are called, which inline them.
  */
 
-static inline double OF(sum_lanes)(VECTOR value) {
-  real own[LANES];
-  double lane[LANES];
-  *(VECTOR *)own = value;
-  for (int k = 0; k < LANES; k++) lane[k] = own[k];
-#pragma GCC unroll 4
-  for (int half = LANES / 2; half; half /= 2)
+/*
+ * sum[k] = the sum of the lanes of value[k], a multiple of LANES of them. The sums of neighbours in two vectors make
+ * one vector, so that half as many are left each time.
+ */
+INLINE void OF(sum_lanes)(const int count, const VECTOR *value, real *sum) {
+#ifdef EVERY_SECOND
 #pragma GCC unroll 8
-    for (int k = 0; k < half; k++) lane[k] += lane[k + half];
-  return lane[0];
+  for (int k = 0; k < count; k += LANES) {
+    VECTOR part[LANES];
+    for (int n = 0; n < LANES; n++) part[n] = value[k + n];
+#pragma GCC unroll 4
+    for (int pairs = LANES / 2; pairs; pairs /= 2)
+#pragma GCC unroll 8
+      for (int n = 0; n < pairs; n++)
+        part[n] = __builtin_shufflevector(part[2 * n], part[2 * n + 1], EVERY_SECOND(0)) +
+                  __builtin_shufflevector(part[2 * n], part[2 * n + 1], EVERY_SECOND(1));
+    *(VECTOR *)(sum + k) = part[0];
+  }
+#else
+  for (int k = 0; k < count; k++) {
+    real lane[LANES];
+    *(VECTOR *)lane = value[k];
+    for (int half = LANES / 2; half; half /= 2)
+      for (int n = 0; n < half; n++) lane[n] += lane[n + half];
+    sum[k] = lane[0];
+  }
+#endif
+}
+
+/* gradient (outputs, `stride` apart; taps, `step` apart) += the sums of the lanes of sum (outputs, taps). */
+INLINE void OF(add_to_gradient)(const int outputs, const int taps, VECTOR sum[SUMS], double *gradient, ptrdiff_t stride,
+                                const int step) {
+  const int count = (outputs * taps + LANES - 1) / LANES * LANES;
+  real total[SUMS];
+  for (int k = outputs * taps; k < count; k++) sum[k] = (VECTOR){0};
+  OF(sum_lanes)(count, sum, total);
+  for (int o = 0; o < outputs; o++)
+    for (int k = 0; k < taps; k++) gradient[o * stride + k * step] += total[o * taps + k];
 }
 
 /* A panel of outputs at vectors * LANES points, those at which the terms' inputs begin: z = bias + sum of the terms. */
@@ -152,7 +180,7 @@ static void OF(add_shifted)(ptrdiff_t taps, const real *rows, ptrdiff_t stride, 
 
 /* sum (outputs, taps) += delta, of which numbers are left out where keep is 0, times the input from each tap on. */
 INLINE void OF(correlate)(const int outputs, const int taps, const real *delta, ptrdiff_t delta_row, const real *x,
-                          const VECTOR *keep, VECTOR sum[BARS][TAPS]) {
+                          const VECTOR *keep, VECTOR sum[SUMS]) {
   VECTOR own[BARS];
   for (int o = 0; o < outputs; o++) {
     own[o] = *(const VECTOR *)(delta + o * delta_row);
@@ -160,7 +188,7 @@ INLINE void OF(correlate)(const int outputs, const int taps, const real *delta, 
   }
   for (int k = 0; k < taps; k++) {
     const VECTOR value = *(const VECTOR *)(x + k);
-    for (int o = 0; o < outputs; o++) sum[o][k] += own[o] * value;
+    for (int o = 0; o < outputs; o++) sum[o * taps + k] += own[o] * value;
   }
 }
 
@@ -168,17 +196,16 @@ INLINE void OF(correlate)(const int outputs, const int taps, const real *delta, 
 INLINE void OF(correlation)(const int outputs, const int taps, const sn_convolution_piece *p, const real *delta,
                             const real *x, double *gradient, ptrdiff_t stride) {
   const ptrdiff_t whole = p->points / LANES * LANES, again = p->points - LANES;
-  VECTOR sum[BARS][TAPS], keep;
-  for (int lane = 0; lane < LANES; lane++) ((real *)&keep)[lane] = again + lane >= whole;
-  for (int o = 0; o < outputs; o++)
-    for (int k = 0; k < taps; k++) sum[o][k] = (VECTOR){0};
+  VECTOR sum[SUMS], keep = {0};
+#pragma GCC unroll 20
+  for (int k = 0; k < outputs * taps; k++) sum[k] = (VECTOR){0};
+  for (int lane = 0; lane < LANES && whole < p->points; lane++) ((real *)&keep)[lane] = again + lane >= whole;
   for (ptrdiff_t s = 0; s < p->samples; s++, delta += p->delta_sample, x += p->input_sample) {
     for (ptrdiff_t j = 0; j < whole; j += LANES)
       OF(correlate)(outputs, taps, delta + j, p->delta_row, x + j, NULL, sum);
     if (whole < p->points) OF(correlate)(outputs, taps, delta + again, p->delta_row, x + again, &keep, sum);
   }
-  for (int o = 0; o < outputs; o++)
-    for (int k = 0; k < taps; k++) gradient[o * stride + k] += OF(sum_lanes)(sum[o][k]);
+  OF(add_to_gradient)(outputs, taps, sum, gradient, stride, 1);
 }
 
 #define CORRELATION(outputs, taps)                                 \
@@ -221,8 +248,10 @@ INLINE void OF(long_correlation)(const int outputs, const int taps, const sn_con
           for (int k = 0; k < taps; k++) sum[o][k][v % 2] += own * value[v + k];
         }
     }
+  VECTOR both[SUMS];
   for (int o = 0; o < outputs; o++)
-    for (int k = 0; k < taps; k++) gradient[o * stride + k * LANES] += OF(sum_lanes)(sum[o][k][0] + sum[o][k][1]);
+    for (int k = 0; k < taps; k++) both[o * taps + k] = sum[o][k][0] + sum[o][k][1];
+  OF(add_to_gradient)(outputs, taps, both, gradient, stride, LANES);
 }
 
 #define LONG_CORRELATION(outputs, taps)                                         \
