@@ -5,7 +5,7 @@ void ACTIVATION(apply)(sn_activation activation, ptrdiff_t count, real *restrict
   const real half = (real)0.5, root = (real)M_SQRT1_2, density = (real)(0.5 * M_2_SQRTPI * M_SQRT1_2);
   switch (activation) {
     case SN_ACTIVATION_RELU:
-      for (ptrdiff_t k = 0; k < count; k++) a[k] = a[k] > 0 ? a[k] : (a[k] == a[k] ? 0 : a[k]); /* NaN stays NaN */
+      for (ptrdiff_t k = 0; k < count; k++) a[k] = 0 > a[k] ? 0 : a[k]; /* NaN stays NaN */
       break;
     case SN_ACTIVATION_TANH:
       for (ptrdiff_t k = 0; k < count; k++) a[k] = MATH(tanh)(a[k]);

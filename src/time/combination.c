@@ -3,6 +3,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include <cblas.h>
+
 void sn_combination_add(sn_combination *sum, double factor, const double *vector) {
   if (factor == 0) return;
   sum->factor[sum->terms] = factor;
@@ -18,23 +20,56 @@ void sn_copy_rows(ptrdiff_t rows, ptrdiff_t width, const double *from, ptrdiff_t
   for (ptrdiff_t d = 0; d < rows; d++) memcpy(to + d * to_stride, from + d * from_stride, (size_t)width * sizeof *to);
 }
 
-/* y, or 0, and four terms in their order. */
-static void add_four(ptrdiff_t count, bool from_zero, const double *factor, const double *const *vector,
-                     ptrdiff_t start, double *restrict y) {
-  const double a = factor[0], b = factor[1], c = factor[2], d = factor[3];
-  const double *x = vector[0] + start, *z = vector[1] + start, *v = vector[2] + start, *w = vector[3] + start;
-  for (ptrdiff_t k = 0; k < count; k++) y[k] = (from_zero ? 0 : y[k]) + a * x[k] + b * z[k] + c * v[k] + d * w[k];
+double sn_sum_of_squares(ptrdiff_t count, const double *x) {
+  enum { PIECE = 1 << 20 }; /* an int has room for */
+  double sum = 0;
+  for (ptrdiff_t k = 0; k < count; k += PIECE) {
+    const int length = (int)(count - k < PIECE ? count - k : PIECE);
+    sum += cblas_ddot(length, x + k, 1, x + k, 1);
+  }
+  return sum;
+}
+
+enum { TOGETHER = 4, PIECE = 512 };
+
+/* y, or 0, and so many terms in their order. */
+static inline void add_terms(const int terms, bool from_zero, ptrdiff_t count, const double *factor,
+                             const double *const *vector, ptrdiff_t start, double *restrict y) {
+  const double *x[TOGETHER];
+  double a[TOGETHER];
+  for (int t = 0; t < terms; t++) {
+    x[t] = vector[t] + start;
+    a[t] = factor[t];
+  }
+  for (ptrdiff_t k = 0; k < count; k++) {
+    double sum = from_zero ? 0 : y[k];
+    for (int t = 0; t < terms; t++) sum += a[t] * x[t][k];
+    y[k] = sum;
+  }
 }
 
 void sn_combination_evaluate(const sn_combination *sum, ptrdiff_t count, double *out) {
-  enum { PIECE = 512 };
   for (ptrdiff_t start = 0; start < count; start += PIECE) {
-    ptrdiff_t length = count - start < PIECE ? count - start : PIECE;
+    const ptrdiff_t length = count - start < PIECE ? count - start : PIECE;
     double piece[PIECE];
-    int t = 0;
-    if (sum->terms < 4) memset(piece, 0, (size_t)length * sizeof *piece);
-    for (; t + 4 <= sum->terms; t += 4) add_four(length, t == 0, sum->factor + t, sum->vector + t, start, piece);
-    for (; t < sum->terms; t++) sn_add_scaled(length, sum->factor[t], sum->vector[t] + start, piece);
+    if (sum->terms == 0) memset(piece, 0, (size_t)length * sizeof *piece);
+    for (int t = 0, terms; t < sum->terms; t += terms) {
+      const double *factor = sum->factor + t, *const *vector = sum->vector + t;
+      terms = sum->terms - t < TOGETHER ? sum->terms - t : TOGETHER;
+      switch (terms) {
+        case 1:
+          add_terms(1, t == 0, length, factor, vector, start, piece);
+          break;
+        case 2:
+          add_terms(2, t == 0, length, factor, vector, start, piece);
+          break;
+        case 3:
+          add_terms(3, t == 0, length, factor, vector, start, piece);
+          break;
+        default:
+          add_terms(TOGETHER, t == 0, length, factor, vector, start, piece);
+      }
+    }
     memcpy(out + start, piece, (size_t)length * sizeof *out);
   }
 }

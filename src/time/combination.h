@@ -21,6 +21,8 @@ void sn_combination_add(sn_combination *sum, double factor, const double *vector
 /* out (count), which may be one of the vectors. Terms are added in their order. */
 void sn_combination_evaluate(const sn_combination *sum, ptrdiff_t count, double *out);
 
+double sn_sum_of_squares(ptrdiff_t count, const double *x);
+
 /* y += factor x */
 void sn_add_scaled(ptrdiff_t count, double factor, const double *restrict x, double *restrict y);
 

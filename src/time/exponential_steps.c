@@ -97,11 +97,8 @@ static sn_status estimate(exponential *scheme, ptrdiff_t samples, double *const 
   combination sum = {0};
   add_row(scheme, solution_of(scheme) + 1, false, state, &sum);
   if (sum.terms) SN_TRY(evaluate(scheme, false, samples, &sum, scheme->work));
-  for (ptrdiff_t s = 0; s < samples; s++) {
-    scheme->base.estimate[s] = 0;
-    for (ptrdiff_t k = s * n; k < (s + 1) * n && sum.terms; k++)
-      scheme->base.estimate[s] += scheme->work[k] * scheme->work[k];
-  }
+  for (ptrdiff_t s = 0; s < samples; s++)
+    scheme->base.estimate[s] = sum.terms ? sn_sum_of_squares(n, scheme->work + s * n) : 0;
   return SN_OK;
 }
 

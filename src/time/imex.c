@@ -111,12 +111,9 @@ static void estimate(imex *scheme, ptrdiff_t samples, const double *u, const dou
     if (scheme->needs_h[j]) sn_combination_add(&sum, -scheme->dt * weight[j], scheme->h[j]);
   }
   sn_combination_evaluate(&sum, samples * n, scheme->stage);
-  for (ptrdiff_t s = 0; s < samples; s++) {
-    scheme->base.estimate[s] = 0;
-    const double *difference = scheme->stage + s * n + scheme->base.counted.start;
-    for (ptrdiff_t k = 0; k < scheme->base.counted.count; k++)
-      scheme->base.estimate[s] += difference[k] * difference[k];
-  }
+  const sn_range counted = scheme->base.counted;
+  for (ptrdiff_t s = 0; s < samples; s++)
+    scheme->base.estimate[s] = sn_sum_of_squares(counted.count, scheme->stage + s * n + counted.start);
 }
 
 static sn_status forward(sn_stepper *stepper, ptrdiff_t samples, const double *u, double *next, double *tape) {
