@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "combination.h"
 #include "sinode/count.h"
 #include "sinode/memory.h"
 #include "sinode/stability.h"
@@ -121,12 +122,6 @@ static const double rms_limit = 1e6;
 /* An adjoint that is so much larger than the loss's derivatives has exploded: chaos makes e^(0.043 t), 1e2 in 100. */
 static const double adjoint_growth_limit = 1e8;
 
-static double sum_of_squares(ptrdiff_t count, const double *u) {
-  double sum = 0;
-  for (ptrdiff_t k = 0; k < count; k++) sum += u[k] * u[k];
-  return sum;
-}
-
 static sn_status step_forward(sn_integrator *it, ptrdiff_t step, ptrdiff_t samples, const double *u, double *next,
                               double *tape) {
   it->made++;
@@ -154,7 +149,7 @@ static bool is_state_within_bounds(const sn_integrator *it, ptrdiff_t step, ptrd
 }
 
 static void record_norm(sn_integrator *it, ptrdiff_t step, ptrdiff_t count, const double *u) {
-  it->square[step] = sum_of_squares(count, u);
+  it->square[step] = sn_sum_of_squares(count, u);
   it->within_bounds &= is_state_within_bounds(it, step, count);
 }
 
@@ -205,7 +200,7 @@ static sn_status tangents_of_some(sn_integrator *it, ptrdiff_t samples, double *
       memcpy(own.du + d * stride, own.du + (d - own.count) * stride, (size_t)count * sizeof *u);
     SN_TRY(step_forward(it, step, samples, u, next, it->tape));
     SN_TRY(sn_tangent_plan_step(&it->tangents, it->stepper, samples, it->tape, &own, stride));
-    it->square[step] += sum_of_squares(count, next);
+    it->square[step] += sn_sum_of_squares(count, next);
     u = next;
   }
   return SN_OK;
@@ -251,7 +246,7 @@ static sn_status backward_pass(sn_integrator *it, ptrdiff_t samples, ptrdiff_t i
   const ptrdiff_t count = samples * it->points, substeps = it->substeps, steps = intervals * substeps;
   sn_storage *storage = &it->storage;
   it->backward = true;
-  it->given = sum_of_squares((intervals + 1) * count, state_bars);
+  it->given = sn_sum_of_squares((intervals + 1) * count, state_bars);
   const sn_stepper_ops *ops = it->stepper->ops;
   double *lambda = it->buffer[2];
   sn_gradient own;
@@ -267,7 +262,7 @@ static sn_status backward_pass(sn_integrator *it, ptrdiff_t samples, ptrdiff_t i
       const double *bar = state_bars + step / substeps * count;
       for (ptrdiff_t k = 0; k < count; k++) lambda[k] += bar[k];
     }
-    it->square[step] = sum_of_squares(count, lambda);
+    it->square[step] = sn_sum_of_squares(count, lambda);
     it->within_bounds &= it->square[step] <= adjoint_growth_limit * adjoint_growth_limit * it->given;
   }
   memcpy(state_bars, lambda, (size_t)count * sizeof *lambda);
