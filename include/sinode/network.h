@@ -154,6 +154,13 @@ SN_MUST_CHECK sn_status sn_network_initialize(sn_network *network, const sn_init
 /* Doubles of tape that a forward pass of `samples` samples needs for its backward pass. */
 ptrdiff_t sn_network_tape_size(const sn_network *network, ptrdiff_t samples);
 
+/*
+ * From now on F is evaluated at these local points alone, of one space rank, and is 0 at others, in all passes alike;
+ * an empty range stands for all of them. For steps on subdomains, of which only some points are kept. Networks without
+ * locality, and ranges so near to the ends that they reach around, have F everywhere. Local.
+ */
+void sn_network_restrict(sn_network *network, sn_range range);
+
 /* f = F(u). tape (tape_size doubles) keeps what backward wants; NULL if there will be none. Collective over space. */
 SN_MUST_CHECK sn_status sn_network_forward(sn_network *network, ptrdiff_t samples, const double *u, double *f,
                                            double *tape);

@@ -16,9 +16,8 @@
 
 #include "sinode/memory.h"
 
-/* Bytes of the arrays that a group of samples works on, which stay in the second-level cache; points of a row from
- * which on factors and products are made anew. */
-enum { CACHED = 1 << 19, REMADE_LEAST = 1024 };
+/* Points of a row from which on factors and products are made anew. */
+enum { REMADE_LEAST = 1024 };
 
 sn_bilinear_parts sn_bilinear_parts_of(const sn_bilinear *p, ptrdiff_t samples, const real *tape) {
   const ptrdiff_t span = p->convolution.span;
@@ -93,9 +92,10 @@ typedef struct {
   sn_bilinear *network;
   ptrdiff_t samples;
   sn_bilinear_parts tape;
-  double *out;                 /* what is computed in the end; backward NULL: not wanted */
-  const double *du, *dtheta;   /* along a direction: NULL for 0 */
-  const sn_gradient *gradient; /* NULL: not wanted */
+  double *out;                         /* what is computed in the end; backward NULL: not wanted */
+  const double *du, *dtheta;           /* along a direction: NULL for 0 */
+  const sn_gradient *gradient;         /* NULL: not wanted */
+  const sn_convolution_window *window; /* where F is wanted; NULL: everywhere */
 } pass;
 
 static sn_convolution_result result_of(const pass *p) {
@@ -139,8 +139,9 @@ static void add_gradient(const pass *p, sn_convolution_part part) {
   const sn_convolution *c = &b->convolution;
   const sn_rows bar = sn_convolution_interior(c, b->padded_input), factors = sn_convolution_interior(c, b->padded);
   double *gradient = p->gradient->values;
-  sn_convolution_add_gradient(c, part, 1, b->channels, bar, p->tape.products, gradient + b->out);
-  sn_convolution_add_gradient(c, part, 1, 1, bar, p->tape.input, gradient + b->linear);
+  const sn_convolution_part given = sn_convolution_given_part(c, p->window, part); /* of bar */
+  sn_convolution_add_gradient(c, given, 1, b->channels, bar, p->tape.products, gradient + b->out);
+  sn_convolution_add_gradient(c, given, 1, 1, bar, p->tape.input, gradient + b->linear);
   sn_convolution_add_gradient(c, part, 2 * b->channels, 1, factors, p->tape.input, gradient + b->factors);
 }
 
@@ -203,9 +204,8 @@ static real *tangent_output(void *context, int stage, ptrdiff_t *rows) {
   return p->network->padded;
 }
 
-static sn_status run(pass *p, int stages, void (*work)(void *context, int stage, sn_convolution_part part),
-                     real *(*output)(void *context, int stage, ptrdiff_t *rows)) {
-  const sn_convolution_pass all = {stages, work, output, p};
+static sn_status run(pass *p, int stages, real *given, sn_convolution_work work, sn_convolution_output output) {
+  const sn_convolution_pass all = {stages, work, output, p, p->window, given, p->out};
   return sn_convolution_run(&p->network->convolution, p->samples, p->network->block, &all);
 }
 
@@ -213,15 +213,19 @@ static sn_status run(pass *p, int stages, void (*work)(void *context, int stage,
 static pass pass_of(sn_bilinear *b, ptrdiff_t samples, ptrdiff_t first, const double *tape) {
   const ptrdiff_t left = samples - first, count = left < b->group ? left : b->group;
   const real *from = tape ? (const real *)tape + b->convolution.lead + first * kept_width(b) : b->own_tape;
-  return (pass){.network = b, .samples = count, .tape = sn_bilinear_parts_of(b, count, from)};
+  return (pass){.network = b,
+                .samples = count,
+                .tape = sn_bilinear_parts_of(b, count, from),
+                .window = sn_convolution_find_window(&b->convolution, b->base.range, 2, b->block, &b->window)};
 }
 
 /* What a pass that comes back to the tape of another needs and does not find there. */
 static sn_status remake(pass *p) {
   const sn_bilinear *b = p->network;
   if (!b->remakes) return SN_OK;
-  forward_work(p, 0, (sn_convolution_part){0, p->samples, 0, b->base.points});
-  return sn_convolution_fill_halos(&p->network->convolution, p->samples * b->channels, p->tape.products);
+  forward_work(p, 0, sn_convolution_window_part(&b->convolution, p->window, p->samples, 1));
+  return p->window ? SN_OK
+                   : sn_convolution_fill_halos(&p->network->convolution, p->samples * b->channels, p->tape.products);
 }
 
 static sn_status forward(sn_network *network, ptrdiff_t samples, const double *u, double *f, double *tape) {
@@ -231,7 +235,7 @@ static sn_status forward(sn_network *network, ptrdiff_t samples, const double *u
     pass p = pass_of(b, samples, s, tape);
     p.out = f + s * n;
     SN_TRY(sn_convolution_pad(&b->convolution, p.samples, u + s * n, p.tape.input));
-    SN_TRY(run(&p, 2, forward_work, forward_output));
+    SN_TRY(run(&p, 2, NULL, forward_work, forward_output));
   }
   return SN_OK;
 }
@@ -247,7 +251,7 @@ static sn_status backward(sn_network *network, ptrdiff_t samples, const double *
     p.gradient = gradient;
     SN_TRY(remake(&p));
     SN_TRY(sn_convolution_pad(&b->convolution, p.samples, f_bar + s * n, b->padded_input));
-    SN_TRY(run(&p, u_bar ? 2 : 1, backward_work, backward_output));
+    SN_TRY(run(&p, u_bar ? 2 : 1, b->padded_input, backward_work, backward_output));
   }
   sn_gradient_final_from(gradient, b->factors);
   return SN_OK;
@@ -265,7 +269,7 @@ static sn_status tangent(sn_network *network, ptrdiff_t samples, const double *u
     p.dtheta = dtheta;
     SN_TRY(remake(&p));
     if (du) SN_TRY(sn_convolution_pad(&b->convolution, p.samples, p.du, b->padded_input));
-    SN_TRY(run(&p, 2, tangent_work, tangent_output));
+    SN_TRY(run(&p, 2, NULL, tangent_work, tangent_output));
   }
   return SN_OK;
 }
@@ -331,14 +335,6 @@ static sn_status add_weights(sn_bilinear *p) {
   return add_weight(p, "nonlinear/linear/weight", conservative, 1, 1, &p->linear);
 }
 
-/* A message between space ranks is of all samples: they wait for fewer of them. */
-static void choose_pieces(sn_bilinear *p) {
-  const ptrdiff_t point = (1 + 7 * p->channels) * (ptrdiff_t)sizeof(real);
-  const ptrdiff_t fit = CACHED / (point * p->convolution.span);
-  p->group = sn_grid_space_size(p->base.grid) > 1 || fit >= p->base.samples ? p->base.samples : fit > 1 ? fit : 1;
-  p->block = CACHED / point;
-}
-
 static sn_status build(sn_bilinear *p) {
   const ptrdiff_t samples = p->base.samples, channels = p->channels;
   SN_TRY(sn_convolution_create(p->base.grid, p->base.shape.kernel, samples * 2 * channels, &p->convolution));
@@ -346,7 +342,7 @@ static sn_status build(sn_bilinear *p) {
   const ptrdiff_t span = p->convolution.span, weights = p->linear - p->factors + p->convolution.kernel;
   p->tape_width = (1 + channels) * span + sn_convolution_lines(2 * channels * p->base.points);
   p->remakes = samples == 1 && p->base.points >= REMADE_LEAST;
-  choose_pieces(p);
+  sn_convolution_choose_pieces(&p->convolution, samples, 1 + 7 * channels, &p->group, &p->block);
   SN_TRY(SN_NEW(weights, &p->packed));
   SN_TRY(SN_NEW(weights, &p->transposed));
   SN_TRY(sn_convolution_new(&p->convolution, p->group * p->tape_width, &p->own_tape));

@@ -28,6 +28,7 @@ typedef struct {
   real *padded;                   /* (group, 2 C, span) */
   real *value;                    /* (group, 2 C, points) */
   real *result;                   /* (group, points), in single precision */
+  sn_convolution_window window;
   /* Of a sample, for tangents along many directions; NULL where they are taken one after the other. */
   double *jacobian; /* (points, points): what comes of the change of a point, one after the other */
   real *rows;       /* (some directions, C, span): tangents of the products */

@@ -39,7 +39,7 @@ sn_status sn_bilinear_reserve_tangents(sn_network *network, ptrdiff_t directions
 
 bool sn_bilinear_takes_together(const sn_network *network, ptrdiff_t directions) {
   const sn_bilinear *b = (const sn_bilinear *)network;
-  return b->jacobian && is_less_work(b, directions);
+  return b->jacobian && b->base.range.count == 0 && is_less_work(b, directions);
 }
 
 /* A sample on the tape. */

@@ -16,9 +16,8 @@
 #include "network_ops.h"
 #include "sinode/memory.h"
 
-/* Bytes of the arrays that a layer reads and writes in a group of samples, which stay in the second-level cache; points
- * of a row from which on the second layer's input is made anew. */
-enum { CACHED = 1 << 19, REMADE_LEAST = 1024 };
+/* Points of a row from which on the second layer's input is made anew. */
+enum { REMADE_LEAST = 1024 };
 
 typedef struct {
   bool last;
@@ -40,6 +39,7 @@ typedef struct {
   real *own_tape;       /* of a group */
   real *remade;         /* (1, channels, span): the second layer's padded input; NULL: it is on the tape */
   real *result;         /* (group, points), in single precision */
+  sn_convolution_window window;
 } conv;
 
 /* A pass of a group of samples, whose tape this is. */
@@ -48,8 +48,9 @@ typedef struct {
   ptrdiff_t samples;
   real *tape;
   double *f, *u_bar; /* what is computed in the end: forward and along a direction; backward (NULL: not wanted) */
-  const double *du, *dtheta;   /* the direction; NULL for 0 */
-  const sn_gradient *gradient; /* NULL: not wanted */
+  const double *du, *dtheta;           /* the direction; NULL for 0 */
+  const sn_gradient *gradient;         /* NULL: not wanted */
+  const sn_convolution_window *window; /* where F is wanted; NULL: everywhere */
 } pass;
 
 static real *padded_on(const pass *p, const layer *l) {
@@ -137,14 +138,15 @@ static void backward_work(void *context, int stage, sn_convolution_part part) {
   const sn_convolution *c = &p->network->convolution;
   const layer *l = &p->network->layer[p->network->layers - 1 - stage];
   const sn_rows delta = sn_convolution_interior(c, l->derivative);
+  const sn_convolution_part given = sn_convolution_given_part(c, p->window, part);
   if (p->gradient) {
     double *weight = p->gradient->values + l->weight;
     if (l->last && l->in > 1)
       sn_convolution_add_single_gradient(c, part, l->in, l->derivative, sn_convolution_interior(c, padded_on(p, l)),
                                          weight);
     else
-      sn_convolution_add_gradient(c, part, l->out, l->in, delta, padded_on(p, l), weight);
-    sn_convolution_add_sums(part, l->out, delta, p->gradient->values + l->bias);
+      sn_convolution_add_gradient(c, given, l->out, l->in, delta, padded_on(p, l), weight);
+    sn_convolution_add_sums(given, l->out, delta, p->gradient->values + l->bias);
   }
   const sn_convolution_term term = {l->transposed, l->out, l->derivative};
   if (l > p->network->layer) {
@@ -190,9 +192,8 @@ static real *tangent_output(void *context, int stage, ptrdiff_t *rows) {
   return p->network->layer[stage].derivative;
 }
 
-static sn_status run(pass *p, void (*work)(void *context, int stage, sn_convolution_part part),
-                     real *(*output)(void *context, int stage, ptrdiff_t *rows)) {
-  const sn_convolution_pass stages = {p->network->layers, work, output, p};
+static sn_status run(pass *p, real *given, sn_convolution_work work, sn_convolution_output output) {
+  const sn_convolution_pass stages = {p->network->layers, work, output, p, p->window, given, given ? p->u_bar : p->f};
   return sn_convolution_run(&p->network->convolution, p->samples, p->network->block, &stages);
 }
 
@@ -201,6 +202,7 @@ static pass pass_of(conv *c, ptrdiff_t samples, ptrdiff_t first, const double *t
   const ptrdiff_t left = samples - first;
   return (pass){.network = c,
                 .samples = left < c->group ? left : c->group,
+                .window = sn_convolution_find_window(&c->convolution, c->base.range, c->layers, c->block, &c->window),
                 .tape = tape ? (real *)tape + c->convolution.lead + first * c->tape_width : c->own_tape};
 }
 
@@ -208,8 +210,8 @@ static pass pass_of(conv *c, ptrdiff_t samples, ptrdiff_t first, const double *t
 static sn_status remake(pass *p) {
   conv *c = p->network;
   if (!c->remade) return SN_OK;
-  forward_work(p, 0, (sn_convolution_part){0, 1, 0, c->base.points});
-  return sn_convolution_fill_halos(&c->convolution, c->layer[0].out, c->remade);
+  forward_work(p, 0, sn_convolution_window_part(&c->convolution, p->window, 1, c->layers - 1));
+  return p->window ? SN_OK : sn_convolution_fill_halos(&c->convolution, c->layer[0].out, c->remade);
 }
 
 static sn_status conv_forward(sn_network *network, ptrdiff_t samples, const double *u, double *f, double *tape) {
@@ -219,7 +221,7 @@ static sn_status conv_forward(sn_network *network, ptrdiff_t samples, const doub
     pass p = pass_of(c, samples, s, tape);
     p.f = f + s * n;
     SN_TRY(sn_convolution_pad(&c->convolution, p.samples, u + s * n, padded_on(&p, c->layer)));
-    SN_TRY(run(&p, forward_work, forward_output));
+    SN_TRY(run(&p, NULL, forward_work, forward_output));
   }
   return SN_OK;
 }
@@ -237,7 +239,7 @@ static sn_status conv_backward(sn_network *network, ptrdiff_t samples, const dou
     SN_TRY(remake(&p));
     sn_convolution_copy(&c->convolution, p.samples, f_bar + s * n, last->derivative);
     if (c->layers > 1 || u_bar) SN_TRY(sn_convolution_fill_halos(&c->convolution, p.samples, last->derivative));
-    SN_TRY(run(&p, backward_work, backward_output));
+    SN_TRY(run(&p, last->derivative, backward_work, backward_output));
   }
   sn_gradient_final_from(gradient, c->layer[0].weight);
   return SN_OK;
@@ -255,7 +257,7 @@ static sn_status conv_tangent(sn_network *network, ptrdiff_t samples, const doub
     p.dtheta = dtheta;
     SN_TRY(remake(&p));
     if (du) SN_TRY(sn_convolution_pad(&c->convolution, p.samples, p.du, tangent_of_input(&p, c->layer)));
-    SN_TRY(run(&p, tangent_work, tangent_output));
+    SN_TRY(run(&p, NULL, tangent_work, tangent_output));
   }
   return SN_OK;
 }
@@ -337,13 +339,6 @@ static sn_status add_layers(conv *c) {
   return SN_OK;
 }
 
-/* A message between space ranks is of all samples: they wait for fewer of them. */
-static void choose_pieces(conv *c, ptrdiff_t most) {
-  const ptrdiff_t point = 2 * most * (ptrdiff_t)sizeof(real), fit = CACHED / (point * c->convolution.span);
-  c->group = sn_grid_space_size(c->base.grid) > 1 || fit >= c->base.samples ? c->base.samples : fit > 1 ? fit : 1;
-  c->block = CACHED / point;
-}
-
 static sn_status build(conv *c) {
   const sn_network_shape *shape = &c->base.shape;
   ptrdiff_t most = 1;
@@ -351,7 +346,7 @@ static sn_status build(conv *c) {
     if (shape->width[k] > most) most = shape->width[k];
   SN_TRY(sn_convolution_create(c->base.grid, shape->kernel, c->base.samples * most, &c->convolution));
   SN_TRY(sn_collective_status(sn_grid_space(c->base.grid), add_layers(c)));
-  choose_pieces(c, most);
+  sn_convolution_choose_pieces(&c->convolution, c->base.samples, 2 * most, &c->group, &c->block);
   SN_TRY(sn_convolution_new(&c->convolution, c->group * c->tape_width, &c->own_tape));
   if (remakes(c)) SN_TRY(sn_convolution_new(&c->convolution, c->layer[0].out * c->convolution.span, &c->remade));
   if (sizeof(real) < sizeof(double)) SN_TRY(SN_NEW(c->group * c->base.points, &c->result));

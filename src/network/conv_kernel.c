@@ -325,32 +325,3 @@ void sn_convolution_add_sums(sn_convolution_part part, ptrdiff_t out, sn_rows de
   for (ptrdiff_t i = 0; i < part.samples * out; i++, row += delta.stride)
     gradient[i % out] += sum(part.end - part.first, row);
 }
-
-static void work(const sn_convolution_pass *pass, int stage, sn_convolution_part part) {
-  if (part.first < part.end) pass->work(pass->context, stage, part);
-}
-
-/* One sample, where no halo but the first is needed: each stage is `reach` points behind the one before. */
-static void sweep(const sn_convolution *c, ptrdiff_t sample, ptrdiff_t block, const sn_convolution_pass *pass) {
-  for (ptrdiff_t begin = 0, end; begin < c->points; begin = end) {
-    end = end_of_block(begin, c->points, block);
-    for (int k = 0; k < pass->stages; k++) {
-      const ptrdiff_t behind = k * c->reach;
-      work(pass, k, (sn_convolution_part){sample, 1, begin ? begin - behind : behind, end - behind});
-    }
-  }
-}
-
-sn_status sn_convolution_run(sn_convolution *c, ptrdiff_t samples, ptrdiff_t block, const sn_convolution_pass *pass) {
-  const bool sweeps = c->points > block + LANES_MOST && block >= 4 * pass->stages * c->reach;
-  for (ptrdiff_t s = 0; s < samples && sweeps; s++) sweep(c, s, block, pass);
-  for (int k = 0; k < pass->stages; k++) {
-    const ptrdiff_t left = sweeps ? k * c->reach : c->points;
-    ptrdiff_t rows;
-    real *input = k ? pass->output(pass->context, k - 1, &rows) : NULL;
-    if (input) SN_TRY(sn_convolution_fill_halos(c, samples * rows, input));
-    work(pass, k, (sn_convolution_part){0, samples, 0, left});
-    if (sweeps) work(pass, k, (sn_convolution_part){0, samples, c->points - left, c->points});
-  }
-  return SN_OK;
-}

@@ -15,6 +15,7 @@
 #ifndef SINODE_NETWORK_CONVOLUTION_H
 #define SINODE_NETWORK_CONVOLUTION_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "sinode/error.h"
@@ -43,6 +44,10 @@ typedef float real;
 #define sn_convolution_add_single_gradient SN_REAL(sn_convolution_add_single_gradient)
 #define sn_convolution_add_sums SN_REAL(sn_convolution_add_sums)
 #define sn_convolution_run SN_REAL(sn_convolution_run)
+#define sn_convolution_choose_pieces SN_REAL(sn_convolution_choose_pieces)
+#define sn_convolution_find_window SN_REAL(sn_convolution_find_window)
+#define sn_convolution_given_part SN_REAL(sn_convolution_given_part)
+#define sn_convolution_window_part SN_REAL(sn_convolution_window_part)
 #define sn_convolution_result_of SN_REAL(sn_convolution_result_of)
 #define sn_convolution_give SN_REAL(sn_convolution_give)
 #else
@@ -165,16 +170,51 @@ void sn_convolution_add_single_gradient(const sn_convolution *convolution, sn_co
 void sn_convolution_add_sums(sn_convolution_part part, ptrdiff_t out, sn_rows delta, double *gradient);
 
 /*
+ * The points first .. end - 1 at which the last of `stages` convolutions is wanted, in whole cache lines and far from
+ * the ends of the row. Forward, a stage works on as many lines more as later ones reach; backward, on as many more as
+ * it reaches itself: what comes in and what it leaves is 0 beyond, as far as is read.
+ */
+typedef struct {
+  ptrdiff_t first, end;
+  int stages;
+} sn_convolution_window;
+
+/* Of the points that are wanted, into *window; NULL: all are to be taken. `block` as of sn_convolution_run. */
+const sn_convolution_window *sn_convolution_find_window(const sn_convolution *convolution, sn_range wanted, int stages,
+                                                        ptrdiff_t block, sn_convolution_window *window);
+
+/* The points of a window and those that so many stages reach beyond it, or, for NULL, all; of some samples. */
+sn_convolution_part sn_convolution_window_part(const sn_convolution *convolution, const sn_convolution_window *window,
+                                               ptrdiff_t samples, ptrdiff_t stages);
+
+/* Of a part of a backward pass, the points at which what the stage is given is not 0. */
+sn_convolution_part sn_convolution_given_part(const sn_convolution *convolution, const sn_convolution_window *window,
+                                              sn_convolution_part part);
+
+/*
  * A pass through stages, each a convolution of what the one before left in padded rows. `work` does a part of a stage,
  * whose input there has all the neighbours it needs; `output` returns the rows (their number for a sample in *rows)
  * whose halos the next stage needs, or NULL if it needs none. The input of stage 0 has its halos already.
  */
+typedef void (*sn_convolution_work)(void *context, int stage, sn_convolution_part part);
+typedef real *(*sn_convolution_output)(void *context, int stage, ptrdiff_t *rows);
 typedef struct {
   int stages;
-  void (*work)(void *context, int stage, sn_convolution_part part);
-  real *(*output)(void *context, int stage, ptrdiff_t *rows);
+  sn_convolution_work work;
+  sn_convolution_output output;
   void *context;
+  const sn_convolution_window *window; /* NULL: all points */
+  real *given;                         /* backward: padded rows, one a sample, that stage 0 begins with; else NULL */
+  double *states;                      /* (samples, points) that the last stage leaves; NULL: none */
 } sn_convolution_pass;
+
+/*
+ * How many samples pass through the stages together, so that what they work on, so many numbers a point, stays in the
+ * second-level cache, and how many points of a row that is too long for it. A message between space ranks is of all
+ * samples: they wait for fewer of them.
+ */
+void sn_convolution_choose_pieces(const sn_convolution *convolution, ptrdiff_t samples, ptrdiff_t numbers,
+                                  ptrdiff_t *group, ptrdiff_t *block);
 
 /*
  * Where rows are long, `block` points at a time go through all stages, and halos follow for the points near the ends;

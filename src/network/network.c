@@ -214,6 +214,8 @@ ptrdiff_t sn_network_tape_size(const sn_network *network, ptrdiff_t samples) {
   return network->ops->tape_size(network, samples);
 }
 
+void sn_network_restrict(sn_network *network, sn_range range) { network->range = range; }
+
 sn_status sn_network_forward(sn_network *network, ptrdiff_t samples, const double *u, double *f, double *tape) {
   SN_TRY_TIMED(sn_grid_timer(network->grid), SN_TIME_NETWORK, network->ops->forward(network, samples, u, f, tape));
   return SN_OK;

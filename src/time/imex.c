@@ -42,6 +42,16 @@ typedef struct {
 /* 0 for an explicit stage. */
 static double gamma_of(const imex *scheme, int i) { return scheme->solve[i] < 0 ? 0 : scheme->gamma[scheme->solve[i]]; }
 
+/* F as stage i needs it. */
+static sn_network *network_of(const imex *scheme, int i) {
+  sn_network *network = sn_model_network(scheme->model);
+  const sn_range kept = scheme->base.counted;
+  if (!scheme->base.beyond) return network;
+  const ptrdiff_t beyond = scheme->base.beyond[i];
+  sn_network_restrict(network, (sn_range){kept.start - beyond, kept.count + 2 * beyond});
+  return network;
+}
+
 /* Weights of G_j and H_j in stage i, or in the solution (i = stages) beside U_s where that is the base. */
 static double nonlinear_weight(const imex *scheme, int i, int j) {
   const sn_tableau *tableau = scheme->tableau;
@@ -83,8 +93,7 @@ static sn_status stage_forward(imex *scheme, int i, ptrdiff_t samples, const dou
   } else if (scheme->needs_h[i]) {
     SN_TRY(sn_linear_apply(sn_model_linear(scheme->model), samples, stage, h));
   }
-  if (scheme->needs_f[i])
-    SN_TRY(sn_network_forward(sn_model_network(scheme->model), samples, stage, scheme->f[i], tape));
+  if (scheme->needs_f[i]) SN_TRY(sn_network_forward(network_of(scheme, i), samples, stage, scheme->f[i], tape));
   return SN_OK;
 }
 
@@ -159,8 +168,8 @@ static sn_status network_backward(imex *scheme, int i, ptrdiff_t samples, const 
   sn_gradient own;
   add_column(scheme, i, -scheme->dt, nonlinear_weight, lambda, &sum);
   sn_combination_evaluate(&sum, count, scheme->f_bar);
-  return sn_network_backward(sn_model_network(scheme->model), samples, tape, tape + sn_stepper_aligned(count),
-                             scheme->f_bar, u_bar, sn_gradient_for_pass(gradient, i == scheme->first, &own));
+  return sn_network_backward(network_of(scheme, i), samples, tape, tape + sn_stepper_aligned(count), scheme->f_bar,
+                             u_bar, sn_gradient_for_pass(gradient, i == scheme->first, &own));
 }
 
 /*
@@ -263,7 +272,7 @@ static sn_status stage_tangent(imex *scheme, int i, ptrdiff_t samples, const dou
   }
   if (!scheme->needs_f[i]) return SN_OK;
   const sn_network_directions of_stage = {along->count, stage, along->dtheta, along->support};
-  return sn_network_tangents(sn_model_network(scheme->model), samples, value, network_tape, &of_stage, scheme->f[i]);
+  return sn_network_tangents(network_of(scheme, i), samples, value, network_tape, &of_stage, scheme->f[i]);
 }
 
 static sn_status tangents(sn_stepper *stepper, ptrdiff_t samples, const double *tape, const sn_directions *along) {

@@ -58,9 +58,10 @@ struct sn_stepper {
   const sn_stepper_ops *ops;
   sn_solver *solver;           /* of the implicit stages; NULL if there are none */
   sn_exponential *exponential; /* the functions of A of an exponential scheme; NULL for others */
-  double *estimate; /* (samples) local sums of squares of the last step's error estimate; NULL: there is none */
-  sn_range counted; /* the local points that these sums are over */
-  double time;      /* start of the current forward step, and its number from 1: for messages */
+  double *estimate;        /* (samples) local sums of squares of the last step's error estimate; NULL: there is none */
+  sn_range counted;        /* the local points that these sums are over */
+  const ptrdiff_t *beyond; /* (stages) points beyond these at which F of a stage still matters; NULL: all of them */
+  double time;             /* start of the current forward step, and its number from 1: for messages */
   ptrdiff_t step;
   bool skips_lambda;    /* of the next backward step: its lambda is not wanted */
   bool lone_directions; /* one after the other is faster, each for all samples: a change of A is dear to find */

@@ -31,33 +31,49 @@ typedef struct {
   sn_stepper *inner;
   ptrdiff_t tape; /* doubles of a subdomain's step */
   double *from, *to;
-  double *lambda; /* (samples, local points) */
+  double *lambda;                      /* (samples, local points) */
+  ptrdiff_t beyond[SN_TABLEAU_STAGES]; /* as the inner stepper has it */
 } subdomain_stepper;
 
 enum { WHOLE_GRID = -1 };
 
 /*
- * Points to either side that a step depends on. WHOLE_GRID: all, or more than `most`. Explicit stages apply
- * A, so that every stage adds half a stencil and the network's taps to what the solves reach.
+ * Points to either side that the stages of a step depend on, from `first` on. WHOLE_GRID: all, or more than `most`.
+ * Explicit stages apply A, so that every stage adds half a stencil and the network's taps to what the solves reach.
  */
 static sn_status find_reach(sn_decay *decay, const sn_linear *linear, const sn_network_shape *shape,
-                            const sn_tableau *tableau, double dt, double tolerance, ptrdiff_t most, ptrdiff_t *reach) {
+                            const sn_tableau *tableau, int first, double dt, double tolerance, ptrdiff_t most,
+                            ptrdiff_t *reach) {
   const ptrdiff_t network = sn_network_reach(shape);
   double gamma[SN_TABLEAU_STAGES];
   int solves = 0;
   *reach = WHOLE_GRID;
   if (network == SN_NETWORK_WHOLE_GRID || sn_linear_get_kind(linear) != SN_LINEAR_STENCIL) return SN_OK;
   if (sn_linear_version(linear) == 0) return SN_OK;
-  for (int i = 0; i < tableau->stages; i++) {
+  for (int i = first; i < tableau->stages; i++) {
     const double g = dt * sn_tableau_linear(tableau, i, i);
     if (g != 0) gamma[solves++] = g;
   }
   ptrdiff_t overlap;
   SN_TRY(sn_decay_find_overlap_of_product(decay, linear, solves, gamma, tolerance, most, &overlap));
   if (overlap > most) return SN_OK;
-  *reach = overlap + tableau->stages * (network + sn_linear_get_shape(linear)->taps / 2);
-  if (*reach < 1) *reach = 1;
+  *reach = overlap + (tableau->stages - first) * (network + sn_linear_get_shape(linear)->taps / 2);
+  if (*reach < 1 && first == 0) *reach = 1;
   if (*reach > most) *reach = WHOLE_GRID;
+  return SN_OK;
+}
+
+/* Whether the overlap does for A as it is, and at which points stages matter: those that later ones reach. */
+static sn_status find_points(subdomain_stepper *s, bool *fits) {
+  const sn_linear *linear = sn_model_linear(s->model);
+  const sn_network_shape *shape = sn_network_get_shape(sn_model_network(s->model));
+  ptrdiff_t reach;
+  SN_TRY(find_reach(s->decay, linear, shape, s->tableau, 0, s->dt, s->tolerance, s->plan.overlap, &reach));
+  *fits = reach != WHOLE_GRID;
+  for (int i = 0; i < s->tableau->stages; i++) {
+    SN_TRY(find_reach(s->decay, linear, shape, s->tableau, i + 1, s->dt, s->tolerance, s->plan.overlap, &reach));
+    s->beyond[i] = reach == WHOLE_GRID ? s->plan.overlap : reach;
+  }
   return SN_OK;
 }
 
@@ -78,6 +94,9 @@ static sn_status build(subdomain_stepper *s, const sn_integrator_options *option
   if (s->inner->estimate) SN_TRY(SN_NEW(samples, &s->base.estimate));
   if (s->inner->solver) SN_TRY(sn_solver_reserve(s->inner->solver, 1));
   s->base.solver = s->inner->solver;
+  s->inner->beyond = s->beyond;
+  bool fits;
+  SN_TRY(find_points(s, &fits));
   s->tape = sn_stepper_aligned(s->inner->ops->tape_size(s->inner, 1));
   SN_TRY(SN_NEW(cut.length, &s->from));
   SN_TRY(SN_NEW(cut.length, &s->to));
@@ -119,16 +138,20 @@ static sn_status follow(subdomain_stepper *s) {
   SN_TRY(sn_model_follow(s->own, s->model));
   const long version = sn_linear_version(sn_model_linear(s->model));
   if (version == s->linear_version) return SN_OK;
-  ptrdiff_t reach;
-  SN_TRY(find_reach(s->decay, sn_model_linear(s->model), sn_network_get_shape(sn_model_network(s->model)), s->tableau,
-                    s->dt, s->tolerance, s->plan.overlap, &reach));
-  if (reach == WHOLE_GRID)
+  bool fits;
+  SN_TRY(find_points(s, &fits));
+  if (!fits)
     return SN_ERROR_ALL(SN_ERROR_RUN,
                         "the linear part has changed so that a step of %s reaches further than the %td points by which "
                         "subdomains overlap; use integrator.subdomains.domain whole",
                         s->tableau->name, s->plan.overlap);
   s->linear_version = version;
   return SN_OK;
+}
+
+/* The inner stepper's next step is that of subdomain i. */
+static void turn_to(subdomain_stepper *s, ptrdiff_t i) {
+  s->inner->counted = (sn_range){sn_subdomains_offset(s->subdomains, i), sn_subdomains_kept(s->subdomains, i).count};
 }
 
 /* The tape of a subdomain's step within that of the step. */
@@ -144,8 +167,7 @@ static sn_status forward(sn_stepper *stepper, ptrdiff_t samples, const double *u
   for (ptrdiff_t row = 0; row < samples; row++)
     for (ptrdiff_t i = 0; i < sn_subdomains_count(s->subdomains); i++) {
       sn_subdomains_read(s->subdomains, i, row, u, s->from);
-      s->inner->counted =
-          (sn_range){sn_subdomains_offset(s->subdomains, i), sn_subdomains_kept(s->subdomains, i).count};
+      turn_to(s, i);
       SN_TRY(s->inner->ops->forward(s->inner, 1, s->from, s->to, tape_of(s, tape, row, i)));
       sn_subdomains_write(s->subdomains, i, row, s->to, next);
       if (s->base.estimate) s->base.estimate[row] += s->inner->estimate[0];
@@ -165,6 +187,7 @@ static sn_status backward(sn_stepper *stepper, ptrdiff_t samples, const double *
   for (ptrdiff_t pass = 0; pass < passes; pass++) {
     const ptrdiff_t row = pass / subdomains, i = pass % subdomains;
     sn_subdomains_write_transpose(s->subdomains, i, row, s->lambda, s->to);
+    turn_to(s, i);
     SN_TRY(s->inner->ops->backward(s->inner, 1, tape_of(s, tape, row, i), s->to,
                                    sn_gradient_for_pass(gradient, pass == passes - 1, &own)));
     if (!s->base.skips_lambda) sn_subdomains_add(s->subdomains, i, row, s->to, lambda);
@@ -178,6 +201,7 @@ static sn_status tangent(sn_stepper *stepper, ptrdiff_t samples, const double *t
   for (ptrdiff_t row = 0; row < samples; row++)
     for (ptrdiff_t i = 0; i < sn_subdomains_count(s->subdomains); i++) {
       sn_subdomains_read(s->subdomains, i, row, du, s->from);
+      turn_to(s, i);
       SN_TRY(s->inner->ops->tangent(s->inner, 1, tape_of(s, tape, row, i), s->from, dtheta));
       sn_subdomains_write(s->subdomains, i, row, s->from, s->lambda);
     }
@@ -241,7 +265,7 @@ sn_status sn_subdomain_steps_plan(const sn_linear *linear, const sn_network_shap
   if (has_short_steps(tableau) && (!chooses || ranks > 1 || shortest >= POINTS_LEAST)) {
     sn_decay *decay;
     SN_TRY(sn_decay_create(&decay));
-    sn_status status = find_reach(decay, linear, network, tableau, dt, tolerance_of(control), most, &reach);
+    sn_status status = find_reach(decay, linear, network, tableau, 0, dt, tolerance_of(control), most, &reach);
     sn_decay_destroy(&decay);
     if (status) return status;
   }

@@ -227,6 +227,69 @@ static void what_single_long_rows_leave_out_is_made_anew(void **state) {
   check_remade(&single, 2);
 }
 
+/* values (points) that are 0 but in the range. */
+static void keep(const network_case *c, sn_range range, double *values) {
+  for (ptrdiff_t j = 0; j < c->points; j++)
+    if (j < range.start || j >= range.start + range.count) values[j] = 0;
+}
+
+/* Leaves NaN in all arrays of the network's own. */
+static void poison(const fixture *x, const passes *p) {
+  double *nan = new_doubles(p->size), *out = new_doubles(p->size), *gradient = new_doubles(p->size + 1000);
+  for (ptrdiff_t k = 0; k < p->size; k++) nan[k] = NAN;
+  assert_ok(sn_network_forward(x->network, 1, nan, out, NULL));
+  assert_ok(sn_network_tangent(x->network, 1, p->u, p->tape, nan, NULL, out));
+  assert_ok(sn_network_backward(x->network, 1, p->u, p->tape, nan, out, &(sn_gradient){.values = gradient}));
+  assert_that(isnan(out[0]));
+  SN_FREE(nan);
+  SN_FREE(out);
+  SN_FREE(gradient);
+}
+
+/* F of some points alone, with room for one sample or two, beside all of F; whatever the network did before. */
+static void check_restricted(const network_case *c, double tolerance) {
+  const sn_range range = {112, 1200};
+  for (int more = 0; more < 2; more++) {
+    fixture x = fixture_create(MPI_COMM_SELF, 1, c, more);
+    x.share.count = 1;
+    passes all = passes_run(c, &x);
+    double *arrays[] = {all.f, all.tangent, all.by_parameters, all.bar};
+    for (int k = 0; k < 4; k++) keep(c, range, arrays[k]);
+    memset(all.gradient, 0, (size_t)sn_parameters_size(x.parameters) * sizeof(double));
+    assert_ok(
+        sn_network_backward(x.network, 1, all.u, all.tape, all.bar, all.u_bar, &(sn_gradient){.values = all.gradient}));
+    poison(&x, &all);
+    sn_network_restrict(x.network, range);
+    passes some = passes_run(c, &x);
+    for (ptrdiff_t k = 0; k < all.size; k++) {
+      assert_close(some.f[k], all.f[k], tolerance);
+      assert_close(some.tangent[k], all.tangent[k], tolerance);
+      assert_close(some.by_parameters[k], all.by_parameters[k], tolerance);
+      assert_close(some.u_bar[k], all.u_bar[k], tolerance);
+    }
+    for (ptrdiff_t k = 0; k < sn_parameters_size(x.parameters); k++)
+      assert_close(some.gradient[k], all.gradient[k], tolerance * 1000);
+    assert_that(some.f[range.start - 1] == 0 && some.f[range.start] != 0);
+    passes_free(&some);
+    passes_free(&all);
+    fixture_destroy(&x);
+  }
+}
+
+static void networks_may_be_restricted_to_some_points(void **state) {
+  (void)state;
+  network_case cases[] = {
+      {1408, {.kind = SN_NETWORK_BILINEAR, .hidden = 1, .width = {2}, .kernel = 9}},
+      {1408, {.kind = SN_NETWORK_BILINEAR, .hidden = 1, .width = {1}, .kernel = 31}},
+      {1408, {.kind = SN_NETWORK_CONV, .activation = SN_ACTIVATION_TANH, .hidden = 2, .width = {4, 3}, .kernel = 5}},
+      {1408, {.kind = SN_NETWORK_CONV, .activation = SN_ACTIVATION_GELU, .hidden = 1, .width = {7}, .kernel = 19}}};
+  for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
+    check_restricted(&cases[k], 1e-12);
+    cases[k].shape.precision = SN_PRECISION_MIXED;
+    check_restricted(&cases[k], 1e-4);
+  }
+}
+
 /* F and its tangents have no mean, to round-off of the precision; values that are balanced stay as they are to the bit.
  */
 static void check_conservative(const network_case *c) {
@@ -287,6 +350,7 @@ int main(int argc, char **argv) {
       cmocka_unit_test(derivatives_of_convolutions),
       cmocka_unit_test(derivatives_of_products),
       cmocka_unit_test(what_single_long_rows_leave_out_is_made_anew),
+      cmocka_unit_test(networks_may_be_restricted_to_some_points),
       cmocka_unit_test(conservative_networks_have_no_mean),
       cmocka_unit_test(derivatives_of_the_exact_term),
   };
