@@ -57,7 +57,7 @@ struct sn_network {
   sn_parameters *parameters;
   ptrdiff_t samples, points; /* most samples; local points */
   ptrdiff_t first;           /* offset of its parameters */
-  sn_range range;            /* the local points at which F is evaluated; empty: all of them */
+  sn_range range;            /* of sn_network_restrict; a kind may leave it unheeded, in all passes alike */
 };
 
 /* Takes a list of widths into the shape. Local. */

@@ -21,10 +21,10 @@ void sn_copy_rows(ptrdiff_t rows, ptrdiff_t width, const double *from, ptrdiff_t
 }
 
 double sn_sum_of_squares(ptrdiff_t count, const double *x) {
-  enum { PIECE = 1 << 20 }; /* an int has room for */
+  enum { MOST = 1 << 20 }; /* an int has room for */
   double sum = 0;
-  for (ptrdiff_t k = 0; k < count; k += PIECE) {
-    const int length = (int)(count - k < PIECE ? count - k : PIECE);
+  for (ptrdiff_t k = 0; k < count; k += MOST) {
+    const int length = (int)(count - k < MOST ? count - k : MOST);
     sum += cblas_ddot(length, x + k, 1, x + k, 1);
   }
   return sum;
