@@ -103,6 +103,25 @@ SN_MUST_CHECK sn_status sn_integrator_forward(sn_integrator *integrator, ptrdiff
 SN_MUST_CHECK sn_status sn_integrator_backward(sn_integrator *integrator, ptrdiff_t samples, ptrdiff_t intervals,
                                                double *state_bars, const sn_gradient *gradient);
 
+/* A loss that is a sum over the values of states. */
+typedef struct {
+  /*
+   * Adds the loss of some values of state number `state`, 0 to intervals, of a pass, and puts its derivatives by them
+   * into their places in bar. Both arrays are of the whole state, (samples, local points). Every value comes once.
+   */
+  void (*add)(void *context, ptrdiff_t state, sn_range values, const double *u, double *bar);
+  void *context;
+} sn_state_loss;
+
+/*
+ * A forward pass, the loss of its states and a backward pass from the loss's derivatives: as the two above, which see
+ * the same numbers. But the last step is made forward and backward subdomain by subdomain, where steps are made on
+ * those, so that what its backward pass needs stays in the cache. Needs options.adjoint. Collective over space.
+ */
+SN_MUST_CHECK sn_status sn_integrator_gradient(sn_integrator *integrator, ptrdiff_t samples, ptrdiff_t intervals,
+                                               double *states, const sn_state_loss *loss, double *state_bars,
+                                               const sn_gradient *gradient);
+
 /* From now on backward passes leave the derivative by the initial state undefined, which saves some work. Local. */
 void sn_integrator_skip_initial_bar(sn_integrator *integrator);
 

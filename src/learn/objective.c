@@ -67,35 +67,64 @@ void sn_objective_skip_initial_bar(sn_objective *o) { sn_integrator_skip_initial
 
 bool sn_objective_within_bounds(const sn_objective *o) { return sn_integrator_within_bounds(o->integrator); }
 
-/* The loss of the states, and its derivatives by them where bars are wanted. */
-static double sum_up(sn_objective *o, sn_loss_kind kind, ptrdiff_t samples, double scale, double *bars) {
-  const ptrdiff_t points = o->points, count = samples * points, inner = (o->window - 1) * count;
-  if (!o->observed) {
-    if (bars) memset(bars, 0, (size_t)count * sizeof *bars); /* the loss does not see the initial states */
-    return sn_loss_sum(kind, o->window * count, o->states + count, o->targets, scale, bars ? bars + count : NULL);
+typedef struct {
+  sn_objective *objective;
+  sn_loss_kind kind;
+  ptrdiff_t samples;
+  double scale, sum;
+} evaluation;
+
+/* Counts every sample's end as often as its weight says. */
+static double end_loss(const evaluation *e, sn_range values, const double *u, const double *target, double *bar) {
+  const sn_objective *o = e->objective;
+  const ptrdiff_t end = values.start + values.count;
+  double sum = 0;
+  for (ptrdiff_t at = values.start, next; at < end; at = next) {
+    const ptrdiff_t sample = at / o->points, beyond = (sample + 1) * o->points;
+    const double weight = o->weight[sample];
+    next = beyond < end ? beyond : end;
+    sum += weight * sn_loss_sum(e->kind, next - at, u + at, target + at, e->scale * weight, bar ? bar + at : NULL);
   }
-  double sum = sn_loss_sum(kind, count, o->states, o->observed, scale, bars);
-  sum += sn_loss_sum(kind, inner, o->states + count, o->targets, scale, bars ? bars + count : NULL);
-  for (ptrdiff_t s = 0; s < samples; s++) {
-    const ptrdiff_t at = inner + s * points;
-    double *bar = bars ? bars + count + at : NULL;
-    sum += o->weight[s] * sn_loss_sum(kind, points, o->states + count + at, o->targets + at, scale * o->weight[s], bar);
-    if (bar) memcpy(o->end_bar + s * points, bar, (size_t)points * sizeof *bar);
-  }
+  if (bar) memcpy(o->end_bar + values.start, bar + values.start, (size_t)values.count * sizeof *bar);
   return sum;
+}
+
+/* A loss of states (sn_state_loss); bar: NULL where derivatives are not wanted. */
+static void add_loss(void *context, ptrdiff_t state, sn_range values, const double *u, double *bar) {
+  evaluation *e = context;
+  const sn_objective *o = e->objective;
+  const double *target = state ? o->targets + (state - 1) * e->samples * o->points : o->observed;
+  const ptrdiff_t at = values.start;
+  if (!target) { /* the loss does not see the initial states */
+    if (bar) memset(bar + at, 0, (size_t)values.count * sizeof *bar);
+  } else if (o->observed && state == o->window) {
+    e->sum += end_loss(e, values, u, target, bar);
+  } else {
+    e->sum += sn_loss_sum(e->kind, values.count, u + at, target + at, e->scale, bar ? bar + at : NULL);
+  }
+}
+
+/* The loss of all states. */
+static double sum_up(sn_objective *o, sn_loss_kind kind, ptrdiff_t samples) {
+  evaluation e = {o, kind, samples, 0, 0};
+  const ptrdiff_t count = samples * o->points;
+  for (ptrdiff_t k = 0; k <= o->window; k++) add_loss(&e, k, (sn_range){0, count}, o->states + k * count, NULL);
+  return e.sum;
 }
 
 sn_status sn_objective_value(sn_objective *o, ptrdiff_t samples, double *sum) {
   SN_TRY(sn_integrator_forward(o->integrator, samples, o->window, o->states, false));
-  *sum = sum_up(o, o->loss, samples, 0, NULL);
+  *sum = sum_up(o, o->loss, samples);
   return SN_OK;
 }
 
 sn_status sn_objective_gradient(sn_objective *o, ptrdiff_t samples, double scale, double *sum,
                                 const sn_gradient *gradient) {
-  SN_TRY(sn_integrator_forward(o->integrator, samples, o->window, o->states, true));
-  *sum = sum_up(o, o->loss, samples, scale, o->bars);
-  return sn_integrator_backward(o->integrator, samples, o->window, o->bars, gradient);
+  evaluation e = {o, o->loss, samples, scale, 0};
+  const sn_state_loss loss = {add_loss, &e};
+  sn_status status = sn_integrator_gradient(o->integrator, samples, o->window, o->states, &loss, o->bars, gradient);
+  *sum = e.sum;
+  return status;
 }
 
 /* Of the row of value j of a target: 0 where it is not observed, the root of the weight at the end. */
@@ -126,7 +155,7 @@ sn_status sn_objective_tangent(sn_objective *o, ptrdiff_t samples, ptrdiff_t dir
   SN_TRY(sn_integrator_tangent(o->integrator, samples, o->window, o->states, directions, parameters, tangents));
   for (ptrdiff_t k = 0; k < o->window; k++)
     take_residuals(o, k, directions, count, tangents + (k + 1) * directions * count, residuals + k * count);
-  *sum = sum_up(o, SN_LOSS_MSE, samples, 0, NULL);
+  *sum = sum_up(o, SN_LOSS_MSE, samples);
   return SN_OK;
 }
 

@@ -22,6 +22,18 @@ typedef struct {
   const sn_range *support; /* (count) outside of which a dtheta is 0; NULL: not known */
 } sn_directions;
 
+/* The loss of the state after a step, and where its derivative by that state goes: (samples, local points). */
+typedef struct {
+  const sn_state_loss *loss;
+  ptrdiff_t state;
+  double *bar;
+} sn_step_loss;
+
+/* Of some values of the new state, once they are known. */
+static inline void sn_step_loss_add(const sn_step_loss *s, sn_range values, const double *next) {
+  s->loss->add(s->loss->context, s->state, values, next, s->bar);
+}
+
 typedef struct {
   void (*destroy)(sn_stepper **stepper);
   /* Doubles of tape a step keeps for its backward pass. */
@@ -38,6 +50,12 @@ typedef struct {
   /* lambda := (d next / d u)^T lambda; gradient (NULL: not wanted) += (d next / d parameters)^T lambda. */
   sn_status (*backward)(sn_stepper *stepper, ptrdiff_t samples, const double *tape, double *lambda,
                         const sn_gradient *gradient);
+  /*
+   * forward and backward at once, piece by piece, so that the tape of a piece need not leave the cache: next = step(u),
+   * u_bar = (d next / d u)^T of the loss's derivative. NULL: one after the other is as good.
+   */
+  sn_status (*forward_backward)(sn_stepper *stepper, ptrdiff_t samples, const double *u, double *next, double *tape,
+                                const sn_step_loss *loss, double *u_bar, const sn_gradient *gradient);
   /* A backward pass begins, or ends: what is added to the gradient at its end. NULL: nothing to do. */
   void (*begin_backward)(sn_stepper *stepper);
   sn_status (*end_backward)(sn_stepper *stepper, const sn_gradient *gradient);

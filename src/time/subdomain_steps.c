@@ -159,20 +159,50 @@ static double *tape_of(const subdomain_stepper *s, const double *tape, ptrdiff_t
   return tape ? (double *)tape + (row * sn_subdomains_count(s->subdomains) + i) * s->tape : NULL;
 }
 
+static sn_status begin_forward(subdomain_stepper *s, ptrdiff_t samples, const double *u) {
+  SN_TRY(follow(s));
+  if (s->base.estimate) memset(s->base.estimate, 0, (size_t)samples * sizeof *s->base.estimate);
+  return sn_subdomains_exchange(s->subdomains, samples, u);
+}
+
+/* Subdomain i of a sample; tape: its own. */
+static sn_status forward_of(subdomain_stepper *s, ptrdiff_t i, ptrdiff_t row, const double *u, double *next,
+                            double *tape) {
+  sn_subdomains_read(s->subdomains, i, row, u, s->from);
+  turn_to(s, i);
+  SN_TRY(s->inner->ops->forward(s->inner, 1, s->from, s->to, tape));
+  sn_subdomains_write(s->subdomains, i, row, s->to, next);
+  if (s->base.estimate) s->base.estimate[row] += s->inner->estimate[0];
+  return SN_OK;
+}
+
 static sn_status forward(sn_stepper *stepper, ptrdiff_t samples, const double *u, double *next, double *tape) {
   subdomain_stepper *s = (subdomain_stepper *)stepper;
-  SN_TRY(follow(s));
-  SN_TRY(sn_subdomains_exchange(s->subdomains, samples, u));
-  if (s->base.estimate) memset(s->base.estimate, 0, (size_t)samples * sizeof *s->base.estimate);
+  SN_TRY(begin_forward(s, samples, u));
   for (ptrdiff_t row = 0; row < samples; row++)
-    for (ptrdiff_t i = 0; i < sn_subdomains_count(s->subdomains); i++) {
-      sn_subdomains_read(s->subdomains, i, row, u, s->from);
-      turn_to(s, i);
-      SN_TRY(s->inner->ops->forward(s->inner, 1, s->from, s->to, tape_of(s, tape, row, i)));
-      sn_subdomains_write(s->subdomains, i, row, s->to, next);
-      if (s->base.estimate) s->base.estimate[row] += s->inner->estimate[0];
-    }
+    for (ptrdiff_t i = 0; i < sn_subdomains_count(s->subdomains); i++)
+      SN_TRY(forward_of(s, i, row, u, next, tape_of(s, tape, row, i)));
   return SN_OK;
+}
+
+static void begin_backward(subdomain_stepper *s, ptrdiff_t samples, double *u_bar) {
+  s->inner->skips_lambda = s->base.skips_lambda;
+  memset(u_bar, 0, (size_t)(samples * s->points) * sizeof *u_bar);
+  sn_subdomains_begin_add(s->subdomains, samples);
+}
+
+/* u_bar += what subdomain i of a sample adds. */
+static sn_status backward_of(subdomain_stepper *s, ptrdiff_t i, ptrdiff_t row, const double *tape,
+                             const double *next_bar, double *u_bar, const sn_gradient *gradient) {
+  sn_subdomains_write_transpose(s->subdomains, i, row, next_bar, s->to);
+  turn_to(s, i);
+  SN_TRY(s->inner->ops->backward(s->inner, 1, tape, s->to, gradient));
+  if (!s->base.skips_lambda) sn_subdomains_add(s->subdomains, i, row, s->to, u_bar);
+  return SN_OK;
+}
+
+static sn_status end_backward(subdomain_stepper *s, ptrdiff_t samples, double *u_bar) {
+  return s->base.skips_lambda ? SN_OK : sn_subdomains_end_add(s->subdomains, samples, u_bar);
 }
 
 static sn_status backward(sn_stepper *stepper, ptrdiff_t samples, const double *tape, double *lambda,
@@ -180,19 +210,35 @@ static sn_status backward(sn_stepper *stepper, ptrdiff_t samples, const double *
   subdomain_stepper *s = (subdomain_stepper *)stepper;
   const ptrdiff_t subdomains = sn_subdomains_count(s->subdomains), passes = samples * subdomains;
   sn_gradient own;
-  s->inner->skips_lambda = s->base.skips_lambda;
   memcpy(s->lambda, lambda, (size_t)(samples * s->points) * sizeof *lambda);
-  memset(lambda, 0, (size_t)(samples * s->points) * sizeof *lambda);
-  sn_subdomains_begin_add(s->subdomains, samples);
+  begin_backward(s, samples, lambda);
   for (ptrdiff_t pass = 0; pass < passes; pass++) {
     const ptrdiff_t row = pass / subdomains, i = pass % subdomains;
-    sn_subdomains_write_transpose(s->subdomains, i, row, s->lambda, s->to);
-    turn_to(s, i);
-    SN_TRY(s->inner->ops->backward(s->inner, 1, tape_of(s, tape, row, i), s->to,
-                                   sn_gradient_for_pass(gradient, pass == passes - 1, &own)));
-    if (!s->base.skips_lambda) sn_subdomains_add(s->subdomains, i, row, s->to, lambda);
+    SN_TRY(backward_of(s, i, row, tape_of(s, tape, row, i), s->lambda, lambda,
+                       sn_gradient_for_pass(gradient, pass == passes - 1, &own)));
   }
-  return s->base.skips_lambda ? SN_OK : sn_subdomains_end_add(s->subdomains, samples, lambda);
+  return end_backward(s, samples, lambda);
+}
+
+/* Every subdomain forward and backward at once, all on the tape of the first, which so stays in the cache. */
+static sn_status forward_backward(sn_stepper *stepper, ptrdiff_t samples, const double *u, double *next, double *tape,
+                                  const sn_step_loss *loss, double *u_bar, const sn_gradient *gradient) {
+  subdomain_stepper *s = (subdomain_stepper *)stepper;
+  sn_timer *timer = sn_grid_timer(sn_model_grid(s->model));
+  const ptrdiff_t subdomains = sn_subdomains_count(s->subdomains), passes = samples * subdomains;
+  sn_gradient own;
+  SN_TRY_TIMED(timer, SN_TIME_FORWARD, begin_forward(s, samples, u));
+  begin_backward(s, samples, u_bar);
+  for (ptrdiff_t pass = 0; pass < passes; pass++) {
+    const ptrdiff_t row = pass / subdomains, i = pass % subdomains;
+    const sn_range kept = sn_subdomains_kept(s->subdomains, i);
+    const sn_gradient *of_pass = sn_gradient_for_pass(gradient, pass == passes - 1, &own);
+    SN_TRY_TIMED(timer, SN_TIME_FORWARD, forward_of(s, i, row, u, next, tape));
+    sn_step_loss_add(loss, (sn_range){row * s->points + kept.start, kept.count}, next);
+    SN_TRY_TIMED(timer, SN_TIME_BACKWARD, backward_of(s, i, row, tape, loss->bar, u_bar, of_pass));
+  }
+  SN_TRY_TIMED(timer, SN_TIME_BACKWARD, end_backward(s, samples, u_bar));
+  return SN_OK;
 }
 
 static sn_status tangent(sn_stepper *stepper, ptrdiff_t samples, const double *tape, double *du, const double *dtheta) {
@@ -214,6 +260,7 @@ static const sn_stepper_ops ops = {.destroy = destroy,
                                    .prepare = prepare,
                                    .forward = forward,
                                    .backward = backward,
+                                   .forward_backward = forward_backward,
                                    .tangent = tangent};
 
 /*

@@ -47,7 +47,8 @@ static void fill_parameters(const sn_parameters *parameters, uint64_t stream, do
   }
 }
 
-static run run_create(const sn_grid *grid, const problem *p, sn_step_domain domain, sn_storage_kind storage) {
+static run run_create(const sn_grid *grid, const problem *p, ptrdiff_t substeps, sn_step_domain domain,
+                      sn_storage_kind storage) {
   run r = {.state = SAMPLES * sn_grid_range(grid).count};
   const sn_linear_shape linear = {
       .kind = SN_LINEAR_STENCIL, .taps = SN_LINEAR_KS_TAPS, .length = POINTS * dx, .trainable = p->trains_linear};
@@ -59,11 +60,12 @@ static run run_create(const sn_grid *grid, const problem *p, sn_step_domain doma
   const sn_integrator_options options = {.tableau = sn_tableau_find(p->scheme),
                                          .subdomains = {.domain = domain, .length = p->length},
                                          .dt = p->dt,
-                                         .interval = p->dt * SUBSTEPS,
+                                         .interval = p->dt * (double)substeps,
                                          .intervals = INTERVALS,
                                          .adjoint = true,
                                          .tangent = true,
                                          .storage = storage,
+                                         .snapshots = 2,
                                          .solver = {.kind = SN_SOLVER_FFT}};
   assert_ok(sn_integrator_create(r.model, &options, &r.integrator));
   assert_ok(sn_integrator_reserve(r.integrator, SAMPLES));
@@ -115,10 +117,10 @@ static void compare(const char *what, ptrdiff_t count, const double *found, cons
 }
 
 static void compare_runs(const sn_grid *grid, const problem *p) {
-  run whole = run_create(grid, p, SN_STEPS_WHOLE_GRID, SN_STORAGE_ALL);
+  run whole = run_create(grid, p, SUBSTEPS, SN_STEPS_WHOLE_GRID, SN_STORAGE_ALL);
   pass(&whole);
   for (int solutions = 0; solutions < 2; solutions++) {
-    run parts = run_create(grid, p, SN_STEPS_SUBDOMAINS, solutions ? SN_STORAGE_SOLUTIONS : SN_STORAGE_ALL);
+    run parts = run_create(grid, p, SUBSTEPS, SN_STEPS_SUBDOMAINS, solutions ? SN_STORAGE_SOLUTIONS : SN_STORAGE_ALL);
     pass(&parts);
     compare("the state", INTERVALS * parts.state, parts.u + parts.state, whole.u + whole.state, 1e-13);
     compare("the tangent", INTERVALS * parts.state, parts.du + parts.state, whole.du + whole.state, 1e-13);
@@ -155,6 +157,75 @@ static void steps_on_subdomains_are_those_on_the_whole_grid(void **state) {
   }
 }
 
+/* A loss whose derivatives are given numbers; how often each value came. */
+typedef struct {
+  const double *bar;
+  ptrdiff_t state;
+  int *seen;
+} linear_loss;
+
+static void add_linear_loss(void *context, ptrdiff_t state, sn_range values, const double *u, double *bar) {
+  const linear_loss *loss = context;
+  for (ptrdiff_t k = values.start; k < values.start + values.count; k++) {
+    assert_that(isfinite(u[k]));
+    bar[k] = loss->bar[state * loss->state + k];
+    loss->seen[state * loss->state + k]++;
+  }
+}
+
+/* One pass with the loss between against a forward and a backward pass: the same bits. */
+static void compare_gradients(const sn_grid *grid, const problem *p, ptrdiff_t substeps, ptrdiff_t intervals,
+                              sn_step_domain domain, sn_storage_kind storage) {
+  run two = run_create(grid, p, substeps, domain, storage), one = run_create(grid, p, substeps, domain, storage);
+  const ptrdiff_t count = (intervals + 1) * one.state;
+  const sn_gradient of_two = {.values = two.gradient, .final = true}, of_one = {.values = one.gradient, .final = true};
+  linear_loss linear = {.state = one.state};
+  double *bar;
+  assert_ok(SN_NEW(count, &bar));
+  assert_ok(SN_NEW(count, &linear.seen));
+  memcpy(bar, one.bar, (size_t)count * sizeof *bar);
+  linear.bar = bar;
+  for (ptrdiff_t k = 0; k < count; k++) one.bar[k] = NAN; /* to be overwritten */
+  assert_ok(sn_integrator_forward(two.integrator, SAMPLES, intervals, two.u, true));
+  assert_ok(sn_integrator_backward(two.integrator, SAMPLES, intervals, two.bar, &of_two));
+  const ptrdiff_t calls = sn_memory_calls();
+  const sn_state_loss loss = {add_linear_loss, &linear};
+  assert_ok(sn_integrator_gradient(one.integrator, SAMPLES, intervals, one.u, &loss, one.bar, &of_one));
+  assert_int_equal(sn_memory_calls(), calls);
+  assert_that(sn_integrator_within_bounds(one.integrator));
+  assert_int_equal(sn_integrator_forward_steps(one.integrator), sn_integrator_forward_steps(two.integrator));
+  assert_memory_equal(one.u, two.u, (size_t)count * sizeof *one.u);
+  assert_memory_equal(one.bar, two.bar, (size_t)one.state * sizeof *one.bar);
+  assert_memory_equal(one.gradient, two.gradient, (size_t)one.size * sizeof *one.gradient);
+  for (ptrdiff_t k = 0; k < count; k++) assert_int_equal(linear.seen[k], 1);
+  const ptrdiff_t steps = sn_integrator_steps(one.integrator, intervals);
+  double norms[2][INTERVALS * SUBSTEPS];
+  sn_integrator_norms(one.integrator, norms[0]);
+  sn_integrator_norms(two.integrator, norms[1]);
+  assert_memory_equal(norms[0], norms[1], (size_t)steps * sizeof **norms);
+  SN_FREE(bar);
+  SN_FREE(linear.seen);
+  run_destroy(&one);
+  run_destroy(&two);
+}
+
+static void the_last_step_may_turn_back_at_once(void **state) {
+  (void)state;
+  const problem p = {"l2", 0.1, conv, true, 512}, from_last = {"ars222", 0.1, product, false, 0};
+  int size;
+  MPI_Comm_size(MPI_COMM_WORLD, &size);
+  sn_grid *grid;
+  assert_ok(sn_grid_create(MPI_COMM_WORLD, size, POINTS, NULL, &grid));
+  for (ptrdiff_t substeps = 1; substeps <= SUBSTEPS; substeps++)
+    for (ptrdiff_t intervals = 1; intervals <= INTERVALS; intervals++) {
+      compare_gradients(grid, &p, substeps, intervals, SN_STEPS_SUBDOMAINS, SN_STORAGE_ALL);
+      compare_gradients(grid, &p, substeps, intervals, SN_STEPS_SUBDOMAINS, SN_STORAGE_SOLUTIONS);
+      compare_gradients(grid, &from_last, substeps, intervals, SN_STEPS_SUBDOMAINS, SN_STORAGE_REVOLVE);
+      compare_gradients(grid, &p, substeps, intervals, SN_STEPS_WHOLE_GRID, SN_STORAGE_ALL);
+    }
+  sn_grid_destroy(&grid);
+}
+
 /* The overlap is looked at again, without memory and without messages; where it does not do any more, all ranks end. */
 static void trained_stencils_keep_their_overlap(void **state) {
   (void)state;
@@ -163,7 +234,7 @@ static void trained_stencils_keep_their_overlap(void **state) {
   MPI_Comm_size(MPI_COMM_WORLD, &size);
   sn_grid *grid;
   assert_ok(sn_grid_create(MPI_COMM_WORLD, size, POINTS, NULL, &grid));
-  run r = run_create(grid, &p, SN_STEPS_SUBDOMAINS, SN_STORAGE_ALL);
+  run r = run_create(grid, &p, SUBSTEPS, SN_STEPS_SUBDOMAINS, SN_STORAGE_ALL);
   double *taps = sn_parameters_values(sn_model_parameters(r.model)) +
                  sn_parameters_find(sn_model_parameters(r.model), "linear/stencil")->offset;
   for (int k = 0; k < SN_LINEAR_KS_TAPS; k++) taps[k] *= 0.9;
@@ -220,6 +291,7 @@ static void steps_without_locality_are_refused(void **state) {
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(steps_on_subdomains_are_those_on_the_whole_grid),
+      cmocka_unit_test(the_last_step_may_turn_back_at_once),
       cmocka_unit_test(trained_stencils_keep_their_overlap),
       cmocka_unit_test(steps_without_locality_are_refused),
   };
