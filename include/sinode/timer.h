@@ -1,7 +1,10 @@
 /*
  * Timing regions: named once, nested, summed, and printed as one table at the end of a run (seconds, share, calls,
- * slowest over mean rank). Starting and stopping is local and costs one reading of the clock; a NULL timer is allowed
- * everywhere and does nothing.
+ * slowest over mean rank). Starting and stopping is local and costs one reading of the clock, some 20 ns; a NULL timer
+ * is allowed everywhere and does nothing.
+ *
+ * On request short regions are sampled: of those below 4 us in the mean one call in 17 is timed and stands for as many,
+ * since two readings of the clock would take more than 1 % of them; but a call of 100 us stands for itself alone.
  */
 #ifndef SINODE_TIMER_H
 #define SINODE_TIMER_H
@@ -37,6 +40,12 @@ typedef struct sn_timer sn_timer;
 
 SN_MUST_CHECK sn_status sn_timer_create(sn_timer **out);
 void sn_timer_destroy(sn_timer **timer);
+
+/*
+ * From now on samples short regions. Not for runs of several ranks: how long they wait for messages varies too much.
+ * Local.
+ */
+void sn_timer_sample(sn_timer *timer);
 
 /* Regions nest: stop the one started last. The table is a tree; an inner region is part of the outer one. */
 void sn_timer_start(sn_timer *timer, sn_time_region region);

@@ -7,15 +7,21 @@
 
 enum { NODES_MOST = 128, NONE = -1 };
 
+/* Which regions are sampled, and how; the stride is prime to the stages of a step, which come in turn. */
+enum { STRIDE = 17, TIMED_LEAST = 1000 };
+static const double short_mean = 4e-6, long_call = 1e-4;
+
 /* A region inside another: the same region started elsewhere is another node. Parents come before their children. */
 typedef struct {
   int parent, region;
   double seconds, started;
   long calls;
+  int counts; /* the call that is running: for so many; 0: it is not timed */
 } node;
 
 struct sn_timer {
   double created;
+  bool samples;
   int current, count; /* innermost node running, or NONE; nodes so far */
   node nodes[NODES_MOST];
 };
@@ -56,12 +62,20 @@ sn_status sn_timer_create(sn_timer **out) {
   return SN_OK;
 }
 
+void sn_timer_sample(sn_timer *timer) { timer->samples = true; }
+
 void sn_timer_destroy(sn_timer **timer) { SN_FREE(*timer); }
 
 static int find(const sn_timer *timer, int parent, int region) {
   for (int i = 0; i < timer->count; i++)
     if (timer->nodes[i].parent == parent && timer->nodes[i].region == region) return i;
   return NONE;
+}
+
+/* For how many calls the next one counts. */
+static int choose_count(const sn_timer *timer, const node *n) {
+  if (!timer->samples || n->calls < TIMED_LEAST || n->seconds > short_mean * (double)n->calls) return 1;
+  return n->calls % STRIDE == 0 ? STRIDE : 0;
 }
 
 void sn_timer_start(sn_timer *timer, sn_time_region region) {
@@ -72,16 +86,20 @@ void sn_timer_start(sn_timer *timer, sn_time_region region) {
     i = timer->count++;
     timer->nodes[i] = (node){.parent = timer->current, .region = (int)region};
   }
-  timer->nodes[i].calls++;
-  timer->nodes[i].started = sn_clock();
+  node *n = &timer->nodes[i];
+  n->counts = choose_count(timer, n);
+  n->calls++;
+  if (n->counts) n->started = sn_clock();
   timer->current = i;
 }
 
 void sn_timer_stop(sn_timer *timer, sn_time_region region) {
   if (!timer || timer->current == NONE || timer->nodes[timer->current].region != (int)region) return;
   node *n = &timer->nodes[timer->current];
-  n->seconds += sn_clock() - n->started;
   timer->current = n->parent;
+  if (n->counts == 0) return;
+  const double seconds = sn_clock() - n->started;
+  n->seconds += seconds < long_call ? n->counts * seconds : seconds;
 }
 
 double sn_timer_seconds(const sn_timer *timer, sn_time_region region) {

@@ -8,12 +8,15 @@
 
 enum { SN_COMBINATION_TERMS = 2 * SN_TABLEAU_STAGES + 2 };
 
-/* One under construction; all 0 at first. */
+/* One under construction. */
 typedef struct {
   int terms;
   double factor[SN_COMBINATION_TERMS];
   const double *vector[SN_COMBINATION_TERMS];
 } sn_combination;
+
+/* Of no terms: 0. Beyond these nothing is read, so that the rest is left as it is. */
+static inline void sn_combination_begin(sn_combination *sum) { sum->terms = 0; }
 
 /* A factor of 0 adds no term. */
 void sn_combination_add(sn_combination *sum, double factor, const double *vector);

@@ -78,7 +78,8 @@ static void stage_derivative(ptrdiff_t count, double factor, const double *restr
 
 static sn_status stage_forward(imex *scheme, int i, ptrdiff_t samples, const double *u, double *stage, double *tape) {
   const ptrdiff_t count = samples * scheme->points;
-  sn_combination sum = {0};
+  sn_combination sum;
+  sn_combination_begin(&sum);
   sn_combination_add(&sum, 1, u);
   add_row(scheme, i, &sum);
   const double gamma = gamma_of(scheme, i);
@@ -112,7 +113,8 @@ static ptrdiff_t tape_size(const sn_stepper *stepper, ptrdiff_t samples) {
 static void estimate(imex *scheme, ptrdiff_t samples, const double *u, const double *next) {
   const double *weight = scheme->tableau->embedded;
   const ptrdiff_t n = scheme->points;
-  sn_combination sum = {0};
+  sn_combination sum;
+  sn_combination_begin(&sum);
   sn_combination_add(&sum, 1, next);
   sn_combination_add(&sum, -1, u);
   for (int j = 0; j < scheme->tableau->stages; j++) {
@@ -139,7 +141,8 @@ static sn_status forward(sn_stepper *stepper, ptrdiff_t samples, const double *u
     }
     SN_TRY(stage_forward(scheme, i, samples, u, stage, network_tape));
   }
-  sn_combination sum = {0};
+  sn_combination sum;
+  sn_combination_begin(&sum);
   sn_combination_add(&sum, 1, scheme->from_last ? stage : u);
   add_row(scheme, stages, &sum);
   sn_combination_evaluate(&sum, count, next);
@@ -164,7 +167,8 @@ static sn_status network_backward(imex *scheme, int i, ptrdiff_t samples, const 
     if (u_bar) memset(u_bar, 0, (size_t)count * sizeof *u_bar);
     return SN_OK;
   }
-  sn_combination sum = {0};
+  sn_combination sum;
+  sn_combination_begin(&sum);
   sn_gradient own;
   add_column(scheme, i, -scheme->dt, nonlinear_weight, lambda, &sum);
   sn_combination_evaluate(&sum, count, scheme->f_bar);
@@ -200,7 +204,8 @@ static sn_status stage_backward(imex *scheme, int i, ptrdiff_t samples, const do
   if (ends_here) return SN_OK;
   if (scheme->from_last && i == scheme->tableau->stages - 1) sn_add_scaled(count, 1, lambda, r_bar);
   if (scheme->needs_h[i]) {
-    sn_combination sum = {0};
+    sn_combination sum;
+    sn_combination_begin(&sum);
     add_column(scheme, i, gamma != 0 ? scheme->dt / gamma : scheme->dt, linear_weight, lambda, &sum);
     sn_combination_evaluate(&sum, count, h_bar);
   }
@@ -222,7 +227,8 @@ static sn_status backward(sn_stepper *stepper, ptrdiff_t samples, const double *
                           const sn_gradient *gradient) {
   imex *scheme = (imex *)stepper;
   const int stages = scheme->tableau->stages;
-  sn_combination sum = {0};
+  sn_combination sum;
+  sn_combination_begin(&sum);
   if (!scheme->from_last) sn_combination_add(&sum, 1, lambda);
   for (int i = stages - 1; i >= 0; i--) {
     if (!scheme->used[i]) continue;
@@ -256,7 +262,8 @@ static sn_status stage_tangent(imex *scheme, int i, ptrdiff_t samples, const dou
   const double gamma = gamma_of(scheme, i), *value = tape,
                *network_tape = tape + sn_stepper_aligned(samples * scheme->points);
   double *h = scheme->h[i], *stage = scheme->stage;
-  sn_combination sum = {0};
+  sn_combination sum;
+  sn_combination_begin(&sum);
   sn_combination_add(&sum, 1, along->du);
   add_row(scheme, i, &sum);
   const bool keeps = gamma != 0 && scheme->needs_h[i], changes = changes_linear(scheme, along);
@@ -281,7 +288,8 @@ static sn_status tangents(sn_stepper *stepper, ptrdiff_t samples, const double *
   const ptrdiff_t count = samples * scheme->points;
   for (int i = 0; i < stages; i++)
     if (scheme->used[i]) SN_TRY(stage_tangent(scheme, i, samples, tape + i * stage_tape_size(scheme, samples), along));
-  sn_combination sum = {0};
+  sn_combination sum;
+  sn_combination_begin(&sum);
   sn_combination_add(&sum, 1, scheme->from_last ? scheme->stage : along->du);
   add_row(scheme, stages, &sum);
   sn_combination_evaluate(&sum, along->count * count, along->du);
