@@ -30,7 +30,7 @@ double sn_sum_of_squares(ptrdiff_t count, const double *x) {
   return sum;
 }
 
-enum { TOGETHER = 4, PIECE = 512 };
+enum { TOGETHER = 6, PIECE = 512 };
 
 /* y, or 0, and so many terms in their order. */
 static inline void add_terms(const int terms, bool from_zero, ptrdiff_t count, const double *factor,
@@ -48,28 +48,41 @@ static inline void add_terms(const int terms, bool from_zero, ptrdiff_t count, c
   }
 }
 
+static bool is_one_of(const double *out, const sn_combination *sum) {
+  for (int t = 0; t < sum->terms; t++)
+    if (sum->vector[t] == out) return true;
+  return false;
+}
+
 void sn_combination_evaluate(const sn_combination *sum, ptrdiff_t count, double *out) {
+  const bool in_place = is_one_of(out, sum);
   for (ptrdiff_t start = 0; start < count; start += PIECE) {
     const ptrdiff_t length = count - start < PIECE ? count - start : PIECE;
-    double piece[PIECE];
-    if (sum->terms == 0) memset(piece, 0, (size_t)length * sizeof *piece);
+    double piece[PIECE], *y = in_place ? piece : out + start;
+    if (sum->terms == 0) memset(y, 0, (size_t)length * sizeof *y);
     for (int t = 0, terms; t < sum->terms; t += terms) {
       const double *factor = sum->factor + t, *const *vector = sum->vector + t;
       terms = sum->terms - t < TOGETHER ? sum->terms - t : TOGETHER;
       switch (terms) {
         case 1:
-          add_terms(1, t == 0, length, factor, vector, start, piece);
+          add_terms(1, t == 0, length, factor, vector, start, y);
           break;
         case 2:
-          add_terms(2, t == 0, length, factor, vector, start, piece);
+          add_terms(2, t == 0, length, factor, vector, start, y);
           break;
         case 3:
-          add_terms(3, t == 0, length, factor, vector, start, piece);
+          add_terms(3, t == 0, length, factor, vector, start, y);
+          break;
+        case 4:
+          add_terms(4, t == 0, length, factor, vector, start, y);
+          break;
+        case 5:
+          add_terms(5, t == 0, length, factor, vector, start, y);
           break;
         default:
-          add_terms(TOGETHER, t == 0, length, factor, vector, start, piece);
+          add_terms(TOGETHER, t == 0, length, factor, vector, start, y);
       }
     }
-    memcpy(out + start, piece, (size_t)length * sizeof *out);
+    if (in_place) memcpy(out + start, piece, (size_t)length * sizeof *out);
   }
 }
