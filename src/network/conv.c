@@ -58,8 +58,8 @@ static real *padded_on(const pass *p, const layer *l) {
   return c->remade && l == c->layer + 1 ? c->remade : p->tape + p->samples * l->padded;
 }
 
-/* Along a direction, that of a layer's input: the output of the layer before, or du where the last layer's, which is
- * not padded, would be. */
+/* Of a layer's input, along a direction: where the layer before left it; du takes the place of the last one's output.
+ */
 static real *tangent_of_input(const pass *p, const layer *l) {
   const conv *c = p->network;
   return l > c->layer ? (l - 1)->derivative : c->layer[c->layers - 1].derivative;
@@ -81,11 +81,10 @@ static sn_convolution_result result_of(const pass *p, double *states) {
 
 static layer_output output_of(const pass *p, const layer *l, sn_rows z) {
   const conv *c = p->network;
-  const sn_activation activation = c->base.shape.activation;
-  layer_output o = {.activation = activation, .out = l->out, .z = z, .points = c->base.points};
+  layer_output o = {.activation = c->base.shape.activation, .out = l->out, .z = z, .points = c->base.points};
   if (l->last) return o;
   o.values = sn_convolution_interior(&c->convolution, padded_on(p, l + 1));
-  if (sn_activation_keeps_slope(activation)) o.slopes = p->tape + p->samples * l->slope;
+  if (sn_activation_keeps_slope(o.activation)) o.slopes = p->tape + p->samples * l->slope;
   return o;
 }
 
@@ -110,20 +109,27 @@ static void activate_derivative(void *context, ptrdiff_t sample, ptrdiff_t first
   }
 }
 
+/* A convolution of which the derivative by a value, or along it, becomes that by its argument, or along that. */
+static void apply_derivative(const sn_convolution *c, sn_convolution_part part, int terms,
+                             const sn_convolution_term *term, layer_output *o) {
+  const sn_convolution_epilogue gated = {.gate = o->values}, *e = o->activation == SN_ACTIVATION_RELU ? &gated : NULL;
+  sn_convolution_apply(c, part, o->out, terms, term, e, o->z, e ? NULL : activate_derivative, o);
+}
+
 static void forward_work(void *context, int stage, sn_convolution_part part) {
   const pass *p = context;
   const sn_convolution *c = &p->network->convolution;
   const layer *l = &p->network->layer[stage];
   const double *bias = sn_parameters_values(p->network->base.parameters) + l->bias;
+  const bool rectifies = !l->last && p->network->base.shape.activation == SN_ACTIVATION_RELU;
+  const sn_convolution_epilogue epilogue = {.bias = bias, .rectifies = rectifies};
   const sn_convolution_term term = {l->packed, l->in, padded_on(p, l)};
-  if (l->last) {
-    sn_convolution_result f = result_of(p, p->f);
-    sn_convolution_apply(c, part, 1, 1, &term, bias, f.rows, sn_convolution_give, &f);
-  } else {
-    const sn_rows z = sn_convolution_interior(c, padded_on(p, l + 1));
-    layer_output o = output_of(p, l, z);
-    sn_convolution_apply(c, part, l->out, 1, &term, bias, z, activate, &o);
-  }
+  sn_convolution_result f = result_of(p, p->f);
+  layer_output o = output_of(p, l, l->last ? f.rows : sn_convolution_interior(c, padded_on(p, l + 1)));
+  if (l->last)
+    sn_convolution_apply(c, part, 1, 1, &term, &epilogue, o.z, sn_convolution_give, &f);
+  else
+    sn_convolution_apply(c, part, l->out, 1, &term, &epilogue, o.z, rectifies ? NULL : activate, &o);
 }
 
 static real *forward_output(void *context, int stage, ptrdiff_t *rows) {
@@ -150,9 +156,8 @@ static void backward_work(void *context, int stage, sn_convolution_part part) {
   }
   const sn_convolution_term term = {l->transposed, l->out, l->derivative};
   if (l > p->network->layer) {
-    const sn_rows in_bar = sn_convolution_interior(c, (l - 1)->derivative);
-    layer_output o = output_of(p, l - 1, in_bar);
-    sn_convolution_apply(c, part, l->in, 1, &term, NULL, in_bar, activate_derivative, &o);
+    layer_output o = output_of(p, l - 1, sn_convolution_interior(c, (l - 1)->derivative));
+    apply_derivative(c, part, 1, &term, &o);
   } else if (p->u_bar) {
     sn_convolution_result u_bar = result_of(p, p->u_bar);
     sn_convolution_apply(c, part, l->in, 1, &term, NULL, u_bar.rows, sn_convolution_give, &u_bar);
@@ -171,19 +176,19 @@ static void tangent_work(void *context, int stage, sn_convolution_part part) {
   const sn_convolution *c = &p->network->convolution;
   const layer *l = &p->network->layer[stage];
   sn_convolution_result df = result_of(p, p->f);
-  const sn_rows dz = l->last ? df.rows : sn_convolution_interior(c, l->derivative);
+  layer_output o = output_of(p, l, l->last ? df.rows : sn_convolution_interior(c, l->derivative));
   const sn_convolution_term term = {l->packed, l->in, tangent_of_input(p, l)};
-  layer_output o = output_of(p, l, dz);
-  const sn_convolution_finish finish = l->last ? sn_convolution_give : activate_derivative;
-  void *of_finish = l->last ? (void *)&df : &o;
-  const bool has_input = stage || p->du;
-  if (!p->dtheta) {
-    sn_convolution_apply(c, part, l->out, has_input, &term, NULL, dz, finish, of_finish);
-    return;
+  const int terms = stage || p->du;
+  if (!p->dtheta && l->last) {
+    sn_convolution_apply(c, part, 1, terms, &term, NULL, o.z, sn_convolution_give, &df);
+  } else if (!p->dtheta) {
+    apply_derivative(c, part, terms, &term, &o);
+  } else {
+    const sn_convolution_epilogue epilogue = {.bias = p->dtheta + l->bias};
+    sn_convolution_apply(c, part, l->out, terms, &term, &epilogue, o.z, NULL, NULL);
+    sn_convolution_add_sparse(c, part, l->out, l->in, p->dtheta + l->weight, padded_on(p, l), o.z);
+    sn_convolution_finish_part(part, l->last ? sn_convolution_give : activate_derivative, l->last ? (void *)&df : &o);
   }
-  sn_convolution_apply(c, part, l->out, has_input, &term, p->dtheta + l->bias, dz, NULL, NULL);
-  sn_convolution_add_sparse(c, part, l->out, l->in, p->dtheta + l->weight, padded_on(p, l), dz);
-  sn_convolution_finish_part(part, finish, of_finish);
 }
 
 static real *tangent_output(void *context, int stage, ptrdiff_t *rows) {

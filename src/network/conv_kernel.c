@@ -10,7 +10,11 @@
 #define LANES LANES_MOST
 #define VECTOR vector
 #define OF(name) vector_##name
+#define WHERE(condition, x) ((vector)((mask)(x) & (condition)))
+#define UNLESS(condition, x) ((vector)((mask)(x) & ~(condition)))
 #include "conv_tiles.h"
+#undef WHERE
+#undef UNLESS
 #undef LANES
 #undef VECTOR
 #undef OF
@@ -20,7 +24,11 @@
 #define LANES 1
 #define VECTOR real
 #define OF(name) scalar_##name
+#define WHERE(condition, x) ((condition) ? (x) : 0)
+#define UNLESS(condition, x) ((condition) ? 0 : (x))
 #include "conv_tiles.h"
+#undef WHERE
+#undef UNLESS
 #undef LANES
 #undef VECTOR
 #undef OF
@@ -125,36 +133,45 @@ static ptrdiff_t end_of_block(ptrdiff_t first, ptrdiff_t end, ptrdiff_t block) {
 }
 
 static void apply_panel(const sn_convolution *c, ptrdiff_t outputs, int terms, const sn_convolution_term *term,
-                        const double *bias, ptrdiff_t first, ptrdiff_t end, real *z, ptrdiff_t stride) {
+                        ptrdiff_t first, ptrdiff_t end, const sn_convolution_target *to) {
 #ifdef HAS_VECTORS
   if (end - first >= LANES_MOST)
-    vector_panel(outputs, c, terms, term, bias, first, end, z, stride);
+    vector_panel(outputs, c, terms, term, first, end, to);
   else
 #endif
-    scalar_panel(outputs, c, terms, term, bias, first, end, z, stride);
+    scalar_panel(outputs, c, terms, term, first, end, to);
 }
 
 /* Panel after panel. */
 static void apply_panels(const sn_convolution *c, ptrdiff_t out, int terms, const sn_convolution_term *from,
-                         const double *bias, ptrdiff_t first, ptrdiff_t end, real *z, ptrdiff_t stride) {
+                         ptrdiff_t first, ptrdiff_t end, const sn_convolution_target *to) {
   sn_convolution_term term[SN_CONVOLUTION_TERMS];
   for (int t = 0; t < terms; t++) term[t] = from[t];
-  for (ptrdiff_t o = 0, outputs; o < out; o += outputs, z += outputs * stride) {
+  for (ptrdiff_t o = 0, outputs; o < out; o += outputs) {
+    const sn_convolution_target panel = sn_convolution_target_at(to, o, 0);
     outputs = panel_of(out - o);
-    apply_panel(c, outputs, terms, term, bias ? bias + o : NULL, first, end, z, stride);
+    apply_panel(c, outputs, terms, term, first, end, &panel);
     for (int t = 0; t < terms; t++) term[t].weight += outputs * term[t].in * c->kernel;
   }
+}
+
+/* The epilogue of an output that is stored already, but for the bias. */
+static void finish_row(const sn_convolution_target *to, ptrdiff_t first, ptrdiff_t end) {
+  for (ptrdiff_t j = first; j < end && to->rectifies; j++) to->z[j] = 0 > to->z[j] ? 0 : to->z[j];
+  for (ptrdiff_t j = first; j < end && to->gate; j++) to->z[j] = to->gate[j] > 0 ? to->z[j] : 0;
 }
 
 /*
  * A single output of many inputs by its taps, which take the place of outputs as they are packed like a panel of them:
  * what is loaded serves all taps, whose sums are shifted and added up in the end.
  */
-static void apply_taps(const sn_convolution *c, int terms, const sn_convolution_term *term, const double *bias,
-                       ptrdiff_t first, ptrdiff_t end, real *z) {
+static void apply_taps(const sn_convolution *c, int terms, const sn_convolution_term *term, ptrdiff_t first,
+                       ptrdiff_t end, const sn_convolution_target *to) {
   enum { STRIDE = TAPS_BLOCK + LANES_MOST + WIDEST };
   const sn_convolution of_tap = {.points = c->points, .kernel = 1, .span = c->span};
   real sum[WIDEST][STRIDE];
+  const sn_convolution_target sums = {.z = sum[0], .stride = STRIDE};
+  const real bias = to->bias ? (real)*to->bias : 0;
   sn_convolution_term shifted[SN_CONVOLUTION_TERMS];
   for (ptrdiff_t j = first, next; j < end; j = next) {
     next = end_of_block(j, end, TAPS_BLOCK);
@@ -162,14 +179,15 @@ static void apply_taps(const sn_convolution *c, int terms, const sn_convolution_
       shifted[t] = term[t];
       shifted[t].padded += j;
     }
-    apply_panel(&of_tap, c->kernel, terms, shifted, NULL, 0, next - j + c->kernel - 1, sum[0], STRIDE);
+    apply_panel(&of_tap, c->kernel, terms, shifted, 0, next - j + c->kernel - 1, &sums);
 #ifdef HAS_VECTORS
     if (next - j >= LANES_MOST)
-      vector_add_shifted(c->kernel, sum[0], STRIDE, bias ? (real)*bias : 0, next - j, z + j);
+      vector_add_shifted(c->kernel, sum[0], STRIDE, bias, next - j, to->z + j);
     else
 #endif
-      scalar_add_shifted(c->kernel, sum[0], STRIDE, bias ? (real)*bias : 0, next - j, z + j);
+      scalar_add_shifted(c->kernel, sum[0], STRIDE, bias, next - j, to->z + j);
   }
+  finish_row(to, first, end);
 }
 
 static bool is_by_taps(const sn_convolution *c, ptrdiff_t out, int terms, const sn_convolution_term *term) {
@@ -181,25 +199,32 @@ static bool is_by_taps(const sn_convolution *c, ptrdiff_t out, int terms, const 
 
 /* All outputs of a sample at the points first .. end - 1. */
 static void apply_block(const sn_convolution *c, ptrdiff_t out, int terms, const sn_convolution_term *term,
-                        const double *bias, ptrdiff_t first, ptrdiff_t end, real *z, ptrdiff_t stride) {
+                        ptrdiff_t first, ptrdiff_t end, const sn_convolution_target *to) {
   if (is_by_taps(c, out, terms, term))
-    apply_taps(c, terms, term, bias, first, end, z);
+    apply_taps(c, terms, term, first, end, to);
   else
-    apply_panels(c, out, terms, term, bias, first, end, z, stride);
+    apply_panels(c, out, terms, term, first, end, to);
 }
 
 void sn_convolution_apply(const sn_convolution *c, sn_convolution_part part, ptrdiff_t out, int terms,
-                          const sn_convolution_term *from, const double *bias, sn_rows z, sn_convolution_finish finish,
-                          void *context) {
+                          const sn_convolution_term *from, const sn_convolution_epilogue *epilogue, sn_rows z,
+                          sn_convolution_finish finish, void *context) {
+  const sn_convolution_epilogue e = epilogue ? *epilogue : (sn_convolution_epilogue){0};
   sn_convolution_term term[SN_CONVOLUTION_TERMS];
   for (ptrdiff_t s = part.sample; s < part.sample + part.samples; s++) {
     for (int t = 0; t < terms; t++) {
       term[t] = from[t];
       term[t].padded += s * term[t].in * c->span;
     }
+    const sn_convolution_target to = {z.values + s * out * z.stride,
+                                      z.stride,
+                                      e.bias,
+                                      e.rectifies,
+                                      e.gate.values ? e.gate.values + s * out * e.gate.stride : NULL,
+                                      e.gate.stride};
     for (ptrdiff_t first = part.first, end; first < part.end; first = end) {
       end = end_of_block(first, part.end, BLOCK);
-      apply_block(c, out, terms, term, bias, first, end, z.values + s * out * z.stride, z.stride);
+      apply_block(c, out, terms, term, first, end, &to);
       if (finish) finish(context, s, first, end - first);
     }
   }

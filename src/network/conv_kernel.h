@@ -129,10 +129,23 @@ enum { SN_CONVOLUTION_TERMS = 2 };
 /* Does with all rows of a sample what is due at the points first .. first + count - 1, while they are in the cache. */
 typedef void (*sn_convolution_finish)(void *context, ptrdiff_t sample, ptrdiff_t first, ptrdiff_t count);
 
-/* z (samples, out rows) = bias (out; NULL: 0) + the sum of up to SN_CONVOLUTION_TERMS terms; finish may be NULL. */
+/*
+ * What is done to a sum while it is in a register: a bias is added, and it becomes 0 where it is negative (rectifies),
+ * or where the gate is not positive. These are relu and its derivative.
+ */
+typedef struct {
+  const double *bias; /* (out); NULL: 0 */
+  bool rectifies;
+  sn_rows gate; /* (samples, out rows); values NULL: none */
+} sn_convolution_epilogue;
+
+/*
+ * z (samples, out rows) = the sum of up to SN_CONVOLUTION_TERMS terms, with an epilogue (NULL: none); finish may be
+ * NULL.
+ */
 void sn_convolution_apply(const sn_convolution *convolution, sn_convolution_part part, ptrdiff_t out, int terms,
-                          const sn_convolution_term *term, const double *bias, sn_rows z, sn_convolution_finish finish,
-                          void *context);
+                          const sn_convolution_term *term, const sn_convolution_epilogue *epilogue, sn_rows z,
+                          sn_convolution_finish finish, void *context);
 
 /*
  * Rows in which a pass leaves what it computes in the end, one a sample; where they are not the states themselves

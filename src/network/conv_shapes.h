@@ -23,6 +23,29 @@ enum { BLOCK = 512, TAPS_BLOCK = 256, GRADIENT_BLOCK = 8192 / sizeof(real) };
  * vectors of points at a time. */
 enum { LONG_VECTORS = 8, LONG_TAPS = 4, LONG_BARS = 2, BAR_VECTORS = 4 };
 
+/* What is done to sums before they are stored; constants of a tile. */
+typedef enum { PLAIN, RECTIFIED, GATED } epilogue_kind;
+
+/* Where a panel's outputs go from a point on, and their epilogue. */
+typedef struct {
+  real *z;
+  ptrdiff_t stride;
+  const double *bias; /* NULL: 0 */
+  bool rectifies;
+  const real *gate; /* NULL: none */
+  ptrdiff_t gate_stride;
+} sn_convolution_target;
+
+/* What is so many outputs and points further. */
+static inline sn_convolution_target sn_convolution_target_at(const sn_convolution_target *from, ptrdiff_t outputs,
+                                                             ptrdiff_t points) {
+  sn_convolution_target to = *from;
+  to.z += outputs * to.stride + points;
+  if (to.gate) to.gate += outputs * to.gate_stride + points;
+  if (to.bias) to.bias += outputs;
+  return to;
+}
+
 /* What a gradient is summed over in registers, of some samples. */
 typedef struct {
   ptrdiff_t samples, points;
@@ -41,6 +64,7 @@ enum { REGISTER = 16, TILE_VECTORS = 2, TILE_TAPS = 2, LONG_OUTPUTS = 1, TAPS_MO
 #endif
 #pragma GCC diagnostic ignored "-Wpsabi" /* nobody outside calls these functions */
 typedef real vector __attribute__((vector_size(REGISTER), aligned(sizeof(real)), may_alias));
+typedef __typeof__((vector){0} > (vector){0}) mask;
 enum { LANES_MOST = REGISTER / sizeof(real) };
 #else
 #define INLINE static inline

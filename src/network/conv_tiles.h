@@ -50,12 +50,22 @@ INLINE void OF(add_to_gradient)(const int outputs, const int taps, VECTOR sum[SU
     for (int k = 0; k < taps; k++) gradient[o * stride + k * step] += total[o * taps + k];
 }
 
-/* A panel of outputs at vectors * LANES points, those at which the terms' inputs begin: z = bias + sum of the terms. */
-INLINE void OF(tile)(const int outputs, const int vectors, const sn_convolution *c, int terms,
-                     const sn_convolution_term *term, const double *bias, real *z, ptrdiff_t stride) {
+/* An output's sums at vectors * LANES points, with their epilogue. */
+INLINE void OF(store)(const int vectors, const epilogue_kind kind, const VECTOR *sum, const real *gate, real *z) {
+  for (int v = 0; v < vectors; v++) {
+    VECTOR x = sum[v];
+    if (kind == RECTIFIED) x = UNLESS((VECTOR){0} > x, x); /* NaN stays NaN */
+    if (kind == GATED) x = WHERE(*(const VECTOR *)(gate + v * LANES) > (VECTOR){0}, x);
+    *(VECTOR *)(z + v * LANES) = x;
+  }
+}
+
+/* A panel of outputs at vectors * LANES points, those at which the terms' inputs begin. */
+INLINE void OF(tile)(const int outputs, const int vectors, const epilogue_kind kind, const sn_convolution *c, int terms,
+                     const sn_convolution_term *term, sn_convolution_target to) {
   VECTOR sum[WIDEST][TILE_VECTORS];
   for (int o = 0; o < outputs; o++)
-    for (int v = 0; v < vectors; v++) sum[o][v] = (VECTOR){0} + (bias ? (real)bias[o] : 0);
+    for (int v = 0; v < vectors; v++) sum[o][v] = (VECTOR){0} + (to.bias ? (real)to.bias[o] : 0);
   for (int t = 0; t < terms; t++) {
     const real *restrict weight = term[t].weight, *restrict row = term[t].padded;
     for (ptrdiff_t i = 0; i < term[t].in; i++, row += c->span)
@@ -67,7 +77,7 @@ INLINE void OF(tile)(const int outputs, const int vectors, const sn_convolution 
       }
   }
   for (int o = 0; o < outputs; o++)
-    for (int v = 0; v < vectors; v++) *(VECTOR *)(z + o * stride + v * LANES) = sum[o][v];
+    OF(store)(vectors, kind, sum[o], kind == GATED ? to.gate + o * to.gate_stride : NULL, to.z + o * to.stride);
 }
 
 /* sum += some taps of a row, LANES from one to the next: what is loaded for one of them serves the others, too. */
@@ -86,12 +96,12 @@ INLINE void OF(add_taps)(const int outputs, const int taps, const real *weight, 
     break
 
 /* A panel of few outputs of a kernel that is longer than two vectors, at LONG_VECTORS * LANES points. */
-INLINE void OF(long_tile)(const int outputs, const sn_convolution *c, int terms, const sn_convolution_term *term,
-                          const double *bias, real *z, ptrdiff_t stride) {
+INLINE void OF(long_tile)(const int outputs, const epilogue_kind kind, const sn_convolution *c, int terms,
+                          const sn_convolution_term *term, sn_convolution_target to) {
   const int step = LONG_TAPS * LANES;
   VECTOR sum[LONG_OUTPUTS][LONG_VECTORS];
   for (int o = 0; o < outputs; o++)
-    for (int v = 0; v < LONG_VECTORS; v++) sum[o][v] = (VECTOR){0} + (bias ? (real)bias[o] : 0);
+    for (int v = 0; v < LONG_VECTORS; v++) sum[o][v] = (VECTOR){0} + (to.bias ? (real)to.bias[o] : 0);
   for (int t = 0; t < terms; t++)
     for (ptrdiff_t i = 0; i < term[t].in; i++)
       for (ptrdiff_t first = 0; first < LANES; first++) {
@@ -108,14 +118,16 @@ INLINE void OF(long_tile)(const int outputs, const sn_convolution *c, int terms,
         }
       }
   for (int o = 0; o < outputs; o++)
-    for (int v = 0; v < LONG_VECTORS; v++) *(VECTOR *)(z + o * stride + v * LANES) = sum[o][v];
+    OF(store)(LONG_VECTORS, kind, sum[o], kind == GATED ? to.gate + o * to.gate_stride : NULL, to.z + o * to.stride);
 }
 
 #undef ADD_TAPS
 
 /* A panel at the points first .. end - 1, at least LANES of them: the last ones may be done twice. */
-INLINE void OF(tiles)(const int outputs, const sn_convolution *c, int terms, const sn_convolution_term *from,
-                      const double *bias, ptrdiff_t first, ptrdiff_t end, real *z, ptrdiff_t stride) {
+INLINE void OF(tiles)(const int outputs, const epilogue_kind kind, const sn_convolution *c, int terms,
+                      const sn_convolution_term *from, ptrdiff_t first, ptrdiff_t end,
+                      const sn_convolution_target *to) {
+  const sn_convolution_target all = *to; /* no store changes a copy */
   const int vectors = outputs > OUTPUTS ? TILE_VECTORS - 1 : TILE_VECTORS;
   for (ptrdiff_t j = first, done; j < end; j += done) {
     sn_convolution_term term[SN_CONVOLUTION_TERMS];
@@ -126,22 +138,28 @@ INLINE void OF(tiles)(const int outputs, const sn_convolution *c, int terms, con
       term[t] = from[t];
       term[t].padded += j;
     }
+    const sn_convolution_target at = sn_convolution_target_at(&all, 0, j);
     if (is_long)
-      OF(long_tile)(outputs, c, terms, term, bias, z + j, stride);
+      OF(long_tile)(outputs, kind, c, terms, term, at);
     else if (done > LANES)
-      OF(tile)(outputs, vectors, c, terms, term, bias, z + j, stride);
+      OF(tile)(outputs, vectors, kind, c, terms, term, at);
     else
-      OF(tile)(outputs, 1, c, terms, term, bias, z + j, stride);
+      OF(tile)(outputs, 1, kind, c, terms, term, at);
   }
 }
 
 #define TILES(outputs)                                               \
   case outputs:                                                      \
-    OF(tiles)(outputs, c, terms, term, bias, first, end, z, stride); \
+    if (to->rectifies)                                               \
+      OF(tiles)(outputs, RECTIFIED, c, terms, term, first, end, to); \
+    else if (to->gate)                                               \
+      OF(tiles)(outputs, GATED, c, terms, term, first, end, to);     \
+    else                                                             \
+      OF(tiles)(outputs, PLAIN, c, terms, term, first, end, to);     \
     break
 
 static void OF(panel)(ptrdiff_t outputs, const sn_convolution *c, int terms, const sn_convolution_term *term,
-                      const double *bias, ptrdiff_t first, ptrdiff_t end, real *z, ptrdiff_t stride) {
+                      ptrdiff_t first, ptrdiff_t end, const sn_convolution_target *to) {
   switch (outputs) {
     TILES(1);
     TILES(2);

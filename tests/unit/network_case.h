@@ -239,6 +239,13 @@ static inline void for_each_conv(void (*visit)(const network_case *)) {
                                .kernel = cases[k].kernel}};
       visit(&c);
     }
+  /* Outputs that are summed by their taps, and those of kernels longer than two vectors. */
+  const network_case single = {
+      141, {.kind = SN_NETWORK_CONV, .activation = SN_ACTIVATION_RELU, .hidden = 3, .width = {9, 1, 7}, .kernel = 5}};
+  const network_case tall = {
+      203, {.kind = SN_NETWORK_CONV, .activation = SN_ACTIVATION_RELU, .hidden = 3, .width = {2, 1, 2}, .kernel = 19}};
+  visit(&single);
+  visit(&tall);
   /* So wide that a row is taken in blocks, which pass through all layers one after the other. */
   const network_case wide = {
       1103,

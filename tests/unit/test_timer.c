@@ -181,9 +181,43 @@ static void the_table_is_a_tree(void **state) {
   sn_timer_destroy(&timer);
 }
 
+/* What one call of a region adds to its seconds; *elapsed: no less than it took. */
+static double add_call(sn_timer *timer, double length, double *elapsed) {
+  const double before = sn_timer_seconds(timer, SN_TIME_NETWORK), begin = sn_clock();
+  sn_timer_start(timer, SN_TIME_NETWORK);
+  while (sn_clock() - begin < length) continue;
+  sn_timer_stop(timer, SN_TIME_NETWORK);
+  *elapsed = sn_clock() - begin;
+  return sn_timer_seconds(timer, SN_TIME_NETWORK) - before;
+}
+
+/* One call in 17 is timed then and counts for 17, but for one that is long. */
+static void short_regions_are_sampled(void **state) {
+  (void)state;
+  enum { STRIDE = 17, MOST = 10000000 };
+  sn_timer *timer;
+  assert_ok(sn_timer_create(&timer));
+  sn_timer_sample(timer);
+  double elapsed, added = 1;
+  long calls = 0;
+  for (; added > 0 && calls < MOST; calls++)
+    added = add_call(timer, 0, &elapsed); /* until they are short in the mean */
+  assert_that(calls > 1000 && calls < MOST);
+  for (int k = 0; k < 3 * STRIDE; k++, calls++) {
+    added = add_call(timer, 0, &elapsed);
+    assert_that(calls % STRIDE ? added == 0 : added > 0 && added <= 1.01 * STRIDE * elapsed);
+  }
+  while (calls % STRIDE) calls += add_call(timer, 0, &elapsed) == 0;
+  added = add_call(timer, 2e-3, &elapsed);
+  assert_that(added >= 1.9e-3 && added <= 1.01 * elapsed);
+  assert_int_equal(sn_timer_calls(timer, SN_TIME_NETWORK), calls + 1);
+  sn_timer_destroy(&timer);
+}
+
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(the_table_is_a_tree),
+      cmocka_unit_test(short_regions_are_sampled),
       cmocka_unit_test(a_failed_forward_pass_closes_its_regions),
       cmocka_unit_test(a_failed_solve_closes_its_regions),
       cmocka_unit_test(a_failed_backward_pass_closes_its_regions),
