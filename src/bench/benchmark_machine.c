@@ -25,10 +25,13 @@ enum { APART = 512 };              /* doubles from a line to the next */
 
 typedef struct {
   const sn_grid *grid;
-  int rows, width, other; /* of the product; the rank that messages go to */
-  ptrdiff_t piece;        /* of a and b, for the next message */
-  ptrdiff_t points;       /* of a row */
+  int rows, width;   /* of the products */
+  int layers, layer; /* how many have weights of their own; the next one */
+  int other;         /* the rank that messages go to */
+  ptrdiff_t piece;   /* of a and b, for the next message */
+  ptrdiff_t points;  /* of a row */
   double *a, *b, *c;
+  double *gradient, *bar; /* (layers, width, width), (rows, width) */
   double complex *modes;
   fftw_plan there, back, row, column;
 } machine;
@@ -63,10 +66,16 @@ static sn_status barrier(const machine *m) {
   return SN_OK;
 }
 
-static sn_status product(void *context) {
-  const machine *m = context;
-  cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, m->rows, m->width, m->width, 1, m->a, m->width, m->b, m->width,
-              0, m->c, m->width);
+/* The three of a layer, on one layer after the other: weights that no cache holds come from memory, as in a step. */
+static sn_status products(void *context) {
+  machine *m = context;
+  const int n = m->width;
+  const ptrdiff_t at = (ptrdiff_t)m->layer * n * n;
+  double *const weight = m->b + at, *const gradient = m->gradient + at;
+  m->layer = (m->layer + 1) % m->layers;
+  cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, m->rows, n, n, 1, m->a, n, weight, n, 0, m->c, n);
+  cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, n, n, m->rows, 1e-9, m->c, n, m->a, n, 1, gradient, n);
+  cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, m->rows, n, n, 1, m->c, n, weight, n, 0, m->bar, n);
   return barrier(m);
 }
 
@@ -159,6 +168,7 @@ static sn_status prepare(const sn_app *app, machine *m) {
   const ptrdiff_t samples = sn_partition_most(c->train.batch, sn_grid_replica_count(m->grid));
   SN_TRY(sn_count_to_int(samples, "a replica's share of train.batch", &m->rows));
   m->width = 512;
+  m->layers = c->model.network.hidden.count > 2 ? c->model.network.hidden.count - 1 : 1;
   const sn_network_widths *hidden = &c->model.network.hidden;
   for (int k = 0; k < hidden->count; k++)
     if (m->width < hidden->width[k] && hidden->width[k] <= 2048) m->width = (int)hidden->width[k];
@@ -166,12 +176,14 @@ static sn_status prepare(const sn_app *app, machine *m) {
   m->other = app->rank ^ 1;
   if (m->other >= app->ranks) m->other = MPI_PROC_NULL;
   const ptrdiff_t square = (ptrdiff_t)m->width * m->width, field = (ptrdiff_t)m->rows * m->width;
-  ptrdiff_t size = square > field ? square : field;
+  ptrdiff_t size = square * m->layers > field ? square * m->layers : field;
   if (size < TRIAD) size = TRIAD;
   if (size < m->points) size = m->points;
   SN_TRY(SN_NEW(size, &m->a));
   SN_TRY(SN_NEW(size, &m->b));
   SN_TRY(SN_NEW(size, &m->c));
+  SN_TRY(SN_NEW(square * m->layers, &m->gradient));
+  SN_TRY(SN_NEW(field, &m->bar));
   const ptrdiff_t modes = m->points + 1 > 2 * SHORTS * SHORT ? m->points + 1 : 2 * SHORTS * SHORT;
   SN_TRY(SN_NEW(modes, &m->modes));
   SN_TRY(plan_transforms(app, m));
@@ -183,7 +195,10 @@ static sn_status prepare(const sn_app *app, machine *m) {
 static sn_status measure(sn_benchmark *b, machine *m) {
   SN_TRY(sn_collective_status(b->app->world, prepare(b->app, m)));
   const sn_benchmark_case cases[] = {
-      {.name = "machine_product", .batch = (ptrdiff_t)m->rows * m->width * m->width, .work = product, .context = m},
+      {.name = "machine_product",
+       .batch = 3 * (ptrdiff_t)m->rows * m->width * m->width,
+       .work = products,
+       .context = m},
       {.name = "machine_triad", .batch = 24 * (ptrdiff_t)TRIAD, .work = triad, .context = m},
       {.name = "machine_strips", .batch = 8 * (ptrdiff_t)TRIAD, .work = strips, .context = m},
       {.name = "machine_row", .batch = m->points, .work = row, .context = m},
@@ -204,7 +219,7 @@ sn_status sn_benchmark_machine(sn_benchmark *b) {
   fftw_plan const plans[] = {m.there, m.back, m.row, m.column};
   for (size_t k = 0; k < sizeof plans / sizeof plans[0]; k++)
     if (plans[k]) fftw_destroy_plan(plans[k]);
-  double **arrays[] = {&m.a, &m.b, &m.c};
+  double **arrays[] = {&m.a, &m.b, &m.c, &m.gradient, &m.bar};
   for (size_t k = 0; k < sizeof arrays / sizeof arrays[0]; k++) SN_FREE(*arrays[k]);
   SN_FREE(m.modes);
   return status;
