@@ -58,6 +58,7 @@ typedef struct {
   double interval;     /* time between the states that a pass leaves */
   ptrdiff_t intervals; /* the most one pass takes */
   bool adjoint;        /* whether there will be backward passes */
+  bool turns;          /* by sn_integrator_gradient alone, which may need less memory */
   bool tangent;        /* whether there will be tangents */
   bool estimate;       /* whether the error of every step is estimated, where the scheme has an embedded method */
 } sn_integrator_options;

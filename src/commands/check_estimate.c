@@ -210,14 +210,17 @@ static void report_memory(const sn_app *app, sn_layout layout, double parameters
   const double overlapping = plan->overlap ? (double)plan->count * (double)plan->length / own : 1;
   const bool keeps_states = c->integrator.tableau->kind == SN_TABLEAU_EXPONENTIAL && c->model.linear.trainable;
   const double tape = 8 * samples * (stages * overlapping * (own + size->tape) + keeps_states * (stages + 1) * own);
+  /* Of the last step, that of one subdomain. */
+  const double last = plan->overlap ? 8 * stages * (double)plan->length * (1 + size->tape / own) : tape;
+  const double storage = (steps - 1) * tape + last;
   const double states =
       8 * (samples * 3 * (double)c->train.window * own + size_step(c->integrator.tableau, own, samples, size, plan));
   char text[5][32];
   sn_log_line(app->log,
               "memory: arrays of %s a rank: parameters, gradient and moments %s, data %s, adjoint storage %s (all "
               "stages of a window of %.0f steps; one step: %s), states and work the rest, factors besides",
-              readable(32 * parameters + data + steps * tape + states, text[0]), readable(32 * parameters, text[1]),
-              readable(data, text[2]), readable(steps * tape, text[3]), steps, readable(tape, text[4]));
+              readable(32 * parameters + data + storage + states, text[0]), readable(32 * parameters, text[1]),
+              readable(data, text[2]), readable(storage, text[3]), steps, readable(tape, text[4]));
 }
 
 /* What a run would find too large for MPI or the BLAS. */

@@ -42,9 +42,12 @@ static sn_status build(sn_integrator *it) {
                         options->intervals, it->substeps);
   const sn_stepper_ops *ops = it->stepper->ops;
   if (options->adjoint) {
-    const sn_storage_sizes sizes = {.state = count,
-                                    .tape = ops->tape_size(it->stepper, samples),
-                                    .record = ops->record_size ? ops->record_size(it->stepper) : 0};
+    const ptrdiff_t tape = ops->tape_size(it->stepper, samples);
+    const sn_storage_sizes sizes = {
+        .state = count,
+        .tape = tape,
+        .last = options->turns && ops->turn_tape_size && samples ? ops->turn_tape_size(it->stepper) : tape,
+        .record = ops->record_size ? ops->record_size(it->stepper) : 0};
     SN_TRY(sn_storage_create(options, world, it->capacity, &sizes, &it->storage));
     if (ops->reserve) SN_TRY(ops->reserve(it->stepper, sn_storage_tapes(&it->storage)));
   }
@@ -55,7 +58,7 @@ static sn_status build(sn_integrator *it) {
   SN_TRY(SN_NEW(it->capacity, &it->square));
   SN_TRY(SN_NEW(it->capacity, &it->total));
   if (it->stepper->estimate) SN_TRY(SN_NEW(it->capacity * samples, &it->estimate));
-  for (int k = 0; k < 3; k++) SN_TRY(SN_NEW(count, &it->buffer[k]));
+  for (int k = 0; k < (ops->forward_backward && options->adjoint ? 4 : 3); k++) SN_TRY(SN_NEW(count, &it->buffer[k]));
   return SN_OK;
 }
 
@@ -78,7 +81,7 @@ void sn_integrator_destroy(sn_integrator **integrator) {
   SN_FREE(it->square);
   SN_FREE(it->total);
   SN_FREE(it->estimate);
-  for (int k = 0; k < 3; k++) SN_FREE(it->buffer[k]);
+  for (int k = 0; k < 4; k++) SN_FREE(it->buffer[k]);
   SN_FREE(*integrator);
 }
 

@@ -22,9 +22,10 @@ struct sn_integrator {
   sn_stepper *stepper;
   char domain[SN_STEPPER_REASON_LENGTH]; /* where steps are made, and why */
   sn_storage storage;
-  ptrdiff_t points;  /* local */
-  double *buffer[3]; /* intermediate states; the third is the adjoint */
-  double *tape;      /* of the step whose tangents are taken */
+  ptrdiff_t points; /* local */
+  double
+      *buffer[4]; /* two intermediate states, the adjoint, and where a step that turns leaves that; NULL if none does */
+  double *tape;   /* of the step whose tangents are taken */
   sn_tangent_plan tangents;
   double *square;     /* (capacity) local sum of squares after every step of the last pass */
   double *estimate;   /* (capacity, samples) of the last forward pass; NULL: none */

@@ -68,7 +68,8 @@ static sn_status forward_pass(sn_integrator *it, ptrdiff_t samples, ptrdiff_t st
 }
 
 sn_status sn_integrator_forward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t intervals, double *states, bool tape) {
-  SN_TRY(begin_forward(it, intervals, !tape || it->options.adjoint, tape ? "adjoint" : ""));
+  const bool prepared = !tape || (it->options.adjoint && !it->options.turns);
+  SN_TRY(begin_forward(it, intervals, prepared, tape ? "adjoint" : ""));
   SN_TRY_TIMED(timer_of(it), SN_TIME_FORWARD, forward_pass(it, samples, it->steps, states, tape));
   return SN_OK;
 }
@@ -114,18 +115,36 @@ sn_status sn_integrator_tangent(sn_integrator *it, ptrdiff_t samples, ptrdiff_t 
   return SN_OK;
 }
 
-/* Repeats the steps from the top snapshot to `end` - 1, taking snapshots where they are due, the last one with tape. */
-static sn_status recompute(sn_integrator *it, ptrdiff_t samples, ptrdiff_t end) {
+/* *u = the state before step `last`: repeats the steps from the top snapshot, taking more where they are due. */
+static sn_status recompute(sn_integrator *it, ptrdiff_t samples, ptrdiff_t last, const double **u) {
   sn_storage *storage = &it->storage;
-  const double *u = sn_storage_top(storage);
-  for (ptrdiff_t step = sn_storage_top_position(storage); step < end - 1; step++) {
+  *u = sn_storage_top(storage);
+  for (ptrdiff_t step = sn_storage_top_position(storage); step < last; step++) {
     double *next = it->buffer[step % 2];
-    const bool belongs = sn_storage_next(storage, end) == step + 1;
+    const bool belongs = sn_storage_next(storage, last + 1) == step + 1;
     if (belongs) next = sn_storage_push(storage, step + 1);
-    SN_TRY(step_forward(it, step, samples, u, next, NULL));
-    u = next;
+    SN_TRY(step_forward(it, step, samples, *u, next, NULL));
+    *u = next;
   }
-  return step_forward(it, end - 1, samples, u, it->buffer[(end - 1) % 2], sn_storage_tape(storage, end - 1));
+  return SN_OK;
+}
+
+/* A step forward once more, and back: piece by piece, where the stepper can. */
+static sn_status repeat_backward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t step, const sn_gradient *gradient) {
+  const sn_stepper_ops *ops = it->stepper->ops;
+  double *next = it->buffer[step % 2], *tape = sn_storage_tape(&it->storage, step), *lambda = it->buffer[2];
+  const double *u;
+  SN_TRY(recompute(it, samples, step, &u));
+  if (!ops->forward_backward) {
+    SN_TRY(step_forward(it, step, samples, u, next, tape));
+    return ops->backward(it->stepper, samples, tape, lambda, gradient);
+  }
+  const sn_step_loss given = {.bar = lambda};
+  begin_step(it, step);
+  SN_TRY(ops->forward_backward(it->stepper, samples, u, next, tape, &given, it->buffer[3], gradient));
+  it->buffer[2] = it->buffer[3];
+  it->buffer[3] = lambda;
+  return SN_OK;
 }
 
 static void begin_backward(sn_integrator *it, ptrdiff_t count, ptrdiff_t intervals, const double *state_bars) {
@@ -147,18 +166,19 @@ static sn_status backward_pass(sn_integrator *it, ptrdiff_t samples, ptrdiff_t s
   const ptrdiff_t count = samples * it->points;
   const sn_stepper_ops *ops = it->stepper->ops;
   sn_storage *storage = &it->storage;
-  double *lambda = it->buffer[2];
   sn_gradient own;
   if (ops->begin_backward) ops->begin_backward(it->stepper);
   for (ptrdiff_t step = steps - 1; step >= 0 && samples; step--) {
-    if (!storage->keeps_all && step < it->steps - 1) SN_TRY(recompute(it, samples, step + 1));
+    const sn_gradient *of_step = sn_gradient_for_pass(gradient, step == 0, &own);
     it->stepper->skips_lambda = step == 0 && it->skips_initial;
-    SN_TRY(ops->backward(it->stepper, samples, sn_storage_tape(storage, step), lambda,
-                         sn_gradient_for_pass(gradient, step == 0, &own)));
+    if (storage->keeps_all || step == it->steps - 1)
+      SN_TRY(ops->backward(it->stepper, samples, sn_storage_tape(storage, step), it->buffer[2], of_step));
+    else
+      SN_TRY(repeat_backward(it, samples, step, of_step));
     if (!storage->keeps_all && sn_storage_top_position(storage) == step) storage->held--;
     end_step_backward(it, step, count, state_bars);
   }
-  memcpy(state_bars, lambda, (size_t)count * sizeof *lambda);
+  memcpy(state_bars, it->buffer[2], (size_t)count * sizeof *state_bars);
   if (gradient && samples && ops->end_backward) SN_TRY(ops->end_backward(it->stepper, gradient));
   return SN_OK;
 }
@@ -177,7 +197,7 @@ sn_status sn_integrator_backward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t
 static sn_status turn_back(sn_integrator *it, ptrdiff_t samples, ptrdiff_t intervals, double *states,
                            const sn_state_loss *loss, double *state_bars, const sn_gradient *gradient) {
   const ptrdiff_t count = samples * it->points, step = it->steps - 1;
-  const sn_step_loss at_end = {loss, intervals, state_bars + intervals * count};
+  const sn_step_loss at_end = {state_bars + intervals * count, loss, intervals};
   double *next = state_after(it, it->steps, count, states);
   sn_gradient own;
   begin_step(it, step);

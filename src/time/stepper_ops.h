@@ -22,16 +22,16 @@ typedef struct {
   const sn_range *support; /* (count) outside of which a dtheta is 0; NULL: not known */
 } sn_directions;
 
-/* The loss of the state after a step, and where its derivative by that state goes: (samples, local points). */
+/* The derivative by the state after a step, (samples, local points), and the loss that leaves it there; NULL: given. */
 typedef struct {
+  double *bar;
   const sn_state_loss *loss;
   ptrdiff_t state;
-  double *bar;
 } sn_step_loss;
 
 /* Of some values of the new state, once they are known. */
 static inline void sn_step_loss_add(const sn_step_loss *s, sn_range values, const double *next) {
-  s->loss->add(s->loss->context, s->state, values, next, s->bar);
+  if (s->loss) s->loss->add(s->loss->context, s->state, values, next, s->bar);
 }
 
 typedef struct {
@@ -52,8 +52,10 @@ typedef struct {
                         const sn_gradient *gradient);
   /*
    * forward and backward at once, piece by piece, so that the tape of a piece need not leave the cache: next = step(u),
-   * u_bar = (d next / d u)^T of the loss's derivative. NULL: one after the other is as good.
+   * u_bar = (d next / d u)^T of the derivative by next; the tape has turn_tape_size doubles. NULL: one after the other
+   * is as good.
    */
+  ptrdiff_t (*turn_tape_size)(const sn_stepper *stepper);
   sn_status (*forward_backward)(sn_stepper *stepper, ptrdiff_t samples, const double *u, double *next, double *tape,
                                 const sn_step_loss *loss, double *u_bar, const sn_gradient *gradient);
   /* A backward pass begins, or ends: what is added to the gradient at its end. NULL: nothing to do. */

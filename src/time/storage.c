@@ -16,10 +16,11 @@ const sn_name sn_storage_kinds[] = {{"auto", SN_STORAGE_AUTO},
 static ptrdiff_t bytes_of(const sn_storage *storage, ptrdiff_t tapes, ptrdiff_t snapshots) {
   ptrdiff_t a, b, sum;
   const sn_storage_sizes *sizes = &storage->sizes;
+  const ptrdiff_t less = tapes ? (sizes->tape - sizes->last) * (ptrdiff_t)sizeof(double) : 0;
   if (!sn_count_multiply(tapes, (sizes->tape + sizes->record) * (ptrdiff_t)sizeof(double), &a) ||
       !sn_count_multiply(snapshots, sizes->state * (ptrdiff_t)sizeof(double), &b) || !sn_count_add(a, b, &sum))
     return PTRDIFF_MAX;
-  return sum;
+  return sum - less;
 }
 
 /* Chooses for auto, from the least memory of any rank. */
@@ -57,7 +58,7 @@ sn_status sn_storage_create(const sn_integrator_options *options, MPI_Comm comm,
   if (!sn_count_multiply(sn_storage_tapes(storage), sizes->tape, &tapes) ||
       !sn_count_multiply(storage->most, sizes->state, &states))
     return SN_ERROR(SN_ERROR_RUN, "the adjoint storage of %td steps is more than can be counted", steps);
-  SN_TRY(SN_NEW(tapes, &storage->tape));
+  SN_TRY(SN_NEW(tapes - (sizes->tape - sizes->last), &storage->tape));
   SN_TRY(SN_NEW(states, &storage->states));
   return SN_NEW(storage->most, &storage->position);
 }

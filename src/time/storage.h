@@ -10,9 +10,12 @@
 
 #include "sinode/integrator.h"
 
-/* In doubles: a state, the tape of a step, and what a stepper keeps of a taped step by itself. */
+/*
+ * In doubles: a state, the tape of a step, that of the last one or of one that is repeated, and what a stepper keeps of
+ * a taped step by itself.
+ */
 typedef struct {
-  ptrdiff_t state, tape, record;
+  ptrdiff_t state, tape, last, record;
 } sn_storage_sizes;
 
 typedef struct {

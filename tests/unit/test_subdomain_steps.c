@@ -48,7 +48,7 @@ static void fill_parameters(const sn_parameters *parameters, uint64_t stream, do
 }
 
 static run run_create(const sn_grid *grid, const problem *p, ptrdiff_t substeps, sn_step_domain domain,
-                      sn_storage_kind storage) {
+                      sn_storage_kind storage, bool turns) {
   run r = {.state = SAMPLES * sn_grid_range(grid).count};
   const sn_linear_shape linear = {
       .kind = SN_LINEAR_STENCIL, .taps = SN_LINEAR_KS_TAPS, .length = POINTS * dx, .trainable = p->trains_linear};
@@ -63,6 +63,7 @@ static run run_create(const sn_grid *grid, const problem *p, ptrdiff_t substeps,
                                          .interval = p->dt * (double)substeps,
                                          .intervals = INTERVALS,
                                          .adjoint = true,
+                                         .turns = turns,
                                          .tangent = true,
                                          .storage = storage,
                                          .snapshots = 2,
@@ -117,10 +118,11 @@ static void compare(const char *what, ptrdiff_t count, const double *found, cons
 }
 
 static void compare_runs(const sn_grid *grid, const problem *p) {
-  run whole = run_create(grid, p, SUBSTEPS, SN_STEPS_WHOLE_GRID, SN_STORAGE_ALL);
+  run whole = run_create(grid, p, SUBSTEPS, SN_STEPS_WHOLE_GRID, SN_STORAGE_ALL, false);
   pass(&whole);
   for (int solutions = 0; solutions < 2; solutions++) {
-    run parts = run_create(grid, p, SUBSTEPS, SN_STEPS_SUBDOMAINS, solutions ? SN_STORAGE_SOLUTIONS : SN_STORAGE_ALL);
+    run parts =
+        run_create(grid, p, SUBSTEPS, SN_STEPS_SUBDOMAINS, solutions ? SN_STORAGE_SOLUTIONS : SN_STORAGE_ALL, false);
     pass(&parts);
     compare("the state", INTERVALS * parts.state, parts.u + parts.state, whole.u + whole.state, 1e-13);
     compare("the tangent", INTERVALS * parts.state, parts.du + parts.state, whole.du + whole.state, 1e-13);
@@ -176,7 +178,8 @@ static void add_linear_loss(void *context, ptrdiff_t state, sn_range values, con
 /* One pass with the loss between against a forward and a backward pass: the same bits. */
 static void compare_gradients(const sn_grid *grid, const problem *p, ptrdiff_t substeps, ptrdiff_t intervals,
                               sn_step_domain domain, sn_storage_kind storage) {
-  run two = run_create(grid, p, substeps, domain, storage), one = run_create(grid, p, substeps, domain, storage);
+  run two = run_create(grid, p, substeps, domain, storage, false);
+  run one = run_create(grid, p, substeps, domain, storage, true);
   const ptrdiff_t count = (intervals + 1) * one.state;
   const sn_gradient of_two = {.values = two.gradient, .final = true}, of_one = {.values = one.gradient, .final = true};
   linear_loss linear = {.state = one.state};
@@ -203,6 +206,11 @@ static void compare_gradients(const sn_grid *grid, const problem *p, ptrdiff_t s
   sn_integrator_norms(one.integrator, norms[0]);
   sn_integrator_norms(two.integrator, norms[1]);
   assert_memory_equal(norms[0], norms[1], (size_t)steps * sizeof **norms);
+  const ptrdiff_t saved = sn_integrator_storage_bytes(two.integrator) - sn_integrator_storage_bytes(one.integrator);
+  assert_that(domain == SN_STEPS_SUBDOMAINS ? saved > 0 : saved == 0);
+  sn_status status = sn_integrator_forward(one.integrator, SAMPLES, intervals, one.u, true);
+  assert_that(status && strstr(sn_error_get_message(status), "with adjoint"));
+  sn_error_destroy(&status);
   SN_FREE(bar);
   SN_FREE(linear.seen);
   run_destroy(&one);
@@ -234,7 +242,7 @@ static void trained_stencils_keep_their_overlap(void **state) {
   MPI_Comm_size(MPI_COMM_WORLD, &size);
   sn_grid *grid;
   assert_ok(sn_grid_create(MPI_COMM_WORLD, size, POINTS, NULL, &grid));
-  run r = run_create(grid, &p, SUBSTEPS, SN_STEPS_SUBDOMAINS, SN_STORAGE_ALL);
+  run r = run_create(grid, &p, SUBSTEPS, SN_STEPS_SUBDOMAINS, SN_STORAGE_ALL, false);
   double *taps = sn_parameters_values(sn_model_parameters(r.model)) +
                  sn_parameters_find(sn_model_parameters(r.model), "linear/stencil")->offset;
   for (int k = 0; k < SN_LINEAR_KS_TAPS; k++) taps[k] *= 0.9;
