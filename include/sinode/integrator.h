@@ -58,7 +58,7 @@ typedef struct {
   double interval;     /* time between the states that a pass leaves */
   ptrdiff_t intervals; /* the most one pass takes */
   bool adjoint;        /* whether there will be backward passes */
-  bool turns;          /* by sn_integrator_gradient alone, which may need less memory */
+  bool fused;          /* with the forward passes, by sn_integrator_gradient alone, which may need less memory */
   bool tangent;        /* whether there will be tangents */
   bool estimate;       /* whether the error of every step is estimated, where the scheme has an embedded method */
 } sn_integrator_options;
@@ -115,9 +115,9 @@ typedef struct {
 } sn_state_loss;
 
 /*
- * A forward pass, the loss of its states and a backward pass from the loss's derivatives: as the two above, which see
- * the same numbers. But the last step is made forward and backward subdomain by subdomain, where steps are made on
- * those, so that what its backward pass needs stays in the cache. Needs options.adjoint. Collective over space.
+ * A forward pass, the loss of its states and a backward pass from the loss's derivatives, with the same bits as if one
+ * came after the other. But where steps are made on subdomains, the last one goes forward and back subdomain after
+ * subdomain, so that what the way back needs stays in the cache. Needs options.adjoint. Collective over space.
  */
 SN_MUST_CHECK sn_status sn_integrator_gradient(sn_integrator *integrator, ptrdiff_t samples, ptrdiff_t intervals,
                                                double *states, const sn_state_loss *loss, double *state_bars,

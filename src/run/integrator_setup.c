@@ -8,7 +8,7 @@ sn_status sn_setup_integrator(const sn_app *app, sn_model *model, double interva
   options.solver.rigor = app->config.fft.plan;
   options.interval = interval;
   options.intervals = intervals;
-  options.adjoint = options.turns = passes & SN_PASSES_ADJOINT;
+  options.adjoint = options.fused = passes & SN_PASSES_ADJOINT;
   options.tangent = passes & SN_PASSES_TANGENT;
   options.estimate = passes == SN_PASSES_FORWARD;
   SN_TRY(sn_integrator_create(model, &options, integrator));

@@ -46,7 +46,7 @@ static sn_status build(sn_integrator *it) {
     const sn_storage_sizes sizes = {
         .state = count,
         .tape = tape,
-        .last = options->turns && ops->turn_tape_size && samples ? ops->turn_tape_size(it->stepper) : tape,
+        .last = options->fused && ops->fused_tape_size && samples ? ops->fused_tape_size(it->stepper) : tape,
         .record = ops->record_size ? ops->record_size(it->stepper) : 0};
     SN_TRY(sn_storage_create(options, world, it->capacity, &sizes, &it->storage));
     if (ops->reserve) SN_TRY(ops->reserve(it->stepper, sn_storage_tapes(&it->storage)));

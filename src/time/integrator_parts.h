@@ -1,4 +1,4 @@
-/* What the parts of an integrator share: how it is made and asked (integrator.c), and its passes (integrator_passes.c).
+/* What the parts of an integrator share: its creation and properties (integrator.c), its passes (integrator_passes.c).
  */
 #ifndef SINODE_TIME_INTEGRATOR_PARTS_H
 #define SINODE_TIME_INTEGRATOR_PARTS_H
@@ -22,10 +22,9 @@ struct sn_integrator {
   sn_stepper *stepper;
   char domain[SN_STEPPER_REASON_LENGTH]; /* where steps are made, and why */
   sn_storage storage;
-  ptrdiff_t points; /* local */
-  double
-      *buffer[4]; /* two intermediate states, the adjoint, and where a step that turns leaves that; NULL if none does */
-  double *tape;   /* of the step whose tangents are taken */
+  ptrdiff_t points;  /* local */
+  double *buffer[4]; /* two states within an interval, the adjoint, and where a fused step leaves that */
+  double *tape;      /* of the step whose tangents are taken */
   sn_tangent_plan tangents;
   double *square;     /* (capacity) local sum of squares after every step of the last pass */
   double *estimate;   /* (capacity, samples) of the last forward pass; NULL: none */

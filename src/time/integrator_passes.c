@@ -68,7 +68,7 @@ static sn_status forward_pass(sn_integrator *it, ptrdiff_t samples, ptrdiff_t st
 }
 
 sn_status sn_integrator_forward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t intervals, double *states, bool tape) {
-  const bool prepared = !tape || (it->options.adjoint && !it->options.turns);
+  const bool prepared = !tape || (it->options.adjoint && !it->options.fused);
   SN_TRY(begin_forward(it, intervals, prepared, tape ? "adjoint" : ""));
   SN_TRY_TIMED(timer_of(it), SN_TIME_FORWARD, forward_pass(it, samples, it->steps, states, tape));
   return SN_OK;
@@ -194,8 +194,8 @@ sn_status sn_integrator_backward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t
 }
 
 /* The last step of a pass, forward and backward. */
-static sn_status turn_back(sn_integrator *it, ptrdiff_t samples, ptrdiff_t intervals, double *states,
-                           const sn_state_loss *loss, double *state_bars, const sn_gradient *gradient) {
+static sn_status fused_last_step(sn_integrator *it, ptrdiff_t samples, ptrdiff_t intervals, double *states,
+                                 const sn_state_loss *loss, double *state_bars, const sn_gradient *gradient) {
   const ptrdiff_t count = samples * it->points, step = it->steps - 1;
   const sn_step_loss at_end = {state_bars + intervals * count, loss, intervals};
   double *next = state_after(it, it->steps, count, states);
@@ -214,13 +214,13 @@ static sn_status turn_back(sn_integrator *it, ptrdiff_t samples, ptrdiff_t inter
 sn_status sn_integrator_gradient(sn_integrator *it, ptrdiff_t samples, ptrdiff_t intervals, double *states,
                                  const sn_state_loss *loss, double *state_bars, const sn_gradient *gradient) {
   const ptrdiff_t count = samples * it->points;
-  const bool turns = it->stepper->ops->forward_backward && samples && intervals;
+  const bool fused = it->stepper->ops->forward_backward && samples && intervals;
   SN_TRY(begin_forward(it, intervals, it->options.adjoint, "adjoint"));
-  SN_TRY_TIMED(timer_of(it), SN_TIME_FORWARD, forward_pass(it, samples, it->steps - turns, states, true));
-  for (ptrdiff_t k = 0; k <= intervals - turns; k++)
+  SN_TRY_TIMED(timer_of(it), SN_TIME_FORWARD, forward_pass(it, samples, it->steps - fused, states, true));
+  for (ptrdiff_t k = 0; k <= intervals - fused; k++)
     loss->add(loss->context, k, (sn_range){0, count}, states + k * count, state_bars + k * count);
-  if (!turns) return sn_integrator_backward(it, samples, intervals, state_bars, gradient);
-  SN_TRY(turn_back(it, samples, intervals, states, loss, state_bars, gradient));
+  if (!fused) return sn_integrator_backward(it, samples, intervals, state_bars, gradient);
+  SN_TRY(fused_last_step(it, samples, intervals, states, loss, state_bars, gradient));
   SN_TRY_TIMED(timer_of(it), SN_TIME_BACKWARD, backward_pass(it, samples, it->steps - 1, state_bars, gradient));
   return SN_OK;
 }

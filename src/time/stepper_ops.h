@@ -51,11 +51,11 @@ typedef struct {
   sn_status (*backward)(sn_stepper *stepper, ptrdiff_t samples, const double *tape, double *lambda,
                         const sn_gradient *gradient);
   /*
-   * forward and backward at once, piece by piece, so that the tape of a piece need not leave the cache: next = step(u),
-   * u_bar = (d next / d u)^T of the derivative by next; the tape has turn_tape_size doubles. NULL: one after the other
+   * forward and backward fused, piece by piece, so that the tape of a piece need not leave the cache: next = step(u),
+   * u_bar = (d next / d u)^T of the derivative by next; the tape has fused_tape_size doubles. NULL: one after the other
    * is as good.
    */
-  ptrdiff_t (*turn_tape_size)(const sn_stepper *stepper);
+  ptrdiff_t (*fused_tape_size)(const sn_stepper *stepper);
   sn_status (*forward_backward)(sn_stepper *stepper, ptrdiff_t samples, const double *u, double *next, double *tape,
                                 const sn_step_loss *loss, double *u_bar, const sn_gradient *gradient);
   /* A backward pass begins, or ends: what is added to the gradient at its end. NULL: nothing to do. */

@@ -123,7 +123,7 @@ static ptrdiff_t tape_size(const sn_stepper *stepper, ptrdiff_t samples) {
   return samples * sn_subdomains_count(s->subdomains) * s->tape;
 }
 
-static ptrdiff_t turn_tape_size(const sn_stepper *stepper) { return ((const subdomain_stepper *)stepper)->tape; }
+static ptrdiff_t fused_tape_size(const sn_stepper *stepper) { return ((const subdomain_stepper *)stepper)->tape; }
 
 /* Done when it was made: it takes subdomains one by one, whatever the samples. */
 static sn_status prepare(sn_stepper *stepper, ptrdiff_t samples) {
@@ -226,8 +226,8 @@ static sn_status backward(sn_stepper *stepper, ptrdiff_t samples, const double *
 static sn_status forward_backward(sn_stepper *stepper, ptrdiff_t samples, const double *u, double *next, double *tape,
                                   const sn_step_loss *loss, double *u_bar, const sn_gradient *gradient) {
   subdomain_stepper *s = (subdomain_stepper *)stepper;
-  sn_timer *timer =
-      loss->loss ? sn_grid_timer(sn_model_grid(s->model)) : NULL; /* a repeated step is timed as a whole */
+  /* A repeated step is timed as a whole. */
+  sn_timer *timer = loss->loss ? sn_grid_timer(sn_model_grid(s->model)) : NULL;
   const ptrdiff_t subdomains = sn_subdomains_count(s->subdomains), passes = samples * subdomains;
   sn_gradient own;
   SN_TRY_TIMED(timer, SN_TIME_FORWARD, begin_forward(s, samples, u));
@@ -263,7 +263,7 @@ static const sn_stepper_ops ops = {.destroy = destroy,
                                    .prepare = prepare,
                                    .forward = forward,
                                    .backward = backward,
-                                   .turn_tape_size = turn_tape_size,
+                                   .fused_tape_size = fused_tape_size,
                                    .forward_backward = forward_backward,
                                    .tangent = tangent};
 

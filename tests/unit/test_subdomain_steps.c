@@ -48,7 +48,7 @@ static void fill_parameters(const sn_parameters *parameters, uint64_t stream, do
 }
 
 static run run_create(const sn_grid *grid, const problem *p, ptrdiff_t substeps, sn_step_domain domain,
-                      sn_storage_kind storage, bool turns) {
+                      sn_storage_kind storage, bool fused) {
   run r = {.state = SAMPLES * sn_grid_range(grid).count};
   const sn_linear_shape linear = {
       .kind = SN_LINEAR_STENCIL, .taps = SN_LINEAR_KS_TAPS, .length = POINTS * dx, .trainable = p->trains_linear};
@@ -63,7 +63,7 @@ static run run_create(const sn_grid *grid, const problem *p, ptrdiff_t substeps,
                                          .interval = p->dt * (double)substeps,
                                          .intervals = INTERVALS,
                                          .adjoint = true,
-                                         .turns = turns,
+                                         .fused = fused,
                                          .tangent = true,
                                          .storage = storage,
                                          .snapshots = 2,
@@ -217,7 +217,7 @@ static void compare_gradients(const sn_grid *grid, const problem *p, ptrdiff_t s
   run_destroy(&two);
 }
 
-static void the_last_step_may_turn_back_at_once(void **state) {
+static void steps_may_be_fused(void **state) {
   (void)state;
   const problem p = {"l2", 0.1, conv, true, 512}, from_last = {"ars222", 0.1, product, false, 0};
   int size;
@@ -299,7 +299,7 @@ static void steps_without_locality_are_refused(void **state) {
 int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(steps_on_subdomains_are_those_on_the_whole_grid),
-      cmocka_unit_test(the_last_step_may_turn_back_at_once),
+      cmocka_unit_test(steps_may_be_fused),
       cmocka_unit_test(trained_stencils_keep_their_overlap),
       cmocka_unit_test(steps_without_locality_are_refused),
   };
