@@ -74,7 +74,7 @@ typedef struct sn_trainer sn_trainer;
 /* What the caller does; called on all ranks at the same points. */
 typedef struct {
   void *context;
-  sn_stop_request (*request)(void *context); /* this rank's, asked once an iteration, of fits of states too */
+  sn_stop_request (*request)(void *context); /* this rank's, asked once an iteration */
   /* loss of the batch, not finite if it was left out; request: the greatest of all ranks' */
   sn_status (*after_iteration)(void *context, const sn_trainer *trainer, double loss, sn_stop_request request);
   sn_status (*after_epoch)(void *context, const sn_trainer *trainer, const sn_trainer_record *record);

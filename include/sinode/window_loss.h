@@ -59,11 +59,10 @@ void sn_window_loss_destroy(sn_window_loss **loss);
 void sn_window_loss_guess_states(sn_window_loss *loss);
 
 /*
- * Where initial states are estimated by least squares: moves them towards their minimum for the parameters as they are,
- * by an iteration of Gauss-Newton; *fitted: further ones would gain little. normal: as of sn_window_loss_normal.
- * Collective over world. Errors: its.
+ * Where initial states are estimated by least squares: moves them to their minimum for the parameters as they are, by
+ * Gauss-Newton, nearly; normal: as of sn_window_loss_normal. Collective over world. Errors: its.
  */
-SN_MUST_CHECK sn_status sn_window_loss_fit_states(sn_window_loss *loss, sn_normal_equations *normal, bool *fitted);
+SN_MUST_CHECK sn_status sn_window_loss_fit_states(sn_window_loss *loss, sn_normal_equations *normal);
 
 /* Changes the weight of jumps from now on. Local. */
 void sn_window_loss_set_jump_weight(sn_window_loss *loss, double weight);

@@ -178,22 +178,17 @@ static sn_status iterate(sn_trainer *trainer, sn_stop_request *request, double *
   return SN_OK;
 }
 
-/* The greatest request of all ranks. */
-static sn_stop_request greatest(const sn_trainer *trainer, sn_stop_request request) {
-  double counts[SN_STOP_REQUEST_COUNTS];
-  sn_stop_request_count(request, counts);
-  MPI_Allreduce(MPI_IN_PLACE, counts, SN_STOP_REQUEST_COUNTS, MPI_DOUBLE, MPI_SUM, sn_grid_world(trainer->grid));
-  return sn_stop_request_reduced(counts);
-}
-
 /* One iteration of an optimizer that looks at all windows. */
 static sn_status iterate_whole(sn_trainer *trainer, sn_stop_request *request, double *loss) {
   sn_trainer_state *state = &trainer->state;
   const sn_problem problem = sn_window_loss_problem(trainer->loss);
+  double counts[SN_STOP_REQUEST_COUNTS];
   bool moved;
   SN_TRY(sn_optimizer_minimize(trainer->optimizer, &problem, state->schedule.rate, loss, &moved));
   SN_TRY(sn_model_stepped(trainer->model));
-  *request = greatest(trainer, *request);
+  sn_stop_request_count(*request, counts);
+  MPI_Allreduce(MPI_IN_PLACE, counts, SN_STOP_REQUEST_COUNTS, MPI_DOUBLE, MPI_SUM, sn_grid_world(trainer->grid));
+  *request = sn_stop_request_reduced(counts);
   if (!isfinite(*loss))
     return SN_ERROR_ALL(SN_ERROR_RUN,
                         "the loss is not finite at the parameters that this epoch begins with; begin with smaller "
@@ -236,26 +231,15 @@ static double weight_in(const sn_trainer_options *options, int64_t epoch) {
   return fmin(options->jump_weight, options->first_jump_weight * pow(10, tens));
 }
 
-/*
- * Least squares begin with states that suit the parameters, or these would be fitted to states that are still wrong.
- * Where that is stopped, it begins anew in the run that goes on.
- */
-static sn_status fit_states(sn_trainer *trainer, const sn_trainer_hooks *hooks, bool *stopped) {
-  enum { ITERATIONS_MOST = 3 };
+/* Least squares begin with states that suit the parameters, or these would be fitted to states that are still wrong. */
+static sn_status fit_states(sn_trainer *trainer) {
   sn_normal_equations *normal = sn_optimizer_normal(trainer->optimizer);
-  bool fitted = !normal || trainer->options.initial != SN_INITIAL_ESTIMATED;
-  for (int k = 0; k < ITERATIONS_MOST && !fitted && !*stopped; k++) {
-    *stopped = greatest(trainer, hooks->request(hooks->context)) == SN_STOP_REQUEST_STOP;
-    if (*stopped)
-      sn_window_loss_guess_states(trainer->loss);
-    else
-      SN_TRY(sn_window_loss_fit_states(trainer->loss, normal, &fitted));
-  }
-  return SN_OK;
+  if (!normal || trainer->options.initial != SN_INITIAL_ESTIMATED) return SN_OK;
+  return sn_window_loss_fit_states(trainer->loss, normal);
 }
 
 /* The window of the epoch under way, and the weight of jumps; where one grows, losses begin anew. */
-static sn_status begin_epoch(sn_trainer *trainer, const sn_trainer_hooks *hooks, bool *stopped) {
+static sn_status begin_epoch(sn_trainer *trainer) {
   const sn_trainer_options *o = &trainer->options;
   sn_trainer_state *state = &trainer->state;
   const ptrdiff_t window = sn_trainer_window(o, state->epoch);
@@ -267,7 +251,7 @@ static sn_status begin_epoch(sn_trainer *trainer, const sn_trainer_hooks *hooks,
   trainer->last_problem = window == o->window && weight == o->jump_weight;
   if (!sn_optimizer_is_full_batch(trainer->optimizer)) shuffle(trainer);
   if (state->position > 0) return SN_OK;
-  if (state->epoch == 0) SN_TRY(fit_states(trainer, hooks, stopped));
+  if (state->epoch == 0) SN_TRY(fit_states(trainer));
   if (!longer && !heavier) return SN_OK;
   state->best = state->schedule.best = INFINITY;
   /* The damping of lm suits the same minimum under another weight. */
@@ -282,7 +266,7 @@ sn_status sn_trainer_run(sn_trainer *trainer, const sn_trainer_hooks *hooks, boo
   trainer->exhausted = false;
   while (state->epoch < trainer->options.epochs && !*stopped && !trainer->exhausted) {
     const double begun = sn_clock();
-    SN_TRY(begin_epoch(trainer, hooks, stopped));
+    SN_TRY(begin_epoch(trainer));
     state->seconds += sn_clock() - begun;
     while (state->position < sn_trainer_batches(trainer) && !*stopped) {
       double loss = 0;

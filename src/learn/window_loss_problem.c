@@ -71,21 +71,23 @@ static sn_status problem_normal(void *context, double *loss, sn_normal_equations
   return SN_OK;
 }
 
-sn_status sn_window_loss_fit_states(sn_window_loss *w, sn_normal_equations *normal, bool *fitted) {
-  enum { TRIALS_MOST = 6 };
+sn_status sn_window_loss_fit_states(sn_window_loss *w, sn_normal_equations *normal) {
+  enum { ITERATIONS_MOST = 3, TRIALS_MOST = 6 };
   const double enough = 1e-2;
   const sn_windows windows = all_training(w);
-  sn_window_result result;
-  double loss, found = INFINITY;
-  SN_TRY(sn_window_loss_normal(w, &windows, normal, &result));
-  loss = loss_in(&result);
-  for (int trial = 0; trial < TRIALS_MOST && !(found < loss); trial++) {
-    sn_initial_states_follow(w->states);
-    SN_TRY(sn_window_loss_value(w, &windows, &result));
-    found = loss_in(&result);
+  for (int k = 0; k < ITERATIONS_MOST; k++) {
+    sn_window_result result;
+    double loss, found = INFINITY;
+    SN_TRY(sn_window_loss_normal(w, &windows, normal, &result));
+    loss = loss_in(&result);
+    for (int trial = 0; trial < TRIALS_MOST && !(found < loss); trial++) {
+      sn_initial_states_follow(w->states);
+      SN_TRY(sn_window_loss_value(w, &windows, &result));
+      found = loss_in(&result);
+    }
+    if (!(found < loss)) sn_initial_states_put_back(w->states);
+    if (!(found < (1 - enough) * loss)) break;
   }
-  if (!(found < loss)) sn_initial_states_put_back(w->states);
-  *fitted = !(found < (1 - enough) * loss);
   return SN_OK;
 }
 

@@ -87,50 +87,6 @@ static void a_stopped_run_goes_on_to_the_same_bits(void **state) {
   end_setting(&whole);
 }
 
-typedef struct {
-  witness seen;
-  int asked, stop_at;
-} asking;
-
-static sn_stop_request stop_when_asked(void *context) {
-  asking *a = context;
-  int rank;
-  MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-  return ++a->asked == a->stop_at && rank == 0 ? SN_STOP_REQUEST_STOP : SN_STOP_REQUEST_NONE;
-}
-
-/* Estimated states are fitted before the first iteration: where that is stopped, all stands as it did. */
-static void a_fit_of_states_may_be_stopped(void **state) {
-  (void)state;
-  const training_shape shape = {
-      .space = 1,
-      .snapshots = 9,
-      .network = {.kind = SN_NETWORK_MLP, .activation = SN_ACTIVATION_TANH, .hidden = 1, .width = {5}},
-      .optimizer = {.kind = SN_OPTIMIZER_LM, .damping = 1e-3},
-      .options = {.batch = 2, .epochs = 1, .window = WINDOW, .initial = SN_INITIAL_ESTIMATED, .jump_weight = 2.5},
-      .rate = 1e-3,
-      .scheme = "ars343",
-      .substeps = 1,
-      .gaps = true};
-  for (int stop_at = 1; stop_at <= 2; stop_at++) {
-    setting s = make_training(&shape);
-    sn_parameters *parameters = sn_model_parameters(s.model);
-    const size_t bytes = (size_t)sn_parameters_size(parameters) * sizeof(double);
-    double *before = malloc(bytes);
-    assert_non_null(before);
-    memcpy(before, sn_parameters_values(parameters), bytes);
-    asking a = {.stop_at = stop_at};
-    const sn_trainer_hooks hooks = {&a, stop_when_asked, after_iteration, after_epoch};
-    bool stopped;
-    assert_ok(sn_trainer_run(s.trainer, &hooks, &stopped));
-    assert_that(stopped && a.asked == stop_at && a.seen.iterations == 0);
-    assert_that(sn_trainer_peek_state(s.trainer)->iteration == 0);
-    assert_memory_equal(before, sn_parameters_values(parameters), bytes);
-    free(before);
-    end_setting(&s);
-  }
-}
-
 static void a_blow_up_names_the_step(void **state) {
   (void)state;
   setting s = make_setting(1, "l2", 1e-3);
@@ -155,7 +111,6 @@ int main(int argc, char **argv) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(a_trained_linear_part_is_factorized_once_a_step),
       cmocka_unit_test(a_stopped_run_goes_on_to_the_same_bits),
-      cmocka_unit_test(a_fit_of_states_may_be_stopped),
       cmocka_unit_test(a_blow_up_names_the_step),
   };
   return unit_run(argc, argv, tests);
