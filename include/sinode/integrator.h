@@ -58,7 +58,7 @@ typedef struct {
   double interval;     /* time between the states that a pass leaves */
   ptrdiff_t intervals; /* the most one pass takes */
   bool adjoint;        /* whether there will be backward passes */
-  bool fused;          /* with the forward passes, by sn_integrator_gradient alone, which may need less memory */
+  bool fused;          /* whether these come by sn_integrator_gradient alone, which may need less memory */
   bool tangent;        /* whether there will be tangents */
   bool estimate;       /* whether the error of every step is estimated, where the scheme has an embedded method */
 } sn_integrator_options;
@@ -89,8 +89,8 @@ SN_MUST_CHECK sn_status sn_integrator_reserve_tangents(sn_integrator *integrator
  * samples may be 0 (a replica with no share of a small batch): nothing is done then.
  * states (intervals + 1, samples, local points): the first is given, the others are computed. tape: keep what a
  * backward pass needs. Collective over space. Error SN_ERROR_RUN, the same on the ranks of a replica but
- * not of others (meet in sn_collective_status): a solve failed, an adaptive step fell below the least. A state that is
- * not finite is no error here: see sn_integrator_check.
+ * not of others (meet in sn_collective_status): a solve failed, an adaptive step fell below the least; a tape is wanted
+ * although options.fused is set. A state that is not finite is no error here: see sn_integrator_check.
  */
 SN_MUST_CHECK sn_status sn_integrator_forward(sn_integrator *integrator, ptrdiff_t samples, ptrdiff_t intervals,
                                               double *states, bool tape);
@@ -115,9 +115,10 @@ typedef struct {
 } sn_state_loss;
 
 /*
- * A forward pass, the loss of its states and a backward pass from the loss's derivatives, with the same bits as if one
- * came after the other. But where steps are made on subdomains, the last one goes forward and back subdomain after
- * subdomain, so that what the way back needs stays in the cache. Needs options.adjoint. Collective over space.
+ * A forward pass, the loss of its states and a backward pass from the loss's derivatives, states and derivatives to
+ * the bit as if one came after the other. But where steps are made on subdomains, the last one goes forward and back
+ * subdomain after subdomain, so that what the way back needs stays in the cache, and its loss is added up in that
+ * order. Needs options.adjoint. Collective over space.
  */
 SN_MUST_CHECK sn_status sn_integrator_gradient(sn_integrator *integrator, ptrdiff_t samples, ptrdiff_t intervals,
                                                double *states, const sn_state_loss *loss, double *state_bars,

@@ -4,12 +4,14 @@
  * is allowed everywhere and does nothing.
  *
  * On request short regions are sampled: of those below 4 us in the mean one call in 17 is timed and stands for as many,
- * since two readings of the clock would take more than 1 % of them; but a call of 100 us stands for itself alone.
+ * since two readings of the clock would take more than 1 % of them; but a call of 100 us stands for itself alone, and
+ * is lost where it is none of these. So that is for calls that are alike.
  */
 #ifndef SINODE_TIMER_H
 #define SINODE_TIMER_H
 
 #include <mpi.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "sinode/error.h"
@@ -42,10 +44,10 @@ SN_MUST_CHECK sn_status sn_timer_create(sn_timer **out);
 void sn_timer_destroy(sn_timer **timer);
 
 /*
- * From now on samples short regions. Not for runs of several ranks: how long they wait for messages varies too much.
- * Local.
+ * From now on samples short regions, or no longer does. For many steps that are alike on one rank: how long several
+ * wait for messages varies too much. A NULL timer is allowed. Local.
  */
-void sn_timer_sample(sn_timer *timer);
+void sn_timer_sample(sn_timer *timer, bool samples);
 
 /* Regions nest: stop the one started last. The table is a tree; an inner region is part of the outer one. */
 void sn_timer_start(sn_timer *timer, sn_time_region region);

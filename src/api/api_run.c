@@ -43,7 +43,6 @@ static sn_status prepare(sn_app *app, const char *name, const char *config, int 
   snprintf(app->command_line, sizeof app->command_line, "libsinode %s", name);
   SN_TRY(sn_log_create(app->rank == 0, (flags & SINODE_QUIET) != 0, false, &app->log));
   SN_TRY(sn_timer_create(&app->timer));
-  if (app->ranks == 1) sn_timer_sample(app->timer);
   SN_TRY(sn_config_parse(app->argument, config, strlen(config), NULL, 0, (sn_config_command)(*command)->reads,
                          &app->config));
   app->config.run.stall_limit = 0; /* the end of the process is its own matter */

@@ -1,6 +1,5 @@
 #include "sinode/timer.h"
 
-#include <stdbool.h>
 #include <time.h>
 
 #include "sinode/memory.h"
@@ -62,7 +61,9 @@ sn_status sn_timer_create(sn_timer **out) {
   return SN_OK;
 }
 
-void sn_timer_sample(sn_timer *timer) { timer->samples = true; }
+void sn_timer_sample(sn_timer *timer, bool samples) {
+  if (timer) timer->samples = samples;
+}
 
 void sn_timer_destroy(sn_timer **timer) { SN_FREE(*timer); }
 

@@ -241,7 +241,9 @@ static sn_status measure(sn_benchmark *b, bench *t) {
                                                                  : NULL,
                                      .share = evaluated / SN_BENCHMARK_PRODUCT,
                                      .context = t};
+  sn_timer_sample(b->app->timer, b->app->ranks == 1); /* as predict does */
   SN_TRY(sn_benchmark_measure(b, &rollout));
+  sn_timer_sample(b->app->timer, false);
   if (sn_benchmark_wants(b, "predict_step")) report_estimate(b->app, t);
   t->baseline.evaluations *= t->steps * c->train.window; /* of a window */
   const sn_benchmark_case iteration = {

@@ -196,7 +196,7 @@ static double size_step(const sn_tableau *tableau, double points, double samples
   const double stages = tableau->stages, arrays = tableau->kind == SN_TABLEAU_EXPONENTIAL ? stages + 9 : 2 * stages + 5;
   if (!plan->overlap) return samples * (arrays * points + size->tape + size->work);
   const double part = (double)plan->length / points;
-  return samples * 4 * points + (2 * stages + 3) * (double)plan->length + part * (size->tape + size->work);
+  return samples * 5 * points + (2 * stages + 3) * (double)plan->length + part * (size->tape + size->work);
 }
 
 static void report_memory(const sn_app *app, sn_layout layout, double parameters, const evaluation_size *size,
@@ -210,7 +210,7 @@ static void report_memory(const sn_app *app, sn_layout layout, double parameters
   const double overlapping = plan->overlap ? (double)plan->count * (double)plan->length / own : 1;
   const bool keeps_states = c->integrator.tableau->kind == SN_TABLEAU_EXPONENTIAL && c->model.linear.trainable;
   const double tape = 8 * samples * (stages * overlapping * (own + size->tape) + keeps_states * (stages + 1) * own);
-  /* Of the last step, that of one subdomain. */
+  /* Of the last step, and of one that is repeated, that of one subdomain. */
   const double last = plan->overlap ? 8 * stages * (double)plan->length * (1 + size->tape / own) : tape;
   const double storage = (steps - 1) * tape + last;
   const double states =
@@ -218,9 +218,10 @@ static void report_memory(const sn_app *app, sn_layout layout, double parameters
   char text[5][32];
   sn_log_line(app->log,
               "memory: arrays of %s a rank: parameters, gradient and moments %s, data %s, adjoint storage %s (all "
-              "stages of a window of %.0f steps; one step: %s), states and work the rest, factors besides",
+              "stages of a window of %.0f steps; one %sstep: %s), states and work the rest, factors besides",
               readable(32 * parameters + data + storage + states, text[0]), readable(32 * parameters, text[1]),
-              readable(data, text[2]), readable(storage, text[3]), steps, readable(tape, text[4]));
+              readable(data, text[2]), readable(storage, text[3]), steps, plan->overlap ? "subdomain's " : "",
+              readable(last, text[4]));
 }
 
 /* What a run would find too large for MPI or the BLAS. */

@@ -24,6 +24,7 @@ static sn_status roll_out(sn_prediction *p) {
   take_initial(p, p->states);
   SN_TRY(sn_prediction_write(p, 0, 1, p->states, p->estimate));
   sn_log_progress_start(p->app->log, 0);
+  sn_timer_sample(p->app->timer, p->app->ranks == 1);
   for (ptrdiff_t done = 0; done < p->range.intervals;) {
     const ptrdiff_t left = p->range.intervals - done, count = left < p->chunk ? left : p->chunk;
     sn_integrator_begin_at(p->integrator, p->start + (double)done * p->range.interval,

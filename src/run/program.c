@@ -140,7 +140,6 @@ static sn_status run(const sn_program *program, sn_app *app, int argc, char **ar
   keep_command_line(program->name, app, argc, argv);
   SN_TRY(sn_log_create(app->rank == 0, line.quiet, app->terminal, &app->log));
   SN_TRY(sn_timer_create(&app->timer));
-  if (app->ranks == 1) sn_timer_sample(app->timer);
   if (line.command->reads)
     SN_TRY(sn_app_read_config(app, line.operand, line.settings, line.setting_count,
                               (sn_config_command)line.command->reads));

@@ -68,8 +68,9 @@ static sn_status forward_pass(sn_integrator *it, ptrdiff_t samples, ptrdiff_t st
 }
 
 sn_status sn_integrator_forward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t intervals, double *states, bool tape) {
-  const bool prepared = !tape || (it->options.adjoint && !it->options.fused);
-  SN_TRY(begin_forward(it, intervals, prepared, tape ? "adjoint" : ""));
+  if (tape && it->options.fused)
+    return SN_ERROR_ALL(SN_ERROR_RUN, "an integrator made for fused passes was asked for a forward pass with tape");
+  SN_TRY(begin_forward(it, intervals, !tape || it->options.adjoint, tape ? "adjoint" : ""));
   SN_TRY_TIMED(timer_of(it), SN_TIME_FORWARD, forward_pass(it, samples, it->steps, states, tape));
   return SN_OK;
 }
@@ -147,7 +148,7 @@ static sn_status repeat_backward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t
   return SN_OK;
 }
 
-static void begin_backward(sn_integrator *it, ptrdiff_t count, ptrdiff_t intervals, const double *state_bars) {
+static void note_given(sn_integrator *it, ptrdiff_t count, ptrdiff_t intervals, const double *state_bars) {
   it->backward = true;
   it->given = sn_sum_of_squares((intervals + 1) * count, state_bars);
 }
@@ -167,7 +168,6 @@ static sn_status backward_pass(sn_integrator *it, ptrdiff_t samples, ptrdiff_t s
   const sn_stepper_ops *ops = it->stepper->ops;
   sn_storage *storage = &it->storage;
   sn_gradient own;
-  if (ops->begin_backward) ops->begin_backward(it->stepper);
   for (ptrdiff_t step = steps - 1; step >= 0 && samples; step--) {
     const sn_gradient *of_step = sn_gradient_for_pass(gradient, step == 0, &own);
     it->stepper->skips_lambda = step == 0 && it->skips_initial;
@@ -186,7 +186,8 @@ static sn_status backward_pass(sn_integrator *it, ptrdiff_t samples, ptrdiff_t s
 sn_status sn_integrator_backward(sn_integrator *it, ptrdiff_t samples, ptrdiff_t intervals, double *state_bars,
                                  const sn_gradient *gradient) {
   const ptrdiff_t count = samples * it->points;
-  begin_backward(it, count, intervals, state_bars);
+  if (it->stepper->ops->begin_backward) it->stepper->ops->begin_backward(it->stepper);
+  note_given(it, count, intervals, state_bars);
   memcpy(it->buffer[2], state_bars + intervals * count, (size_t)count * sizeof *state_bars);
   SN_TRY_TIMED(timer_of(it), SN_TIME_BACKWARD,
                backward_pass(it, samples, intervals * it->substeps, state_bars, gradient));
@@ -200,13 +201,14 @@ static sn_status fused_last_step(sn_integrator *it, ptrdiff_t samples, ptrdiff_t
   const sn_step_loss at_end = {state_bars + intervals * count, loss, intervals};
   double *next = state_after(it, it->steps, count, states);
   sn_gradient own;
+  if (it->stepper->ops->begin_backward) it->stepper->ops->begin_backward(it->stepper);
   begin_step(it, step);
   it->stepper->skips_lambda = step == 0 && it->skips_initial;
   SN_TRY(it->stepper->ops->forward_backward(it->stepper, samples, state_after(it, step, count, states), next,
                                             sn_storage_tape(&it->storage, step), &at_end, it->buffer[2],
                                             sn_gradient_for_pass(gradient, step == 0, &own)));
   end_step(it, step, samples, next);
-  begin_backward(it, count, intervals, state_bars);
+  note_given(it, count, intervals, state_bars);
   end_step_backward(it, step, count, state_bars);
   return SN_OK;
 }

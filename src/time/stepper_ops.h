@@ -52,8 +52,8 @@ typedef struct {
                         const sn_gradient *gradient);
   /*
    * forward and backward fused, piece by piece, so that the tape of a piece need not leave the cache: next = step(u),
-   * u_bar = (d next / d u)^T of the derivative by next; the tape has fused_tape_size doubles. NULL: one after the other
-   * is as good.
+   * u_bar = (d next / d u)^T of the derivative by next; the tape has fused_tape_size doubles. No two of the
+   * states and bars overlap. NULL: one after the other is as good.
    */
   ptrdiff_t (*fused_tape_size)(const sn_stepper *stepper);
   sn_status (*forward_backward)(sn_stepper *stepper, ptrdiff_t samples, const double *u, double *next, double *tape,

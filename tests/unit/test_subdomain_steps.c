@@ -177,10 +177,11 @@ static void add_linear_loss(void *context, ptrdiff_t state, sn_range values, con
 
 /* One pass with the loss between against a forward and a backward pass: the same bits. */
 static void compare_gradients(const sn_grid *grid, const problem *p, ptrdiff_t substeps, ptrdiff_t intervals,
-                              sn_step_domain domain, sn_storage_kind storage) {
+                              sn_step_domain domain, sn_storage_kind storage, bool skips_initial) {
   run two = run_create(grid, p, substeps, domain, storage, false);
   run one = run_create(grid, p, substeps, domain, storage, true);
   const ptrdiff_t count = (intervals + 1) * one.state;
+  if (skips_initial) sn_integrator_skip_initial_bar(one.integrator);
   const sn_gradient of_two = {.values = two.gradient, .final = true}, of_one = {.values = one.gradient, .final = true};
   linear_loss linear = {.state = one.state};
   double *bar;
@@ -198,18 +199,19 @@ static void compare_gradients(const sn_grid *grid, const problem *p, ptrdiff_t s
   assert_that(sn_integrator_within_bounds(one.integrator));
   assert_int_equal(sn_integrator_forward_steps(one.integrator), sn_integrator_forward_steps(two.integrator));
   assert_memory_equal(one.u, two.u, (size_t)count * sizeof *one.u);
-  assert_memory_equal(one.bar, two.bar, (size_t)one.state * sizeof *one.bar);
+  if (!skips_initial) assert_memory_equal(one.bar, two.bar, (size_t)one.state * sizeof *one.bar);
   assert_memory_equal(one.gradient, two.gradient, (size_t)one.size * sizeof *one.gradient);
   for (ptrdiff_t k = 0; k < count; k++) assert_int_equal(linear.seen[k], 1);
   const ptrdiff_t steps = sn_integrator_steps(one.integrator, intervals);
   double norms[2][INTERVALS * SUBSTEPS];
   sn_integrator_norms(one.integrator, norms[0]);
   sn_integrator_norms(two.integrator, norms[1]);
-  assert_memory_equal(norms[0], norms[1], (size_t)steps * sizeof **norms);
+  assert_memory_equal(norms[0] + skips_initial, norms[1] + skips_initial,
+                      (size_t)(steps - skips_initial) * sizeof **norms);
   const ptrdiff_t saved = sn_integrator_storage_bytes(two.integrator) - sn_integrator_storage_bytes(one.integrator);
   assert_that(domain == SN_STEPS_SUBDOMAINS ? saved > 0 : saved == 0);
   sn_status status = sn_integrator_forward(one.integrator, SAMPLES, intervals, one.u, true);
-  assert_that(status && strstr(sn_error_get_message(status), "with adjoint"));
+  assert_that(status && strstr(sn_error_get_message(status), "fused passes"));
   sn_error_destroy(&status);
   SN_FREE(bar);
   SN_FREE(linear.seen);
@@ -219,17 +221,20 @@ static void compare_gradients(const sn_grid *grid, const problem *p, ptrdiff_t s
 
 static void steps_may_be_fused(void **state) {
   (void)state;
-  const problem p = {"l2", 0.1, conv, true, 512}, from_last = {"ars222", 0.1, product, false, 0};
+  const problem p = {"l2", 0.1, conv, true, 512}, from_last = {"ars222", 0.1, product, false, 0},
+                fixed = {"l2", 0.1, conv, false, 512};
   int size;
   MPI_Comm_size(MPI_COMM_WORLD, &size);
   sn_grid *grid;
   assert_ok(sn_grid_create(MPI_COMM_WORLD, size, POINTS, NULL, &grid));
   for (ptrdiff_t substeps = 1; substeps <= SUBSTEPS; substeps++)
     for (ptrdiff_t intervals = 1; intervals <= INTERVALS; intervals++) {
-      compare_gradients(grid, &p, substeps, intervals, SN_STEPS_SUBDOMAINS, SN_STORAGE_ALL);
-      compare_gradients(grid, &p, substeps, intervals, SN_STEPS_SUBDOMAINS, SN_STORAGE_SOLUTIONS);
-      compare_gradients(grid, &from_last, substeps, intervals, SN_STEPS_SUBDOMAINS, SN_STORAGE_REVOLVE);
-      compare_gradients(grid, &p, substeps, intervals, SN_STEPS_WHOLE_GRID, SN_STORAGE_ALL);
+      compare_gradients(grid, &p, substeps, intervals, SN_STEPS_SUBDOMAINS, SN_STORAGE_ALL, false);
+      compare_gradients(grid, &fixed, substeps, intervals, SN_STEPS_SUBDOMAINS, SN_STORAGE_ALL, true);
+      compare_gradients(grid, &fixed, substeps, intervals, SN_STEPS_SUBDOMAINS, SN_STORAGE_SOLUTIONS, true);
+      compare_gradients(grid, &p, substeps, intervals, SN_STEPS_SUBDOMAINS, SN_STORAGE_SOLUTIONS, false);
+      compare_gradients(grid, &from_last, substeps, intervals, SN_STEPS_SUBDOMAINS, SN_STORAGE_REVOLVE, false);
+      compare_gradients(grid, &p, substeps, intervals, SN_STEPS_WHOLE_GRID, SN_STORAGE_ALL, false);
     }
   sn_grid_destroy(&grid);
 }
