@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "cli"))
+sys.path.append(str(pathlib.Path(__file__).resolve().parent.parent / "cli"))  # behind: both have a test_memory
 import harness  # noqa: E402
 
 LIBRARY = os.environ["SINODE_FAULT_LIBRARY"]

@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Runs all faults and prints a table: what was done, what must follow, whether it did. --long: at all places."""
+"""Runs all faults and prints a table: what was done, what must follow, whether it did.
+
+--long: at all places. --list: prints the faults alone, and runs none.
+"""
 import os
 import sys
 import unittest
@@ -30,13 +33,28 @@ def place(entry):
     return type(test).__module__, getattr(test, test._testMethodName).__code__.co_firstlineno
 
 
+def row(test):
+    """What a test does, and what must follow."""
+    fault, _, follows = " ".join((test._testMethodDoc or test.id()).split()).partition(" -> ")
+    return f"| {fault} | {follows} |"
+
+
+def cases(tests):
+    """Those of a suite of suites."""
+    for test in tests:
+        yield from cases(test) if isinstance(test, unittest.TestSuite) else (test,)
+
+
 def main():
-    tests = unittest.defaultTestLoader.discover(HERE, "test_*.py")
+    loader = unittest.defaultTestLoader
+    tests = loader.discover(HERE, "test_*.py")
+    if "--list" in sys.argv:
+        print("\n".join((*map(row, cases(tests)), *loader.errors)))
+        return bool(loader.errors)
     result = unittest.TextTestRunner(stream=sys.stderr, resultclass=Table, verbosity=1).run(tests)
     print("| fault | what must follow | result |\n|---|---|---|")
     for test, outcome in sorted(result.outcomes, key=place):
-        fault, _, follows = " ".join((test._testMethodDoc or test.id()).split()).partition(" -> ")
-        print(f"| {fault} | {follows} | {outcome} |")
+        print(f"{row(test)} {outcome} |")
     return not result.wasSuccessful()
 
 
