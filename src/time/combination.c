@@ -54,6 +54,11 @@ static bool is_one_of(const double *out, const sn_combination *sum) {
   return false;
 }
 
+#define ADD_TERMS(terms)                                        \
+  case terms:                                                   \
+    add_terms(terms, t == 0, length, factor, vector, start, y); \
+    break
+
 void sn_combination_evaluate(const sn_combination *sum, ptrdiff_t count, double *out) {
   const bool in_place = is_one_of(out, sum);
   for (ptrdiff_t start = 0; start < count; start += PIECE) {
@@ -64,21 +69,11 @@ void sn_combination_evaluate(const sn_combination *sum, ptrdiff_t count, double 
       const double *factor = sum->factor + t, *const *vector = sum->vector + t;
       terms = sum->terms - t < TOGETHER ? sum->terms - t : TOGETHER;
       switch (terms) {
-        case 1:
-          add_terms(1, t == 0, length, factor, vector, start, y);
-          break;
-        case 2:
-          add_terms(2, t == 0, length, factor, vector, start, y);
-          break;
-        case 3:
-          add_terms(3, t == 0, length, factor, vector, start, y);
-          break;
-        case 4:
-          add_terms(4, t == 0, length, factor, vector, start, y);
-          break;
-        case 5:
-          add_terms(5, t == 0, length, factor, vector, start, y);
-          break;
+        ADD_TERMS(1);
+        ADD_TERMS(2);
+        ADD_TERMS(3);
+        ADD_TERMS(4);
+        ADD_TERMS(5);
         default:
           add_terms(TOGETHER, t == 0, length, factor, vector, start, y);
       }
@@ -86,3 +81,5 @@ void sn_combination_evaluate(const sn_combination *sum, ptrdiff_t count, double 
     if (in_place) memcpy(out + start, piece, (size_t)length * sizeof *out);
   }
 }
+
+#undef ADD_TERMS

@@ -210,13 +210,15 @@ class Study(Folder):
 @harness.long
 class Prediction(Folder):
     def test_seconds(self):
-        """Within 30 % on one and two ranks, all steps of one study."""
+        """Within 15 % on one and two ranks, all steps of one study; an fft solve over ranks, whose passes through memory
+        overlap with its transforms where caches hold its arrays, within 30 %."""
         for config, of, space in (("fine", "generate,solve", "all"), ("wide", "train", "1,all")):
             self.study("run", ROOT / f"jobs/scaling/{config}.yaml", config, "--ranks", "1,2", "--of", of, "--space", space)
             errors = {(row["name"], row["ranks"], row["space"]): float(row["model_error"]) for row in self.table(config)
                       if row["name"] in ("generate_step", "solve_fft", "train_iteration")}
             print(f"{config}: {errors}")
-            self.assertLessEqual(max(map(abs, errors.values())), 0.30, errors)
+            for (name, ranks, _), error in errors.items():
+                self.assertLessEqual(abs(error), 0.30 if (name, ranks) == ("solve_fft", "2") else 0.15, errors)
 
 
 if __name__ == "__main__":
